@@ -1,0 +1,76 @@
+# Each environment is a stamp: made once, and again when the file that lists its contents changes.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+SERVE_ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+SERVER := .venv/.server-installed
+TOOLS := .venv/.tools-installed
+MLFLOW3 := .envs/mlflow3/.installed
+MLFLOW2 := .envs/mlflow2/.installed
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo serve test test-quick check format clean python system-packages
+
+help: ## Show this
+	@echo "modelkeep: a model registry that keeps its word."
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "PYTHON=/path/to/python3 chooses the Python (3.11 or newer); PYTEST_ARGS='-k alias -n 2' goes to pytest."
+
+demo: $(SERVER) $(MLFLOW3) ## Tell the whole story with real clients and data; KEEP=1 leaves the server up
+	@KEEP="$(KEEP)" MODELKEEP_CLIENT_PYTHON="$(CURDIR)/.envs/mlflow3/bin/python" .venv/bin/python demo/run.py
+
+serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001' goes to it
+	@.venv/bin/modelkeep serve $(SERVE_ARGS)
+
+test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) ## Install what is missing, then run every check and every test
+	@$(MAKE) --no-print-directory check
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no PostgreSQL)
+	.venv/bin/python -m pytest tests/unit tests/architecture $(PYTEST_ARGS)
+
+check: $(TOOLS) ## Check style, types and the direction of imports
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
+	.venv/bin/lint-imports --no-logo
+
+format: $(TOOLS) ## Put the code into shape
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+clean: ## Remove environments and caches, never data
+	rm -rf .venv .envs build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -exec rm -rf {} +
+
+# What follows is called by the targets above.
+
+python:
+	@scripts/check-python "$(PYTHON)"
+
+system-packages:
+	@scripts/system-packages
+
+$(SERVER): pyproject.toml | python
+	@scripts/environment "$(PYTHON)" .venv "modelkeep (about half a minute)" --editable .
+	@touch $@
+
+$(TOOLS): pyproject.toml | python
+	@scripts/environment "$(PYTHON)" .venv "modelkeep and its test tools (about a minute)" --editable '.[test,check]'
+	@touch $(SERVER) $@
+
+$(MLFLOW3): tests/requirements-mlflow3.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "the MLflow 3 client (one or two minutes)" --requirement $<
+	@touch $@
+
+# Without a Python that this old client runs on there is no environment, and its tests are skipped.
+$(MLFLOW2): tests/requirements-mlflow2.txt
+	@rm -rf $(@D)
+	@python="$$(scripts/mlflow2-python "$(PYTHON)")" || exit 0; \
+	scripts/environment "$$python" $(@D) "the MLflow 2.10 client (one or two minutes)" --requirement $< && touch $@

@@ -1,0 +1,85 @@
+"""From settings to a running application; the only module that names concrete adapters."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.services import audit
+from modelkeep.services.app import App
+from modelkeep.settings import Settings
+from modelkeep.storage.blobs.disk import DiskBlobs
+from modelkeep.storage.sql import schema
+from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
+from modelkeep.storage.sql.reader import Reader
+from modelkeep.storage.sql.work import SqlWork
+from modelkeep.storage.sql.writer import Writer
+
+CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
+
+_log = logging.getLogger(__name__)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Running:
+    """An application with its threads and connections; `close` finishes what is under way."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        dialect = dialect_for(settings.database_url, settings.data_dir)
+        schema.ensure(dialect)
+        clock = SystemClock()
+        self.writer = Writer(dialect, clock)
+        self._reader = Reader(dialect, clock)
+        self.app = App(self._reader, self.writer, DiskBlobs(settings.data_dir))
+        self._stopping = threading.Event()
+        self._housekeeper = threading.Thread(
+            target=self._keep_house, args=(dialect,), name="housekeeper", daemon=True
+        )
+        self._housekeeper.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._housekeeper.join()
+        self.writer.close()
+        self._reader.close()
+
+    def _keep_house(self, dialect: Dialect) -> None:
+        """Copies the write-ahead log back off the hot path, so that no commit has to."""
+        if not isinstance(dialect, Sqlite):
+            return
+        wal = dialect.path.with_name(dialect.path.name + "-wal")
+        db = dialect.connect(read_only=False)
+        while not self._stopping.wait(CHECKPOINT_EVERY_S):
+            try:
+                if wal.exists() and wal.stat().st_size > CHECKPOINT_WAL_BYTES:
+                    db.all("PRAGMA wal_checkpoint(PASSIVE)")
+            except Exception:  # this loop outlives one bad turn
+                _log.warning("a checkpoint failed; the next turn tries again", exc_info=True)
+        db.close()
+
+
+def open_export(data_dir: Path, database_url: str = "") -> Iterator[dict[str, Any]]:
+    """The journal's export straight from a database, read-only, without a server.
+
+    Raises InvalidInput when there is none in the directory.
+    """
+    dialect = dialect_for(database_url, data_dir)
+    if isinstance(dialect, Sqlite) and not dialect.path.exists():
+        raise InvalidInput(f"There is no modelkeep database in {data_dir}.")
+    db = dialect.connect(read_only=True)
+    try:
+        dialect.begin_read(db)
+        yield from audit.export(SqlWork(db, dialect))
+    finally:
+        db.close()

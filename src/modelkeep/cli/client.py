@@ -1,0 +1,64 @@
+"""Calls to the server's native API, and how an answer becomes an exit code."""
+
+import json
+import sys
+from typing import Any, NoReturn
+
+REFUSED, WAITING, UNREACHABLE = 1, 2, 3
+
+_TIMEOUT_S = 60.0
+
+
+class Client:
+    """A server at `url`, spoken to as `user`."""
+
+    def __init__(self, url: str, user: str) -> None:
+        self._url, self._user = url.rstrip("/"), user
+
+    def get(self, path: str, **params: Any) -> Any:
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._call("GET", path, params=given)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._call("POST", path, json=given)
+
+    def lines(self, path: str) -> list[dict[str, Any]]:
+        """An answer of JSON lines."""
+        return [json.loads(line) for line in self._send("GET", path).text.splitlines()]
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+        return self._send(method, path, **kwargs).json()
+
+    def _send(self, method: str, path: str, **kwargs: Any) -> Any:
+        import httpx
+
+        auth = (self._user, "-") if self._user else None
+        try:
+            # The server is the one named; a proxy in the environment is not asked.
+            with httpx.Client(trust_env=False, timeout=_TIMEOUT_S, auth=auth) as http:
+                answer = http.request(method, f"{self._url}/api/modelkeep/v1{path}", **kwargs)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            fail(f"No answer from {self._url}: {error}. Is `modelkeep serve` running?", UNREACHABLE)
+        if answer.is_success or "result" in _body(answer):
+            return answer
+        fail(_body(answer).get("message") or f"{self._url} answered {answer.status_code}.")
+
+
+def _body(answer: Any) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def fail(message: str, code: int = REFUSED) -> NoReturn:
+    """Says what went wrong on standard error, and exits."""
+    print(plain(message), file=sys.stderr)
+    raise SystemExit(code)
+
+
+def plain(text: str) -> str:
+    """A text for a terminal: control and direction characters of others' texts are shown, not run."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,408 @@
+"""The commands. Each asks the server at MODELKEEP_URL, says what came back, and exits with it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from modelkeep.cli.client import REFUSED, WAITING, Client, fail, plain
+
+app = typer.Typer(
+    name="modelkeep",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A model registry that keeps its word.\n\n"
+    "Start a server with `modelkeep serve`, point MLFLOW_TRACKING_URI at it, and govern what "
+    "reaches production with the other commands. They speak to the server at MODELKEEP_URL.\n\n"
+    "Exit codes: 0 done, 1 refused or in error, 2 waiting for an approval, 3 no answer from the "
+    "server, 64 wrong usage.",
+)
+policy_app = typer.Typer(no_args_is_help=True, help="Apply and show the policy in force.")
+audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the journal.")
+app.add_typer(policy_app, name="policy")
+app.add_typer(audit_app, name="audit")
+
+Url = Annotated[
+    str, typer.Option("--url", envvar="MODELKEEP_URL", help="The server.", show_default=True)
+]
+User = Annotated[
+    str, typer.Option("--user", envvar="MODELKEEP_USER", help="Who you are (a claim, for now).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Epoch = Annotated[
+    int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
+DEFAULT_URL = "http://127.0.0.1:5000"
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [5000]")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where everything is kept. [./modelkeep-data]")
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
+    ] = None,
+    allow_unauthenticated: Annotated[
+        bool | None,
+        typer.Option("--allow-unauthenticated", help="Listen beyond loopback without accounts."),
+    ] = None,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", help="A Host name to answer to; may be repeated."),
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [16777216]")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning, error. [info]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file of settings, named as the options are.")
+    ] = None,
+) -> None:
+    """Run the server.
+
+    Every option is also a setting by environment (MODELKEEP_PORT, MODELKEEP_DATA_DIR, …) and in
+    a TOML file given with --config. The command line wins, then the environment, then the file.
+    """
+    arguments = dict(locals())
+    from modelkeep import settings, telemetry
+    from modelkeep.domain.errors import ModelkeepError
+    from modelkeep.server import serve as run
+
+    try:
+        read = settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
+        telemetry.configure_logging(read.log_level)
+        run(read)
+    except (ModelkeepError, OSError) as error:
+        fail(f"modelkeep serve: {error}")
+
+
+# -- moving versions -----------------------------------------------------------------------------
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
+    to: Annotated[str, typer.Option("--to", help="The stage: Staging, Production, Archived, None.")],
+    reason: Reason = "",
+    epoch: Epoch = None,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Ask for a version to move into a stage.
+
+    It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
+    with every gate's verdict (1).
+    """
+    model, number = _split(version)
+    body = {"model": model, "version": number, "stage": to, "reason": reason, "epoch": epoch}
+    _tell(Client(url, user).post("/promotions", body), as_json)
+
+
+@app.command()
+def rollback(
+    model: str,
+    reason: Reason,
+    stage: Annotated[str, typer.Option(help="The stage to roll back.")] = "Production",
+    epoch: Epoch = None,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Return a stage to the version that it held before, and its alias with it, in one stroke."""
+    body = {"model": model, "reason": reason, "stage": stage, "epoch": epoch}
+    _tell(Client(url, user).post("/rollbacks", body), as_json)
+
+
+@app.command()
+def requests(
+    status: Annotated[
+        str, typer.Option(help="pending, approved, rejected, void, or all.")
+    ] = "pending",
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """List the requests that wait for an approval."""
+    found = Client(url, user).get("/requests", status=None if status == "all" else status)
+    rows = [
+        [r["id"], f"{r['model']}/{r['version']}", f"{r['source']} -> {r['target']}", r["status"],
+         r["requested_by"], r["created"], r["reason"]]
+        for r in found
+    ]  # fmt: skip
+    _table(("id", "version", "move", "status", "asked by", "asked at", "reason"), rows,
+           found, as_json, f"No {'' if status == 'all' else status + ' '}requests.")  # fmt: skip
+
+
+@app.command()
+def approve(
+    request_id: Annotated[int, typer.Argument(metavar="ID")],
+    comment: Annotated[str, typer.Option("--comment", help="What you looked at.")] = "",
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Approve a request. The version moves at once, if that was all it waited for."""
+    _tell(Client(url, user).post(f"/requests/{request_id}/approve", {"comment": comment}), as_json)
+
+
+@app.command()
+def reject(
+    request_id: Annotated[int, typer.Argument(metavar="ID")],
+    reason: Reason,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Reject a request, with a reason."""
+    _tell(Client(url, user).post(f"/requests/{request_id}/reject", {"comment": reason}), as_json,
+          done=("rejected",))  # fmt: skip
+
+
+# -- the past ------------------------------------------------------------------------------------
+
+
+@app.command()
+def at(
+    model: str,
+    time: Annotated[str, typer.Argument(help="As in 2026-11-20T10:00; without a zone it's UTC.")],
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Say what was where at a moment: which version held each stage and alias."""
+    from urllib.parse import quote
+
+    moment = Client(url, user).get(f"/models/{quote(model, safe='')}/at", time=time)
+    rows = [[s["slot"], s["version"], s["since"], s["until"] or "now"] for s in moment["slots"]]
+    then = moment["name_then"]
+    if not as_json:
+        called = "" if then == model else f" (then named {plain(then)})"
+        print(f"{plain(model)}{called} at {moment['at']}:")
+    _table(("slot", "version", "since", "until"), rows, moment, as_json, "Nothing held any slot.")
+
+
+@app.command()
+def history(
+    model: str,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many entries.")] = 50,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Tell what happened to a model, newest first: who did what, when and why."""
+    from urllib.parse import quote
+
+    path = f"/models/{quote(model, safe='')}/history"
+    _show_entries(Client(url, user).get(path, limit=limit), as_json)
+
+
+# -- policy --------------------------------------------------------------------------------------
+
+
+@policy_app.command("apply")
+def policy_apply(
+    file: Annotated[Path, typer.Argument(help="The policy, in YAML.")],
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Put a policy in force for every model, and list what of it is enforced."""
+    try:
+        source = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: {error}")
+    applied = Client(url, user).post("/policy", {"source": source})
+    if as_json:
+        print(json.dumps(applied, indent=2))
+        return
+    state = "in force" if applied["changed"] else "was in force already"
+    print(f"Policy revision {applied['revision']} is {state}.  {applied['digest']}")
+    _sections(applied["sections"])
+    for request_id in applied["voided_requests"]:
+        print(f"Request {request_id} was made under the policy before, and is void.")
+    for finding in applied["findings"]:
+        print(f"Note: {plain(finding)}")
+
+
+@policy_app.command("show")
+def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
+    """Show the policy in force, as it was applied, and what of it is enforced."""
+    shown = Client(url, user).get("/policy")
+    if as_json:
+        print(json.dumps(shown, indent=2))
+    elif shown["revision"] == 0:
+        print("No policy is in force: every move is allowed, as in stock MLflow.")
+    else:
+        by = plain(shown["author"])
+        print(f"Revision {shown['revision']}, by {by}, {shown['applied']}  {shown['digest']}")
+        print(plain(shown["source"]))
+        _sections(shown["sections"])
+
+
+# -- audit ---------------------------------------------------------------------------------------
+
+
+@audit_app.command("show")
+def audit_show(
+    start: Annotated[int, typer.Option(min=0, help="First index.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many entries.")] = 100,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Show the journal's entries, oldest first."""
+    _show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Verify this data directory itself, without a server.")
+    ] = None,
+    database_url: Annotated[
+        str, typer.Option(help="Verify this database itself, without a server.")
+    ] = "",
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Recompute the journal from its leaves and hold it against the tables.
+
+    Exits 2 if anything was tampered with, and names the first bad entry.
+    """
+    from modelkeep.domain import audit
+
+    if data_dir or database_url:
+        report = audit.verify(_export_of(data_dir, database_url))
+    else:
+        report = audit.verify(Client(url, user).lines("/journal/export"))
+    if as_json:
+        print(json.dumps(_report(report), indent=2))
+    else:
+        _tell_report(report)
+    if not report.is_intact:
+        raise SystemExit(2)
+
+
+def _export_of(data_dir: Path | None, database_url: str) -> Any:
+    from modelkeep.bootstrap import open_export
+    from modelkeep.domain.errors import ModelkeepError
+
+    try:
+        yield from open_export(data_dir or Path(), database_url)
+    except (ModelkeepError, OSError) as error:
+        fail(str(error))
+
+
+def _report(report: Any) -> dict[str, Any]:
+    from modelkeep.domain.audit import BLIND_SPOTS
+
+    return {
+        "intact": report.is_intact,
+        "entries": report.size,
+        "root": report.root,
+        "rows_compared": report.rows,
+        "erased_texts": report.erased_texts,
+        "first_bad_entry": report.first_bad,
+        "problems": [{"index": p.index, "message": p.message} for p in report.problems],
+        "problems_not_listed": report.unlisted,
+        "cannot_see": list(BLIND_SPOTS),
+    }
+
+
+def _tell_report(report: Any) -> None:
+    from modelkeep.domain.audit import BLIND_SPOTS
+
+    if report.is_intact:
+        print(f"Intact: {report.size} entries, root {report.root}.")
+        print(f"{report.rows} rows of the tables say the same as the journal.")
+    else:
+        print(f"TAMPERED WITH. {report.size} entries were read.")
+        if report.first_bad is not None:
+            print(f"The first bad entry is {report.first_bad}.")
+        for problem in report.problems:
+            print(f"  {plain(problem.message)}")
+        if report.unlisted:
+            print(f"  and {report.unlisted} more")
+    if report.erased_texts:
+        print(f"{report.erased_texts} texts were erased; their entries verify without them.")
+    print("This cannot see: " + "; ".join(BLIND_SPOTS) + ".")
+
+
+# -- telling -------------------------------------------------------------------------------------
+
+
+def _split(version: str) -> tuple[str, int]:
+    model, slash, number = version.rpartition("/")
+    if not slash or not model or not number.isascii() or not number.isdigit():
+        raise typer.BadParameter(f"'{version}' is not MODEL/VERSION, as in credit/3.")
+    return model, int(number)
+
+
+def _tell(result: dict[str, Any], as_json: bool, done: tuple[str, ...] = ()) -> None:
+    end = result["result"]
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        version = result["version"]
+        settled = f"{version['model']}/{version['version']} is in {version['stage']}"
+        print(plain(result["message"] or settled))
+        if end in ("moved", "unchanged"):
+            print(f"{result['target']} is at epoch {result['epoch']}.")
+    if end in ("moved", "unchanged", *done):
+        return
+    raise SystemExit(WAITING if end == "waiting" else REFUSED)
+
+
+def _table(
+    head: tuple[str, ...], rows: list[list[Any]], found: Any, as_json: bool, empty: str
+) -> None:
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    if not rows:
+        print(empty)
+        return
+    lines = [head, *([plain(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def _sections(sections: list[dict[str, Any]]) -> None:
+    for section in sections:
+        mark = "enforced    " if section["enforced"] else "not enforced"
+        print(f"  {mark}  {plain(section['path'])}: {plain(section['note'])}")
+
+
+def _show_entries(entries: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    for entry in entries:
+        print(plain(_line(entry)))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    texts, thing = entry["texts"], entry["obj"]
+    named = thing.get("name", "")
+    if "version" in thing:
+        named += f"/{thing['version']}"
+    who = texts.get("actor", entry["actor"]["kind"])
+    moves = ", ".join(
+        f"{before['version']}: {before['stage']} -> {after['stage']}"
+        for before, after in zip(
+            entry["pre"].get("stages", ()), entry["post"].get("stages", ()), strict=False
+        )
+    )
+    slots = ", ".join(f"{s['slot']}@{s['epoch']}" for s in entry["post"].get("slots", ()))
+    said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
+    parts = (named, f"by {who}", moves, slots, said)
+    return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

@@ -1,0 +1,144 @@
+"""Requests and votes: who may speak for a promotion, and what one vote does.
+
+The rules, all of them:
+
+* Four eyes. Neither an author (of the version or of its run) nor whoever asked may vote.
+* Nobody who is `anonymous`, or gave no name, may vote.
+* A person votes once. Two spellings of one name are one person (`access.person`).
+* A request takes votes while it is pending and not yet expired.
+* One counted rejection rejects. Whether the counted approvals suffice is for the gate to say.
+* A request holds for one subject, one evidence, one policy and one starting stage; if any of them
+  changed, it is void (`still_valid`).
+
+A vote that is denied is a result to be recorded, not an exception.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from modelkeep.domain.access import Actor, person
+
+LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
+
+
+class Status(StrEnum):
+    """Where a request stands. All but PENDING are final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Someone asks that a version may move from stage `source` to stage `target`.
+
+    `subject` is what the version is: its manifest's digest or, unverified, its label. The digests
+    are of the evidence and the policy it was asked under. Times are milliseconds since the epoch.
+    """
+
+    id: int
+    model_id: int
+    version_id: int
+    number: int
+    subject: str
+    source: str
+    target: str
+    evidence_digest: str
+    policy_digest: str
+    requested_by: str
+    authors: tuple[str, ...]
+    reason: str
+    status: Status
+    created_ms: int
+    expires_ms: int
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who may not vote on it, as `access.person` spells them."""
+        return frozenset(map(person, (*self.authors, self.requested_by)))
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's word: for (`approves`) or against, at a time in milliseconds."""
+
+    voter: str
+    approves: bool
+    comment: str = ""
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The vote does not count; `reason` is a sentence for the voter."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The vote counts: `votes` are now all that do, it being the last."""
+
+    votes: tuple[Vote, ...]
+
+    @property
+    def rejects(self) -> bool:
+        """The request is rejected by it. Otherwise ask the gates again, with these votes."""
+        return not self.votes[-1].approves
+
+
+def expiry_ms(created_ms: int, lifetime_ms: int = LIFETIME_MS) -> int:
+    """When a request made at `created_ms` stops taking votes: after seven days by default."""
+    return created_ms + lifetime_ms
+
+
+def may_vote(voter: str, barred: Collection[str] = ()) -> bool:
+    """True of a name that is not anonymous and not barred (names as `access.person` has them)."""
+    return not Actor(voter).is_anonymous and person(voter) not in barred
+
+
+def cast(request: Request, vote: Vote, earlier: Iterable[Vote], now_ms: int) -> Denied | Counted:
+    """What a vote on `request` does, `earlier` being the votes on it that counted so far."""
+    counted = tuple(earlier)
+    denial = _closed(request, now_ms) or _ineligible(request, vote.voter, counted)
+    return Denied(denial) if denial else Counted((*counted, vote))
+
+
+def _closed(request: Request, now_ms: int) -> str | None:
+    if request.status is not Status.PENDING:
+        return f"Request {request.id} is {request.status} already."
+    if now_ms >= request.expires_ms:
+        return f"Request {request.id} has expired; ask for the promotion again."
+    return None
+
+
+def _ineligible(request: Request, voter: str, counted: tuple[Vote, ...]) -> str | None:
+    if Actor(voter).is_anonymous:
+        return "An anonymous caller cannot vote; say who you are."
+    who = person(voter)
+    if who in map(person, request.authors):
+        return f"{who} is an author of this version; someone else must decide."
+    if who == person(request.requested_by):
+        return f"{who} asked for this promotion; someone else must decide."
+    if who in (person(vote.voter) for vote in counted):
+        return f"{who} has voted on request {request.id} already."
+    return None
+
+
+def still_valid(
+    request: Request, policy_digest: str, current_stage: str, subject: str
+) -> str | None:
+    """None while the request holds; else a sentence with all that changed since, which voids it."""
+    changes = []
+    if policy_digest != request.policy_digest:
+        changes.append("the policy is another one")
+    if current_stage != request.source:
+        changes.append(f"the version is in {current_stage}, no longer in {request.source}")
+    if subject != request.subject:
+        changes.append("the version is not the one that was asked for")
+    if not changes:
+        return None
+    return f"Since request {request.id} was made, {' and '.join(changes)}."

@@ -1,0 +1,66 @@
+"""The one vocabulary of what can go wrong.
+
+An error knows what happened and to which thing, in a sentence a person can act on. It knows no
+status and no wire code: each protocol owns a table from these classes to its own wire
+(`protocols/*/errors.py`), and an architecture test fails if any leaf of this tree would answer 500.
+"""
+
+
+class ModelkeepError(Exception):
+    """The root. `message` is shown to the caller as it stands."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(ModelkeepError):
+    """The caller sent something that can't be right; the message names the field and the limit."""
+
+
+class Unauthenticated(ModelkeepError):
+    """Who is asking must be known first."""
+
+
+class Forbidden(ModelkeepError):
+    """This caller may not do this."""
+
+
+class NotFound(ModelkeepError):
+    """No such thing, or none that this caller may know of."""
+
+
+class AlreadyExists(ModelkeepError):
+    """The name is taken."""
+
+
+class Conflict(ModelkeepError):
+    """The request was right once, but the thing has moved on."""
+
+
+class StaleRevision(Conflict):
+    """The caller named an epoch that is no longer current."""
+
+
+class TransitionNotAllowed(Conflict):
+    """The lifecycle has no such step from here."""
+
+
+class InUse(Conflict):
+    """Something that must not lose it still holds this thing."""
+
+
+class AlreadyDecided(Conflict):
+    """The request was approved, rejected or voided before."""
+
+
+class LimitExceeded(ModelkeepError):
+    """Too many, too long or too large; the message names the limit."""
+
+
+class IntegrityFailure(ModelkeepError):
+    """Stored bytes no longer hash to what was recorded. They are not served."""
+
+
+class Unavailable(ModelkeepError):
+    """The change could not be made durable now; nothing of it remains, and a retry is safe."""

@@ -1,0 +1,105 @@
+"""The grammar of events, and the leaf that each one leaves in the journal.
+
+An action is `noun:what:happened`. An event holds plain facts and, apart from them, texts that a
+person wrote or that name a person: reasons, comments, user names. A leaf carries only a salted
+commitment to each text, and the text with its salt is kept beside it, so that it can be erased
+later and the leaf still verifies.
+
+NOTE: the leaf's format is for ever. A new format must take a new "v", and verifiers must keep
+reading the old ones. Leaves are canonical JSON (RFC 8785); facts are limited to strings, integers
+below 2**53, booleans, null, lists and objects with ASCII keys, for which sorted keys and compact
+output are exactly that.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from modelkeep.domain.access import Actor
+from modelkeep.domain.errors import LimitExceeded
+
+LEAF_VERSION = 1
+LEAF_LIMIT_BYTES = 65_535  # tlog-tiles entries carry a 16-bit length
+
+_canonical = msgspec.json.Encoder(order="sorted")
+_ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change, refusal or vote, as a use case records it.
+
+    `object` says to what; `before` and `after` what it was and became; `why` the grounds
+    (digests, ids). `texts` are personal or free text by field name; they never enter the leaf.
+    """
+
+    action: str
+    object: dict[str, Any]
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    why: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An encoded event: `body` is hashed; `texts` (field -> (salt hex, text)) stand beside it."""
+
+    body: bytes
+    texts: dict[str, tuple[str, str]]
+
+
+def commitment(salt_hex: str, text: str) -> str:
+    """A commitment to a text under a salt of 16 bytes: HMAC-SHA256, as `hmac-sha256:<hex>`."""
+    digest = hmac.new(bytes.fromhex(salt_hex), text.encode(), hashlib.sha256).hexdigest()
+    return f"hmac-sha256:{digest}"
+
+
+def instant(ms: int) -> str:
+    """Milliseconds since the epoch as RFC 3339 in UTC, three decimals, `Z`."""
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def ulid(ms: int) -> str:
+    """A sortable unique id of 26 characters: 48 bits of time, 80 random bits (ULID spec)."""
+    value = (ms << 80) | secrets.randbits(80)
+    return "".join(_ULID_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def encode(event: Event, *, at_ms: int, project: str, actor: Actor, request_id: str) -> Leaf:
+    """The leaf of an event. LimitExceeded if it would be longer than 65,535 bytes."""
+    texts = dict(event.texts)
+    if not actor.is_anonymous:
+        texts["actor"] = actor.name
+    salted = {name: (secrets.token_hex(16), text) for name, text in texts.items()}
+    body = _canonical.encode(
+        {
+            "v": LEAF_VERSION,
+            "id": ulid(at_ms),
+            "t": instant(at_ms),
+            "project": project,
+            "actor": {
+                "kind": "anonymous" if actor.is_anonymous else "user",
+                "verified": actor.verified,
+            },
+            "act": event.action,
+            "obj": event.object,
+            "pre": event.before,
+            "post": event.after,
+            "why": event.why,
+            "texts": {name: commitment(salt, text) for name, (salt, text) in salted.items()},
+            "req": request_id,
+        }
+    )
+    if len(body) > LEAF_LIMIT_BYTES:
+        raise LimitExceeded(
+            f"This change would need a journal entry of {len(body)} bytes; "
+            f"the limit is {LEAF_LIMIT_BYTES}."
+        )
+    return Leaf(body, salted)

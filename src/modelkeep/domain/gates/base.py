@@ -1,0 +1,76 @@
+"""What every gate is: it looks at one case and returns one verdict."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from modelkeep.domain.approvals import Vote
+from modelkeep.domain.evidence import Evidence
+
+
+class Outcome(StrEnum):
+    """PENDING means: not yet, and someone can still do something about it without a new try."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate says, with a message for a person: one line, no full stop at its end."""
+
+    gate: str
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a gate may consider: evidence, the reason given, the votes, and who is barred.
+
+    `barred` holds names as `access.person` spells them.
+    """
+
+    evidence: Evidence
+    reason: str
+    votes: tuple[Vote, ...]
+    barred: frozenset[str]
+
+
+class Gate(Protocol):
+    """One condition of a transition. A value: equal conditions are equal gates."""
+
+    name: ClassVar[str]
+
+    def asks(self) -> str:
+        """What must hold, in a few words, for listings of the policy."""
+        ...
+
+    def judge(self, case: Case) -> Verdict:
+        """The verdict on a case: pure, total, and the same each time."""
+        ...
+
+
+Reader = Callable[[object, str], Gate | None]
+"""Makes a gate of a value in a policy document, given the value's path; None if switched off.
+
+InvalidInput, with the path, for a value that it cannot take.
+"""
+
+
+def judged(gate: str, problems: Iterable[str], otherwise: str) -> Verdict:
+    """FAILED with all the problems or, if there are none, PASSED with `otherwise`."""
+    found = "; ".join(problems)
+    return Verdict(gate, Outcome.FAILED if found else Outcome.PASSED, found or otherwise)
+
+
+def shown(text: str, limit: int = 4000) -> str:
+    """`text` as one printable line.
+
+    A tag's value may hold line feeds, terminal codes or text direction marks, and could otherwise
+    draw a verdict of its own into the list that an approver reads.
+    """
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in cut)

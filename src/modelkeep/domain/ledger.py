@@ -1,0 +1,224 @@
+"""What the journal says the tables must hold: the leaves, played back.
+
+A `Ledger` takes leaves in order and keeps, for every row it expects, the values and the index of
+the leaf that last spoke of it. A leaf that contradicts what was played before it (another stage
+or epoch than the ones before) is reported too. Values known only by a text that was erased are
+`UNKNOWN` and equal anything.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+UNKNOWN = object()  # the text was erased; the leaf still proves that there was one
+
+Key = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Row:
+    """An expected row and the index of the leaf that last changed it."""
+
+    values: dict[str, Any]
+    index: int
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The expected tables: name -> key -> row; and contradictions: (leaf index, sentence)."""
+
+    tables: dict[str, dict[Key, Row]] = field(default_factory=dict)
+    contradictions: list[tuple[int, str]] = field(default_factory=list)
+
+    def play(self, index: int, at_ms: int, leaf: dict[str, Any], texts: dict[str, str]) -> None:
+        """Plays one leaf. `texts` are those of its texts that were not erased.
+
+        Raises KeyError or TypeError for a leaf that lacks what its action needs.
+        """
+        step = _Step(self, index, at_ms, leaf, texts)
+        handler = _HANDLERS.get(leaf["act"])
+        if handler:
+            handler(step)
+        step.shift()
+        step.close_requests()
+
+    def put(self, table: str, key: Key, index: int, **values: Any) -> None:
+        known = self.tables.setdefault(table, {})
+        if key in known:
+            known[key].values.update(values)
+            known[key].index = index
+        else:
+            known[key] = Row(values, index)
+
+    def drop(self, table: str, key: Key) -> None:
+        self.tables.setdefault(table, {}).pop(key, None)
+
+    def value(self, table: str, key: Key, name: str, default: Any = None) -> Any:
+        row = self.tables.get(table, {}).get(key)
+        return row.values.get(name, default) if row else default
+
+
+@dataclass(slots=True)
+class _Step:
+    """One leaf on its way into the ledger."""
+
+    ledger: Ledger
+    index: int
+    at_ms: int
+    leaf: dict[str, Any]
+    texts: dict[str, str]
+
+    @property
+    def obj(self) -> dict[str, Any]:
+        return self.leaf["obj"]
+
+    @property
+    def after(self) -> dict[str, Any]:
+        return self.leaf["post"]
+
+    def text(self, name: str, otherwise: Any = "") -> Any:
+        """A text; UNKNOWN if it was erased; `otherwise` if the leaf never had it."""
+        if name not in self.leaf["texts"]:
+            return otherwise
+        return self.texts.get(name, UNKNOWN)
+
+    def put(self, table: str, key: Key, **values: Any) -> None:
+        self.ledger.put(table, key, self.index, **values)
+
+    def set_tags(self, table: str, owner: Key) -> None:
+        for position, key in enumerate(self.after.get("tags", ())):
+            self.put(table, (*owner, key), value=self.text(f"tag.{position}"))
+        for key in self.after.get("untagged", ()):
+            self.ledger.drop(table, (*owner, key))
+
+    # -- stages, slots and stays -------------------------------------------------------------
+
+    def shift(self) -> None:
+        """Carries out the moves that a leaf lists, after holding them against what was before."""
+        before, after = self.leaf["pre"], self.after
+        for slot in before.get("slots", ()):
+            self._expect("slot", (self.obj["model"], slot["slot"]), "epoch", slot["epoch"], 0)
+        for moved in before.get("stages", ()):
+            key = (self.obj["model"], moved["version"])
+            self._expect("version", key, "stage", moved["stage"], "None")
+        epochs = {slot["slot"]: slot["epoch"] for slot in after.get("slots", ())}
+        for moved in after.get("stages", ()):
+            self._move(moved["version"], moved["stage"], epochs)
+        for slot in after.get("slots", ()):
+            self._move_slot(slot)
+
+    def _move(self, number: int, stage: str, epochs: dict[str, int]) -> None:
+        model = self.obj["model"]
+        left = self.ledger.value("version", (model, number), "stage", "None")
+        if left == stage:
+            return
+        self.put("version", (model, number), stage=stage)
+        self._end_stay(f"stage:{left}", number)
+        if stage != "None":
+            self._begin_stay(f"stage:{stage}", number, epochs[f"stage:{stage}"])
+
+    def _move_slot(self, slot: dict[str, Any]) -> None:
+        key = (self.obj["model"], slot["slot"])
+        if "version" in slot:
+            holder = self.ledger.value("slot", key, "holder")
+            if holder is not None:
+                self._end_stay(slot["slot"], holder)
+            if slot["version"] is not None:
+                self._begin_stay(slot["slot"], slot["version"], slot["epoch"])
+            self.put("slot", key, holder=slot["version"])
+        self.put("slot", key, epoch=slot["epoch"])
+
+    def _begin_stay(self, slot: str, number: int, epoch: int) -> None:
+        key = (self.obj["model"], slot, number, epoch)
+        self.put("stay", key, from_ms=self.at_ms, until_ms=None)
+        self.put("open stay", key[:3], epoch=epoch)
+
+    def _end_stay(self, slot: str, number: int) -> None:
+        short = (self.obj["model"], slot, number)
+        epoch = self.ledger.value("open stay", short, "epoch")
+        if epoch is not None:
+            self.put("stay", (*short, epoch), until_ms=self.at_ms)
+            self.ledger.drop("open stay", short)
+
+    def _expect(self, table: str, key: Key, name: str, said: Any, at_first: Any) -> None:
+        known = self.ledger.value(table, key, name, at_first)
+        if known != said:
+            self.ledger.contradictions.append(
+                (self.index, f"says that the {name} of {key[1]} was {said}; it was {known}")
+            )
+
+    def close_requests(self) -> None:
+        for closed in self.after.get("requests", ()):
+            self.put("request", (closed["id"],), status=closed["status"])
+
+
+def _model(step: _Step) -> None:
+    key = (step.obj["model"],)
+    if step.leaf["act"] == "model:created":
+        step.put("model", key, name=step.after["name"], deleted=False, description="")
+    if "name" in step.after:
+        step.put("model", key, name=step.after["name"])
+    if "description" in step.leaf["texts"]:
+        step.put("model", key, description=step.text("description"))
+    if step.after.get("deleted"):
+        step.put("model", key, deleted=True)
+    step.set_tags("model_tag", key)
+
+
+def _version(step: _Step) -> None:
+    key = (step.obj["model"], step.obj["version"])
+    if step.leaf["act"] == "version:created":
+        step.put(
+            "version",
+            key,
+            id=step.after["id"],
+            source=step.after["source"],
+            manifest=step.obj["manifest"],
+            stage="None",
+            description="",
+            deleted=False,
+        )
+    if "description" in step.leaf["texts"]:
+        step.put("version", key, description=step.text("description"))
+    if step.after.get("deleted"):
+        step.put("version", key, deleted=True)
+    step.set_tags("version_tag", key)
+
+
+def _policy(step: _Step) -> None:
+    step.put("policy", (step.after["revision"],), digest=step.after["policy"])
+
+
+def _request(step: _Step) -> None:
+    opened = next(r for r in step.after["requests"] if r["status"] == "pending")
+    step.put(
+        "request",
+        (opened["id"],),
+        version=(step.obj["model"], step.obj["version"]),
+        target=step.after["target"],
+        subject=step.after["subject"],
+        evidence=step.leaf["why"]["evidence"],
+        policy=step.leaf["why"]["policy"],
+    )
+
+
+def _vote(step: _Step) -> None:
+    key = (step.obj["request"], step.index)
+    step.put("vote", key, name=step.text("actor"), verdict=step.after["verdict"])
+
+
+_HANDLERS = {
+    "model:created": _model,
+    "model:renamed": _model,
+    "model:described": _model,
+    "model:deleted": _model,
+    "model:tag:set": _model,
+    "model:tag:deleted": _model,
+    "version:created": _version,
+    "version:described": _version,
+    "version:deleted": _version,
+    "version:tag:set": _version,
+    "version:tag:deleted": _version,
+    "policy:revision:applied": _policy,
+    "approval:request:opened": _request,
+    "approval:vote:cast": _vote,
+}

@@ -1,0 +1,54 @@
+"""Where a client may say that artifacts live. The server opens none of these places.
+
+An `mlflow-artifacts:/…` location is a folder of the server's own, held in rows. The address of an
+object store is kept as a label for clients that hold its credentials. Everything else is refused:
+paths and `file:` because they would name the server's disk, hosts because somebody might be led
+to connect to them.
+"""
+
+import re
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.names import check_location, check_path
+
+PROXIED = "mlflow-artifacts:/"
+RESERVED = "modelkeep"  # the server's own folder, where frozen versions are addressed
+_OBJECT_STORES = "s3 s3a s3n gs gcs wasb wasbs abfs abfss adl oss obs cos b2 r2 oci"
+OBJECT_STORES = frozenset(_OBJECT_STORES.split())
+
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]+)://(?P<bucket>[^/]+)(/.*)?", re.IGNORECASE)
+_ASIDES = re.compile(r"[?#;]|%(25)*(3f|23|3b)", re.IGNORECASE)  # in any number of encodings
+
+
+def check_artifact_location(location: str) -> str:
+    """`location` itself, if it is a folder of ours or the address of an object store.
+
+    Raises InvalidInput.
+    """
+    check_location(location, "artifact_location")
+    if _ASIDES.search(location):
+        raise InvalidInput("'artifact_location' URL can't include fragments or params.")
+    if location.startswith(PROXIED):
+        _check_folder(location[len(PROXIED) :])
+        return location
+    address = _ADDRESS.fullmatch(location)
+    if address is None or address["scheme"].lower() not in OBJECT_STORES:
+        raise InvalidInput(
+            f"Invalid artifact_location: '{location}'. It may be a folder of this server "
+            f"('{PROXIED}<path>') or the address of an object store, such as 's3://bucket/path'; "
+            "local paths and other hosts are refused."
+        )
+    return location
+
+
+def _check_folder(path: str) -> None:
+    check_path(path)
+    if path.split("/", 1)[0].casefold() == RESERVED:
+        raise InvalidInput(
+            f"Invalid artifact_location: '{PROXIED}{path}'. '{RESERVED}/' is the server's own."
+        )
+
+
+def beneath(location: str, *parts: str) -> str:
+    """The location of something under another."""
+    return "/".join((location.rstrip("/"), *parts))

@@ -1,0 +1,105 @@
+"""Models, versions, stages and slots, and what a move between stages does to each.
+
+A *slot* is a named pointer with an epoch: an alias, or a stage. Every change of what it holds
+raises its epoch by one, so that a caller who read it before can tell that it moved.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from modelkeep.domain.errors import InvalidInput
+
+NO_STAGE = "None"
+PRODUCTION = "Production"
+ARCHIVED = "Archived"
+STAGES = (NO_STAGE, "Staging", PRODUCTION, ARCHIVED)
+DELETED = "Deleted_Internal"  # the stage that MLflow shows of a deleted version
+
+_CANONICAL = {stage.lower(): stage for stage in STAGES}
+
+
+def stage_named(text: str) -> str:
+    """The canonical spelling of a stage, in any case; InvalidInput in MLflow's words otherwise."""
+    stage = _CANONICAL.get(text.strip().lower())
+    if stage is None:
+        raise InvalidInput(
+            f"Invalid Model Version stage: {text}. Value must be one of {', '.join(STAGES)}."
+        )
+    return stage
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model. Times are milliseconds since the epoch, UTC."""
+
+    id: int
+    name: str
+    description: str
+    created_ms: int
+    updated_ms: int
+    tags: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)  # alias -> version number
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a model: its bytes (`manifest`, a digest) or, unverified, only a label.
+
+    `source` is what the client gave, verbatim and never opened. `manifest` is `sha256:<hex>` or
+    None when the server does not hold the bytes.
+    """
+
+    id: int
+    model_id: int
+    model_name: str
+    number: int
+    source: str
+    run_id: str | None
+    logged_model_id: str | None
+    run_link: str | None
+    description: str
+    stage: str
+    manifest: str | None
+    author: str
+    created_ms: int
+    updated_ms: int
+    deleted: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What a decision about this version binds: its bytes, or its id and label."""
+        return self.manifest or f"label:{self.id}:{self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotKey:
+    """Names a slot of one model. `kind` is "stage" or "alias"."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One version (by id) goes from a stage to a stage."""
+
+    version_id: int
+    source: str
+    target: str
+
+
+def moves_into(
+    target: str, version_id: int, source: str, occupants: Sequence[int], *, sole: bool
+) -> tuple[Move, ...]:
+    """The moves that bring a version into `target`.
+
+    With `sole` the occupants there before are archived in the same stroke, first, so that no
+    reader ever sees two; without it they stay.
+    """
+    displaced = [Move(o, target, ARCHIVED) for o in occupants if sole and o != version_id]
+    return (*displaced, Move(version_id, source, target))

@@ -1,0 +1,151 @@
+"""What a name may be: of models, aliases, tags, users, artifact paths.
+
+The grammar rejects; it never repairs. A path is decoded once at the edge, checked here, and the
+checked value is the only one used from then on. Names that would look alike after decoding or
+carry control characters are refused, so that no two rows can pass for each other.
+"""
+
+import re
+import unicodedata
+from urllib.parse import unquote_plus
+
+from modelkeep.domain.errors import InvalidInput
+
+MODEL_NAME_LIMIT = 256
+EXPERIMENT_NAME_LIMIT = 500
+KEY_LIMIT = 250
+ALIAS_LIMIT = 255
+PATH_LIMIT = 1024
+SEGMENT_LIMIT = 255
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ALIAS = re.compile(r"[\w\-]*")
+_VERSION_ALIAS = re.compile(r"v\d+", re.IGNORECASE)
+_KEY = re.compile(r"[/\w.\- :]*")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def _refuse_control(value: str, field: str) -> None:
+    if _CONTROL.search(value):
+        raise InvalidInput(f"Invalid {field}: it contains a control character.")
+
+
+def check_text(value: str, field: str, limit: int) -> str:
+    """`value` itself, if it is at most `limit` characters without NUL; else InvalidInput."""
+    if len(value) > limit:
+        raise InvalidInput(f"'{field}' exceeds the maximum length of {limit} characters.")
+    if "\x00" in value:
+        raise InvalidInput(f"'{field}' contains a NUL character.")
+    return value
+
+
+def check_model_name(name: str) -> str:
+    """A registered model's name: 1 to 256 characters, no '/', ':' or control characters."""
+    if not name or not name.strip():
+        raise InvalidInput(
+            "Missing value for required parameter 'name'. Registered model name cannot be empty."
+        )
+    if "/" in name or ":" in name:
+        raise InvalidInput(f"Invalid model name '{name}'. Names cannot contain '/' or ':'.")
+    _refuse_control(name, "model name")
+    if name != name.strip() or unicodedata.normalize("NFC", name) != name:
+        raise InvalidInput(
+            f"Invalid model name '{name}'. Names must be NFC and cannot begin or end with a space."
+        )
+    if _unquoted(name) != name.replace("+", " "):
+        raise InvalidInput(f"Invalid model name '{name}'. Names cannot be percent-encoded.")
+    return check_text(name, "name", MODEL_NAME_LIMIT)
+
+
+def check_alias(alias: str) -> str:
+    """An alias: word characters and dashes, not `latest`, not `v` and digits."""
+    if not alias:
+        raise InvalidInput("Registered model alias name cannot be empty.")
+    if not _ALIAS.fullmatch(alias):
+        raise InvalidInput(
+            f"Invalid alias name: '{alias}'. Aliases may only contain alphanumerics, "
+            "underscores (_), and dashes (-)."
+        )
+    check_text(alias, "alias", ALIAS_LIMIT)
+    if _VERSION_ALIAS.fullmatch(alias):
+        raise InvalidInput(f"Version alias name '{alias}' is reserved.")
+    if alias.lower() == "latest":
+        raise InvalidInput("'latest' alias name (case insensitive) is reserved.")
+    return alias
+
+
+def check_key(key: str, what: str) -> str:
+    """A key of a tag, param or metric: 1 to 250 characters, and none that would escape a path."""
+    if not key:
+        raise InvalidInput(f"Missing value for required parameter 'key'. A {what} needs a key.")
+    if not _KEY.fullmatch(key):
+        raise InvalidInput(
+            f"Invalid value {key!r} for parameter '{what} key'. Names may only contain "
+            "alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) "
+            "and slashes (/)."
+        )
+    if key.startswith("/") or any(s in ("", ".", "..") for s in key.split("/")):
+        raise InvalidInput(f"Invalid value {key!r} for parameter '{what} key'.")
+    return check_text(key, f"{what} key", KEY_LIMIT)
+
+
+def check_tag_key(key: str) -> str:
+    """A tag key, which may be nearly any text: 1 to 250 characters, no control characters."""
+    if not key:
+        raise InvalidInput("Missing value for required parameter 'key'. Tag key cannot be empty.")
+    _refuse_control(key, "tag key")
+    return check_text(key, "key", KEY_LIMIT)
+
+
+def _unquoted(value: str) -> str:
+    """`value` with every layer of percent-encoding taken off (ten at most)."""
+    for _ in range(10):
+        decoded = unquote_plus(value)
+        if decoded == value:
+            break
+        value = decoded
+    return value
+
+
+def check_path(path: str) -> str:
+    """A relative artifact path of 1 or more segments joined by '/', already decoded once.
+
+    Refuses what could mean another place to any reader: empty, `.` and `..` segments, a leading
+    or trailing '/', backslashes, drive letters, control characters, text not in NFC, segments
+    that begin or end with a space, and anything that still decodes to such a path.
+    Limits: 1,024 characters, 255 UTF-8 bytes a segment.
+    """
+    message = f"Invalid path: {path[:200]!r}"
+    if len(path) > PATH_LIMIT:
+        raise InvalidInput(f"{message}: longer than {PATH_LIMIT} characters.")
+    _check_shape(path, message)
+    decoded = _unquoted(path)
+    if decoded != path:
+        _check_shape(decoded, message)
+    return path
+
+
+def _check_shape(path: str, message: str) -> None:
+    if _CONTROL.search(path) or "\\" in path or _DRIVE.match(path):
+        raise InvalidInput(f"{message}.")
+    # NFKC catches the look-alikes of '.' and '/' that some file systems fold into the real ones.
+    folded = unicodedata.normalize("NFKC", path)
+    if unicodedata.normalize("NFC", path) != path or folded.count("/") != path.count("/"):
+        raise InvalidInput(f"{message}.")
+    for segment, plain in zip(path.split("/"), folded.split("/"), strict=True):
+        if plain.strip() in ("", ".", "..") or segment != segment.strip():
+            raise InvalidInput(f"{message}.")
+        if len(segment.encode()) > SEGMENT_LIMIT:
+            raise InvalidInput(f"{message}: a segment is longer than {SEGMENT_LIMIT} bytes.")
+
+
+def check_location(location: str, field: str) -> str:
+    """A URI kept as an inert label: text that no reading of it could turn into another place."""
+    check_text(location, field, 2048)
+    _refuse_control(location, field)
+    decoded = _unquoted(location)
+    if _CONTROL.search(decoded) or "\\" in decoded:
+        raise InvalidInput(f"Invalid {field}: '{location}'.")
+    if ".." in re.split(r"[/;?#&]", decoded):
+        raise InvalidInput(f"Invalid {field}: '{location}'. It must not contain '..' segments.")
+    return location

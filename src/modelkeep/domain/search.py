@@ -1,0 +1,26 @@
+"""What a search asks for, whichever dialect it was asked in."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One condition. All conditions of a search must hold.
+
+    `field` is "attribute", "tag", "metric", "param" or "dataset"; `op` one of =, !=, <, <=, >, >=,
+    LIKE, ILIKE, IN, NOT IN, IS NULL, IS NOT NULL. The value is a tuple for IN, None for IS NULL.
+    """
+
+    field: str
+    key: str
+    op: str
+    value: str | float | int | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One sort key, most significant first."""
+
+    field: str
+    key: str
+    ascending: bool

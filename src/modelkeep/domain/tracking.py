@@ -1,0 +1,305 @@
+"""Experiments, runs and logged models, and what may be written to them.
+
+What was written stays what was written: a param never changes, a metric's points are only added
+to, and a deleted run takes nothing more. Limits are MLflow's (3.17 `utils/validation.py`), except
+that a value that is too long is refused and not cut. Times are milliseconds since the epoch, UTC.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.names import EXPERIMENT_NAME_LIMIT, check_key, check_tag_key, check_text
+
+ACTIVE = "active"
+DELETED = "deleted"
+RUN_STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+MODEL_STATUSES = ("PENDING", "READY", "UPLOAD_FAILED")
+
+RUN_NAME_TAG = "mlflow.runName"  # says the same as the run's name, always
+MODEL_HISTORY_TAG = "mlflow.log-model.history"  # a JSON list of what 2.x clients logged
+CONTEXT_TAG = "mlflow.data.context"  # what a run used a data set for
+
+PARAM_VALUE_LIMIT = 6000
+TAG_VALUE_LIMIT = 8000
+EXPERIMENT_TAG_VALUE_LIMIT = 20_000
+BATCH_METRICS_LIMIT = 1000
+BATCH_PARAMS_LIMIT = 100
+BATCH_TAGS_LIMIT = 100
+BATCH_LIMIT = 1000
+
+_DATASET_LIMITS = {
+    "name": 500,
+    "digest": 36,
+    "source_type": 36,
+    "source": 65_535,
+    "schema": 1_048_575,
+    "profile": 16_777_215,
+}
+_MODEL_NAME_FORBIDS = ("/", ":", ".", "%", '"', "'")
+_MODEL_NAME_LIMIT = 500
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A folder of runs. `artifact_location` is where theirs go; an inert label unless ours."""
+
+    id: int
+    name: str
+    artifact_location: str
+    lifecycle_stage: str
+    created_ms: int
+    updated_ms: int
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One point of a metric. `value` may be NaN or infinite.
+
+    With `model_id` it is also a logged model's, measured on the data set named, if one is.
+    """
+
+    key: str
+    value: float
+    at_ms: int
+    step: int = 0
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
+
+    @property
+    def recency(self) -> tuple[int, int, float]:
+        """The greatest of a metric's points is its latest. NaN counts as 0, as in MLflow."""
+        return self.step, self.at_ms, 0.0 if math.isnan(self.value) else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set that a run read, as the client described it; `source` is never opened."""
+
+    name: str
+    digest: str
+    source_type: str = ""
+    source: str = ""
+    schema: str | None = None
+    profile: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """A logged model that a run made, and at which step."""
+
+    model_id: str
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution. `id` is the row's, `run_id` the name by which clients know it.
+
+    `user_id` is what the client said; `author` is who called. `latest` holds the latest point of
+    each metric.
+    """
+
+    id: int
+    run_id: str
+    experiment_id: int
+    name: str
+    user_id: str
+    author: str
+    status: str
+    start_ms: int
+    end_ms: int | None
+    artifact_uri: str
+    lifecycle_stage: str
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    latest: tuple[Metric, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    model_inputs: tuple[str, ...] = ()
+    model_outputs: tuple[ModelOutput, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The latest value of each metric."""
+        return {metric.key: metric.value for metric in self.latest}
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """A model that a run has logged, before anybody registers it (MLflow 3).
+
+    `points` are all that was measured of it, on whichever data set.
+    """
+
+    id: int
+    model_id: str
+    experiment_id: int
+    name: str
+    model_type: str | None
+    source_run_id: str | None
+    status: str
+    author: str
+    artifact_uri: str
+    created_ms: int
+    updated_ms: int
+    deleted: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    points: tuple[Metric, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The latest value of each metric, over all data sets."""
+        return {p.key: p.value for p in sorted(self.points, key=lambda point: point.recency)}
+
+
+# -- rules -------------------------------------------------------------------------------------
+
+
+def latest_of(metrics: Sequence[Metric]) -> list[Metric]:
+    """The latest point of each metric, in the order in which the metrics first appear."""
+    latest: dict[str, Metric] = {}
+    for metric in metrics:
+        known = latest.get(metric.key)
+        if known is None or metric.recency > known.recency:
+            latest[metric.key] = metric
+    return list(latest.values())
+
+
+def check_experiment_name(name: str) -> str:
+    """1 to 500 characters, none of them a control character."""
+    if not name or any(ord(character) < 0x20 or character == "\x7f" for character in name):
+        raise InvalidInput(f"Invalid experiment name: {name[:EXPERIMENT_NAME_LIMIT]!r}")
+    return check_text(name, "name", EXPERIMENT_NAME_LIMIT)
+
+
+def check_logged_model_name(name: str) -> str:
+    """1 to 500 characters, and none of MLflow's forbidden ones."""
+    if not name or any(character in name for character in _MODEL_NAME_FORBIDS):
+        raise InvalidInput(
+            f"Invalid model name ({name[:_MODEL_NAME_LIMIT]!r}) provided. Model name must be a "
+            "non-empty string and cannot contain the following characters: "
+            f"{_MODEL_NAME_FORBIDS}"
+        )
+    return check_text(name, "name", _MODEL_NAME_LIMIT)
+
+
+def check_metric(metric: Metric, path: str = "") -> None:
+    """`path` says which one of a batch it is, such as `metrics[3]`."""
+    check_key(metric.key, "metric")
+    if metric.at_ms < 0:
+        raise InvalidInput(
+            f"Invalid value {metric.at_ms} for parameter '{_within(path, 'timestamp')}' supplied: "
+            f"metric '{metric.key}' (value={metric.value}). "
+            "Timestamp must be a nonnegative long (64-bit integer) "
+        )
+    if (metric.dataset_name is None) != (metric.dataset_digest is None):
+        raise InvalidInput(
+            "Both dataset_name and dataset_digest must be provided if one is provided"
+        )
+    check_text(metric.dataset_name or "", "dataset_name", _DATASET_LIMITS["name"])
+    check_text(metric.dataset_digest or "", "dataset_digest", _DATASET_LIMITS["digest"])
+
+
+def check_param(key: str, value: str) -> None:
+    check_key(key, "param")
+    check_text(value, "Param value", PARAM_VALUE_LIMIT)
+
+
+def check_run_tag(key: str, value: str, path: str = "") -> None:
+    check_key(key, "tag")
+    check_text(value, _within(path, "value"), TAG_VALUE_LIMIT)
+
+
+def check_logged_model_tag(key: str, value: str) -> None:
+    check_tag_key(key)
+    check_text(value, "value", TAG_VALUE_LIMIT)
+
+
+def check_experiment_tag(key: str, value: str) -> None:
+    check_key(key, "tag")
+    check_text(value, "value", EXPERIMENT_TAG_VALUE_LIMIT)
+
+
+def check_dataset(dataset: Dataset) -> None:
+    for name, limit in _DATASET_LIMITS.items():
+        value = getattr(dataset, name)
+        if name in ("name", "digest") and not value:
+            raise InvalidInput(f"Missing value for required parameter 'dataset.{name}'.")
+        check_text(value or "", f"dataset.{name}", limit)
+    for key, value in dataset.tags.items():
+        check_text(key, "dataset tag key", 255)
+        check_text(value, "dataset tag value", 500)
+
+
+def check_batch(metrics: int, params: int, tags: int) -> None:
+    """How many of each one batch may carry."""
+    for what, limit, length in (
+        ("metrics", BATCH_METRICS_LIMIT, metrics),
+        ("params", BATCH_PARAMS_LIMIT, params),
+        ("tags", BATCH_TAGS_LIMIT, tags),
+        ("metrics, params, and tags", BATCH_LIMIT, metrics + params + tags),
+    ):
+        check_count(what, limit, length)
+
+
+def check_count(what: str, limit: int, length: int) -> None:
+    """That a request lists at most `limit` of something."""
+    if length > limit:
+        raise InvalidInput(
+            f"A batch logging request can contain at most {limit} {what}. Got {length} {what}. "
+            f"Please split up {what} across multiple requests and try again."
+        )
+
+
+def unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Params as a mapping. Raises InvalidInput if a key comes twice."""
+    params: dict[str, str] = {}
+    repeated = []
+    for key, value in pairs:
+        if key in params:
+            repeated.append(key)
+        params[key] = value
+    if repeated:
+        raise InvalidInput(
+            f"Duplicate parameter keys have been submitted: {repeated}. Please ensure "
+            "the request contains only one param value per param key."
+        )
+    return params
+
+
+def new_params(known: Mapping[str, str], given: Mapping[str, str], owner: str) -> dict[str, str]:
+    """Those of `given` that aren't known yet. Raises InvalidInput if one would change.
+
+    `owner` names the run or model in the message.
+    """
+    changed = [
+        {"key": key, "old_value": known[key], "new_value": value}
+        for key, value in given.items()
+        if known.get(key, value) != value
+    ]
+    if len(changed) == 1 == len(given):
+        raise InvalidInput(
+            "Changing param values is not allowed. Param with key='{key}' was already logged with "
+            "value='{old_value}' for {owner}. Attempted logging new value '{new_value}'.".format(
+                **changed[0], owner=owner
+            )
+        )
+    if changed:
+        raise InvalidInput(
+            f"Changing param values is not allowed. Params were already logged='{changed}' "
+            f"for {owner}."
+        )
+    return {key: value for key, value in given.items() if key not in known}
+
+
+def _within(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,50 @@
+"""Rows of artifacts: which path has which bytes, and the trees that versions have frozen."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from modelkeep.domain.manifests import File, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name in a listing: one path segment; `size_bytes` is None for a folder."""
+
+    name: str
+    size_bytes: int | None
+
+    @property
+    def is_folder(self) -> bool:
+        return self.size_bytes is None
+
+
+class Artifacts(Protocol):
+    def put(self, file: File, at_ms: int) -> None:
+        """Makes the path name these bytes from now on."""
+        ...
+
+    def get(self, path: str) -> File | None: ...
+    def tree(self, folder: str, limit: int) -> list[File]:
+        """Every file under a folder, or the one file of that path; paths relative to it.
+
+        A file's own relative path is its last segment. At most `limit` are returned.
+        """
+        ...
+
+    def children(self, folder: str) -> list[Entry]:
+        """The direct children of a folder ("" is the top), by name."""
+        ...
+
+    def delete(self, path: str) -> int:
+        """Forgets a file, or every file under a folder; returns how many."""
+        ...
+
+    def freeze(self, manifest: Manifest) -> int:
+        """The id of this manifest, stored once however often it is frozen."""
+        ...
+
+    def frozen_file(self, version_id: int, path: str) -> File | None: ...
+    def frozen_children(self, version_id: int, folder: str) -> list[Entry]: ...
+    def frozen(self, version_id: int) -> Manifest | None:
+        """The whole manifest of a version; None for an unverified one."""
+        ...

@@ -1,0 +1,36 @@
+"""The journal: the append-only log of every change, refusal and vote."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A leaf as it is stored: index from 0, hashed body, its hash and the root after it.
+
+    `texts` maps a field to (salt, text); one that was erased is absent.
+    """
+
+    index: int
+    at_ms: int
+    body: bytes
+    hash: bytes
+    root: bytes
+    texts: dict[str, tuple[str, str]]
+
+
+class Journal(Protocol):
+    def size(self) -> int: ...
+    def state(self) -> tuple[int, bytes]:
+        """(size, peaks of the tree as `merkle.Frontier.encode` gives them)."""
+        ...
+
+    def entries(self, start: int, limit: int) -> list[Entry]: ...
+    def of_model(self, model_id: int, before: int | None, limit: int) -> list[Entry]:
+        """Newest first."""
+        ...
+
+    def tables(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What the tables say now of everything that the journal also says, row by row."""
+        ...

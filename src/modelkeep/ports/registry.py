@@ -1,0 +1,147 @@
+"""Rows of the registry: models, versions, and the slots that hold them.
+
+Deleted models and versions keep their rows, so that the past can be read; unless a method says
+otherwise it sees only the living. Times are milliseconds since the epoch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from modelkeep.domain.models import Model, SlotKey, Version
+from modelkeep.domain.search import Comparison, Order
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What is known of a version before it has an id."""
+
+    model_id: int
+    number: int
+    source: str
+    run_id: str | None
+    logged_model_id: str | None
+    run_link: str | None
+    description: str
+    manifest_id: int | None
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """A stay of a version in a slot: [from_ms, until_ms), open while `until_ms` is None."""
+
+    id: int
+    slot: SlotKey
+    version_id: int
+    number: int
+    epoch: int
+    from_ms: int
+    until_ms: int | None
+    approved: bool
+    prior_id: int | None
+    deleted: bool
+
+
+class Models(Protocol):
+    def get(self, name: str) -> Model | None:
+        """With its tags and aliases."""
+        ...
+
+    def find(self, name: str) -> int | None:
+        """The id alone."""
+        ...
+
+    def add(self, name: str, description: str, at_ms: int) -> int: ...
+    def rename(self, model_id: int, name: str, at_ms: int) -> None: ...
+    def describe(self, model_id: int, description: str, at_ms: int) -> None: ...
+    def touch(self, model_id: int, at_ms: int) -> None: ...
+    def delete(self, model_id: int, at_ms: int) -> None: ...
+    def set_tag(self, model_id: int, key: str, value: str) -> None: ...
+    def delete_tag(self, model_id: int, key: str) -> bool: ...
+    def next_number(self, model_id: int) -> int:
+        """Takes the next version number: 1, 2, 3 …, never the same twice."""
+        ...
+
+    def search(
+        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
+    ) -> list[Model]: ...
+    def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
+        """(id, its name then) of the model meant by `name` at a moment.
+
+        The one that bore it then; else the one that bears it now; else the last one that did.
+        """
+        ...
+
+    def all(self) -> list[Model]:
+        """Every living model, without tags, by name."""
+        ...
+
+
+class Versions(Protocol):
+    def get(self, model_id: int, number: int) -> Version | None:
+        """With its tags and aliases."""
+        ...
+
+    def by_id(self, version_id: int) -> Version | None:
+        """With its tags and aliases; deleted ones too."""
+        ...
+
+    def by_alias(self, model_name: str, alias: str) -> Version | None: ...
+    def add(self, new: NewVersion, at_ms: int) -> int: ...
+    def describe(self, version_id: int, description: str, at_ms: int) -> None: ...
+    def set_stage(self, version_id: int, stage: str, at_ms: int) -> None: ...
+    def touch(self, version_id: int, at_ms: int) -> None: ...
+    def delete(self, version_id: int, at_ms: int) -> None: ...
+    def set_tags(self, version_id: int, tags: Mapping[str, str]) -> None: ...
+    def delete_tag(self, version_id: int, key: str) -> bool: ...
+    def latest_per_stage(self, model_id: int) -> list[Version]:
+        """The highest number in each stage that has one."""
+        ...
+
+    def in_stage(self, model_id: int, stage: str) -> list[int]:
+        """Ids, lowest number first."""
+        ...
+
+    def of_model(self, model_id: int) -> list[int]: ...
+    def search(
+        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
+    ) -> list[Version]: ...
+
+
+class Slots(Protocol):
+    def epoch(self, model_id: int, slot: SlotKey) -> int:
+        """How often the slot has changed; 0 for one that never did."""
+        ...
+
+    def alias_holder(self, model_id: int, alias: str) -> int | None:
+        """The version id an alias points to."""
+        ...
+
+    def aliases_of(self, version_id: int) -> list[str]: ...
+    def change(
+        self,
+        model_id: int,
+        slot: SlotKey,
+        *,
+        leave: Sequence[int],
+        enter: Sequence[int],
+        at_ms: int,
+        approved: bool = False,
+        prior_id: int | None = None,
+    ) -> int:
+        """Ends the stays of `leave`, begins those of `enter`, and returns the new epoch.
+
+        `approved` and `prior_id` (the stay that a rollback would return to) are of those entered.
+        """
+        ...
+
+    def last_stay(self, model_id: int, slot: SlotKey) -> Occupancy | None:
+        """The stay that is open, else the one that ended last."""
+        ...
+
+    def open_stays(self, model_id: int, slot: SlotKey) -> list[Occupancy]: ...
+    def stay(self, occupancy_id: int) -> Occupancy | None: ...
+    def at(self, model_id: int, at_ms: int) -> list[Occupancy]:
+        """Every stay that covered the moment."""
+        ...

@@ -1,0 +1,46 @@
+"""What a use case is handed: the rows it may read and write, the moment, and the journal's pen.
+
+A use case is a plain function `f(work, …) -> value`. It never commits: the writer runs it in a
+savepoint, and whatever it raised leaves nothing behind.
+"""
+
+from typing import Protocol
+
+from modelkeep.domain.access import Caller
+from modelkeep.domain.events import Event
+from modelkeep.ports.artifacts import Artifacts
+from modelkeep.ports.governance import Governance
+from modelkeep.ports.journal import Journal
+from modelkeep.ports.registry import Models, Slots, Versions
+from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
+
+
+class Work(Protocol):
+    """One use case's view of the project. Reads see what earlier use cases of the batch wrote."""
+
+    @property
+    def models(self) -> Models: ...
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def slots(self) -> Slots: ...
+    @property
+    def artifacts(self) -> Artifacts: ...
+    @property
+    def governance(self) -> Governance: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def experiments(self) -> Experiments: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def logged_models(self) -> LoggedModels: ...
+    @property
+    def now_ms(self) -> int:
+        """The batch's moment: never before any earlier batch's."""
+        ...
+
+    def record(self, caller: Caller, event: Event, *, model_id: int | None = None) -> None:
+        """Adds a leaf to the journal, if this use case survives."""
+        ...

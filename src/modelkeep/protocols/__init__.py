@@ -1,0 +1,1 @@
+"""The dialects that clients speak; each ends in the same use cases."""

@@ -1,0 +1,147 @@
+"""What every protocol does alike at its edge: who calls, from where, and how large a body may be.
+
+* A foreign `Host` is refused on every path, before anything else: a page that rebinds its own DNS
+  name to this address reaches a server, but under its own name. An address is no name that could
+  be rebound, so addresses pass, and names only if they are this machine's or were configured.
+* A foreign `Origin` is refused for whatever could change something.
+* Every answer carries the request's id in `X-Request-Id`, and may not be sniffed for a type.
+"""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from modelkeep.domain.access import ANONYMOUS, NAME_LIMIT, Actor, Caller
+from modelkeep.domain.errors import InvalidInput, LimitExceeded
+from modelkeep.telemetry import request_id
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+class FrontDoor:
+    """Wraps an ASGI application with the rules above. `names` are the allowed host names."""
+
+    def __init__(self, app: Asgi, names: Collection[str]) -> None:
+        self._app, self._names = app, frozenset(names)
+        self._is_allowed = lru_cache(maxsize=1024)(self._allows)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = _first_headers(scope["headers"])
+        scope["modelkeep.request_id"] = given = request_id(headers.get(b"x-request-id"))
+
+        async def send_marked(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                extra = [(b"x-request-id", given.encode()), (b"x-content-type-options", b"nosniff")]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        refusal = self._refusal(scope["method"], headers)
+        if refusal:
+            await _refuse(send_marked, refusal)
+        else:
+            await self._app(scope, receive, send_marked)
+
+    def _refusal(self, method: str, headers: dict[bytes, str]) -> str | None:
+        host = headers.get(b"host", "")
+        if not self._is_allowed(host):
+            return "Invalid Host header - possible DNS rebinding attack detected"
+        origin = headers.get(b"origin")
+        if origin is not None and method not in _SAFE:
+            same = urlsplit(origin).netloc.lower() == host.lower()
+            if origin == "null" or not same:
+                return "Cross-origin request blocked"
+        return None
+
+    def _allows(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self._names:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _first_headers(pairs: Collection[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    wanted = (b"host", b"origin", b"x-request-id")
+    return {name: value.decode("latin-1") for name, value in pairs if name in wanted}
+
+
+async def _refuse(send: Send, why: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": why.encode()})
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who calls: the user name of HTTP basic authentication, unverified; else anonymous."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return Caller(_actor(value), scope["modelkeep.request_id"])
+    return Caller(_NOBODY, scope["modelkeep.request_id"])
+
+
+_NOBODY = Actor()
+
+
+@lru_cache(maxsize=1024)
+def _actor(header: bytes) -> Actor:
+    kind, _, encoded = header.partition(b" ")
+    if kind.lower() != b"basic":
+        return _NOBODY
+    try:
+        name = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0].strip()
+    except (binascii.Error, ValueError):
+        raise InvalidInput("The Authorization header is not valid HTTP basic.") from None
+    if len(name) > NAME_LIMIT or not name.isprintable():
+        raise InvalidInput(f"A user name has at most {NAME_LIMIT} printable characters.")
+    actor = Actor(name or ANONYMOUS)
+    return _NOBODY if actor.is_anonymous else actor
+
+
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """The whole body. Raises LimitExceeded as soon as it is known to be longer."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit_bytes:
+            raise _too_long(limit_bytes)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidInput("The connection was closed before the body was complete.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit_bytes:
+            raise _too_long(limit_bytes)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_long(limit_bytes: int) -> LimitExceeded:
+    return LimitExceeded(f"The request's body is longer than the limit of {limit_bytes} bytes.")
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """A header's value, or an empty string."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return value.decode("latin-1")
+    return ""

@@ -1,0 +1,245 @@
+"""Logged models, as MLflow's 3.x clients speak of them."""
+
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.tracking import MODEL_STATUSES, LoggedModel
+from modelkeep.ports.tracking import DatasetFilter, MetricOrder
+from modelkeep.protocols.mlflow import filters
+from modelkeep.protocols.mlflow.experiments import parse_id, parse_tags, render_pairs
+from modelkeep.protocols.mlflow.runs import EXPERIMENTS_LIMIT, WireMetric, render_metric
+from modelkeep.protocols.mlflow.wire import (
+    Empty,
+    Int64,
+    KeyValue,
+    Message,
+    Rpc,
+    page_offset,
+    page_size,
+    page_token,
+    require,
+)
+from modelkeep.services import tracking
+from modelkeep.services.app import App
+
+PAGE, LIMIT = 100, 50_000
+DATASETS_LIMIT = 100  # data sets in one search
+_STATUS_PREFIX = "LOGGED_MODEL_"
+
+
+class ModelInfo(Message):
+    model_id: str = ""
+    experiment_id: str = ""
+    name: str = ""
+    creation_timestamp_ms: int | None = None
+    last_updated_timestamp_ms: int | None = None
+    artifact_uri: str = ""
+    status: str = ""
+    model_type: str = ""
+    source_run_id: str = ""
+    tags: list[KeyValue] = []
+
+
+class ModelData(Message):
+    params: list[KeyValue] = []
+    metrics: list[WireMetric] = []
+
+
+class WireLoggedModel(Message):
+    info: ModelInfo
+    data: ModelData
+
+
+class ModelAnswer(Message):
+    model: WireLoggedModel
+
+
+class ModelsAnswer(Message):
+    models: list[WireLoggedModel] = []
+    next_page_token: str = ""
+
+
+class CreateModel(Message):
+    experiment_id: str = ""
+    name: str = ""
+    model_type: str = ""
+    source_run_id: str = ""
+    params: list[KeyValue] = []
+    tags: list[KeyValue] = []
+
+
+class ModelKey(Message):
+    model_id: str = ""
+
+
+class GetModel(ModelKey):
+    allow_deleted: bool = False
+
+
+class FinishModel(ModelKey):
+    status: str | int = ""
+
+
+class ModelTags(ModelKey):
+    tags: list[KeyValue] = []
+
+
+class ModelTagKey(ModelKey):
+    tag_key: str = ""
+
+
+class ModelParams(ModelKey):
+    params: list[KeyValue] = []
+
+
+class WireDatasetFilter(Message):
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+class WireOrder(WireDatasetFilter):
+    field_name: str = ""
+    ascending: bool = True
+
+
+class SearchModels(Message):
+    experiment_ids: list[str] = []
+    filter: str = ""
+    datasets: list[WireDatasetFilter] = []
+    max_results: Int64 | None = None
+    order_by: list[WireOrder] = []
+    page_token: str = ""
+
+
+def render(model: LoggedModel) -> WireLoggedModel:
+    return WireLoggedModel(
+        info=ModelInfo(
+            model_id=model.model_id,
+            experiment_id=str(model.experiment_id),
+            name=model.name,
+            creation_timestamp_ms=model.created_ms,
+            last_updated_timestamp_ms=model.updated_ms,
+            artifact_uri=model.artifact_uri,
+            status=_STATUS_PREFIX + model.status,
+            model_type=model.model_type or "",
+            source_run_id=model.source_run_id or "",
+            tags=render_pairs(model.tags),
+        ),
+        data=ModelData(
+            params=render_pairs(model.params),
+            metrics=[render_metric(point) for point in model.points],
+        ),
+    )
+
+
+def _answer(model: LoggedModel) -> ModelAnswer:
+    return ModelAnswer(model=render(model))
+
+
+def _parse_status(status: str | int) -> str:
+    """A status by its name or its number in the protocol."""
+    text = str(status)
+    named = text.removeprefix(_STATUS_PREFIX)
+    if text.startswith(_STATUS_PREFIX) and named in MODEL_STATUSES:
+        return named
+    if text in ("1", "2", "3"):
+        return MODEL_STATUSES[int(text) - 1]
+    raise InvalidInput(
+        f"Invalid value {text[:100]!r} for parameter 'status'. Valid values are "
+        f"{', '.join(_STATUS_PREFIX + status for status in MODEL_STATUSES)}."
+    )
+
+
+def _parse_dataset(given: WireDatasetFilter) -> DatasetFilter:
+    if not given.dataset_name:
+        raise InvalidInput("`dataset_name` in the `datasets` clause must be specified.")
+    return DatasetFilter(given.dataset_name, given.dataset_digest)
+
+
+def _parse_order(given: WireOrder) -> MetricOrder:
+    """A structured order, read by the grammar of the textual one."""
+    direction = "ASC" if given.ascending else "DESC"
+    orders = filters.parse_order_by([f"{given.field_name} {direction}"], filters.LOGGED_MODELS)
+    return MetricOrder(orders[0], _parse_dataset(given) if given.dataset_name else None)
+
+
+async def create(app: App, caller: Caller, request: CreateModel) -> Message:
+    model = await app.write(
+        tracking.create_logged_model,
+        caller,
+        parse_id(require(request.experiment_id, "experiment_id")),
+        name=request.name,
+        model_type=request.model_type or None,
+        source_run_id=request.source_run_id or None,
+        params=[(param.key, param.value) for param in request.params],
+        tags=parse_tags(request.tags),
+    )
+    return _answer(model)
+
+
+async def get(app: App, caller: Caller, request: GetModel) -> Message:
+    model = await app.read(
+        tracking.get_logged_model, request.model_id, deleted=request.allow_deleted, point=True
+    )
+    return _answer(model)
+
+
+async def finish(app: App, caller: Caller, request: FinishModel) -> Message:
+    status = _parse_status(request.status)
+    return _answer(await app.write(tracking.finish_logged_model, request.model_id, status))
+
+
+async def delete(app: App, caller: Caller, request: ModelKey) -> Message:
+    await app.write(tracking.delete_logged_model, request.model_id)
+    return Empty()
+
+
+async def search(app: App, caller: Caller, request: SearchModels) -> Message:
+    size = page_size(request.max_results or None, PAGE, LIMIT)
+    offset = page_offset(request.page_token)
+    if len(request.experiment_ids) > EXPERIMENTS_LIMIT or len(request.datasets) > DATASETS_LIMIT:
+        raise InvalidInput(
+            f"A search names at most {EXPERIMENTS_LIMIT} experiments and {DATASETS_LIMIT} datasets."
+        )
+    found = await app.read(
+        tracking.search_logged_models,
+        [parse_id(text) for text in request.experiment_ids],
+        filters.parse_filter(request.filter, filters.LOGGED_MODELS),
+        [_parse_dataset(given) for given in request.datasets],
+        [_parse_order(given) for given in request.order_by],
+        size + 1,
+        offset,
+    )
+    return ModelsAnswer(
+        models=[render(model) for model in found[:size]],
+        next_page_token=page_token(offset + size) if len(found) > size else "",
+    )
+
+
+async def set_tags(app: App, caller: Caller, request: ModelTags) -> Message:
+    tags = parse_tags(request.tags)
+    return _answer(await app.write(tracking.set_logged_model_tags, request.model_id, tags))
+
+
+async def delete_tag(app: App, caller: Caller, request: ModelTagKey) -> Message:
+    await app.write(tracking.delete_logged_model_tag, request.model_id, request.tag_key)
+    return Empty()
+
+
+async def log_params(app: App, caller: Caller, request: ModelParams) -> Message:
+    params = [(param.key, param.value) for param in request.params]
+    await app.write(tracking.log_logged_model_params, request.model_id, params)
+    return Empty()
+
+
+_ONE = "logged-models/{model_id}"
+
+RPCS: tuple[Rpc, ...] = (
+    Rpc(("POST",), "logged-models", CreateModel, create),
+    Rpc(("POST",), "logged-models/search", SearchModels, search),
+    Rpc(("GET",), _ONE, GetModel, get),
+    Rpc(("PATCH",), _ONE, FinishModel, finish),
+    Rpc(("DELETE",), _ONE, ModelKey, delete),
+    Rpc(("PATCH",), f"{_ONE}/tags", ModelTags, set_tags),
+    Rpc(("DELETE",), f"{_ONE}/tags/{{tag_key}}", ModelTagKey, delete_tag),
+    Rpc(("POST",), f"{_ONE}/params", ModelParams, log_params),
+)

@@ -1,0 +1,421 @@
+"""Registered models, versions, stages and aliases, as MLflow's clients speak of them."""
+
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import Forbidden, InvalidInput
+from modelkeep.domain.models import ARCHIVED, NO_STAGE, Model, Version, stage_named
+from modelkeep.protocols.mlflow import filters
+from modelkeep.protocols.mlflow.wire import (
+    Empty,
+    Int64,
+    KeyValue,
+    Message,
+    Rpc,
+    page_offset,
+    page_size,
+    page_token,
+    require,
+)
+from modelkeep.services import promotion, registry, sources
+from modelkeep.services.app import App
+from modelkeep.services.promotion import Order, Result
+
+MODELS_PAGE, MODELS_LIMIT = 100, 1_000
+VERSIONS_PAGE, VERSIONS_LIMIT = 10_000, 200_000
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+class Alias(Message):
+    alias: str = ""
+    version: str = ""
+
+
+class WireVersion(Message):
+    name: str = ""
+    version: str = ""
+    creation_timestamp: int = 0
+    last_updated_timestamp: int = 0
+    user_id: str = ""
+    current_stage: str = ""
+    description: str = ""
+    source: str = ""
+    run_id: str = ""
+    status: str = ""
+    run_link: str = ""
+    model_id: str = ""
+    tags: list[KeyValue] = []
+    aliases: list[str] = []
+
+
+class WireModel(Message):
+    name: str = ""
+    creation_timestamp: int = 0
+    last_updated_timestamp: int = 0
+    description: str = ""
+    latest_versions: list[WireVersion] = []
+    tags: list[KeyValue] = []
+    aliases: list[Alias] = []
+
+
+class ModelAnswer(Message):
+    registered_model: WireModel
+
+
+class VersionAnswer(Message):
+    model_version: WireVersion
+
+
+class VersionsAnswer(Message):
+    model_versions: list[WireVersion] = []
+    next_page_token: str = ""
+
+
+class ModelsAnswer(Message):
+    registered_models: list[WireModel] = []
+    next_page_token: str = ""
+
+
+class UriAnswer(Message):
+    artifact_uri: str
+
+
+def render_version(version: Version) -> WireVersion:
+    return WireVersion(
+        name=version.model_name,
+        version=str(version.number),
+        creation_timestamp=version.created_ms,
+        last_updated_timestamp=version.updated_ms,
+        user_id="" if version.author == "anonymous" else version.author,
+        current_stage=version.stage,
+        description=version.description,
+        source=version.source,
+        run_id=version.run_id or "",
+        status="READY",
+        run_link=version.run_link or "",
+        model_id=version.logged_model_id or "",
+        tags=_pairs(version.tags),
+        aliases=list(version.aliases),
+    )
+
+
+def render_model(model: Model, latest: list[Version]) -> WireModel:
+    return WireModel(
+        name=model.name,
+        creation_timestamp=model.created_ms,
+        last_updated_timestamp=model.updated_ms,
+        description=model.description,
+        latest_versions=[render_version(version) for version in latest],
+        tags=_pairs(model.tags),
+        aliases=[Alias(alias=a, version=str(n)) for a, n in sorted(model.aliases.items())],
+    )
+
+
+def _pairs(tags: dict[str, str]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=value) for key, value in tags.items()]
+
+
+def _tags(pairs: list[KeyValue]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        if tags.setdefault(pair.key, pair.value) != pair.value:
+            raise InvalidInput(f"Tag '{pair.key}' is given twice, with different values.")
+    return tags
+
+
+def parse_version(text: str) -> int:
+    """A version number from the wire. Raises InvalidInput in MLflow's words."""
+    require(text, "version")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidInput(f"Parameter 'version' must be an integer, got '{text[:100]}'.")
+    return int(text)
+
+
+# -- models ------------------------------------------------------------------------------------
+
+
+class Named(Message):
+    name: str = ""
+
+
+class CreateModel(Message):
+    name: str = ""
+    description: str = ""
+    tags: list[KeyValue] = []
+
+
+class RenameModel(Message):
+    name: str = ""
+    new_name: str = ""
+
+
+class DescribeModel(Message):
+    name: str = ""
+    description: str = ""
+
+
+class TagModel(Message):
+    name: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class Search(Message):
+    filter: str = ""
+    max_results: Int64 | None = None
+    order_by: list[str] = []
+    page_token: str = ""
+
+
+class LatestVersions(Message):
+    name: str = ""
+    stages: list[str] = []
+
+
+async def create_model(app: App, caller: Caller, request: CreateModel) -> Message:
+    model = await app.write(
+        registry.create_model, caller, request.name, request.description, _tags(request.tags)
+    )
+    return ModelAnswer(registered_model=render_model(model, []))
+
+
+async def get_model(app: App, caller: Caller, request: Named) -> Message:
+    name = require(request.name, "name")
+    model, latest = await app.read(registry.get_model_with_latest, name, point=True)
+    return ModelAnswer(registered_model=render_model(model, latest))
+
+
+async def rename_model(app: App, caller: Caller, request: RenameModel) -> Message:
+    name = require(request.name, "name")
+    new_name = require(request.new_name, "new_name")
+    await app.write(registry.rename_model, caller, name, new_name)
+    return await get_model(app, caller, Named(name=new_name))
+
+
+async def describe_model(app: App, caller: Caller, request: DescribeModel) -> Message:
+    name = require(request.name, "name")
+    await app.write(registry.describe_model, caller, name, request.description)
+    return await get_model(app, caller, Named(name=name))
+
+
+async def delete_model(app: App, caller: Caller, request: Named) -> Message:
+    await app.write(registry.delete_model, caller, require(request.name, "name"))
+    return Empty()
+
+
+async def set_model_tag(app: App, caller: Caller, request: TagModel) -> Message:
+    name = require(request.name, "name")
+    await app.write(registry.set_model_tag, caller, name, request.key, request.value)
+    return Empty()
+
+
+async def delete_model_tag(app: App, caller: Caller, request: TagModel) -> Message:
+    name = require(request.name, "name")
+    await app.write(registry.delete_model_tag, caller, name, require(request.key, "key"))
+    return Empty()
+
+
+async def search_models(app: App, caller: Caller, request: Search) -> Message:
+    size = page_size(request.max_results, MODELS_PAGE, MODELS_LIMIT)
+    offset = page_offset(request.page_token)
+    where = filters.parse_filter(request.filter, filters.MODELS)
+    order = (
+        filters.parse_order_by(request.order_by, filters.MODELS) or filters.MODELS.default_order
+    )
+    found = await app.read(registry.search_models, where, order, size + 1, offset)
+    return ModelsAnswer(
+        registered_models=[render_model(model, latest) for model, latest in found[:size]],
+        next_page_token=page_token(offset + size) if len(found) > size else "",
+    )
+
+
+async def latest_versions(app: App, caller: Caller, request: LatestVersions) -> Message:
+    name = require(request.name, "name")
+    stages = [stage_named(stage) for stage in request.stages]
+    found = await app.read(registry.latest_versions, name, stages, point=True)
+    return VersionsAnswer(model_versions=[render_version(version) for version in found])
+
+
+# -- versions ----------------------------------------------------------------------------------
+
+
+class CreateVersion(Message):
+    name: str = ""
+    source: str = ""
+    run_id: str = ""
+    run_link: str = ""
+    description: str = ""
+    model_id: str = ""
+    tags: list[KeyValue] = []
+
+
+class VersionKey(Message):
+    name: str = ""
+    version: str = ""
+
+
+class DescribeVersion(Message):
+    name: str = ""
+    version: str = ""
+    description: str = ""
+
+
+class TagVersion(Message):
+    name: str = ""
+    version: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class Transition(Message):
+    name: str = ""
+    version: str = ""
+    stage: str = ""
+    archive_existing_versions: bool = False
+
+
+class AliasKey(Message):
+    name: str = ""
+    alias: str = ""
+    version: str = ""
+
+
+def _key(request: VersionKey | DescribeVersion | TagVersion | Transition) -> tuple[str, int]:
+    return require(request.name, "name"), parse_version(request.version)
+
+
+async def create_version(app: App, caller: Caller, request: CreateVersion) -> Message:
+    draft = registry.Draft(
+        model=require(request.name, "name"),
+        source=require(request.source, "source"),
+        run_id=request.run_id or None,
+        logged_model_id=request.model_id or None,
+        run_link=request.run_link or None,
+        description=request.description,
+        tags=_tags(request.tags),
+    )
+    version = await app.write(registry.create_version, caller, draft)
+    return VersionAnswer(model_version=render_version(version))
+
+
+async def get_version(app: App, caller: Caller, request: VersionKey) -> Message:
+    version = await app.read(registry.get_version, *_key(request), point=True)
+    return VersionAnswer(model_version=render_version(version))
+
+
+async def describe_version(app: App, caller: Caller, request: DescribeVersion) -> Message:
+    version = await app.write(
+        registry.describe_version, caller, *_key(request), request.description
+    )
+    return VersionAnswer(model_version=render_version(version))
+
+
+async def delete_version(app: App, caller: Caller, request: VersionKey) -> Message:
+    await app.write(registry.delete_version, caller, *_key(request))
+    return Empty()
+
+
+async def set_version_tag(app: App, caller: Caller, request: TagVersion) -> Message:
+    await app.write(
+        registry.set_version_tag, caller, *_key(request), request.key, request.value
+    )
+    return Empty()
+
+
+async def delete_version_tag(app: App, caller: Caller, request: TagVersion) -> Message:
+    key = require(request.key, "key")
+    await app.write(registry.delete_version_tag, caller, *_key(request), key)
+    return Empty()
+
+
+async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message:
+    version = await app.read(registry.get_version, *_key(request), point=True)
+    return UriAnswer(artifact_uri=sources.address(version))
+
+
+async def search_versions(app: App, caller: Caller, request: Search) -> Message:
+    size = page_size(request.max_results, VERSIONS_PAGE, VERSIONS_LIMIT)
+    offset = page_offset(request.page_token)
+    where = filters.parse_filter(request.filter, filters.VERSIONS)
+    given = filters.parse_order_by(request.order_by, filters.VERSIONS)
+    named = {order.key for order in given}
+    order = (*given, *(o for o in filters.VERSIONS.default_order if o.key not in named))
+    found = await app.read(registry.search_versions, where, order, size + 1, offset)
+    return VersionsAnswer(
+        model_versions=[render_version(version) for version in found[:size]],
+        next_page_token=page_token(offset + size) if len(found) > size else "",
+    )
+
+
+# -- stages and aliases ------------------------------------------------------------------------
+
+
+async def transition(app: App, caller: Caller, request: Transition) -> Message:
+    name, number = _key(request)
+    stage = stage_named(require(request.stage, "stage"))
+    if request.archive_existing_versions and stage in (NO_STAGE, ARCHIVED):
+        raise InvalidInput(
+            f"Model version transition cannot archive existing model versions because '{stage}' "
+            "is not an Active stage. Valid stages are Staging, Production."
+        )
+    order = Order(name, number, stage, archive_existing=request.archive_existing_versions)
+    result = await app.write(promotion.request, caller, order)
+    return VersionAnswer(model_version=render_version(_done(result).version))
+
+
+async def get_alias(app: App, caller: Caller, request: AliasKey) -> Message:
+    name, alias = require(request.name, "name"), require(request.alias, "alias")
+    version = await app.read(registry.version_by_alias, name, alias, point=True)
+    if version is None:
+        # MLflow answers an unknown alias as a bad parameter; clients look for this very text.
+        raise InvalidInput(f"Registered model alias {alias} not found.")
+    return VersionAnswer(model_version=render_version(version))
+
+
+async def set_alias(app: App, caller: Caller, request: AliasKey) -> Message:
+    name, number = require(request.name, "name"), parse_version(request.version)
+    result = await app.write(promotion.set_alias, caller, name, request.alias, number)
+    _done(result)
+    return Empty()
+
+
+async def delete_alias(app: App, caller: Caller, request: AliasKey) -> Message:
+    name, alias = require(request.name, "name"), require(request.alias, "alias")
+    result = await app.write(promotion.delete_alias, caller, name, alias)
+    if result is not None:
+        _done(result)
+    return Empty()
+
+
+def _done(result: Result) -> Result:
+    """The result, if the version moved. A refusal is recorded by now; here it becomes a 403."""
+    if not result.is_done:
+        raise Forbidden(result.message)
+    return result
+
+
+_POST, _GET, _PATCH, _DELETE = ("POST",), ("GET",), ("PATCH",), ("DELETE",)
+
+RPCS: tuple[Rpc, ...] = (
+    Rpc(_POST, "registered-models/create", CreateModel, create_model),
+    Rpc(_GET, "registered-models/get", Named, get_model),
+    Rpc(_POST, "registered-models/rename", RenameModel, rename_model),
+    Rpc(_PATCH, "registered-models/update", DescribeModel, describe_model),
+    Rpc(_DELETE, "registered-models/delete", Named, delete_model),
+    Rpc(_GET, "registered-models/search", Search, search_models),
+    Rpc(("GET", "POST"), "registered-models/get-latest-versions", LatestVersions, latest_versions),
+    Rpc(_POST, "registered-models/set-tag", TagModel, set_model_tag),
+    Rpc(_DELETE, "registered-models/delete-tag", TagModel, delete_model_tag),
+    Rpc(_POST, "registered-models/alias", AliasKey, set_alias),
+    Rpc(_GET, "registered-models/alias", AliasKey, get_alias),
+    Rpc(_DELETE, "registered-models/alias", AliasKey, delete_alias),
+    Rpc(_POST, "model-versions/create", CreateVersion, create_version),
+    Rpc(_GET, "model-versions/get", VersionKey, get_version),
+    Rpc(_PATCH, "model-versions/update", DescribeVersion, describe_version),
+    Rpc(_DELETE, "model-versions/delete", VersionKey, delete_version),
+    Rpc(_GET, "model-versions/search", Search, search_versions),
+    Rpc(_GET, "model-versions/get-download-uri", VersionKey, download_uri),
+    Rpc(_POST, "model-versions/set-tag", TagVersion, set_version_tag),
+    Rpc(_DELETE, "model-versions/delete-tag", TagVersion, delete_version_tag),
+    Rpc(_POST, "model-versions/transition-stage", Transition, transition),
+)

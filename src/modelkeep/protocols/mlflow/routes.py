@@ -1,0 +1,216 @@
+"""Every path that MLflow's clients call, and how a call becomes an answer.
+
+The calls are ASGI handlers of the framework rather than its ordinary ones: those cost more than
+resolving an alias does (see docs/decisions/0003). Each path answers under both `/api` and
+`/ajax-api`, which MLflow's pages use.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.handlers import ASGIRouteHandler, asgi
+from litestar.types import Receive, Scope, Send
+
+from modelkeep.domain.errors import InvalidInput, ModelkeepError
+from modelkeep.protocols.http import caller_of, header, read_body
+from modelkeep.protocols.mlflow import (
+    artifacts,
+    errors,
+    experiments,
+    logged_models,
+    registry,
+    runs,
+)
+from modelkeep.protocols.mlflow.wire import Rpc, parse_body, parse_query
+from modelkeep.services import artifacts as artifact_cases
+from modelkeep.services.app import App
+
+COMPATIBLE_VERSION = "3.17.2"  # the MLflow release whose dialect this is
+_PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
+_PROXY_PREFIXES = (
+    "/api/2.0/mlflow-artifacts/artifacts",
+    "/ajax-api/2.0/mlflow-artifacts/artifacts",
+)
+_SERVER_INFO = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+    "artifact_serving_enabled": True,
+    "artifacts_presigned_only": False,
+}
+_JSON = (b"content-type", b"application/json")
+
+_log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def handlers(app: App, max_body_bytes: int) -> list[ASGIRouteHandler]:
+    """The handlers of the whole dialect."""
+    rpcs = (*registry.RPCS, *experiments.RPCS, *runs.RPCS, *logged_models.RPCS, *artifacts.RPCS)
+    found = [_mount(path, _rpc_handle(app, by_method, max_body_bytes))
+             for path, by_method in _by_path(rpcs).items()]  # fmt: skip
+    for prefix in _PROXY_PREFIXES:
+        found.append(_mount(prefix, _guarded(_proxy(app, prefix)), is_mount=True))
+    for path in ("/get-artifact", "/model-versions/get-artifact"):
+        found.append(_mount(path, _guarded(_page_download(app))))
+    for prefix in ("/api", "/ajax-api"):
+        found.append(_mount(f"{prefix}/3.0/mlflow/server-info", _server_info))
+    found.append(_mount("/version", _version))
+    return found
+
+
+def _mount(path: str, handle: Handle, *, is_mount: bool = False) -> ASGIRouteHandler:
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        await handle(scope, receive, send)
+
+    return asgi(path, is_mount=is_mount, copy_scope=False)(handler)
+
+
+def _by_path(rpcs: Iterable[Rpc]) -> dict[str, dict[str, Rpc]]:
+    """Full path, parameters in the framework's spelling -> method -> call."""
+    paths: dict[str, dict[str, Rpc]] = {}
+    for rpc in rpcs:
+        spelt = re.sub(r"\{(\w+)\}", r"{\1:str}", rpc.path)
+        for prefix in _PREFIXES:
+            known = paths.setdefault((prefix + spelt).rstrip("/"), {})
+            for method in rpc.methods:
+                known[method] = rpc
+    return paths
+
+
+# -- calls -------------------------------------------------------------------------------------
+
+
+def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Handle:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        rpc = by_method.get(scope["method"])
+        if rpc is None:
+            await _answer_wrong_method(send, by_method)
+            return
+        try:
+            request = await _request(rpc, scope, receive, max_body_bytes)
+            answer = _encode(await rpc.handle(app, caller_of(scope), request))
+            status = 200
+        except ModelkeepError as error:
+            status, answer = errors.render(error)
+        except Exception:  # noqa: BLE001 - the outermost handler of a call: our bug, said as such
+            status, answer = _our_fault(scope)
+        await _answer(send, status, answer)
+
+    return handle
+
+
+async def _request(rpc: Rpc, scope: Scope, receive: Receive, max_body_bytes: int) -> Any:
+    path = scope.get("path_params") or {}
+    if scope["method"] == "GET":
+        return parse_query(_query(scope) + list(path.items()), rpc.request)
+    body = await read_body(scope, receive, max_body_bytes)
+    kind = header(scope, b"content-type")
+    if (body or kind) and kind.partition(";")[0].strip().lower() != "application/json":
+        raise InvalidInput("Bad Request. Content-Type must be one of ['application/json'].")
+    return parse_body(body, rpc.request, path)
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=1000,
+        )
+    except ValueError:
+        raise InvalidInput("The query string is not valid, or has over 1000 fields.") from None
+
+
+def _our_fault(scope: Scope) -> tuple[int, bytes]:
+    request_id = scope["modelkeep.request_id"]
+    _log.exception("request %s failed", request_id)
+    return 500, errors.body("INTERNAL_ERROR", f"Internal error; request id {request_id}.")
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _answer_wrong_method(send: Send, allowed: Iterable[str]) -> None:
+    body = errors.body("BAD_REQUEST", f"This path answers {', '.join(sorted(allowed))} only.")
+    await _answer(send, 405, body)
+
+
+# -- artifacts and the rest --------------------------------------------------------------------
+
+
+def _guarded(handle: Handle) -> Handle:
+    """A handler whose refusals are said as MLflow says them, while nothing has been sent yet."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+
+        async def watched(message: Any) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await handle(scope, receive, watched)
+        except Exception as error:
+            if began:
+                raise  # the answer is cut off, so that no client takes it for whole
+            known = isinstance(error, ModelkeepError)
+            await _answer(send, *(errors.render(error) if known else _our_fault(scope)))
+
+    return guarded
+
+
+def _proxy(app: App, prefix: str) -> Handle:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        # The path was decoded once, by the HTTP server; `check_path` takes it from here.
+        path = scope["path"].removeprefix(prefix).removeprefix("/")
+        method = scope["method"]
+        if not path and method == "GET":
+            await _answer(send, 200, await artifacts.list_folder(app, scope))
+        elif method == "GET":
+            file = await app.read(artifact_cases.find, path, point=True)
+            await artifacts.download(app, file, path.rsplit("/", 1)[-1], send)
+        elif method == "PUT":
+            await artifacts.upload(app, path, scope, receive)
+            await _answer(send, 200, b"{}")
+        elif method == "DELETE":
+            await app.write(artifact_cases.delete, path)
+            await _answer(send, 200, b"{}")
+        else:
+            await _answer_wrong_method(send, ("GET", "PUT", "DELETE"))
+
+    return handle
+
+
+def _page_download(app: App) -> Handle:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+        file = await artifacts.find_for_page(app, scope)
+        await artifacts.download(app, file, file.path.rsplit("/", 1)[-1], send)
+
+    return handle
+
+
+async def _server_info(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    await _answer(send, 200, _encode(_SERVER_INFO))
+
+
+async def _version(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    body = COMPATIBLE_VERSION.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+

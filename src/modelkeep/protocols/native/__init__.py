@@ -1,0 +1,1 @@
+"""modelkeep's own API, under `/api/modelkeep/v1`: what no other dialect has a word for."""

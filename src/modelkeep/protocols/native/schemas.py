@@ -1,0 +1,185 @@
+"""What the native API takes and gives. Times are RFC 3339 in UTC; digests `sha256:<hex>`."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from modelkeep.domain.approvals import Request
+from modelkeep.domain.events import instant
+from modelkeep.domain.models import Version
+from modelkeep.ports.governance import Closed
+from modelkeep.ports.registry import Occupancy
+from modelkeep.services.policies import Applied
+from modelkeep.services.promotion import Result
+
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+Epoch = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class Promote(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`epoch` is the slot's as last read; a stale one is refused with 409."""
+
+    model: str
+    version: Number
+    stage: str
+    reason: str = ""
+    epoch: Epoch | None = None
+
+
+class Rollback(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    model: str
+    reason: str
+    stage: str = "Production"
+    epoch: Epoch | None = None
+
+
+class Ballot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A vote. A rejection needs a comment: its reason."""
+
+    comment: str = ""
+
+
+class PolicyFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`source` is the YAML text of the policy, at most 256 KiB."""
+
+    source: str
+
+
+class VersionView(msgspec.Struct, kw_only=True):
+    model: str
+    version: int
+    stage: str
+    manifest: str | None
+    source: str
+    author: str
+    aliases: tuple[str, ...]
+
+
+class ResultView(msgspec.Struct, kw_only=True):
+    """`result`: moved, unchanged, waiting, refused, rejected or void."""
+
+    result: str
+    target: str
+    epoch: int
+    message: str
+    request: int | None
+    decision: dict[str, Any] | None
+    version: VersionView
+
+
+class RequestView(msgspec.Struct, kw_only=True):
+    id: int
+    model: str
+    version: int
+    source: str
+    target: str
+    status: str
+    requested_by: str
+    authors: tuple[str, ...]
+    reason: str
+    subject: str
+    evidence: str
+    policy: str
+    created: str
+    expires: str
+    closed: str | None
+    closing: str
+
+
+class StayView(msgspec.Struct, kw_only=True):
+    slot: str
+    version: int
+    epoch: int
+    since: str
+    until: str | None
+
+
+class MomentView(msgspec.Struct, kw_only=True):
+    model: str
+    name_then: str
+    at: str
+    slots: list[StayView]
+
+
+class SectionView(msgspec.Struct, kw_only=True):
+    path: str
+    enforced: bool
+    note: str
+
+
+class AppliedView(msgspec.Struct, kw_only=True):
+    revision: int
+    digest: str
+    changed: bool
+    sections: list[SectionView]
+    findings: tuple[str, ...]
+    voided_requests: tuple[int, ...]
+
+
+def view_version(version: Version) -> VersionView:
+    return VersionView(
+        model=version.model_name,
+        version=version.number,
+        stage=version.stage,
+        manifest=version.manifest,
+        source=version.source,
+        author=version.author,
+        aliases=version.aliases,
+    )
+
+
+def view_result(result: Result) -> ResultView:
+    return ResultView(
+        result=result.end.value,
+        target=result.target,
+        epoch=result.epoch,
+        message=result.message,
+        request=result.request_id,
+        decision=result.decision.to_json() if result.decision else None,
+        version=view_version(result.version),
+    )
+
+
+def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> RequestView:
+    lapsed = request.status.value == "pending" and now_ms >= request.expires_ms
+    return RequestView(
+        id=request.id,
+        model=model,
+        version=request.number,
+        source=request.source,
+        target=request.target,
+        status="expired" if lapsed else request.status.value,
+        requested_by=request.requested_by,
+        authors=request.authors,
+        reason=request.reason,
+        subject=request.subject,
+        evidence=request.evidence_digest,
+        policy=request.policy_digest,
+        created=instant(request.created_ms),
+        expires=instant(request.expires_ms),
+        closed=instant(closed.closed_ms) if closed.closed_ms is not None else None,
+        closing=closed.closing,
+    )
+
+
+def view_stay(stay: Occupancy) -> StayView:
+    return StayView(
+        slot=str(stay.slot),
+        version=stay.number,
+        epoch=stay.epoch,
+        since=instant(stay.from_ms),
+        until=instant(stay.until_ms) if stay.until_ms is not None else None,
+    )
+
+
+def view_applied(applied: Applied) -> AppliedView:
+    return AppliedView(
+        revision=applied.revision,
+        digest=applied.digest,
+        changed=applied.changed,
+        sections=[
+            SectionView(path=s.path, enforced=s.enforced, note=s.note) for s in applied.sections
+        ],
+        findings=applied.findings,
+        voided_requests=applied.voided,
+    )

@@ -1,0 +1,97 @@
+"""One ASGI application: the dialects behind one front door."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from litestar import Litestar, MediaType, Response, get
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from modelkeep import __version__
+from modelkeep.bootstrap import Running, SystemClock
+from modelkeep.protocols.http import Asgi, FrontDoor
+from modelkeep.protocols.mlflow import errors as mlflow_errors
+from modelkeep.protocols.mlflow import routes as mlflow_routes
+from modelkeep.protocols.native import routes as native_routes
+from modelkeep.services.app import App
+from modelkeep.settings import Settings, default_hosts, is_loopback
+
+_log = logging.getLogger(__name__)
+
+
+def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
+    """The whole application over a running core."""
+
+    @get("/health", media_type=MediaType.TEXT, include_in_schema=False)
+    async def health() -> str:
+        return "OK"
+
+    framework = Litestar(
+        [
+            health,
+            *mlflow_routes.handlers(app, settings.max_body_bytes),
+            native_routes.router(app, now_ms),
+        ],
+        openapi_config=OpenAPIConfig(
+            title="modelkeep",
+            version=__version__,
+            path="/api/modelkeep/v1/schema",
+            render_plugins=[JsonRenderPlugin()],
+        ),
+        exception_handlers={HTTPException: _unknown},
+        request_max_body_size=settings.max_body_bytes,
+    )
+    return FrontDoor(framework, default_hosts() | set(settings.allowed_hosts))
+
+
+def _unknown(request: object, error: HTTPException) -> Response[bytes]:  # noqa: ARG001 - the framework's signature
+    """A path that no dialect has, said in the shape that the pickiest clients expect."""
+    code = "ENDPOINT_NOT_FOUND" if error.status_code == 404 else "BAD_REQUEST"
+    status = error.status_code if error.status_code < 500 else 400
+    body = mlflow_errors.body(code, error.detail or "Not found")
+    return Response(body, status_code=status, media_type=MediaType.JSON)
+
+
+def serve(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT: then no new connections, what is under way ends, and out."""
+    running = Running(settings)
+    listener = _listen(settings.host, settings.port)
+    try:
+        asgi = build(running.app, settings, SystemClock().now_ms)
+        config = uvicorn.Config(
+            asgi,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=10,
+            timeout_keep_alive=75,
+        )
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
+        if not is_loopback(settings.host):
+            _log.warning("listening on %s without accounts: every user name is only a claim", host)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(uvicorn.Server(config).serve(sockets=[listener]))
+    finally:
+        listener.close()
+        running.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Inherited by every connection: without it a kept-alive answer waits 40 ms for an ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind((host, port))
+    listener.listen(1024)
+    return listener

@@ -1,0 +1,101 @@
+"""Artifacts: paths that name bytes, and the frozen trees of versions under their own addresses.
+
+Everything under `modelkeep/versions/<id>/` is read-only: it is what that version froze. All other
+paths are the runs' and logged models' own and may be written, overwritten and deleted.
+"""
+
+from modelkeep.domain import names
+from modelkeep.domain.errors import Forbidden, InvalidInput, NotFound
+from modelkeep.domain.manifests import File
+from modelkeep.domain.models import Version
+from modelkeep.ports.artifacts import Entry
+from modelkeep.ports.work import Work
+from modelkeep.services.promotion import locate
+from modelkeep.services.sources import VERSION_FOLDER
+
+_RESERVED = "modelkeep"
+
+
+def check_writable(path: str) -> str:
+    """The path, if a client may write there. Raises InvalidInput, or Forbidden for frozen ones."""
+    names.check_path(path)
+    if path.split("/", 1)[0] == _RESERVED:
+        raise Forbidden(
+            f"'{path}' belongs to a registered version, whose files never change. "
+            "Log the new file to a run and register a new version."
+        )
+    return path
+
+
+def put(work: Work, path: str, sha256: str, size_bytes: int) -> None:
+    """Makes a path name these stored bytes from now on."""
+    check_writable(path)
+    _refuse_clash(work, path)
+    work.artifacts.put(File(path, sha256, size_bytes), work.now_ms)
+
+
+def find(work: Work, path: str) -> File:
+    """The bytes that a path names. Raises NotFound in MLflow's words."""
+    names.check_path(path)
+    version_id, rest = _version_in(path)
+    if version_id is None:
+        file = work.artifacts.get(path)
+    else:
+        file = work.artifacts.frozen_file(_living(work, version_id, path).id, rest)
+    if file is None:
+        raise NotFound(f"No such artifact: '{path}'")
+    return file
+
+
+def find_in_version(work: Work, name: str, number: int, path: str) -> File:
+    """A file of a registered version, as it was frozen. Raises NotFound."""
+    names.check_path(path)
+    file = work.artifacts.frozen_file(locate(work, name, number).id, path)
+    if file is None:
+        raise NotFound(f"No such artifact: '{path}'")
+    return file
+
+
+def listing(work: Work, folder: str) -> list[Entry]:
+    """The direct children of a folder, by name; none for a folder that isn't there."""
+    if not folder:
+        return work.artifacts.children("")
+    names.check_path(folder)
+    version_id, rest = _version_in(folder)
+    if version_id is None:
+        return work.artifacts.children(folder)
+    return work.artifacts.frozen_children(_living(work, version_id, folder).id, rest)
+
+
+def delete(work: Work, path: str) -> None:
+    """Forgets a file, or all under a folder; versions that froze them keep theirs."""
+    if work.artifacts.delete(check_writable(path)) == 0:
+        raise NotFound(f"No such artifact: '{path}'")
+
+
+def _version_in(path: str) -> tuple[int | None, str]:
+    """The version id and the rest of a path under `modelkeep/versions/`; None for other paths."""
+    if not path.startswith(VERSION_FOLDER + "/"):
+        return None, path
+    number, _, rest = path.removeprefix(VERSION_FOLDER + "/").partition("/")
+    if not number.isdecimal() or len(number) > 18:
+        raise NotFound(f"No such artifact: '{path}'")
+    return int(number), rest
+
+
+def _living(work: Work, version_id: int, path: str) -> Version:
+    version = work.versions.by_id(version_id)
+    if version is None or version.deleted:
+        raise NotFound(f"No such artifact: '{path}'")
+    return version
+
+
+def _refuse_clash(work: Work, path: str) -> None:
+    """A name is a file or a folder, never both: a client could not write both to its disk."""
+    segments = path.split("/")
+    for depth in range(1, len(segments)):
+        above = "/".join(segments[:depth])
+        if work.artifacts.get(above) is not None:
+            raise InvalidInput(f"'{above}' is a file; '{path}' cannot lie in it.")
+    if work.artifacts.tree(path, 1) and work.artifacts.get(path) is None:
+        raise InvalidInput(f"'{path}' is a folder; it cannot be a file as well.")

@@ -1,0 +1,41 @@
+"""The journal for verifiers: everything it says and everything the tables say, of one moment."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from modelkeep.ports.work import Work
+
+PAGE = 1_000  # entries read at a time
+
+
+def export(work: Work) -> Iterator[dict[str, Any]]:
+    """The lines of an export, all from one moment: a head, the entries in order, the tables.
+
+    Head: {"kind": "head", "size": int, "peaks": hex}. Entry: {"kind": "entry", "index", "at_ms",
+    "body": text, "hash": hex, "root": hex, "texts": {field: [salt, text]}}. Row: {"kind": "row",
+    "table": name, "row": {…}}. End: {"kind": "end"}, without which the export was cut off.
+    """
+    size, peaks = work.journal.state()
+    yield {"kind": "head", "size": size, "peaks": peaks.hex()}
+    start = 0
+    while page := work.journal.entries(start, PAGE):
+        for entry in page:
+            yield {
+                "kind": "entry",
+                "index": entry.index,
+                "at_ms": entry.at_ms,
+                "body": entry.body.decode(errors="replace"),
+                "hash": entry.hash.hex(),
+                "root": entry.root.hex(),
+                "texts": entry.texts,
+            }
+        start = page[-1].index + 1
+    for table, row in work.journal.tables():
+        yield {"kind": "row", "table": table, "row": row}
+    yield {"kind": "end"}
+
+
+def export_text(work: Work) -> str:
+    """The export as lines of JSON."""
+    return "".join(json.dumps(line) + "\n" for line in export(work))

@@ -1,0 +1,109 @@
+"""Experiments: creating, reading, changing and deleting them. Not journalled (see `tracking`)."""
+
+from collections.abc import Mapping, Sequence
+
+from modelkeep.domain import tracking as rules
+from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
+from modelkeep.domain.locations import check_artifact_location
+from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
+from modelkeep.ports.work import Work
+
+
+def create_experiment(
+    work: Work, name: str, artifact_location: str = "", tags: Mapping[str, str] = {}
+) -> int:
+    """The new id. Raises InvalidInput; AlreadyExists even if the one of that name is deleted."""
+    rules.check_experiment_name(name)
+    for key, value in tags.items():
+        rules.check_experiment_tag(key, value)
+    if artifact_location:
+        check_artifact_location(artifact_location)
+    _refuse_taken(work, name)
+    experiment_id = work.experiments.add(name, artifact_location, work.now_ms)
+    work.experiments.set_tags(experiment_id, tags)
+    return experiment_id
+
+
+def get_experiment(work: Work, experiment_id: int) -> Experiment:
+    """Deleted ones too. Raises NotFound."""
+    experiment = work.experiments.get(experiment_id)
+    if experiment is None:
+        raise NotFound(f"No Experiment with id={experiment_id} exists")
+    return experiment
+
+
+def get_experiment_by_name(work: Work, name: str) -> Experiment:
+    """Deleted ones too. Raises NotFound."""
+    experiment = work.experiments.named(name)
+    if experiment is None:
+        raise NotFound(f"Could not find experiment with name '{name}'")
+    return experiment
+
+
+def search_experiments(
+    work: Work,
+    stages: Sequence[str],
+    where: Sequence[Comparison],
+    order: Sequence[Order],
+    limit: int,
+    offset: int,
+) -> list[Experiment]:
+    return work.experiments.search(stages, where, order, limit, offset)
+
+
+def rename_experiment(work: Work, experiment_id: int, name: str) -> None:
+    """Raises NotFound, InvalidInput, AlreadyExists."""
+    rules.check_experiment_name(name)
+    experiment = get_experiment(work, experiment_id)
+    if experiment.lifecycle_stage != ACTIVE:
+        raise InvalidInput("Cannot rename a non-active experiment.")
+    if name != experiment.name:
+        _refuse_taken(work, name)
+    work.experiments.rename(experiment_id, name, work.now_ms)
+
+
+def delete_experiment(work: Work, experiment_id: int) -> None:
+    """Deletes an active experiment and its runs from view. Raises NotFound."""
+    _turn_experiment(work, experiment_id, ACTIVE, DELETED)
+
+
+def restore_experiment(work: Work, experiment_id: int) -> None:
+    """Brings back a deleted experiment and, as MLflow does, every run in it. Raises NotFound."""
+    _turn_experiment(work, experiment_id, DELETED, ACTIVE)
+
+
+def set_experiment_tag(work: Work, experiment_id: int, key: str, value: str) -> None:
+    rules.check_experiment_tag(key, value)
+    active_experiment(work, experiment_id)
+    work.experiments.set_tags(experiment_id, {key: value})
+
+
+def delete_experiment_tag(work: Work, experiment_id: int, key: str) -> None:
+    """Raises NotFound when there is no such tag."""
+    active_experiment(work, experiment_id)
+    if not work.experiments.delete_tag(experiment_id, key):
+        raise NotFound(f"No tag with name: {key} in experiment with id {experiment_id}")
+
+
+def _turn_experiment(work: Work, experiment_id: int, source: str, target: str) -> None:
+    if get_experiment(work, experiment_id).lifecycle_stage != source:
+        raise NotFound(f"No Experiment with id={experiment_id} exists")
+    work.experiments.set_lifecycle(experiment_id, target, work.now_ms)
+    work.runs.set_lifecycle_in(experiment_id, target, work.now_ms)
+
+
+def active_experiment(work: Work, experiment_id: int) -> Experiment:
+    """One that may be written to. Raises NotFound; InvalidInput for a deleted one."""
+    experiment = get_experiment(work, experiment_id)
+    if experiment.lifecycle_stage != ACTIVE:
+        raise InvalidInput(
+            f"The experiment {experiment_id} must be in the 'active' state. "
+            f"Current state is {experiment.lifecycle_stage}."
+        )
+    return experiment
+
+
+def _refuse_taken(work: Work, name: str) -> None:
+    if work.experiments.named(name) is not None:
+        raise AlreadyExists(f"Experiment(name={name}) already exists.")

@@ -1,0 +1,51 @@
+"""The past of a model: what was where at a moment, and who moved what when and why."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from modelkeep.domain.errors import NotFound
+from modelkeep.ports.journal import Entry
+from modelkeep.ports.registry import Occupancy
+from modelkeep.ports.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What every slot of a model held at a time. `name_then` is what it was called."""
+
+    model: str
+    name_then: str
+    at_ms: int
+    stays: list[Occupancy]
+
+
+def at(work: Work, model: str, at_ms: int) -> Moment:
+    """The model that bore the name then, else the one that bears it now. Raises NotFound."""
+    named = work.models.named_at(model, at_ms)
+    if named is None:
+        raise NotFound(f"No model was ever named {model}.")
+    return Moment(model, named[1], at_ms, work.slots.at(named[0], at_ms))
+
+
+def of_model(
+    work: Work, model: str, before: int | None = None, limit: int = 100
+) -> list[dict[str, Any]]:
+    """The journal's entries about a model, newest first; also of one deleted or renamed since."""
+    named = work.models.named_at(model, work.now_ms)
+    if named is None:
+        raise NotFound(f"No model was ever named {model}.")
+    return [unfold(entry) for entry in work.journal.of_model(named[0], before, limit)]
+
+
+def entries(work: Work, start: int, limit: int) -> list[dict[str, Any]]:
+    """Entries of the journal from an index on, in order."""
+    return [unfold(entry) for entry in work.journal.entries(start, limit)]
+
+
+def unfold(entry: Entry) -> dict[str, Any]:
+    """An entry for a reader: its leaf's facts, with the texts that were not erased."""
+    leaf = msgspec.json.decode(entry.body)
+    texts = {name: text for name, (_, text) in entry.texts.items()}
+    return {"index": entry.index, "hash": entry.hash.hex(), **leaf, "texts": texts}

@@ -1,0 +1,135 @@
+"""Puts versions into stages and aliases, and keeps everything that says so in step.
+
+A shift changes the versions' stages, the slots' epochs and holders and the stays in one stroke,
+and returns what it was before and after, in the words of the journal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelkeep.domain.models import NO_STAGE, Move, SlotKey, Version
+from modelkeep.ports.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """An alias points to a version (by id) from now on, or, with None, to nothing."""
+
+    alias: str
+    version_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What a shift did: facts for the journal, and the new epoch of every slot it touched."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    epochs: dict[SlotKey, int]
+
+
+def stage_slot(stage: str) -> SlotKey:
+    return SlotKey("stage", stage)
+
+
+def alias_slot(alias: str) -> SlotKey:
+    return SlotKey("alias", alias)
+
+
+def shift(
+    work: Work,
+    model_id: int,
+    moves: Sequence[Move],
+    aliases: Sequence[AliasMove] = (),
+    *,
+    approved: bool = False,
+    prior_id: int | None = None,
+) -> Shift:
+    """Carries out moves between stages and of aliases, all in the same moment.
+
+    `approved` says that the last mover was let in by a policy's gates. `prior_id` is
+    the stay that a rollback will return to; by default the one that is or was last in the slot.
+    """
+    numbers = _Numbers(work)
+    before: dict[str, Any] = {"stages": [], "slots": []}
+    after: dict[str, Any] = {"stages": [], "slots": []}
+    epochs: dict[SlotKey, int] = {}
+    for slot in _touched(moves):
+        leave = [m.version_id for m in moves if m.source == slot.name and m.source != m.target]
+        enter = [m.version_id for m in moves if m.target == slot.name and m.source != m.target]
+        before["slots"].append({"slot": str(slot), "epoch": work.slots.epoch(model_id, slot)})
+        last = work.slots.last_stay(model_id, slot)
+        epochs[slot] = work.slots.change(
+            model_id,
+            slot,
+            leave=leave,
+            enter=enter,
+            at_ms=work.now_ms,
+            approved=approved and slot.name == moves[-1].target,
+            prior_id=prior_id or (last.id if last else None),
+        )
+        after["slots"].append({"slot": str(slot), "epoch": epochs[slot]})
+    for move in moves:
+        work.versions.set_stage(move.version_id, move.target, work.now_ms)
+        number = numbers[move.version_id]
+        before["stages"].append({"version": number, "stage": move.source})
+        after["stages"].append({"version": number, "stage": move.target})
+    for move in aliases:
+        _move_alias(work, model_id, move, numbers, before, after, epochs)
+    return Shift(before, after, epochs)
+
+
+def release(work: Work, model_id: int, version: Version) -> Shift:
+    """Takes a version out of its stage and every alias that points to it, as a delete does."""
+    moves = [Move(version.id, version.stage, NO_STAGE)] if version.stage != NO_STAGE else []
+    return shift(work, model_id, moves, [AliasMove(alias, None) for alias in version.aliases])
+
+
+def _touched(moves: Sequence[Move]) -> list[SlotKey]:
+    names = [stage for m in moves for stage in (m.source, m.target) if m.source != m.target]
+    return [stage_slot(name) for name in dict.fromkeys(names) if name != NO_STAGE]
+
+
+def _move_alias(
+    work: Work,
+    model_id: int,
+    move: AliasMove,
+    numbers: "_Numbers",
+    before: dict[str, Any],
+    after: dict[str, Any],
+    epochs: dict[SlotKey, int],
+) -> None:
+    slot, holder = alias_slot(move.alias), work.slots.alias_holder(model_id, move.alias)
+    if holder == move.version_id:
+        return
+    before["slots"].append(
+        {
+            "slot": str(slot),
+            "epoch": work.slots.epoch(model_id, slot),
+            "version": numbers[holder] if holder else None,
+        }
+    )
+    epochs[slot] = work.slots.change(
+        model_id,
+        slot,
+        leave=[holder] if holder else [],
+        enter=[move.version_id] if move.version_id else [],
+        at_ms=work.now_ms,
+    )
+    number = numbers[move.version_id] if move.version_id else None
+    after["slots"].append({"slot": str(slot), "epoch": epochs[slot], "version": number})
+
+
+class _Numbers:
+    """Version ids to numbers, each looked up once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._known = work, dict[int, int]()
+
+    def __getitem__(self, version_id: int) -> int:
+        if version_id not in self._known:
+            version = self._work.versions.by_id(version_id)
+            assert version is not None
+            self._known[version_id] = version.number
+        return self._known[version_id]

@@ -1,0 +1,119 @@
+"""The policy in force: applying one, reading it, and what it finds in the models that exist."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+from modelkeep.domain import policies
+from modelkeep.domain.access import Caller
+from modelkeep.domain.approvals import Status
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.events import Event
+from modelkeep.domain.policies import Policy, Section
+from modelkeep.ports.governance import StoredPolicy
+from modelkeep.ports.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying a policy came to.
+
+    `changed` is False when this very policy was in force already. `findings` are sentences about
+    models that the policy would not have let come about as they are; nothing was done to them.
+    """
+
+    revision: int
+    digest: str
+    changed: bool
+    sections: tuple[Section, ...]
+    findings: tuple[str, ...]
+    voided: tuple[int, ...]
+
+
+def in_force(work: Work) -> Policy | None:
+    """The compiled policy, or None when none was ever applied."""
+    stored = work.governance.policy()
+    return _compiled(stored.document, stored.source) if stored else None
+
+
+@lru_cache(maxsize=16)
+def _compiled(document: str, source: str) -> Policy:
+    return policies.compile(json.loads(document), source)
+
+
+def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
+    """Puts a policy in force for every model. Requests made under the one before it become void.
+
+    Raises InvalidInput, naming the part, for a document that is no policy. Applying the policy
+    that is in force changes nothing.
+    """
+    policy = policies.compile(document, source)
+    before = work.governance.policy()
+    if before and before.digest == policy.digest:
+        findings = _findings(work, policy)
+        return Applied(before.revision, before.digest, False, policy.sections, findings, ())
+    revision = work.governance.add_policy(
+        policy.digest, json.dumps(document), source, caller.actor.name, work.now_ms
+    )
+    voided = tuple(request.id for request in work.governance.pending())
+    for request_id in voided:
+        work.governance.close_request(
+            request_id, Status.VOID, "The policy changed; ask again.", work.now_ms
+        )
+    work.record(
+        caller,
+        Event(
+            "policy:revision:applied",
+            object={"policy": policy.digest, "revision": revision},
+            before={"policy": before.digest if before else None},
+            after={
+                "policy": policy.digest,
+                "revision": revision,
+                "requests": [{"id": i, "status": Status.VOID.value} for i in voided],
+            },
+        ),
+    )
+    return Applied(revision, policy.digest, True, policy.sections, _findings(work, policy), voided)
+
+
+def show(work: Work) -> tuple[StoredPolicy, Policy] | None:
+    """The policy in force, as stored and compiled."""
+    stored = work.governance.policy()
+    return (stored, _compiled(stored.document, stored.source)) if stored else None
+
+
+def check_model_name(work: Work, name: str) -> None:
+    """Raises InvalidInput when the policy does not allow a model to be called this."""
+    policy = in_force(work)
+    objection = policy.naming.objection(name) if policy else None
+    if objection:
+        raise InvalidInput(objection)
+
+
+def _findings(work: Work, policy: Policy) -> tuple[str, ...]:
+    found: list[str] = []
+    for model in work.models.all():
+        objection = policy.naming.objection(model.name)
+        if objection:
+            found.append(f"{objection} It keeps its name.")
+        for stage in sorted(policy.single):
+            found += _stage_findings(work, policy, model.id, model.name, stage)
+    return tuple(found)
+
+
+def _stage_findings(work: Work, policy: Policy, model_id: int, name: str, stage: str) -> list[str]:
+    found: list[str] = []
+    occupants = work.versions.in_stage(model_id, stage)
+    if len(occupants) > 1:
+        found.append(
+            f"Model {name} has {len(occupants)} versions in {stage}, which admits one now; "
+            "the next promotion displaces them all."
+        )
+    for alias in (a for a, follows in sorted(policy.aliases.items()) if follows == stage):
+        holder = work.slots.alias_holder(model_id, alias)
+        if holder is not None and holder not in occupants:
+            found.append(
+                f"Alias {alias} of model {name} points to a version that is not in {stage}; "
+                "it follows the next promotion."
+            )
+    return found

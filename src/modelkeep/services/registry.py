@@ -1,0 +1,350 @@
+"""Models and versions: creating, reading, changing and deleting them.
+
+Moving a version into a stage or under an alias is not here: `promotion` does that for everyone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from modelkeep.domain import names
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import AlreadyExists, InUse, NotFound
+from modelkeep.domain.events import Event
+from modelkeep.domain.models import Model, Version
+from modelkeep.domain.search import Comparison, Order
+from modelkeep.ports.registry import NewVersion
+from modelkeep.ports.work import Work
+from modelkeep.services import policies, sources
+from modelkeep.services.placement import release
+from modelkeep.services.promotion import locate, model_id_of, subject
+
+DESCRIPTION_LIMIT = 100_000  # characters
+MODEL_TAG_LIMIT = 5_000
+VERSION_TAG_LIMIT = 100_000
+
+
+# -- models ------------------------------------------------------------------------------------
+
+
+def create_model(
+    work: Work, caller: Caller, name: str, description: str = "", tags: Mapping[str, str] = {}
+) -> Model:
+    """Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words."""
+    names.check_model_name(name)
+    names.check_text(description, "description", DESCRIPTION_LIMIT)
+    _check_tags(tags, MODEL_TAG_LIMIT)
+    policies.check_model_name(work, name)
+    if work.models.find(name) is not None:
+        raise AlreadyExists(f"Registered Model (name={name}) already exists.")
+    model_id = work.models.add(name, description, work.now_ms)
+    for key, value in tags.items():
+        work.models.set_tag(model_id, key, value)
+    event = Event(
+        "model:created",
+        object={"model": model_id, "name": name},
+        after={"name": name, "tags": list(tags)},
+        texts=_texts(tags) | ({"description": description} if description else {}),
+    )
+    work.record(caller, event, model_id=model_id)
+    return get_model(work, name)
+
+
+def get_model(work: Work, name: str) -> Model:
+    """With tags and aliases. Raises NotFound in MLflow's words."""
+    model = work.models.get(name)
+    if model is None:
+        raise NotFound(f"Registered Model with name={name} not found")
+    return model
+
+
+def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
+    """A model and its newest version in each stage."""
+    model = get_model(work, name)
+    return model, work.versions.latest_per_stage(model.id)
+
+
+def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
+    """The newest version in each of the stages, or in every stage that has one."""
+    newest = work.versions.latest_per_stage(model_id_of(work, name))
+    return [version for version in newest if not stages or version.stage in stages]
+
+
+def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Model:
+    """Raises NotFound, InvalidInput, AlreadyExists."""
+    names.check_model_name(new_name)
+    model_id = model_id_of(work, name)
+    if new_name == name:
+        return get_model(work, name)
+    policies.check_model_name(work, new_name)
+    if work.models.find(new_name) is not None:
+        raise AlreadyExists(f"Registered Model (name={new_name}) already exists.")
+    work.models.rename(model_id, new_name, work.now_ms)
+    _record_model(
+        work,
+        caller,
+        "model:renamed",
+        model_id,
+        name,
+        before={"name": name},
+        after={"name": new_name},
+    )
+    return get_model(work, new_name)
+
+
+def describe_model(work: Work, caller: Caller, name: str, description: str) -> Model:
+    names.check_text(description, "description", DESCRIPTION_LIMIT)
+    model_id = model_id_of(work, name)
+    work.models.describe(model_id, description, work.now_ms)
+    _record_model(
+        work, caller, "model:described", model_id, name, texts={"description": description}
+    )
+    return get_model(work, name)
+
+
+def delete_model(work: Work, caller: Caller, name: str) -> None:
+    """Deletes a model and its versions from view; their past can still be read.
+
+    Raises NotFound; InUse when a version is in a stage that the policy guards as single.
+    """
+    model_id = model_id_of(work, name)
+    version_ids = work.versions.of_model(model_id)
+    for version_id in version_ids:
+        version = work.versions.by_id(version_id)
+        if version is not None:
+            _delete_version(work, caller, version)
+    work.models.delete(model_id, work.now_ms)
+    _record_model(work, caller, "model:deleted", model_id, name, after={"deleted": True})
+
+
+def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -> None:
+    _check_tags({key: value}, MODEL_TAG_LIMIT)
+    model_id = model_id_of(work, name)
+    work.models.set_tag(model_id, key, value)
+    work.models.touch(model_id, work.now_ms)
+    _record_model(
+        work,
+        caller,
+        "model:tag:set",
+        model_id,
+        name,
+        after={"tags": [key]},
+        texts=_texts({key: value}),
+    )
+
+
+def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
+    """Harmless when there is no such tag."""
+    model_id = model_id_of(work, name)
+    if work.models.delete_tag(model_id, key):
+        work.models.touch(model_id, work.now_ms)
+        _record_model(work, caller, "model:tag:deleted", model_id, name, after={"untagged": [key]})
+
+
+def search_models(
+    work: Work, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
+) -> list[tuple[Model, list[Version]]]:
+    """A page of models, each with its newest version in each stage."""
+    models = work.models.search(where, order, limit, offset)
+    return [(model, work.versions.latest_per_stage(model.id)) for model in models]
+
+
+# -- versions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a client says of a version that it registers."""
+
+    model: str
+    source: str
+    run_id: str | None = None
+    logged_model_id: str | None = None
+    run_link: str | None = None
+    description: str = ""
+    tags: Mapping[str, str] | None = None
+
+
+def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
+    """Registers a version and freezes the bytes that its source names.
+
+    Raises NotFound for a missing model, run or logged model; InvalidInput for a source that must
+    not be; LimitExceeded for a tree of more than 20,000 files.
+    """
+    tags = draft.tags or {}
+    names.check_text(draft.description, "description", DESCRIPTION_LIMIT)
+    names.check_text(draft.run_link or "", "run_link", 500)
+    _check_tags(tags, VERSION_TAG_LIMIT)
+    model_id = model_id_of(work, draft.model)
+    origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
+    new = NewVersion(
+        model_id=model_id,
+        number=work.models.next_number(model_id),
+        source=draft.source,
+        run_id=origin.run_id,
+        logged_model_id=origin.logged_model_id,
+        run_link=draft.run_link,
+        description=draft.description,
+        manifest_id=work.artifacts.freeze(origin.manifest) if origin.manifest else None,
+        author=caller.actor.name,
+    )
+    version_id = work.versions.add(new, work.now_ms)
+    if tags:
+        work.versions.set_tags(version_id, tags)
+    work.models.touch(model_id, work.now_ms)
+    digest = origin.manifest.digest if origin.manifest else None
+    _record_created(work, caller, draft, new, version_id, digest)
+    return Version(
+        id=version_id,
+        model_id=model_id,
+        model_name=draft.model,
+        number=new.number,
+        source=new.source,
+        run_id=new.run_id,
+        logged_model_id=new.logged_model_id,
+        run_link=new.run_link,
+        description=new.description,
+        stage="None",
+        manifest=digest,
+        author=new.author,
+        created_ms=work.now_ms,
+        updated_ms=work.now_ms,
+        tags=dict(tags),
+    )
+
+
+def _record_created(
+    work: Work,
+    caller: Caller,
+    draft: Draft,
+    new: NewVersion,
+    version_id: int,
+    digest: str | None,
+) -> None:
+    tags = draft.tags or {}
+    description = {"description": draft.description} if draft.description else {}
+    event = Event(
+        "version:created",
+        object={
+            "model": new.model_id,
+            "name": draft.model,
+            "version": new.number,
+            "manifest": digest,
+        },
+        after={
+            "id": version_id,
+            "source": new.source,
+            "run": new.run_id,
+            "logged_model": new.logged_model_id,
+            "tags": list(tags),
+        },
+        texts=_texts(tags) | description,
+    )
+    work.record(caller, event, model_id=new.model_id)
+
+
+def get_version(work: Work, name: str, number: int) -> Version:
+    """Raises NotFound in MLflow's words."""
+    return locate(work, name, number)
+
+
+def version_by_alias(work: Work, name: str, alias: str) -> Version | None:
+    """None when the alias points to nothing. Raises NotFound for a missing model."""
+    version = work.versions.by_alias(name, alias)
+    if version is None:
+        model_id_of(work, name)
+    return version
+
+
+def describe_version(
+    work: Work, caller: Caller, name: str, number: int, description: str
+) -> Version:
+    names.check_text(description, "description", DESCRIPTION_LIMIT)
+    version = locate(work, name, number)
+    work.versions.describe(version.id, description, work.now_ms)
+    _record_version(work, caller, "version:described", version, texts={"description": description})
+    return locate(work, name, number)
+
+
+def set_version_tag(
+    work: Work, caller: Caller, name: str, number: int, key: str, value: str
+) -> None:
+    _check_tags({key: value}, VERSION_TAG_LIMIT)
+    version = locate(work, name, number)
+    work.versions.set_tags(version.id, {key: value})
+    work.versions.touch(version.id, work.now_ms)
+    _record_version(
+        work,
+        caller,
+        "version:tag:set",
+        version,
+        after={"tags": [key]},
+        texts=_texts({key: value}),
+    )
+
+
+def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: str) -> None:
+    """Harmless when there is no such tag."""
+    version = locate(work, name, number)
+    if work.versions.delete_tag(version.id, key):
+        work.versions.touch(version.id, work.now_ms)
+        _record_version(work, caller, "version:tag:deleted", version, after={"untagged": [key]})
+
+
+def delete_version(work: Work, caller: Caller, name: str, number: int) -> None:
+    """Deletes a version from view; its number is never used again. Raises NotFound, InUse."""
+    _delete_version(work, caller, locate(work, name, number))
+
+
+def _delete_version(work: Work, caller: Caller, version: Version) -> None:
+    policy = policies.in_force(work)
+    if policy and policy.admits_one(version.stage):
+        raise InUse(
+            f"{version.model_name}/{version.number} is in {version.stage}, which the policy "
+            "guards; move it out first."
+        )
+    released = release(work, version.model_id, version)
+    work.versions.delete(version.id, work.now_ms)
+    _record_version(
+        work,
+        caller,
+        "version:deleted",
+        version,
+        before=released.before,
+        after={**released.after, "deleted": True},
+    )
+
+
+def search_versions(
+    work: Work, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
+) -> list[Version]:
+    return work.versions.search(where, order, limit, offset)
+
+
+# -- within ------------------------------------------------------------------------------------
+
+
+def _check_tags(tags: Mapping[str, str], limit: int) -> None:
+    for key, value in tags.items():
+        names.check_tag_key(key)
+        names.check_text(value, f"tag {key}", limit)
+
+
+def _texts(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tag values as texts of an event, in the order of its list of keys.
+
+    They're numbered because a leaf's own keys are ASCII, and a tag's key may be any text.
+    """
+    return {f"tag.{index}": value for index, value in enumerate(tags.values())}
+
+
+def _record_model(
+    work: Work, caller: Caller, action: str, model_id: int, name: str, **facts: dict
+) -> None:
+    event = Event(action, object={"model": model_id, "name": name}, **facts)
+    work.record(caller, event, model_id=model_id)
+
+
+def _record_version(
+    work: Work, caller: Caller, action: str, version: Version, **facts: dict
+) -> None:
+    work.record(caller, Event(action, object=subject(version), **facts), model_id=version.model_id)

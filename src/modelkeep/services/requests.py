@@ -1,0 +1,32 @@
+"""Reading approval requests."""
+
+from modelkeep.domain.approvals import Request, Status
+from modelkeep.domain.errors import NotFound
+from modelkeep.domain.evidence import Evidence
+from modelkeep.domain.models import Version
+from modelkeep.ports.governance import Closed
+from modelkeep.ports.work import Work
+
+LIST_LIMIT = 500
+
+
+def listing(work: Work, status: Status | None) -> list[tuple[str, Request, Closed]]:
+    """Requests, newest first, each with the present name of its model; at most 500."""
+    found = work.governance.requests(status, LIST_LIMIT)
+    return [(_version(work, request).model_name, request, closed) for request, closed in found]
+
+
+def get(work: Work, request_id: int) -> tuple[str, Request, Closed, Evidence]:
+    """One request with the evidence it froze. Raises NotFound."""
+    found = work.governance.request(request_id)
+    if found is None:
+        raise NotFound(f"There is no request {request_id}.")
+    request, closed = found
+    evidence = work.governance.evidence(request.evidence_digest)
+    return _version(work, request).model_name, request, closed, evidence
+
+
+def _version(work: Work, request: Request) -> Version:
+    version = work.versions.by_id(request.version_id)
+    assert version is not None
+    return version

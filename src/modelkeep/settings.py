@@ -1,0 +1,126 @@
+"""Every setting, its unit and its default; read once, at the start.
+
+A setting comes from, in this order: the command line, the environment (`MODELKEEP_` and the name
+in capitals), a TOML file (`--config FILE` or `MODELKEEP_CONFIG`), the default. A name that is
+not known, in a file, is refused: a misspelt setting must not pass for a default.
+"""
+
+import ipaddress
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from modelkeep.domain.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `modelkeep serve` needs to know."""
+
+    host: str = "127.0.0.1"
+    port: int = 5000
+    data_dir: Path = Path("modelkeep-data")
+    database_url: str = ""  # empty: SQLite in the data directory
+    allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
+    allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
+    max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
+    log_level: str = "info"
+    config: Path | None = field(default=None, compare=False)
+
+    def with_values(self, values: Mapping[str, Any], origin: str) -> "Settings":
+        """These settings with some replaced. Raises InvalidInput naming the setting."""
+        known = {f.name: f for f in fields(self)}
+        changes: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise InvalidInput(
+                    f"{origin}: unknown setting '{name}'. Known: {', '.join(sorted(known))}."
+                )
+            changes[name] = _parse(name, value, getattr(DEFAULTS, name), origin)
+        return replace(self, **changes)
+
+
+DEFAULTS = Settings()
+
+
+def read(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings from all sources. `arguments` holds what was given on the command line."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    from_environment = {
+        f.name: environment[f"MODELKEEP_{f.name.upper()}"]
+        for f in fields(DEFAULTS)
+        if f"MODELKEEP_{f.name.upper()}" in environment
+    }
+    config = given.get("config") or from_environment.get("config")
+    settings = DEFAULTS
+    if config:
+        settings = settings.with_values(_read_file(Path(config)), str(config))
+    settings = settings.with_values(from_environment, "environment")
+    return check(settings.with_values(given, "command line"))
+
+
+def check(settings: Settings) -> Settings:
+    """The settings themselves, if they are safe and possible together; else InvalidInput."""
+    if not 0 <= settings.port <= 65535:
+        raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
+    url = settings.database_url
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        raise InvalidInput(
+            "database_url must begin with postgresql:// (or be left out for SQLite)."
+        )
+    if not settings.allow_unauthenticated and not is_loopback(settings.host):
+        raise InvalidInput(
+            f"Refusing to listen on {settings.host}: there are no accounts yet, so anyone who "
+            "can reach that address could approve and promote under any name. Listen on "
+            "127.0.0.1, or pass --allow-unauthenticated if the network itself keeps strangers out."
+        )
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def default_hosts() -> frozenset[str]:
+    """Host names that mean this machine whatever the settings say."""
+    return frozenset({"localhost", socket.gethostname().lower()})
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"{path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: not a TOML file: {error}.") from None
+
+
+def _parse(name: str, value: Any, default: Any, origin: str) -> Any:
+    try:
+        if name in ("data_dir", "config"):
+            return Path(value)
+        if isinstance(default, bool):
+            return _parse_bool(value)
+        if isinstance(default, int):
+            return int(value)
+        if isinstance(default, tuple):
+            listed = value.split(",") if isinstance(value, str) else value
+            return tuple(str(item).strip().lower() for item in listed if str(item).strip())
+        return str(value)
+    except (TypeError, ValueError, KeyError):
+        kind = type(default).__name__
+        raise InvalidInput(f"{origin}: setting '{name}' needs a {kind}, got {value!r}.") from None
+
+
+def _parse_bool(value: Any) -> bool:
+    known = {"true": True, "1": True, "yes": True, "on": True}
+    known |= {"false": False, "0": False, "no": False, "off": False}
+    return known[value.strip().lower()] if isinstance(value, str) else bool(value)

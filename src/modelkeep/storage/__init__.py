@@ -1,0 +1,1 @@
+"""The concrete adapters that keep rows and bytes."""

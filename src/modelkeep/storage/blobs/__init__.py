@@ -1,0 +1,1 @@
+"""Bytes: immutable blobs addressed by their SHA-256."""

@@ -1,0 +1,1 @@
+"""Rows: plain SQL with bound parameters, on SQLite and PostgreSQL alike."""

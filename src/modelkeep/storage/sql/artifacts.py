@@ -1,0 +1,139 @@
+"""Artifact rows and frozen manifests."""
+
+from collections.abc import Iterable
+
+from modelkeep.domain.manifests import File, Manifest
+from modelkeep.ports.artifacts import Entry
+from modelkeep.storage.sql.dialects import Db, Row
+
+
+class SqlArtifacts:
+    """See `ports.artifacts.Artifacts`."""
+
+    def __init__(self, db: Db, project_id: int) -> None:
+        self._db, self._project_id = db, project_id
+
+    def put(self, file: File, at_ms: int) -> None:
+        self._db.run(
+            "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
+            " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
+            " updated_ms = excluded.updated_ms",
+            self._project_id,
+            file.path,
+            file.sha256,
+            file.size_bytes,
+            at_ms,
+        )
+
+    def get(self, path: str) -> File | None:
+        row = self._db.one(
+            "SELECT path, sha256, size_bytes FROM artifacts WHERE project_id = ? AND path = ?",
+            self._project_id,
+            path,
+        )
+        return File(*row) if row else None
+
+    def tree(self, folder: str, limit: int) -> list[File]:
+        files = [
+            File(path[len(folder) + 1 :], sha256, size)
+            for path, sha256, size in self._under(folder, limit)
+        ]
+        single = None if files else self.get(folder)
+        return files if single is None else [_renamed(single, folder.rsplit("/", 1)[-1])]
+
+    def children(self, folder: str) -> list[Entry]:
+        return _children(folder, ((p, size) for p, _, size in self._under(folder, 2**31)))
+
+    def delete(self, path: str) -> int:
+        return self._db.run(
+            "DELETE FROM artifacts WHERE project_id = ? AND (path = ? OR (path > ? AND path < ?))",
+            self._project_id,
+            path,
+            *_range(path),
+        )
+
+    def _under(self, folder: str, limit: int) -> list[Row]:
+        return self._db.all(
+            "SELECT path, sha256, size_bytes FROM artifacts"
+            " WHERE project_id = ? AND path > ? AND path < ? ORDER BY path LIMIT ?",
+            self._project_id,
+            *_range(folder),
+            limit,
+        )
+
+    # -- frozen trees ----------------------------------------------------------------------
+
+    def freeze(self, manifest: Manifest) -> int:
+        known = self._db.one(
+            "SELECT id FROM manifests WHERE project_id = ? AND digest = ?",
+            self._project_id,
+            manifest.digest,
+        )
+        if known:
+            return known[0]
+        row = self._db.one(
+            "INSERT INTO manifests (project_id, digest, file_count, size_bytes)"
+            " VALUES (?, ?, ?, ?) RETURNING id",
+            self._project_id,
+            manifest.digest,
+            len(manifest.files),
+            manifest.size_bytes,
+        )
+        assert row is not None
+        self._db.many(
+            "INSERT INTO manifest_files (project_id, manifest_id, path, sha256, size_bytes)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [(self._project_id, row[0], f.path, f.sha256, f.size_bytes) for f in manifest.files],
+        )
+        return row[0]
+
+    def frozen_file(self, version_id: int, path: str) -> File | None:
+        row = self._db.one(
+            "SELECT f.path, f.sha256, f.size_bytes FROM versions v"
+            " JOIN manifest_files f"
+            " ON f.project_id = v.project_id AND f.manifest_id = v.manifest_id"
+            " WHERE v.project_id = ? AND v.id = ? AND f.path = ?",
+            self._project_id,
+            version_id,
+            path,
+        )
+        return File(*row) if row else None
+
+    def frozen_children(self, version_id: int, folder: str) -> list[Entry]:
+        rows = self._frozen(version_id, *_range(folder))
+        return _children(folder, ((path, size) for path, _, size in rows))
+
+    def frozen(self, version_id: int) -> Manifest | None:
+        files = [File(*row) for row in self._frozen(version_id, *_range(""))]
+        return Manifest.of(files) if files else None
+
+    def _frozen(self, version_id: int, low: str, high: str) -> list[Row]:
+        return self._db.all(
+            "SELECT f.path, f.sha256, f.size_bytes FROM versions v"
+            " JOIN manifest_files f"
+            " ON f.project_id = v.project_id AND f.manifest_id = v.manifest_id"
+            " WHERE v.project_id = ? AND v.id = ? AND f.path > ? AND f.path < ? ORDER BY f.path",
+            self._project_id,
+            version_id,
+            low,
+            high,
+        )
+
+
+def _range(folder: str) -> tuple[str, str]:
+    """The open interval of paths under a folder: "0" is the character after "/"."""
+    return (f"{folder}/", f"{folder}0") if folder else ("", "\U0010ffff")
+
+
+def _renamed(file: File, path: str) -> File:
+    return File(path, file.sha256, file.size_bytes)
+
+
+def _children(folder: str, paths: Iterable[tuple[str, int]]) -> list[Entry]:
+    start = len(folder) + 1 if folder else 0
+    entries: dict[str, Entry] = {}
+    for path, size in paths:
+        name, deeper, _ = path[start:].partition("/")
+        entries.setdefault(name, Entry(name, None if deeper else size))
+    return [entries[name] for name in sorted(entries)]

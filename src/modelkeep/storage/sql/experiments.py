@@ -1,0 +1,125 @@
+"""Experiments."""
+
+from collections.abc import Mapping, Sequence
+
+from modelkeep.domain.locations import PROXIED
+from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.tracking import ACTIVE, Experiment
+from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.pages import pairs_of
+from modelkeep.storage.sql.search import (
+    Fragment,
+    KeyValues,
+    any_of,
+    condition,
+    conjunction,
+    holds,
+    ordering,
+)
+
+_EXPERIMENT = (
+    "SELECT e.id, e.name, e.artifact_location, e.lifecycle_stage, e.created_ms, e.updated_ms"
+    " FROM experiments e"
+)
+_TAGS = KeyValues("experiment_tags", "experiment_id", "e.id")
+_COLUMNS = {
+    "name": "e.name",
+    "experiment_id": "e.id",
+    "creation_time": "e.created_ms",
+    "last_update_time": "e.updated_ms",
+}
+
+
+class SqlExperiments:
+    """See `ports.tracking.Experiments`."""
+
+    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+        self._db, self._project_id, self._dialect = db, project_id, dialect
+
+    def get(self, experiment_id: int) -> Experiment | None:
+        return self._one("e.project_id = ? AND e.id = ?", self._project_id, experiment_id)
+
+    def named(self, name: str) -> Experiment | None:
+        return self._one("e.project_id = ? AND e.name = ?", self._project_id, name)
+
+    def add(self, name: str, artifact_location: str, at_ms: int) -> int:
+        row = self._db.one(
+            "INSERT INTO experiments (project_id, name, artifact_location, lifecycle_stage,"
+            " created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            self._project_id,
+            name,
+            artifact_location,
+            ACTIVE,
+            at_ms,
+            at_ms,
+        )
+        assert row is not None
+        if not artifact_location:
+            self._set(row[0], "artifact_location", f"{PROXIED}{row[0]}", at_ms)
+        return row[0]
+
+    def rename(self, experiment_id: int, name: str, at_ms: int) -> None:
+        self._set(experiment_id, "name", name, at_ms)
+
+    def set_lifecycle(self, experiment_id: int, stage: str, at_ms: int) -> None:
+        self._set(experiment_id, "lifecycle_stage", stage, at_ms)
+
+    def set_tags(self, experiment_id: int, tags: Mapping[str, str]) -> None:
+        self._db.many(
+            "INSERT INTO experiment_tags (project_id, experiment_id, key, value)"
+            " VALUES (?, ?, ?, ?) ON CONFLICT (project_id, experiment_id, key)"
+            " DO UPDATE SET value = excluded.value",
+            [(self._project_id, experiment_id, key, value) for key, value in tags.items()],
+        )
+
+    def delete_tag(self, experiment_id: int, key: str) -> bool:
+        return 0 < self._db.run(
+            "DELETE FROM experiment_tags WHERE project_id = ? AND experiment_id = ? AND key = ?",
+            self._project_id,
+            experiment_id,
+            key,
+        )
+
+    def search(
+        self,
+        stages: Sequence[str],
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        offset: int,
+    ) -> list[Experiment]:
+        tests = conjunction(
+            [any_of("e.lifecycle_stage", stages), *(self._test(comparison) for comparison in where)]
+        )
+        rows = self._db.all(
+            f"{_EXPERIMENT} WHERE e.project_id = ?{tests.sql}"
+            f" {ordering(order, _COLUMNS, 'e.id DESC')} LIMIT ? OFFSET ?",
+            self._project_id,
+            *tests.params,
+            limit,
+            offset,
+        )
+        return self._dress(rows)
+
+    def _test(self, comparison: Comparison) -> Fragment:
+        if comparison.field == "tag":
+            return holds(self._dialect, self._project_id, _TAGS, comparison)
+        return condition(self._dialect, _COLUMNS[comparison.key], comparison)
+
+    def _set(self, experiment_id: int, column: str, value: str, at_ms: int) -> None:
+        self._db.run(
+            f"UPDATE experiments SET {column} = ?, updated_ms = ? WHERE project_id = ? AND id = ?",
+            value,
+            at_ms,
+            self._project_id,
+            experiment_id,
+        )
+
+    def _one(self, where: str, *params: object) -> Experiment | None:
+        row = self._db.one(f"{_EXPERIMENT} WHERE {where}", *params)
+        return self._dress([row])[0] if row else None
+
+    def _dress(self, rows: Sequence[Row]) -> list[Experiment]:
+        ids = [row[0] for row in rows]
+        tags = pairs_of(self._db, "experiment_tags", "experiment_id", self._project_id, ids)
+        return [Experiment(*row, tags=tags.get(row[0], {})) for row in rows]

@@ -1,0 +1,221 @@
+"""Policies, evidence, decisions, requests and votes."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelkeep.domain.access import person
+from modelkeep.domain.approvals import Request, Status, Vote
+from modelkeep.domain.errors import IntegrityFailure
+from modelkeep.domain.evidence import Evidence
+from modelkeep.domain.policies import Decision
+from modelkeep.ports.governance import Closed, StoredPolicy
+from modelkeep.storage.sql.dialects import Db, Row
+
+_REQUEST = (
+    "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
+    " r.evidence_digest, r.policy_digest, r.requested_by, r.authors, r.reason, r.status,"
+    " r.created_ms, r.expires_ms, r.closing, r.closed_ms"
+    " FROM requests r JOIN versions v ON v.id = r.version_id"
+)
+
+
+class SqlGovernance:
+    """See `ports.governance.Governance`."""
+
+    def __init__(self, db: Db, project_id: int) -> None:
+        self._db, self._project_id = db, project_id
+
+    # -- policies and evidence -------------------------------------------------------------
+
+    def policy(self) -> StoredPolicy | None:
+        row = self._db.one(
+            "SELECT revision, digest, document, source, author, applied_ms FROM policies"
+            " WHERE project_id = ? ORDER BY revision DESC LIMIT 1",
+            self._project_id,
+        )
+        return StoredPolicy(*row) if row else None
+
+    def add_policy(self, digest: str, document: str, source: str, author: str, at_ms: int) -> int:
+        row = self._db.one(
+            "INSERT INTO policies"
+            " (project_id, revision, digest, document, source, author, applied_ms)"
+            " SELECT ?, coalesce(max(revision), 0) + 1, ?, ?, ?, ?, ? FROM policies"
+            " WHERE project_id = ? RETURNING revision",
+            self._project_id,
+            digest,
+            document,
+            source,
+            author,
+            at_ms,
+            self._project_id,
+        )
+        assert row is not None
+        return row[0]
+
+    def keep_evidence(self, evidence: Evidence) -> str:
+        digest = evidence.digest()
+        self._db.run(
+            "INSERT INTO evidence (project_id, digest, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (project_id, digest) DO NOTHING",
+            self._project_id,
+            digest,
+            msgspec.json.encode(evidence.to_json()).decode(),
+        )
+        return digest
+
+    def evidence(self, digest: str) -> Evidence:
+        row = self._db.one(
+            "SELECT body FROM evidence WHERE project_id = ? AND digest = ?",
+            self._project_id,
+            digest,
+        )
+        evidence = Evidence.from_json(msgspec.json.decode(row[0])) if row else None
+        if evidence is None or evidence.digest() != digest:
+            raise IntegrityFailure(f"The evidence {digest} is missing or was changed.")
+        return evidence
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def note_decision(
+        self, version_id: int, target: str, actor: str, decision: Decision, at_ms: int
+    ) -> int:
+        body = json.dumps(decision.to_json(), sort_keys=True)
+        digest = "sha256:" + hashlib.sha256(body.encode()).hexdigest()
+        row = self._db.one(
+            "UPDATE decisions SET repeats = repeats + 1, repeated_ms = ? WHERE project_id = ?"
+            " AND version_id = ? AND target = ? AND actor = ? AND digest = ? RETURNING repeats",
+            at_ms,
+            self._project_id,
+            version_id,
+            target,
+            actor,
+            digest,
+        )
+        if row:
+            return row[0]
+        self._db.run(
+            "INSERT INTO decisions (project_id, version_id, target, outcome, actor, body, digest,"
+            " repeats, created_ms, repeated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
+            self._project_id,
+            version_id,
+            target,
+            decision.outcome.value,
+            actor,
+            body,
+            digest,
+            at_ms,
+            at_ms,
+        )
+        return 1
+
+    def decisions(self, version_id: int) -> list[dict[str, Any]]:
+        rows = self._db.all(
+            "SELECT body, target, actor, repeats, created_ms FROM decisions"
+            " WHERE project_id = ? AND version_id = ? ORDER BY id DESC",
+            self._project_id,
+            version_id,
+        )
+        names = ("target", "actor", "repeats", "at_ms")
+        return [json.loads(row[0]) | dict(zip(names, row[1:], strict=True)) for row in rows]
+
+    # -- requests and votes ----------------------------------------------------------------
+
+    def add_request(self, draft: Request) -> int:
+        row = self._db.one(
+            "INSERT INTO requests (project_id, version_id, source, target, subject,"
+            " evidence_digest, policy_digest, requested_by, authors, reason, status, closing,"
+            " created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
+            " RETURNING id",
+            self._project_id,
+            draft.version_id,
+            draft.source,
+            draft.target,
+            draft.subject,
+            draft.evidence_digest,
+            draft.policy_digest,
+            draft.requested_by,
+            json.dumps(draft.authors),
+            draft.reason,
+            draft.status.value,
+            draft.created_ms,
+            draft.expires_ms,
+        )
+        assert row is not None
+        return row[0]
+
+    def request(self, request_id: int) -> tuple[Request, Closed] | None:
+        row = self._db.one(
+            f"{_REQUEST} WHERE r.project_id = ? AND r.id = ?", self._project_id, request_id
+        )
+        return _request(row) if row else None
+
+    def requests(self, status: Status | None, limit: int) -> list[tuple[Request, Closed]]:
+        only, params = (" AND r.status = ?", (status.value,)) if status else ("", ())
+        rows = self._db.all(
+            f"{_REQUEST} WHERE r.project_id = ?{only} ORDER BY r.id DESC LIMIT ?",
+            self._project_id,
+            *params,
+            limit,
+        )
+        return [_request(row) for row in rows]
+
+    def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
+        only, params = "", ()
+        if version_ids is not None:
+            only = f" AND r.version_id IN ({', '.join('?' * len(version_ids)) or 'NULL'})"
+            params = tuple(version_ids)
+        rows = self._db.all(
+            f"{_REQUEST} WHERE r.project_id = ? AND r.status = 'pending'{only} ORDER BY r.id",
+            self._project_id,
+            *params,
+        )
+        return [_request(row)[0] for row in rows]
+
+    def close_request(self, request_id: int, status: Status, closing: str, at_ms: int) -> None:
+        self._db.run(
+            "UPDATE requests SET status = ?, closing = ?, closed_ms = ? WHERE id = ?",
+            status.value,
+            closing,
+            at_ms,
+            request_id,
+        )
+
+    def votes(self, request_id: int) -> list[Vote]:
+        rows = self._db.all(
+            "SELECT name, verdict, comment, cast_ms FROM votes"
+            " WHERE project_id = ? AND request_id = ? ORDER BY id",
+            self._project_id,
+            request_id,
+        )
+        return [
+            Vote(name, verdict == "approve", comment, at) for name, verdict, comment, at in rows
+        ]
+
+    def add_vote(self, request_id: int, vote: Vote) -> None:
+        self._db.run(
+            "INSERT INTO votes (project_id, request_id, person, name, verdict, comment, cast_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._project_id,
+            request_id,
+            person(vote.voter),
+            vote.voter,
+            "approve" if vote.approves else "reject",
+            vote.comment,
+            vote.at_ms,
+        )
+
+
+def _request(row: Row) -> tuple[Request, Closed]:
+    request = Request(
+        *row[:10],
+        authors=tuple(json.loads(row[10])),
+        reason=row[11],
+        status=Status(row[12]),
+        created_ms=row[13],
+        expires_ms=row[14],
+    )
+    return request, Closed(row[15], row[16])

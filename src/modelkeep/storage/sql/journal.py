@@ -1,0 +1,176 @@
+"""Leaves of the journal, appended once a batch, last before its commit."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from modelkeep.domain.access import Caller
+from modelkeep.domain.events import Event, Leaf, encode
+from modelkeep.domain.merkle import Frontier, leaf_hash
+from modelkeep.ports.journal import Entry
+from modelkeep.storage.sql.dialects import Db, Row
+
+_COLUMNS = "idx, at_ms, body, hash, root, texts"
+
+
+class SqlJournal:
+    """The journal's rows. `open` and `close` bracket a batch; `add` is the use cases' pen."""
+
+    def __init__(self, db: Db, project_id: int, project: str) -> None:
+        self._db, self._project_id, self._project = db, project_id, project
+        self._pending: list[tuple[Leaf, int | None]] = []
+        self._frontier = Frontier()
+        self._last_ms = 0
+        self.now_ms = 0
+
+    # -- the batch -------------------------------------------------------------------------
+
+    def open(self, clock_ms: int) -> None:
+        """Begins a batch: reads the tree's edge, and fixes a moment that is not before it."""
+        row = self._db.one(
+            "SELECT size, peaks, last_ms FROM journal_state WHERE project_id = ?", self._project_id
+        )
+        assert row is not None
+        self._frontier = Frontier.decode(row[0], row[1])
+        self._last_ms = row[2]
+        self.now_ms = max(clock_ms, row[2])
+        self._pending.clear()
+
+    def add(self, caller: Caller, event: Event, model_id: int | None) -> None:
+        leaf = encode(
+            event,
+            at_ms=self.now_ms,
+            project=self._project,
+            actor=caller.actor,
+            request_id=caller.request_id,
+        )
+        self._pending.append((leaf, model_id))
+
+    def mark(self) -> int:
+        return len(self._pending)
+
+    def forget_since(self, mark: int) -> None:
+        """Drops the leaves of a use case that did not survive."""
+        del self._pending[mark:]
+
+    def close(self) -> None:
+        """Writes the leaves of the surviving use cases and the tree's new edge."""
+        if not self._pending:
+            return
+        rows, frontier = [], self._frontier
+        for leaf, model_id in self._pending:
+            digest = leaf_hash(leaf.body)
+            index, frontier = frontier.size, frontier.append(digest)
+            rows.append(self._row(index, model_id, leaf, digest, frontier.root))
+        self._db.many(
+            "INSERT INTO journal_leaves (project_id, idx, at_ms, model_id, body, hash, root, texts)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._db.run(
+            "UPDATE journal_state SET size = ?, peaks = ?, last_ms = ? WHERE project_id = ?",
+            frontier.size,
+            frontier.encode(),
+            self.now_ms,
+            self._project_id,
+        )
+        self._pending.clear()
+
+    def _row(self, index: int, model_id: int | None, leaf: Leaf, digest: bytes, root: bytes) -> Row:
+        texts = json.dumps(leaf.texts) if leaf.texts else "{}"
+        return (
+            self._project_id, index, self.now_ms, model_id, leaf.body, digest, root, texts
+        )  # fmt: skip
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def size(self) -> int:
+        return self.state()[0]
+
+    def state(self) -> tuple[int, bytes]:
+        row = self._db.one(
+            "SELECT size, peaks FROM journal_state WHERE project_id = ?", self._project_id
+        )
+        assert row is not None
+        return row[0], row[1]
+
+    def entries(self, start: int, limit: int) -> list[Entry]:
+        rows = self._db.all(
+            f"SELECT {_COLUMNS} FROM journal_leaves"
+            " WHERE project_id = ? AND idx >= ? ORDER BY idx LIMIT ?",
+            self._project_id,
+            start,
+            limit,
+        )
+        return [_entry(row) for row in rows]
+
+    def of_model(self, model_id: int, before: int | None, limit: int) -> list[Entry]:
+        rows = self._db.all(
+            f"SELECT {_COLUMNS} FROM journal_leaves WHERE project_id = ? AND model_id = ?"
+            " AND idx < ? ORDER BY idx DESC LIMIT ?",
+            self._project_id,
+            model_id,
+            before if before is not None else 2**62,
+            limit,
+        )
+        return [_entry(row) for row in rows]
+
+    def tables(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for kind, sql in _TABLES.items():
+            names, query = sql
+            for row in self._db.all(query, self._project_id):
+                yield kind, dict(zip(names, row, strict=True))
+
+
+def _entry(row: Row) -> Entry:
+    texts = {name: (salt, text) for name, (salt, text) in json.loads(row[5]).items()}
+    return Entry(row[0], row[1], bytes(row[2]), bytes(row[3]), bytes(row[4]), texts)
+
+
+# What the journal also says, so that a verifier can hold the two against each other.
+_TABLES: dict[str, tuple[tuple[str, ...], str]] = {
+    "model": (
+        ("id", "name", "description", "deleted"),
+        "SELECT id, name, description, deleted_ms IS NOT NULL FROM models"
+        " WHERE project_id = ? ORDER BY id",
+    ),
+    "model_tag": (
+        ("model", "key", "value"),
+        "SELECT model_id, key, value FROM model_tags WHERE project_id = ? ORDER BY model_id, key",
+    ),
+    "version": (
+        ("id", "model", "number", "source", "manifest", "stage", "description", "deleted"),
+        "SELECT v.id, v.model_id, v.number, v.source, m.digest, v.stage, v.description,"
+        " v.deleted_ms IS NOT NULL FROM versions v LEFT JOIN manifests m ON m.id = v.manifest_id"
+        " WHERE v.project_id = ? ORDER BY v.id",
+    ),
+    "version_tag": (
+        ("version", "key", "value"),
+        "SELECT version_id, key, value FROM version_tags WHERE project_id = ?"
+        " ORDER BY version_id, key",
+    ),
+    "slot": (
+        ("model", "slot", "epoch", "holder"),
+        "SELECT model_id, kind || ':' || name, epoch, version_id FROM slots"
+        " WHERE project_id = ? ORDER BY id",
+    ),
+    "stay": (
+        ("model", "slot", "version", "epoch", "from_ms", "until_ms"),
+        "SELECT s.model_id, s.kind || ':' || s.name, v.number, o.epoch, o.from_ms, o.until_ms"
+        " FROM occupancies o JOIN slots s ON s.id = o.slot_id"
+        " JOIN versions v ON v.id = o.version_id WHERE o.project_id = ? ORDER BY o.id",
+    ),
+    "policy": (
+        ("revision", "digest"),
+        "SELECT revision, digest FROM policies WHERE project_id = ? ORDER BY revision",
+    ),
+    "request": (
+        ("id", "version", "target", "status", "subject", "evidence", "policy"),
+        "SELECT id, version_id, target, status, subject, evidence_digest, policy_digest"
+        " FROM requests WHERE project_id = ? ORDER BY id",
+    ),
+    "vote": (
+        ("request", "name", "verdict"),
+        "SELECT request_id, name, verdict FROM votes WHERE project_id = ? ORDER BY id",
+    ),
+}

@@ -1,0 +1,385 @@
+"""Models and versions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from modelkeep.domain.models import Model, Version
+from modelkeep.domain.search import Comparison, Order
+from modelkeep.ports.registry import NewVersion
+from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.search import (
+    Fragment,
+    KeyValues,
+    condition,
+    conjunction,
+    holds,
+    ordering,
+)
+
+_MODEL = "SELECT m.id, m.name, m.description, m.created_ms, m.updated_ms FROM models m"
+_MODEL_TAGS = KeyValues("model_tags", "model_id", "m.id", indexed=True)
+_MODEL_COLUMNS = {
+    "name": "m.name",
+    "creation_timestamp": "m.created_ms",
+    "last_updated_timestamp": "m.updated_ms",
+    "timestamp": "m.updated_ms",
+}
+_PROMPT_TAG = "mlflow.prompt.is_prompt"
+
+_VERSION = (
+    "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
+    " v.description, v.stage, f.digest, v.author, v.created_ms, v.updated_ms,"
+    " v.deleted_ms IS NOT NULL"
+    " FROM versions v JOIN models m ON m.id = v.model_id"
+    " LEFT JOIN manifests f ON f.id = v.manifest_id"
+)
+_VERSION_TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
+_VERSION_COLUMNS = {
+    "name": "m.name",
+    "version_number": "v.number",
+    "run_id": "v.run_id",
+    "source_path": "v.source",
+    "creation_timestamp": "v.created_ms",
+    "last_updated_timestamp": "v.updated_ms",
+}
+_CHUNK = 500  # ids in one IN list; well below what either database accepts
+
+
+class SqlModels:
+    """See `ports.registry.Models`."""
+
+    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+        self._db, self._project_id, self._dialect = db, project_id, dialect
+
+    def get(self, name: str) -> Model | None:
+        row = self._db.one(
+            f"{_MODEL} WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL",
+            self._project_id,
+            name,
+        )
+        return self._dress([row])[0] if row else None
+
+    def find(self, name: str) -> int | None:
+        row = self._db.one(
+            "SELECT id FROM models WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
+            self._project_id,
+            name,
+        )
+        return row[0] if row else None
+
+    def add(self, name: str, description: str, at_ms: int) -> int:
+        row = self._db.one(
+            "INSERT INTO models (project_id, name, description, next_number, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, 1, ?, ?) RETURNING id",
+            self._project_id,
+            name,
+            description,
+            at_ms,
+            at_ms,
+        )
+        assert row is not None
+        self._begin_name(row[0], name, at_ms)
+        return row[0]
+
+    def rename(self, model_id: int, name: str, at_ms: int) -> None:
+        self._db.run(
+            "UPDATE models SET name = ?, updated_ms = ? WHERE id = ?", name, at_ms, model_id
+        )
+        self._end_name(model_id, at_ms)
+        self._begin_name(model_id, name, at_ms)
+
+    def describe(self, model_id: int, description: str, at_ms: int) -> None:
+        self._db.run(
+            "UPDATE models SET description = ?, updated_ms = ? WHERE id = ?",
+            description,
+            at_ms,
+            model_id,
+        )
+
+    def touch(self, model_id: int, at_ms: int) -> None:
+        self._db.run("UPDATE models SET updated_ms = ? WHERE id = ?", at_ms, model_id)
+
+    def delete(self, model_id: int, at_ms: int) -> None:
+        self._db.run("UPDATE models SET deleted_ms = ? WHERE id = ?", at_ms, model_id)
+        self._end_name(model_id, at_ms)
+
+    def set_tag(self, model_id: int, key: str, value: str) -> None:
+        self._db.run(
+            "INSERT INTO model_tags (project_id, model_id, key, value) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (project_id, model_id, key) DO UPDATE SET value = excluded.value",
+            self._project_id,
+            model_id,
+            key,
+            value,
+        )
+
+    def delete_tag(self, model_id: int, key: str) -> bool:
+        return 0 < self._db.run(
+            "DELETE FROM model_tags WHERE project_id = ? AND model_id = ? AND key = ?",
+            self._project_id,
+            model_id,
+            key,
+        )
+
+    def next_number(self, model_id: int) -> int:
+        row = self._db.one(
+            "UPDATE models SET next_number = next_number + 1 WHERE id = ?"
+            " RETURNING next_number - 1",
+            model_id,
+        )
+        assert row is not None
+        return row[0]
+
+    def search(
+        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
+    ) -> list[Model]:
+        tests = conjunction([self._test(comparison) for comparison in where])
+        rows = self._db.all(
+            f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL{tests.sql}"
+            f" {ordering(order, _MODEL_COLUMNS, 'm.id')} LIMIT ? OFFSET ?",
+            self._project_id,
+            *tests.params,
+            limit,
+            offset,
+        )
+        return self._dress(rows)
+
+    def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
+        row = self._db.one(
+            "SELECT model_id FROM model_names WHERE project_id = ? AND name = ?"
+            " ORDER BY from_ms <= ? AND (until_ms IS NULL OR until_ms > ?) DESC,"
+            " until_ms IS NULL DESC, until_ms DESC LIMIT 1",
+            self._project_id,
+            name,
+            at_ms,
+            at_ms,
+        )
+        if row is None:
+            return None
+        then = self._db.one(
+            "SELECT name FROM model_names WHERE project_id = ? AND model_id = ? AND from_ms <= ?"
+            " ORDER BY from_ms DESC, until_ms IS NULL DESC LIMIT 1",
+            self._project_id,
+            row[0],
+            at_ms,
+        )
+        return row[0], then[0] if then else name
+
+    def all(self) -> list[Model]:
+        rows = self._db.all(
+            f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL ORDER BY m.name",
+            self._project_id,
+        )
+        return [Model(*row) for row in rows]
+
+    def _test(self, comparison: Comparison) -> Fragment:
+        if comparison.field != "tag":
+            return condition(self._dialect, _MODEL_COLUMNS[comparison.key], comparison)
+        test = holds(self._dialect, self._project_id, _MODEL_TAGS, comparison)
+        says_no_prompt = (comparison.op, comparison.value) in (("!=", "true"), ("=", "false"))
+        if comparison.key == _PROMPT_TAG and says_no_prompt:
+            # Every stock client asks for "not a prompt" this way, and models that are none
+            # carry no such tag at all (MLflow's registry search has the same exception).
+            bare = Comparison("tag", comparison.key, "IS NULL", None)
+            absent = holds(self._dialect, self._project_id, _MODEL_TAGS, bare)
+            return Fragment(f"({test.sql} OR {absent.sql})", (*test.params, *absent.params))
+        return test
+
+    def _dress(self, rows: Sequence[Row]) -> list[Model]:
+        ids = [row[0] for row in rows]
+        tags = _pairs(self._db, "model_id, key, value FROM model_tags WHERE model_id", ids)
+        aliases = _pairs(
+            self._db,
+            "s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
+            " WHERE s.model_id",
+            ids,
+        )
+        return [
+            Model(*row, tags=tags.get(row[0], {}), aliases=aliases.get(row[0], {})) for row in rows
+        ]
+
+    def _begin_name(self, model_id: int, name: str, at_ms: int) -> None:
+        self._db.run(
+            "INSERT INTO model_names (project_id, model_id, name, from_ms) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (project_id, model_id, from_ms, name) DO UPDATE SET until_ms = NULL",
+            self._project_id,
+            model_id,
+            name,
+            at_ms,
+        )
+
+    def _end_name(self, model_id: int, at_ms: int) -> None:
+        self._db.run(
+            "UPDATE model_names SET until_ms = ? WHERE project_id = ? AND model_id = ?"
+            " AND until_ms IS NULL",
+            at_ms,
+            self._project_id,
+            model_id,
+        )
+
+
+class SqlVersions:
+    """See `ports.registry.Versions`."""
+
+    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+        self._db, self._project_id, self._dialect = db, project_id, dialect
+
+    def get(self, model_id: int, number: int) -> Version | None:
+        return self._one(
+            "v.project_id = ? AND v.model_id = ? AND v.number = ? AND v.deleted_ms IS NULL",
+            self._project_id,
+            model_id,
+            number,
+        )
+
+    def by_id(self, version_id: int) -> Version | None:
+        return self._one("v.id = ?", version_id)
+
+    def by_alias(self, model_name: str, alias: str) -> Version | None:
+        row = self._db.one(
+            f"{_VERSION} JOIN slots s ON s.version_id = v.id"
+            " WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+            " AND s.project_id = m.project_id AND s.model_id = m.id"
+            " AND s.kind = 'alias' AND s.name = ?",
+            self._project_id,
+            model_name,
+            alias,
+        )
+        return self._dress([row])[0] if row else None
+
+    def add(self, new: NewVersion, at_ms: int) -> int:
+        row = self._db.one(
+            "INSERT INTO versions (project_id, model_id, number, source, run_id, logged_model_id,"
+            " run_link, description, stage, manifest_id, author, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?) RETURNING id",
+            self._project_id,
+            new.model_id,
+            new.number,
+            new.source,
+            new.run_id,
+            new.logged_model_id,
+            new.run_link,
+            new.description,
+            new.manifest_id,
+            new.author,
+            at_ms,
+            at_ms,
+        )
+        assert row is not None
+        return row[0]
+
+    def describe(self, version_id: int, description: str, at_ms: int) -> None:
+        self._set(version_id, "description", description, at_ms)
+
+    def set_stage(self, version_id: int, stage: str, at_ms: int) -> None:
+        self._set(version_id, "stage", stage, at_ms)
+
+    def touch(self, version_id: int, at_ms: int) -> None:
+        self._db.run("UPDATE versions SET updated_ms = ? WHERE id = ?", at_ms, version_id)
+
+    def delete(self, version_id: int, at_ms: int) -> None:
+        self._set(version_id, "deleted_ms", at_ms, at_ms)
+
+    def set_tags(self, version_id: int, tags: Mapping[str, str]) -> None:
+        self._db.many(
+            "INSERT INTO version_tags (project_id, version_id, key, value) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (project_id, version_id, key) DO UPDATE SET value = excluded.value",
+            [(self._project_id, version_id, key, value) for key, value in tags.items()],
+        )
+
+    def delete_tag(self, version_id: int, key: str) -> bool:
+        return 0 < self._db.run(
+            "DELETE FROM version_tags WHERE project_id = ? AND version_id = ? AND key = ?",
+            self._project_id,
+            version_id,
+            key,
+        )
+
+    def latest_per_stage(self, model_id: int) -> list[Version]:
+        return self._all(
+            "v.id IN (SELECT id FROM (SELECT max(number) AS number, stage FROM versions"
+            " WHERE project_id = ? AND model_id = ? AND deleted_ms IS NULL GROUP BY stage) newest"
+            " JOIN versions w ON w.project_id = ? AND w.model_id = ? AND w.number = newest.number)"
+            " ORDER BY v.number",
+            *(self._project_id, model_id) * 2,
+        )
+
+    def in_stage(self, model_id: int, stage: str) -> list[int]:
+        rows = self._db.all(
+            "SELECT id FROM versions WHERE project_id = ? AND model_id = ? AND stage = ?"
+            " AND deleted_ms IS NULL ORDER BY number",
+            self._project_id,
+            model_id,
+            stage,
+        )
+        return [row[0] for row in rows]
+
+    def of_model(self, model_id: int) -> list[int]:
+        rows = self._db.all(
+            "SELECT id FROM versions WHERE project_id = ? AND model_id = ? AND deleted_ms IS NULL"
+            " ORDER BY number",
+            self._project_id,
+            model_id,
+        )
+        return [row[0] for row in rows]
+
+    def search(
+        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
+    ) -> list[Version]:
+        tests = conjunction([self._test(comparison) for comparison in where])
+        return self._all(
+            f"v.project_id = ? AND v.deleted_ms IS NULL{tests.sql}"
+            f" {ordering(order, _VERSION_COLUMNS, 'v.id')} LIMIT ? OFFSET ?",
+            self._project_id,
+            *tests.params,
+            limit,
+            offset,
+        )
+
+    def _test(self, comparison: Comparison) -> Fragment:
+        if comparison.field == "tag":
+            return holds(self._dialect, self._project_id, _VERSION_TAGS, comparison)
+        return condition(self._dialect, _VERSION_COLUMNS[comparison.key], comparison)
+
+    def _set(self, version_id: int, column: str, value: str | int, at_ms: int) -> None:
+        self._db.run(
+            f"UPDATE versions SET {column} = ?, updated_ms = ? WHERE id = ?",
+            value,
+            at_ms,
+            version_id,
+        )
+
+    def _one(self, where: str, *params: object) -> Version | None:
+        found = self._all(where, *params)
+        return found[0] if found else None
+
+    def _all(self, where: str, *params: object) -> list[Version]:
+        return self._dress(self._db.all(f"{_VERSION} WHERE {where}", *params))
+
+    def _dress(self, rows: Sequence[Row]) -> list[Version]:
+        ids = [row[0] for row in rows]
+        tags = _pairs(self._db, "version_id, key, value FROM version_tags WHERE version_id", ids)
+        aliases = _pairs(self._db, "version_id, name, name FROM slots WHERE version_id", ids)
+        return [
+            Version(
+                *row[:14],
+                deleted=bool(row[14]),
+                tags=tags.get(row[0], {}),
+                aliases=tuple(sorted(aliases.get(row[0], {}))),
+            )
+            for row in rows
+        ]
+
+
+def _pairs(db: Db, select: str, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Owner id -> {key: value}, for a `SELECT owner, key, value … WHERE owner` over many owners."""
+    found: dict[int, dict[str, Any]] = {}
+    for chunk in _chunks(ids):
+        marks = ", ".join("?" * len(chunk))
+        for owner, key, value in db.all(f"SELECT {select} IN ({marks})", *chunk):
+            found.setdefault(owner, {})[key] = value
+    return found
+
+
+def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -1,0 +1,148 @@
+"""Slots, and the stays in them: who held what, from when until when."""
+
+from collections.abc import Sequence
+
+from modelkeep.domain.models import SlotKey
+from modelkeep.ports.registry import Occupancy
+from modelkeep.storage.sql.dialects import Db, Row
+
+_STAY = (
+    "SELECT o.id, s.kind, s.name, o.version_id, v.number, o.epoch, o.from_ms, o.until_ms,"
+    " o.approved, o.prior_id, v.deleted_ms IS NOT NULL"
+    " FROM occupancies o JOIN slots s ON s.id = o.slot_id JOIN versions v ON v.id = o.version_id"
+)
+
+
+class SqlSlots:
+    """See `ports.registry.Slots`."""
+
+    def __init__(self, db: Db, project_id: int) -> None:
+        self._db, self._project_id = db, project_id
+
+    def epoch(self, model_id: int, slot: SlotKey) -> int:
+        row = self._row(model_id, slot)
+        return row[1] if row else 0
+
+    def alias_holder(self, model_id: int, alias: str) -> int | None:
+        row = self._row(model_id, SlotKey("alias", alias))
+        return row[2] if row else None
+
+    def aliases_of(self, version_id: int) -> list[str]:
+        rows = self._db.all("SELECT name FROM slots WHERE version_id = ? ORDER BY name", version_id)
+        return [name for (name,) in rows]
+
+    def change(
+        self,
+        model_id: int,
+        slot: SlotKey,
+        *,
+        leave: Sequence[int],
+        enter: Sequence[int],
+        at_ms: int,
+        approved: bool = False,
+        prior_id: int | None = None,
+    ) -> int:
+        slot_id, epoch, _ = self._row(model_id, slot) or self._create(model_id, slot)
+        epoch += 1
+        for version_id in leave:
+            self._db.run(
+                "UPDATE occupancies SET until_ms = ?, until_epoch = ?"
+                " WHERE slot_id = ? AND version_id = ? AND until_ms IS NULL",
+                at_ms,
+                epoch,
+                slot_id,
+                version_id,
+            )
+        for version_id in enter:
+            self._db.run(
+                "INSERT INTO occupancies"
+                " (project_id, slot_id, version_id, epoch, from_ms, approved, prior_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                self._project_id,
+                slot_id,
+                version_id,
+                epoch,
+                at_ms,
+                int(approved),
+                prior_id,
+            )
+        # Only an alias holds one version by nature; who is in a stage, the versions say.
+        holder = enter[0] if enter and slot.kind == "alias" else None
+        self._db.run(
+            "UPDATE slots SET epoch = ?, version_id = ? WHERE id = ?", epoch, holder, slot_id
+        )
+        return epoch
+
+    def last_stay(self, model_id: int, slot: SlotKey) -> Occupancy | None:
+        row = self._db.one(
+            f"{_STAY} WHERE s.project_id = ? AND s.model_id = ? AND s.kind = ? AND s.name = ?"
+            " ORDER BY o.until_epoch IS NULL DESC, o.until_epoch DESC, o.id DESC LIMIT 1",
+            self._project_id,
+            model_id,
+            slot.kind,
+            slot.name,
+        )
+        return _stay(row) if row else None
+
+    def open_stays(self, model_id: int, slot: SlotKey) -> list[Occupancy]:
+        rows = self._db.all(
+            f"{_STAY} WHERE s.project_id = ? AND s.model_id = ? AND s.kind = ? AND s.name = ?"
+            " AND o.until_ms IS NULL ORDER BY o.id",
+            self._project_id,
+            model_id,
+            slot.kind,
+            slot.name,
+        )
+        return [_stay(row) for row in rows]
+
+    def stay(self, occupancy_id: int) -> Occupancy | None:
+        row = self._db.one(f"{_STAY} WHERE o.id = ?", occupancy_id)
+        return _stay(row) if row else None
+
+    def at(self, model_id: int, at_ms: int) -> list[Occupancy]:
+        rows = self._db.all(
+            f"{_STAY} WHERE s.project_id = ? AND s.model_id = ? AND o.from_ms <= ?"
+            " AND (o.until_ms IS NULL OR o.until_ms > ?) ORDER BY s.kind DESC, s.name, v.number",
+            self._project_id,
+            model_id,
+            at_ms,
+            at_ms,
+        )
+        return [_stay(row) for row in rows]
+
+    def _row(self, model_id: int, slot: SlotKey) -> Row | None:
+        return self._db.one(
+            "SELECT id, epoch, version_id FROM slots"
+            " WHERE project_id = ? AND model_id = ? AND kind = ? AND name = ?",
+            self._project_id,
+            model_id,
+            slot.kind,
+            slot.name,
+        )
+
+    def _create(self, model_id: int, slot: SlotKey) -> Row:
+        row = self._db.one(
+            "INSERT INTO slots (project_id, model_id, kind, name, epoch) VALUES (?, ?, ?, ?, 0)"
+            " RETURNING id, epoch, version_id",
+            self._project_id,
+            model_id,
+            slot.kind,
+            slot.name,
+        )
+        assert row is not None
+        return row
+
+
+def _stay(row: Row) -> Occupancy:
+    return Occupancy(
+        id=row[0],
+        slot=SlotKey(row[1], row[2]),
+        version_id=row[3],
+        number=row[4],
+        epoch=row[5],
+        from_ms=row[6],
+        until_ms=row[7],
+        approved=bool(row[8]),
+        prior_id=row[9],
+        deleted=bool(row[10]),
+    )

@@ -1,0 +1,40 @@
+"""One connection's unit of work: the rows of every noun, and the batch's moment."""
+
+from modelkeep.domain.access import Caller
+from modelkeep.domain.events import Event
+from modelkeep.storage.sql.artifacts import SqlArtifacts
+from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.experiments import SqlExperiments
+from modelkeep.storage.sql.governance import SqlGovernance
+from modelkeep.storage.sql.journal import SqlJournal
+from modelkeep.storage.sql.logged_models import SqlLoggedModels
+from modelkeep.storage.sql.registry import SqlModels, SqlVersions
+from modelkeep.storage.sql.runs import SqlRuns
+from modelkeep.storage.sql.slots import SqlSlots
+
+DEFAULT_PROJECT_ID = 1
+DEFAULT_PROJECT = "default"
+
+
+class SqlWork:
+    """The rows of the default project over one connection. See `ports.work.Work`."""
+
+    def __init__(self, db: Db, dialect: Dialect) -> None:
+        project = DEFAULT_PROJECT_ID
+        self.db = db
+        self.models = SqlModels(db, project, dialect)
+        self.versions = SqlVersions(db, project, dialect)
+        self.slots = SqlSlots(db, project)
+        self.artifacts = SqlArtifacts(db, project)
+        self.governance = SqlGovernance(db, project)
+        self.journal = SqlJournal(db, project, DEFAULT_PROJECT)
+        self.experiments = SqlExperiments(db, project, dialect)
+        self.runs = SqlRuns(db, project, dialect)
+        self.logged_models = SqlLoggedModels(db, project, dialect)
+
+    @property
+    def now_ms(self) -> int:
+        return self.journal.now_ms
+
+    def record(self, caller: Caller, event: Event, *, model_id: int | None = None) -> None:
+        self.journal.add(caller, event, model_id)

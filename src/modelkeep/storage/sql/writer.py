@@ -1,0 +1,185 @@
+"""The one writer: many callers, one commit.
+
+A thread takes the use cases that are waiting and runs them back to back on one connection, each
+in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
+answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
+change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
+If the commit fails, everyone in the batch is told so.
+
+On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
+all replicas: they cannot deadlock, and the journal stays one gapless chain.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import Any
+
+from modelkeep.domain.errors import ModelkeepError, Unavailable
+from modelkeep.ports.clock import Clock
+from modelkeep.storage.sql.dialects import Dialect
+from modelkeep.storage.sql.work import SqlWork
+
+BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
+QUEUE_LIMIT = 10_000  # use cases waiting; past it callers are turned away
+
+_log = logging.getLogger(__name__)
+
+UseCase = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class _Job:
+    use_case: UseCase
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    answer: Callable[["_Job"], None]
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the writer has done since it started."""
+
+    jobs: int = 0
+    commits: int = 0
+    largest_batch: int = 0
+
+
+class Writer:
+    """Runs use cases that write. `submit` is for the event loop, `run` for any other thread."""
+
+    def __init__(self, dialect: Dialect, clock: Clock) -> None:
+        self._dialect, self._clock = dialect, clock
+        self._queue: Queue[_Job | None] = Queue(QUEUE_LIMIT)
+        self._work: SqlWork | None = None
+        self.tally = Tally()
+        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
+        self._thread.start()
+
+    # -- callers ---------------------------------------------------------------------------
+
+    async def submit(self, use_case: UseCase, *args: Any, **kwargs: Any) -> Any:
+        """The use case's value, once its batch is durable; else what it or the commit raised."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_Job] = loop.create_future()
+
+        def answer(job: _Job) -> None:
+            loop.call_soon_threadsafe(_set_result, done, job)
+
+        self._enqueue(_Job(use_case, args, kwargs, answer))
+        return _outcome(await done)
+
+    def run(self, use_case: UseCase, *args: Any, **kwargs: Any) -> Any:
+        """As `submit`, blocking."""
+        done: Future[_Job] = Future()
+        self._enqueue(_Job(use_case, args, kwargs, done.set_result))
+        return _outcome(done.result())
+
+    def _enqueue(self, job: _Job) -> None:
+        if not self._thread.is_alive():
+            raise Unavailable("The server is stopping; nothing was changed.")
+        try:
+            self._queue.put_nowait(job)
+        except Full:
+            raise Unavailable(
+                f"{QUEUE_LIMIT} changes are waiting already; try again shortly."
+            ) from None
+
+    def close(self) -> None:
+        """Finishes what is waiting, then stops."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._drop_connection()
+
+    # -- the thread ------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        stopping = False
+        while not stopping:
+            batch: list[_Job] = []
+            job = self._queue.get()
+            while job is not None:
+                batch.append(job)
+                if len(batch) == BATCH_LIMIT:
+                    break
+                try:
+                    job = self._queue.get_nowait()
+                except Empty:
+                    break
+            else:
+                stopping = True
+            if batch:
+                self._run_batch(batch)
+                for done in batch:
+                    done.answer(done)
+
+    def _run_batch(self, batch: list[_Job]) -> None:
+        try:
+            work = self._open_batch()
+            for job in batch:
+                _run_job(work, job)
+            work.journal.close()
+            work.db.run("COMMIT")
+        except Exception as error:  # the outermost loop: whatever it was, the callers hear of it
+            _log.exception("a batch of %d changes was not committed", len(batch))
+            self._abandon(batch, error)
+            return
+        self.tally.jobs += len(batch)
+        self.tally.commits += 1
+        self.tally.largest_batch = max(self.tally.largest_batch, len(batch))
+
+    def _open_batch(self) -> SqlWork:
+        if self._work is None or not self._dialect.is_usable(self._work.db):
+            self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
+        self._dialect.begin_batch(self._work.db)
+        self._work.journal.open(self._clock.now_ms())
+        return self._work
+
+    def _abandon(self, batch: list[_Job], error: Exception) -> None:
+        for job in batch:
+            job.value = None
+            job.error = Unavailable("The change could not be stored, and nothing of it remains.")
+            job.error.__cause__ = error
+        # A connection that failed is in no state to be trusted; its transaction dies with it.
+        self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            try:
+                work.db.close()
+            except Exception:
+                _log.warning("a failed connection did not close cleanly", exc_info=True)
+
+
+def _run_job(work: SqlWork, job: _Job) -> None:
+    """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
+    mark = work.journal.mark()
+    work.db.run("SAVEPOINT use_case")
+    try:
+        job.value = job.use_case(work, *job.args, **job.kwargs)
+    except Exception as error:
+        if not isinstance(error, ModelkeepError):
+            _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
+        job.error = error
+        work.journal.forget_since(mark)
+        work.db.run("ROLLBACK TO SAVEPOINT use_case")
+    work.db.run("RELEASE SAVEPOINT use_case")
+
+
+def _outcome(job: _Job) -> Any:
+    if job.error is not None:
+        raise job.error
+    return job.value
+
+
+def _set_result(future: "asyncio.Future[_Job]", job: _Job) -> None:
+    if not future.cancelled():
+        future.set_result(job)

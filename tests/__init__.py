@@ -1,0 +1,1 @@
+"""The tests of modelkeep, and what supports them."""

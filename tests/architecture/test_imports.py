@@ -1,0 +1,38 @@
+"""What modules are called, say of themselves, and bring along. `make check` holds the direction."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import modelkeep
+
+PACKAGE = Path(modelkeep.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Loaders of models run what a model says; the last two cost half a second and serve migrations.
+NEVER_LOADED_BY_A_SERVER = {
+    *("mlflow", "joblib", "cloudpickle", "dill", "torch", "sklearn"),
+    *("alembic", "sqlalchemy"),
+}
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    empty_names = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
+    named = {path: set(path.relative_to(PACKAGE).with_suffix("").parts) for path in MODULES}
+    assert [str(path) for path, parts in named.items() if parts & empty_names] == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [str(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert silent == []
+
+
+def test_a_server_loads_no_library_that_loads_models_and_none_for_migrations() -> None:
+    script = "import json, sys, modelkeep.server; print(json.dumps(sorted(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    roots = {name.partition(".")[0] for name in json.loads(loaded)}
+    assert roots & NEVER_LOADED_BY_A_SERVER == set()

@@ -1,0 +1,100 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.clients import Client, ClientMissing, client
+from tests.support.clock import MovedClock
+from tests.support.postgres import Postgres, PostgresMissing, running_postgres
+from tests.support.server import Server
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for the whole run."""
+    try:
+        with running_postgres() as server:
+            yield server
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database, twice: "" stands for SQLite in the data folder, as in the settings."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers, each killed at the end: `start_server("--arg", database_url=…, env=…)`.
+
+    `data_dir=…` chooses the folder, `port=…` the port.
+    """
+    started: list[Server] = []
+
+    def start(
+        *args: str,
+        data_dir: Path | None = None,
+        database_url: str = "",
+        env: dict[str, str] | None = None,
+        port: int | None = None,
+    ) -> Server:
+        folder = data_dir or tmp_path / f"data-{len(started)}"
+        server = Server(folder, args=args, env=env, database_url=database_url, port=port)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Server:
+    """A running server on SQLite, with nothing in it."""
+    return start_server()
+
+
+def _client(name: str, variable: str, environment: str, folder: Path) -> Client:
+    folder.mkdir()
+    try:
+        return client(name, variable, environment, folder)
+    except ClientMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def mlflow3(tmp_path: Path) -> Client:
+    """The current MLflow client."""
+    return _client("MLflow 3", "MODELKEEP_MLFLOW3_PYTHON", "mlflow3", tmp_path / "mlflow3")
+
+
+@pytest.fixture
+def mlflow2(tmp_path: Path) -> Client:
+    """The oldest MLflow client that modelkeep promises to serve."""
+    return _client("MLflow 2.10", "MODELKEEP_MLFLOW2_PYTHON", "mlflow2", tmp_path / "mlflow2")
+
+
+@pytest.fixture(params=["mlflow3", "mlflow2"])
+def mlflow(request: pytest.FixtureRequest) -> Client:
+    """Each of the two in turn, for what both must be able to do."""
+    return request.getfixturevalue(request.param)

@@ -1,0 +1,163 @@
+"""A PostgreSQL server of the tests' own, with a fresh database for each test.
+
+It lives in a temporary folder, listens on the loopback alone, asks for a password, and flushes
+what it commits, as a real one does. Its databases sort text by the rules of English where the
+release can: a statement that relies on the order of bytes without saying so fails here.
+"""
+
+import contextlib
+import itertools
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.support.ports import free_port
+
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 10.0
+
+
+class PostgresMissing(Exception):
+    """PostgreSQL's programs aren't on this machine; the message says what to do."""
+
+
+class Postgres:
+    """A running server, which makes databases."""
+
+    def __init__(self, port: int, password: str) -> None:
+        self.port = port
+        self._password = password
+        self._numbers = itertools.count(1)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://modelkeep:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """The URL of a new and empty database."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING UTF8".encode())
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Removes a database that `create_database` made, and whoever is still connected to it."""
+        name = url.rpartition("/")[2]
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Starts a server; stops it and removes its folder at the end, whatever happened.
+
+    Raises PostgresMissing when there is nothing to start.
+    """
+    programs = _programs()
+    # Not pytest's folder: its path may be too long for a socket, and closed to another user.
+    folder = Path(tempfile.mkdtemp(prefix="modelkeep-postgres-"))
+    try:
+        as_user = _as_ordinary_user(folder)
+        password = secrets.token_urlsafe(12)
+        _initialise(programs, folder, password, as_user)
+        port = free_port()
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    *(programs / "postgres", "-D", folder / "data", "-p", str(port)),
+                    *("-c", "listen_addresses=127.0.0.1"),
+                    *("-c", f"unix_socket_directories={folder}"),
+                ],
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **as_user,
+            )
+        try:
+            postgres = Postgres(port, password)
+            _wait_until_up(process, postgres, folder / "log")
+            yield postgres
+        finally:
+            _stop(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    """The folder of the newest PostgreSQL on this machine."""
+    on_path = shutil.which("initdb"), shutil.which("postgres")
+    if all(on_path):
+        return Path(str(on_path[0])).resolve().parent
+    releases = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not releases:
+        raise PostgresMissing(
+            "PostgreSQL's programs (postgres, initdb) are not on this machine; "
+            "`make test` installs them."
+        )
+    return max(releases, key=lambda found: float(found.parts[-3])).parent
+
+
+def _as_ordinary_user(folder: Path) -> dict[str, Any]:
+    """Arguments for `subprocess` that run a program as the folder's owner.
+
+    PostgreSQL refuses to run as root, so a root gives the folder to somebody else.
+    """
+    if os.geteuid() != 0:
+        return {}
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    user = known.get("postgres") or known["nobody"]
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _initialise(programs: Path, folder: Path, password: str, as_user: dict[str, Any]) -> None:
+    password_file = folder / "password"
+    password_file.write_text(password)
+    version = subprocess.run(
+        [programs / "initdb", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    release = int(re.findall(r"\d+", version)[0])
+    english = ["--locale-provider=icu", "--icu-locale=en-US"] if release >= 15 else []
+    outcome = subprocess.run(
+        [
+            *(programs / "initdb", "-D", folder / "data", "--username=modelkeep"),
+            *("--auth=scram-sha-256", f"--pwfile={password_file}"),
+            *("--encoding=UTF8", "--locale=C", *english),
+        ],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        **as_user,
+    )
+    if outcome.returncode != 0:
+        raise RuntimeError(f"initdb failed:\n{outcome.stdout}{outcome.stderr}")
+
+
+def _wait_until_up(process: "subprocess.Popen[Any]", postgres: Postgres, log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(postgres.url("postgres"), connect_timeout=2).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-4000:]}")
+
+
+def _stop(process: "subprocess.Popen[Any]") -> None:
+    process.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: it waits for no client
+    try:
+        process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(STOP_LIMIT_S)
