@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
-from modelkeep.protocols.http import Asgi, FrontDoor
+from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import routes as native_routes
@@ -33,7 +33,6 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     framework = Litestar(
         [
             health,
-            *mlflow_routes.handlers(app, settings.max_body_bytes),
             native_routes.router(app, now_ms),
         ],
         openapi_config=OpenAPIConfig(
@@ -43,9 +42,16 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
             render_plugins=[JsonRenderPlugin()],
         ),
         exception_handlers={HTTPException: _unknown},
+        logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    return FrontDoor(framework, default_hosts() | set(settings.allowed_hosts))
+    mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes)
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        handle = mlflow.handle_for(scope["path"]) if scope["type"] == "http" else None
+        await (handle or framework)(scope, receive, send)
+
+    return FrontDoor(by_path, default_hosts() | set(settings.allowed_hosts))
 
 
 def _unknown(request: object, error: HTTPException) -> Response[bytes]:  # noqa: ARG001 - the framework's signature

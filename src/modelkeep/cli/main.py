@@ -16,10 +16,11 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["version"]):  # without importing a thing
         print(f"modelkeep {__version__}")
         return
-    import click
+    import typer
 
     from modelkeep.cli.commands import app
 
-    # 2 means "waits for an approval" here; a wrong command line has sysexits' own code.
-    click.UsageError.exit_code = USAGE
+    # 2 means "waits for an approval" here; a wrong command line has sysexits' own code. Every
+    # usage error is a sibling of BadParameter, whose parent holds the code.
+    typer.BadParameter.__mro__[1].exit_code = USAGE  # type: ignore[attr-defined]
     app(prog_name="modelkeep")

@@ -27,8 +27,8 @@ _PLAIN_TYPES = frozenset(("text/html", "application/xhtml+xml", "image/svg+xml",
 
 
 class WireFile(Message):
+    is_dir: bool  # always sent: clients index it
     path: str = ""
-    is_dir: bool = False
     file_size: int | None = None
 
 

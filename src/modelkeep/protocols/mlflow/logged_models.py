@@ -2,6 +2,7 @@
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.search import Order
 from modelkeep.domain.tracking import MODEL_STATUSES, LoggedModel
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder
 from modelkeep.protocols.mlflow import filters
@@ -156,10 +157,27 @@ def _parse_dataset(given: WireDatasetFilter) -> DatasetFilter:
 
 
 def _parse_order(given: WireOrder) -> MetricOrder:
-    """A structured order, read by the grammar of the textual one."""
-    direction = "ASC" if given.ascending else "DESC"
-    orders = filters.parse_order_by([f"{given.field_name} {direction}"], filters.LOGGED_MODELS)
-    return MetricOrder(orders[0], _parse_dataset(given) if given.dataset_name else None)
+    """An order by an attribute, or by `metrics.<key>`, whose key is any text."""
+    field, dot, key = given.field_name.partition(".")
+    if not dot:
+        direction = "ASC" if given.ascending else "DESC"
+        return MetricOrder(*filters.parse_order_by([f"{field} {direction}"], filters.LOGGED_MODELS))
+    if field != "metrics":
+        raise InvalidInput(
+            f"Invalid order by field name: {given.field_name}. Only metrics are supported."
+        )
+    order = Order("metric", key.strip("`"), given.ascending)
+    return MetricOrder(order, _parse_dataset(given) if given.dataset_name else None)
+
+
+def _check_counts(request: SearchModels) -> None:
+    for what, limit, length in (
+        ("experiments", EXPERIMENTS_LIMIT, len(request.experiment_ids)),
+        ("datasets", DATASETS_LIMIT, len(request.datasets)),
+        ("orders", filters.ORDER_LIMIT, len(request.order_by)),
+    ):
+        if length > limit:
+            raise InvalidInput(f"A search names at most {limit} {what}, not {length}.")
 
 
 async def create(app: App, caller: Caller, request: CreateModel) -> Message:
@@ -196,10 +214,7 @@ async def delete(app: App, caller: Caller, request: ModelKey) -> Message:
 async def search(app: App, caller: Caller, request: SearchModels) -> Message:
     size = page_size(request.max_results or None, PAGE, LIMIT)
     offset = page_offset(request.page_token)
-    if len(request.experiment_ids) > EXPERIMENTS_LIMIT or len(request.datasets) > DATASETS_LIMIT:
-        raise InvalidInput(
-            f"A search names at most {EXPERIMENTS_LIMIT} experiments and {DATASETS_LIMIT} datasets."
-        )
+    _check_counts(request)
     found = await app.read(
         tracking.search_logged_models,
         [parse_id(text) for text in request.experiment_ids],

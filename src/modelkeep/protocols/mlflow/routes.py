@@ -1,8 +1,9 @@
 """Every path that MLflow's clients call, and how a call becomes an answer.
 
-The calls are ASGI handlers of the framework rather than its ordinary ones: those cost more than
-resolving an alias does (see docs/decisions/0003). Each path answers under both `/api` and
-`/ajax-api`, which MLflow's pages use.
+The dialect is a plain ASGI application with a table of paths: the framework's own handlers cost
+more than resolving an alias does, and its router rewrites paths before anyone can refuse them
+(docs/decisions/0003). Each path answers under both `/api` and `/ajax-api`, which MLflow's pages
+use.
 """
 
 import logging
@@ -12,11 +13,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.handlers import ASGIRouteHandler, asgi
-from litestar.types import Receive, Scope, Send
 
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
-from modelkeep.protocols.http import caller_of, header, read_body
+from modelkeep.protocols.http import Receive, Scope, Send, caller_of, header, read_body
 from modelkeep.protocols.mlflow import (
     artifacts,
     errors,
@@ -52,35 +51,63 @@ _encode = msgspec.json.Encoder().encode
 Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def handlers(app: App, max_body_bytes: int) -> list[ASGIRouteHandler]:
-    """The handlers of the whole dialect."""
-    rpcs = (*registry.RPCS, *experiments.RPCS, *runs.RPCS, *logged_models.RPCS, *artifacts.RPCS)
-    found = [_mount(path, _rpc_handle(app, by_method, max_body_bytes))
-             for path, by_method in _by_path(rpcs).items()]  # fmt: skip
-    for prefix in _PROXY_PREFIXES:
-        found.append(_mount(prefix, _guarded(_proxy(app, prefix)), is_mount=True))
-    for path in ("/get-artifact", "/model-versions/get-artifact"):
-        found.append(_mount(path, _guarded(_page_download(app))))
-    for prefix in ("/api", "/ajax-api"):
-        found.append(_mount(f"{prefix}/3.0/mlflow/server-info", _server_info))
-    found.append(_mount("/version", _version))
-    return found
+class Dialect:
+    """The dialect as an ASGI application; `handle_for` says whether a path is its own."""
 
+    def __init__(self, app: App, max_body_bytes: int) -> None:
+        rpcs = (
+            *registry.RPCS,
+            *experiments.RPCS,
+            *runs.RPCS,
+            *logged_models.RPCS,
+            *artifacts.RPCS,
+        )
+        self._exact: dict[str, Handle] = {}
+        self._templates: list[tuple[re.Pattern[str], Handle]] = []
+        for path, by_method in _by_path(rpcs).items():
+            self._add(path, _rpc_handle(app, by_method, max_body_bytes))
+        for path in ("/get-artifact", "/model-versions/get-artifact"):
+            self._exact[path] = _guarded(_page_download(app))
+        for prefix in ("/api", "/ajax-api"):
+            self._exact[f"{prefix}/3.0/mlflow/server-info"] = _server_info
+        self._exact["/version"] = _version
+        self._proxies = {prefix: _guarded(_proxy(app, prefix)) for prefix in _PROXY_PREFIXES}
 
-def _mount(path: str, handle: Handle, *, is_mount: bool = False) -> ASGIRouteHandler:
-    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        await handle(scope, receive, send)
+    def handle_for(self, path: str) -> Handle | None:
+        """What answers a path, already decoded; None if the dialect has no such path."""
+        handle = self._exact.get(path)
+        if handle is not None:
+            return handle
+        for prefix, proxy in self._proxies.items():
+            if path == prefix or path.startswith(prefix + "/"):
+                return proxy
+        return next((handle for known, handle in self._templates if known.fullmatch(path)), None)
 
-    return asgi(path, is_mount=is_mount, copy_scope=False)(handler)
+    def paths(self) -> list[str]:
+        """Every path, for the tests that walk them all."""
+        templates = [known.pattern for known, _ in self._templates]
+        return [*self._exact, *templates, *self._proxies]
+
+    def _add(self, path: str, handle: Handle) -> None:
+        if "{" not in path:
+            self._exact[path] = handle
+            return
+        pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+
+        async def with_parameters(scope: Scope, receive: Receive, send: Send) -> None:
+            match = pattern.fullmatch(scope["path"])
+            scope["path_params"] = match.groupdict() if match else {}
+            await handle(scope, receive, send)
+
+        self._templates.append((pattern, with_parameters))
 
 
 def _by_path(rpcs: Iterable[Rpc]) -> dict[str, dict[str, Rpc]]:
-    """Full path, parameters in the framework's spelling -> method -> call."""
+    """Full path -> method -> call."""
     paths: dict[str, dict[str, Rpc]] = {}
     for rpc in rpcs:
-        spelt = re.sub(r"\{(\w+)\}", r"{\1:str}", rpc.path)
         for prefix in _PREFIXES:
-            known = paths.setdefault((prefix + spelt).rstrip("/"), {})
+            known = paths.setdefault(prefix + rpc.path, {})
             for method in rpc.methods:
                 known[method] = rpc
     return paths

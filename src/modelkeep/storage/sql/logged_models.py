@@ -38,12 +38,8 @@ _COLUMNS = {
     "source_run_id": "m.source_run_id",
     "experiment_id": "m.experiment_id",
     "artifact_uri": "m.artifact_uri",
-    "artifact_location": "m.artifact_uri",
-    "creation_time": "m.created_ms",
     "creation_timestamp": "m.created_ms",
-    "creation_timestamp_ms": "m.created_ms",
     "last_updated_timestamp": "m.updated_ms",
-    "last_updated_timestamp_ms": "m.updated_ms",
 }
 
 

@@ -63,7 +63,7 @@ def _bindable(value: object) -> object:
     # Neither database takes an integer of more than 64 bits; infinity is on the same side of
     # every one that fits.
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
     return value
 
 

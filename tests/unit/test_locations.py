@@ -1,0 +1,41 @@
+"""Where artifacts may be said to live."""
+
+import pytest
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.locations import beneath, check_artifact_location
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("file:///etc", "FILE:/etc", "/etc", "./x", "x", "C:/x", "C:\\x", "dbfs:/x", "s3:/b/x"),
+        *("http://169.254.169.254/", "http:///?/../../etc/", "https://h/x", "ftp://h/x"),
+        *("s3://b/x?y=1", "s3://b/x#y", "s3://b/x;y", "s3://b/x%3Fy", "s3://b/x%253by", "s3:///x"),
+        *("s3://b/../x", "s3://b/%2e%2e/x", "s3://b/%252e%252e/x", "gs://b/a\x00"),
+        *("mlflow-artifacts:/", "mlflow-artifacts:/../x", "mlflow-artifacts:/a//b"),
+        *("mlflow-artifacts:/modelkeep", "mlflow-artifacts:/modelkeep/versions/1"),
+        *("mlflow-artifacts:/ModelKeep/x", "mlflow-artifacts://host/x", "mlflow-artifacts:x"),
+        *("mlflow-artifacts:/a%2f..%2fb", "MLFLOW-ARTIFACTS:/x", "mlflow-artifacts:/a b /c"),
+        "s3://b/" + "x" * 2050,
+    ],
+)
+def test_no_artifact_location_leads_out_of_the_store(location: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_artifact_location(location)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("s3://bucket/path/", "gs://bucket", "S3://bucket/x", "mlflow-artifacts:/team a/x"),
+        "abfss://c@account.dfs.core.windows.net/x",
+    ],
+)
+def test_folders_of_ours_and_object_stores_are_kept_as_they_are_written(location: str) -> None:
+    assert check_artifact_location(location) == location
+
+
+def test_what_lies_beneath_a_location_follows_one_slash() -> None:
+    assert beneath("s3://b/x/", "run", "artifacts") == "s3://b/x/run/artifacts"
+    assert beneath("s3://b", "run") == "s3://b/run"
