@@ -1,13 +1,14 @@
 """From settings to a running application; the only module that names concrete adapters."""
 
+import fcntl
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import InvalidInput, Unavailable
 from modelkeep.services import audit
 from modelkeep.services.app import App
 from modelkeep.settings import Settings
@@ -36,6 +37,7 @@ class Running:
 
     def __init__(self, settings: Settings) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
         schema.ensure(dialect)
         clock = SystemClock()
@@ -53,6 +55,7 @@ class Running:
         self._housekeeper.join()
         self.writer.close()
         self._reader.close()
+        self._lock.close()
 
     def _keep_house(self, dialect: Dialect) -> None:
         """Copies the write-ahead log back off the hot path, so that no commit has to."""
@@ -64,9 +67,25 @@ class Running:
             try:
                 if wal.exists() and wal.stat().st_size > CHECKPOINT_WAL_BYTES:
                     db.all("PRAGMA wal_checkpoint(PASSIVE)")
-            except Exception:  # this loop outlives one bad turn
+            except Exception:  # noqa: BLE001 - this loop outlives one bad turn
                 _log.warning("a checkpoint failed; the next turn tries again", exc_info=True)
         db.close()
+
+
+def _lock(data_dir: Path) -> IO[bytes]:
+    """Holds the directory for this process: two writers on one SQLite file would not be one.
+
+    The system lets go of the lock when the process ends, however it ends.
+    """
+    file = (data_dir / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise Unavailable(
+            f"Another modelkeep serves {data_dir} already. Stop it, or choose another --data-dir."
+        ) from None
+    return file
 
 
 def open_export(data_dir: Path, database_url: str = "") -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from typing import cast
 
 import uvicorn
 from litestar import Litestar, MediaType, Response, get
@@ -47,9 +48,11 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     )
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes)
 
+    rest = cast("Asgi", framework)
+
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         handle = mlflow.handle_for(scope["path"]) if scope["type"] == "http" else None
-        await (handle or framework)(scope, receive, send)
+        await (handle or rest)(scope, receive, send)
 
     return FrontDoor(by_path, default_hosts() | set(settings.allowed_hosts))
 
@@ -82,7 +85,9 @@ def serve(settings: Settings) -> None:
         )
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
+        _log.info(
+            "modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port
+        )
         if not is_loopback(settings.host):
             _log.warning("listening on %s without accounts: every user name is only a claim", host)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -42,7 +42,7 @@ class Client:
             fail(f"No answer from {self._url}: {error}. Is `modelkeep serve` running?", UNREACHABLE)
         if answer.is_success or "result" in _body(answer):
             return answer
-        fail(_body(answer).get("message") or f"{self._url} answered {answer.status_code}.")
+        return fail(_body(answer).get("message") or f"{self._url} answered {answer.status_code}.")
 
 
 def _body(answer: Any) -> dict[str, Any]:
@@ -60,5 +60,5 @@ def fail(message: str, code: int = REFUSED) -> NoReturn:
 
 
 def plain(text: str) -> str:
-    """A text for a terminal: control and direction characters of others' texts are shown, not run."""
+    """A text for a terminal: what others wrote is shown, and none of it steers the screen."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)

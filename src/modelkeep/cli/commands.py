@@ -59,7 +59,9 @@ def serve(
     max_body_bytes: Annotated[
         int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [16777216]")
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning, error. [info]")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning, error. [info]")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings, named as the options are.")
     ] = None,
@@ -88,7 +90,9 @@ def serve(
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
-    to: Annotated[str, typer.Option("--to", help="The stage: Staging, Production, Archived, None.")],
+    to: Annotated[
+        str, typer.Option("--to", help="The stage: Staging, Production, Archived, None.")
+    ],
     reason: Reason = "",
     epoch: Epoch = None,
     url: Url = DEFAULT_URL,

@@ -22,5 +22,5 @@ def main() -> None:
 
     # 2 means "waits for an approval" here; a wrong command line has sysexits' own code. Every
     # usage error is a sibling of BadParameter, whose parent holds the code.
-    typer.BadParameter.__mro__[1].exit_code = USAGE  # type: ignore[attr-defined]
+    typer.BadParameter.__mro__[1].exit_code = USAGE
     app(prog_name="modelkeep")

@@ -118,9 +118,7 @@ class _Chain:
             report.add(index, f"entry {index} was altered: {what}")
         self.is_broken = True
 
-    def _read(
-        self, entry: dict[str, Any], body: bytes, report: Report, ledger: Ledger
-    ) -> None:
+    def _read(self, entry: dict[str, Any], body: bytes, report: Report, ledger: Ledger) -> None:
         index, leaf = entry["index"], msgspec.json.decode(body)
         if leaf["v"] != LEAF_VERSION:
             report.add(index, f"entry {index} is of format {leaf['v']}, unknown to this verifier")
@@ -132,9 +130,7 @@ class _Chain:
         ledger.play(index, entry["at_ms"], leaf, texts)
 
 
-def _checked_texts(
-    entry: dict[str, Any], leaf: dict[str, Any], report: Report
-) -> dict[str, str]:
+def _checked_texts(entry: dict[str, Any], leaf: dict[str, Any], report: Report) -> dict[str, str]:
     """The texts that are still there and are what the leaf committed to."""
     found: dict[str, str] = {}
     for name, (salt, text) in entry["texts"].items():

@@ -21,6 +21,8 @@ RUN_NAME_TAG = "mlflow.runName"  # says the same as the run's name, always
 MODEL_HISTORY_TAG = "mlflow.log-model.history"  # a JSON list of what 2.x clients logged
 CONTEXT_TAG = "mlflow.data.context"  # what a run used a data set for
 
+USER_ID_LIMIT = 256
+MODEL_TYPE_LIMIT = 500
 PARAM_VALUE_LIMIT = 6000
 TAG_VALUE_LIMIT = 8000
 EXPERIMENT_TAG_VALUE_LIMIT = 20_000
@@ -205,8 +207,9 @@ def check_metric(metric: Metric, path: str = "") -> None:
         raise InvalidInput(
             "Both dataset_name and dataset_digest must be provided if one is provided"
         )
-    check_text(metric.dataset_name or "", "dataset_name", _DATASET_LIMITS["name"])
-    check_text(metric.dataset_digest or "", "dataset_digest", _DATASET_LIMITS["digest"])
+    if metric.dataset_name is not None and metric.dataset_digest is not None:
+        check_text(metric.dataset_name, "dataset_name", _DATASET_LIMITS["name"])
+        check_text(metric.dataset_digest, "dataset_digest", _DATASET_LIMITS["digest"])
 
 
 def check_param(key: str, value: str) -> None:

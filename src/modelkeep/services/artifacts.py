@@ -10,7 +10,7 @@ from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
-from modelkeep.services.promotion import locate
+from modelkeep.services.catalog import locate
 from modelkeep.services.sources import VERSION_FOLDER
 
 _RESERVED = "modelkeep"

@@ -12,9 +12,7 @@ Rules beyond what a policy says:
 * An alias that follows a stage moves with it, in the same stroke.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from modelkeep.domain import approvals, policies
@@ -22,7 +20,6 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from modelkeep.domain.events import Event
-from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import (
     ARCHIVED,
@@ -30,30 +27,29 @@ from modelkeep.domain.models import (
     Move,
     SlotKey,
     Version,
-    moves_into,
     stage_named,
 )
 from modelkeep.domain.policies import Decision, Guarded, Policy, Rule, Ruling, Unguarded
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services.catalog import again, locate, model_id_of, subject
 from modelkeep.services.evidence import gather
-from modelkeep.services.placement import AliasMove, Shift, alias_slot, shift, stage_slot
+from modelkeep.services.placement import AliasMove, alias_slot, shift, stage_slot
 from modelkeep.services.policies import in_force
+from modelkeep.services.steps import (
+    REASON_TAG,
+    End,
+    Result,
+    Step,
+    close_requests,
+    complete,
+    judge,
+    record_shift,
+    refuse,
+    void_overtaken,
+)
 
-REASON_TAG = "modelkeep.reason"  # how a client without a field for it gives a reason
 REASON_LIMIT = 4000  # characters
-DEFAULT_ALIAS = "champion"
-
-
-class End(StrEnum):
-    """How an order ended."""
-
-    MOVED = "moved"
-    UNCHANGED = "unchanged"
-    WAITING = "waiting"
-    REFUSED = "refused"
-    VOID = "void"  # of a vote: the request no longer held
-    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +68,6 @@ class Order:
     epoch: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of it. `message` is for a person: each gate's verdict, and what to do next."""
-
-    end: End
-    version: Version
-    target: str
-    epoch: int
-    message: str = ""
-    decision: Decision | None = None
-    request_id: int | None = None
-
-    @property
-    def is_done(self) -> bool:
-        return self.end in (End.MOVED, End.UNCHANGED)
-
-
 # -- asking ------------------------------------------------------------------------------------
 
 
@@ -103,18 +82,18 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
     policy = in_force(work)
     if version.stage == target and (policy is None or target in _guarded_stages(policy)):
         return _stay(work, caller, version, target, order, policy)
-    step = _Step(version, target, _reason(version, order.reason), policy, order.archive_existing)
+    step = Step(version, target, _reason(version, order.reason), policy, order.archive_existing)
     if policy is None:
-        return _complete(work, caller, step, None)
+        return complete(work, caller, step, None)
     standing = policies.guard(policy, version.stage, target)
     if isinstance(standing, Unguarded):
-        return _complete(work, caller, step, None)
+        return complete(work, caller, step, None)
     if isinstance(standing, Guarded):
-        return _judge(work, caller, step, standing.rule)
+        return judge(work, caller, step, standing.rule)
     evidence = gather(work, version)
     verdict = Verdict("lifecycle", Outcome.FAILED, standing.message)
     decision = Decision(Ruling.REFUSED, (verdict,), policy.digest, evidence.digest())
-    return _refuse(work, caller, step, decision)
+    return refuse(work, caller, step, decision)
 
 
 def set_alias(
@@ -130,10 +109,10 @@ def set_alias(
         return request(work, caller, Order(model, number, follows))
     moved = shift(work, version.model_id, (), [AliasMove(alias, version.id)])
     if moved.epochs:
-        _record_shift(work, caller, "model:alias:set", version, moved)
+        record_shift(work, caller, "model:alias:set", version, moved)
     return Result(
         End.MOVED if moved.epochs else End.UNCHANGED,
-        _again(work, version),
+        again(work, version),
         str(slot),
         work.slots.epoch(version.model_id, slot),
     )
@@ -149,17 +128,17 @@ def delete_alias(work: Work, caller: Caller, model: str, alias: str) -> Result |
     policy = in_force(work)
     follows = policy.alias_stage(alias) if policy else None
     if policy and follows and version.stage == follows:
-        step = _Step(version, str(alias_slot(alias)), "", policy, False)
+        step = Step(version, str(alias_slot(alias)), "", policy, False)
         message = f"alias {alias} follows {follows}; move what is in {follows} instead"
         verdict = Verdict("lifecycle", Outcome.FAILED, message)
         digest = gather(work, version).digest()
-        return _refuse(
+        return refuse(
             work, caller, step, Decision(Ruling.REFUSED, (verdict,), policy.digest, digest)
         )
     moved = shift(work, model_id, (), [AliasMove(alias, None)])
-    _record_shift(work, caller, "model:alias:deleted", version, moved)
+    record_shift(work, caller, "model:alias:deleted", version, moved)
     slot = alias_slot(alias)
-    return Result(End.MOVED, _again(work, version), str(slot), moved.epochs[slot])
+    return Result(End.MOVED, again(work, version), str(slot), moved.epochs[slot])
 
 
 # -- deciding ----------------------------------------------------------------------------------
@@ -196,11 +175,11 @@ def vote(
         return _reject(work, caller, asked, ballot, version)
     _record_vote(work, caller, asked, ballot, "cast", version, {}, {})
     rule = _rule_for(policy, asked)
-    step = _Step(version, asked.target, asked.reason, policy, False)
+    step = Step(version, asked.target, asked.reason, policy, False)
     evidence = work.governance.evidence(asked.evidence_digest)
     decision = policies.decide(rule, evidence, asked.reason, counted.votes, asked.barred)
     if decision.outcome is Ruling.PASSED:
-        return _complete(work, caller, step, decision, approved_by=asked)
+        return complete(work, caller, step, decision, approved_by=asked)
     if decision.outcome is Ruling.WAITING:
         return _answer(work, End.WAITING, version, asked, decision.explain(), decision)
     return _void(work, caller, asked, version, decision.explain())
@@ -231,64 +210,14 @@ def roll_back(
     version = work.versions.by_id(prior.version_id)
     assert version is not None
     policy = in_force(work)
-    step = _Step(version, stage, reason.strip(), policy, True, leaving=current, back_to=prior)
+    step = Step(version, stage, reason.strip(), policy, True, leaving=current, back_to=prior)
     rules = [r for r in policy.rules.values() if r.target == stage] if policy else []
     if rules and not prior.approved:
-        return _judge(work, caller, step, rules[0])
-    return _complete(work, caller, step, None)
-
-
-# -- looking things up -------------------------------------------------------------------------
-
-
-def model_id_of(work: Work, name: str) -> int:
-    """Raises NotFound in MLflow's words."""
-    model_id = work.models.find(name)
-    if model_id is None:
-        raise NotFound(f"Registered Model with name={name} not found")
-    return model_id
-
-
-def locate(work: Work, model: str, number: int) -> Version:
-    """A living version. Raises NotFound in MLflow's words."""
-    model_id = work.models.find(model)
-    version = work.versions.get(model_id, number) if model_id else None
-    if version is None:
-        raise NotFound(f"Model Version (name={model}, version={number}) not found")
-    return version
+        return judge(work, caller, step, rules[0])
+    return complete(work, caller, step, None)
 
 
 # -- within ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A move under consideration."""
-
-    version: Version
-    target: str
-    reason: str
-    policy: Policy | None
-    archive_existing: bool
-    leaving: Occupancy | None = None  # of a rollback: the stay it ends
-    back_to: Occupancy | None = None  # of a rollback: the stay it returns to
-
-    @property
-    def is_rollback(self) -> bool:
-        return self.back_to is not None
-
-
-def _judge(work: Work, caller: Caller, step: _Step, rule: Rule) -> Result:
-    evidence = gather(work, step.version)
-    barred = (*evidence.authors, caller.actor.name)
-    decision = policies.decide(rule, evidence, step.reason, (), barred)
-    if decision.outcome is Ruling.PASSED:
-        work.governance.keep_evidence(evidence)
-        return _complete(work, caller, step, decision)
-    if decision.outcome is Ruling.REFUSED:
-        work.governance.keep_evidence(evidence)
-        return _refuse(work, caller, step, decision)
-    return _wait(work, caller, step, evidence, decision)
 
 
 def _stay(
@@ -299,213 +228,15 @@ def _stay(
     if policy is None and order.archive_existing and occupants != [version.id]:
         others = [Move(o, target, ARCHIVED) for o in occupants if o != version.id]
         moved = shift(work, version.model_id, others)
-        _void_overtaken(work, [m.version_id for m in others], moved)
-        _record_shift(work, caller, "version:stage:changed", version, moved)
+        void_overtaken(work, [m.version_id for m in others], moved)
+        record_shift(work, caller, "version:stage:changed", version, moved)
     work.versions.touch(version.id, work.now_ms)
     epoch = work.slots.epoch(version.model_id, stage_slot(target))
-    return Result(End.UNCHANGED, _again(work, version), target, epoch)
-
-
-def _refuse(work: Work, caller: Caller, step: _Step, decision: Decision) -> Result:
-    version, target = step.version, step.target
-    repeats = work.governance.note_decision(
-        version.id, target, caller.actor.name, decision, work.now_ms
-    )
-    if repeats == 1:  # the same refusal again is counted, not journalled
-        work.record(
-            caller,
-            Event(
-                "version:stage:refused",
-                object=subject(version),
-                before={"stage": version.stage},
-                after={"target": target},
-                why=_grounds(decision),
-                texts={"reason": step.reason} if step.reason else {},
-            ),
-            model_id=version.model_id,
-        )
-    message = (
-        f"{version.model_name}/{version.number} may not enter {target}:\n{decision.explain()}\n"
-        "Mend what failed and ask again."
-    )
-    epoch = work.slots.epoch(version.model_id, stage_slot(target))
-    return Result(End.REFUSED, version, target, epoch, message, decision)
-
-
-def _wait(
-    work: Work, caller: Caller, step: _Step, evidence: Evidence, decision: Decision
-) -> Result:
-    version = step.version
-    digest = work.governance.keep_evidence(evidence)
-    draft = Request(
-        id=0,
-        model_id=version.model_id,
-        version_id=version.id,
-        number=version.number,
-        subject=version.subject,
-        source=version.stage,
-        target=step.target,
-        evidence_digest=digest,
-        policy_digest=decision.policy_digest,
-        requested_by=caller.actor.name,
-        authors=evidence.authors,
-        reason=step.reason,
-        status=Status.PENDING,
-        created_ms=work.now_ms,
-        expires_ms=approvals.expiry_ms(work.now_ms),
-    )
-    request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
-    message = (
-        f"{version.model_name}/{version.number} waits to enter {step.target}:\n"
-        f"{decision.explain()}\n"
-        f"Someone else can approve it: modelkeep approve {request_id} --comment …"
-    )
-    epoch = work.slots.epoch(version.model_id, stage_slot(step.target))
-    return Result(End.WAITING, version, step.target, epoch, message, decision, request_id)
-
-
-def _open_request(work: Work, draft: Request) -> int | None:
-    """The request that is open for just this, if any."""
-
-    def gist(r: Request) -> tuple[Any, ...]:
-        return (r.source, r.target, r.subject, r.evidence_digest, r.policy_digest)
-
-    for known in work.governance.pending([draft.version_id]):
-        if gist(known) == gist(draft) and work.now_ms < known.expires_ms:
-            return known.id
-    return None
-
-
-def _new_request(
-    work: Work, caller: Caller, step: _Step, draft: Request, decision: Decision
-) -> int:
-    overtaken = [r for r in work.governance.pending([draft.version_id]) if r.target == draft.target]
-    request_id = work.governance.add_request(draft)
-    closed = _close(work, overtaken, Status.VOID, f"Request {request_id} took its place.")
-    work.governance.note_decision(
-        draft.version_id, draft.target, caller.actor.name, decision, work.now_ms
-    )
-    work.record(
-        caller,
-        Event(
-            "approval:request:opened",
-            object=subject(step.version),
-            before={"stage": draft.source},
-            after={
-                "target": draft.target,
-                "subject": draft.subject,
-                "requests": [*closed, {"id": request_id, "status": Status.PENDING.value}],
-            },
-            why=_grounds(decision),
-            texts={"reason": step.reason} if step.reason else {},
-        ),
-        model_id=draft.model_id,
-    )
-    return request_id
-
-
-def _complete(
-    work: Work,
-    caller: Caller,
-    step: _Step,
-    decision: Decision | None,
-    approved_by: Request | None = None,
-) -> Result:
-    """Moves the version, archives whom it displaces, and takes the aliases along."""
-    version, policy = step.version, step.policy
-    sole = step.archive_existing or (policy is not None and policy.admits_one(step.target))
-    occupants = work.versions.in_stage(version.model_id, step.target)
-    moves = moves_into(step.target, version.id, version.stage, occupants, sole=sole)
-    back_to = step.back_to
-    moved = shift(
-        work,
-        version.model_id,
-        moves,
-        _followers(work, step),
-        approved=decision is not None or (back_to.approved if back_to else False),
-        prior_id=back_to.prior_id if back_to else None,
-    )
-    requests = _void_overtaken(work, [m.version_id for m in moves], moved, approved_by)
-    if requests:
-        moved.after["requests"] = requests
-    why = _grounds(decision) if decision else {}
-    if approved_by:
-        why["request"] = approved_by.id
-    if step.leaving:
-        why["rolled_back"] = step.leaving.number
-    action = "version:stage:rolled-back" if step.is_rollback else "version:stage:changed"
-    _record_shift(work, caller, action, version, moved, why, step.reason)
-    if REASON_TAG in version.tags:
-        _spend_reason(work, caller, version)
-    slot = stage_slot(step.target)
-    return Result(
-        End.MOVED,
-        _again(work, version),
-        step.target,
-        moved.epochs.get(slot, 0),
-        _told(version, step, moves),
-        decision,
-        approved_by.id if approved_by else None,
-    )
-
-
-def _told(version: Version, step: _Step, moves: Sequence[Move]) -> str:
-    displaced = len(moves) - 1
-    tail = f"; {displaced} displaced" if displaced else ""
-    return f"{version.model_name}/{version.number}: {version.stage} -> {step.target}{tail}"
-
-
-def _followers(work: Work, step: _Step) -> list[AliasMove]:
-    """The aliases that come along: those the policy says follow the stage, and `champion` of
-    whoever a rollback sends away.
-
-    When the version leaves a stage that an alias follows, the alias must not go on naming it.
-    """
-    version, policy = step.version, step.policy
-    follows = dict(policy.aliases) if policy else {}
-    moves = [AliasMove(a, version.id) for a, stage in follows.items() if stage == step.target]
-    moves += [
-        AliasMove(alias, None)
-        for alias in version.aliases
-        if follows.get(alias) == version.stage and follows[alias] != step.target
-    ]
-    if step.leaving and DEFAULT_ALIAS not in follows:
-        holder = work.slots.alias_holder(version.model_id, DEFAULT_ALIAS)
-        if holder == step.leaving.version_id:
-            moves.append(AliasMove(DEFAULT_ALIAS, version.id))
-    return moves
-
-
-def _spend_reason(work: Work, caller: Caller, version: Version) -> None:
-    """A reason given by a tag is for one step; left there it would speak for the next one too."""
-    work.versions.delete_tag(version.id, REASON_TAG)
-    work.record(
-        caller,
-        Event("version:tag:deleted", object=subject(version), after={"untagged": [REASON_TAG]}),
-        model_id=version.model_id,
-    )
-
-
-def _void_overtaken(
-    work: Work, version_ids: list[int], moved: Shift, approved: Request | None = None
-) -> list[dict[str, Any]]:
-    closed: list[dict[str, Any]] = []
-    if approved:
-        closed += _close(work, [approved], Status.APPROVED, "Approved, and carried out.")
-    stale = work.governance.pending(version_ids)
-    return closed + _close(work, stale, Status.VOID, "The version has moved since.")
-
-
-def _close(
-    work: Work, requests: Sequence[Request], status: Status, closing: str
-) -> list[dict[str, Any]]:
-    for closed in requests:
-        work.governance.close_request(closed.id, status, closing, work.now_ms)
-    return [{"id": closed.id, "status": status.value} for closed in requests]
+    return Result(End.UNCHANGED, again(work, version), target, epoch)
 
 
 def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str) -> Result:
-    closed = _close(work, [asked], Status.VOID, why)
+    closed = close_requests(work, [asked], Status.VOID, why)
     work.record(
         caller,
         Event(
@@ -520,7 +251,7 @@ def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str
 
 
 def _reject(work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version) -> Result:
-    closed = _close(work, [asked], Status.REJECTED, f"Rejected: {ballot.comment}")
+    closed = close_requests(work, [asked], Status.REJECTED, f"Rejected: {ballot.comment}")
     _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed}, {})
     message = f"Request {asked.id} is rejected by {ballot.voter}: {ballot.comment}"
     return _answer(work, End.REJECTED, version, asked, message)
@@ -550,45 +281,6 @@ def _record_vote(
         ),
         model_id=asked.model_id,
     )
-
-
-def _record_shift(
-    work: Work,
-    caller: Caller,
-    action: str,
-    version: Version,
-    moved: Shift,
-    why: dict[str, Any] | None = None,
-    reason: str = "",
-) -> None:
-    event = Event(
-        action,
-        object=subject(version),
-        before=moved.before,
-        after=moved.after,
-        why=why or {},
-        texts={"reason": reason} if reason else {},
-    )
-    work.record(caller, event, model_id=version.model_id)
-
-
-def subject(version: Version) -> dict[str, Any]:
-    """A version as the journal names it: by ids and by what it is made of."""
-    return {
-        "model": version.model_id,
-        "name": version.model_name,
-        "version": version.number,
-        "manifest": version.manifest,
-    }
-
-
-def _grounds(decision: Decision) -> dict[str, Any]:
-    return {
-        "outcome": decision.outcome.value,
-        "policy": decision.policy_digest,
-        "evidence": decision.evidence_digest,
-        "gates": [{"gate": v.gate, "outcome": v.outcome.value} for v in decision.verdicts],
-    }
 
 
 def _answer(
@@ -658,9 +350,3 @@ def _check_text(text: str, field: str) -> None:
 def _reason(version: Version, given: str) -> str:
     _check_text(given, "reason")
     return (given.strip() or version.tags.get(REASON_TAG, "").strip())[:REASON_LIMIT]
-
-
-def _again(work: Work, version: Version) -> Version:
-    fresh = work.versions.by_id(version.id)
-    assert fresh is not None
-    return fresh

@@ -15,8 +15,8 @@ from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
 from modelkeep.services import policies, sources
+from modelkeep.services.catalog import locate, model_id_of, subject
 from modelkeep.services.placement import release
-from modelkeep.services.promotion import locate, model_id_of, subject
 
 DESCRIPTION_LIMIT = 100_000  # characters
 MODEL_TAG_LIMIT = 5_000

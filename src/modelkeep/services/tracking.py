@@ -15,6 +15,7 @@ from modelkeep.domain import tracking as rules
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.locations import beneath
+from modelkeep.domain.names import check_text
 from modelkeep.domain.nicknames import nickname
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import (
@@ -54,6 +55,7 @@ def create_run(
     """A running run; without a name it gets a random one. Raises NotFound, InvalidInput."""
     for index, (key, value) in enumerate(tags.items()):
         rules.check_run_tag(key, value, f"tags[{index}]")
+    check_text(user_id, "user_id", rules.USER_ID_LIMIT)
     experiment = active_experiment(work, experiment_id)
     name = _agreed_name(name, tags.get(RUN_NAME_TAG, "")) or nickname(secrets.randbits(64))
     rules.check_run_tag(RUN_NAME_TAG, name)
@@ -275,6 +277,7 @@ def create_logged_model(
     """A pending one; without a name it gets a random one. Raises NotFound, InvalidInput."""
     given = _checked_params(params)
     _check_model_tags(tags)
+    check_text(model_type or "", "model_type", rules.MODEL_TYPE_LIMIT)
     name = rules.check_logged_model_name(name or nickname(secrets.randbits(64)))
     experiment = active_experiment(work, experiment_id)
     if source_run_id is not None:

@@ -192,5 +192,3 @@ async def find_for_page(app: App, scope: Scope) -> File:
     if root is None:
         raise NotFound(f"No such artifact: '{path}'")
     return await app.read(artifacts.find, f"{root}/{path}")
-
-

@@ -195,8 +195,9 @@ async def create(app: App, caller: Caller, request: CreateModel) -> Message:
 
 
 async def get(app: App, caller: Caller, request: GetModel) -> Message:
+    # No point read: a model may have thousands of points.
     model = await app.read(
-        tracking.get_logged_model, request.model_id, deleted=request.allow_deleted, point=True
+        tracking.get_logged_model, request.model_id, deleted=request.allow_deleted
     )
     return _answer(model)
 

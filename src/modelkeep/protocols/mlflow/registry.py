@@ -219,9 +219,7 @@ async def search_models(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, MODELS_PAGE, MODELS_LIMIT)
     offset = page_offset(request.page_token)
     where = filters.parse_filter(request.filter, filters.MODELS)
-    order = (
-        filters.parse_order_by(request.order_by, filters.MODELS) or filters.MODELS.default_order
-    )
+    order = filters.parse_order_by(request.order_by, filters.MODELS) or filters.MODELS.default_order
     found = await app.read(registry.search_models, where, order, size + 1, offset)
     return ModelsAnswer(
         registered_models=[render_model(model, latest) for model, latest in found[:size]],
@@ -316,9 +314,7 @@ async def delete_version(app: App, caller: Caller, request: VersionKey) -> Messa
 
 
 async def set_version_tag(app: App, caller: Caller, request: TagVersion) -> Message:
-    await app.write(
-        registry.set_version_tag, caller, *_key(request), request.key, request.value
-    )
+    await app.write(registry.set_version_tag, caller, *_key(request), request.key, request.value)
     return Empty()
 
 

@@ -223,21 +223,19 @@ def _proxy(app: App, prefix: str) -> Handle:
 
 
 def _page_download(app: App) -> Handle:
-    async def handle(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         file = await artifacts.find_for_page(app, scope)
         await artifacts.download(app, file, file.path.rsplit("/", 1)[-1], send)
 
     return handle
 
 
-async def _server_info(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+async def _server_info(scope: Scope, receive: Receive, send: Send) -> None:
     await _answer(send, 200, _encode(_SERVER_INFO))
 
 
-async def _version(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+async def _version(scope: Scope, receive: Receive, send: Send) -> None:
     body = COMPATIBLE_VERSION.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-

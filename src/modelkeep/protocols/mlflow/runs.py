@@ -324,7 +324,8 @@ async def create(app: App, caller: Caller, request: CreateRun) -> Message:
 
 
 async def get(app: App, caller: Caller, request: RunKey) -> Message:
-    run = await app.read(tracking.get_run, _run_id(request), point=True)
+    # No point read: a run may have thousands of metrics.
+    run = await app.read(tracking.get_run, _run_id(request))
     return RunAnswer(run=render(run))
 
 

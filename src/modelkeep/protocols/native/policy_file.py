@@ -15,7 +15,8 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
             raise yaml.MarkedYAMLError(
-                problem="references (*name) are not allowed in a policy", problem_mark=event.start_mark
+                problem="references (*name) are not allowed in a policy",
+                problem_mark=event.start_mark,
             )
         return super().compose_node(parent, index)
 

@@ -6,17 +6,18 @@ waits (202 would do as well, but scripts read `result`), and 403 or 409 when it 
 
 import logging
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import Parameter
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
 from modelkeep.domain.events import instant
-from modelkeep.protocols.http import caller_of
+from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.native import errors, policy_file, schemas
 from modelkeep.protocols.native.schemas import (
     Ballot,
@@ -45,14 +46,14 @@ def router(app: App, now_ms: Any) -> Router:
     async def promote(request: _Http, data: Promote) -> Response[ResultView]:
         """Asks for a version to move into a stage."""
         order = Order(data.model, data.version, data.stage, data.reason, epoch=data.epoch)
-        return _answer(await app.write(promotion.request, caller_of(request.scope), order))
+        return _answer(await app.write(promotion.request, _caller(request), order))
 
     @post("/rollbacks", status_code=200)
     async def roll_back(request: _Http, data: Rollback) -> Response[ResultView]:
         """Returns a stage to the version it held before."""
         result = await app.write(
             promotion.roll_back,
-            caller_of(request.scope),
+            _caller(request),
             data.model,
             data.reason,
             stage=data.stage,
@@ -62,7 +63,7 @@ def router(app: App, now_ms: Any) -> Router:
 
     @get("/requests")
     async def list_requests(status: str | None = None) -> list[RequestView]:
-        """Approval requests, newest first; `status` keeps those pending, approved, rejected, void."""
+        """Approval requests, newest first: all, or those of one `status`."""
         found = await app.read(requests.listing, _status(status))
         return [schemas.view_request(*row, now_ms()) for row in found]
 
@@ -88,7 +89,7 @@ def router(app: App, now_ms: Any) -> Router:
     ) -> Response[ResultView]:
         result = await app.write(
             promotion.vote,
-            caller_of(request.scope),
+            _caller(request),
             request_id,
             approves=approves,
             comment=ballot.comment,
@@ -132,9 +133,7 @@ def router(app: App, now_ms: Any) -> Router:
     async def apply_policy(request: _Http, data: PolicyFile) -> schemas.AppliedView:
         """Puts a policy in force."""
         document = policy_file.parse(data.source)
-        applied = await app.write(
-            policies.apply, caller_of(request.scope), document, data.source
-        )
+        applied = await app.write(policies.apply, _caller(request), document, data.source)
         return schemas.view_applied(applied)
 
     @get("/policy")
@@ -165,6 +164,10 @@ def router(app: App, now_ms: Any) -> Router:
     )  # fmt: skip
 
 
+def _caller(request: _Http) -> Caller:
+    return caller_of(cast("Scope", request.scope))
+
+
 def parse_time(text: str) -> int:
     """Milliseconds since the epoch of an ISO 8601 time; one without a zone is UTC."""
     try:
@@ -190,12 +193,12 @@ def _answer(result: Result) -> Response[ResultView]:
     return Response(schemas.view_result(result), status_code=_STATUS.get(result.end, 200))
 
 
-def _refuse(request: _Http, error: ModelkeepError) -> Response[dict[str, str]]:  # noqa: ARG001
+def _refuse(request: _Http, error: ModelkeepError) -> Response[dict[str, str]]:
     status, code = errors.status_and_code(type(error))
     return Response({"error": code, "message": error.message}, status_code=status)
 
 
-def _reject_call(request: _Http, error: HTTPException) -> Response[dict[str, str]]:  # noqa: ARG001
+def _reject_call(request: _Http, error: HTTPException) -> Response[dict[str, str]]:
     """What the framework found wrong with the call itself: a missing field, an unknown path."""
     details = "; ".join(
         f"{d.get('key', '?')}: {d.get('message', '')}" if isinstance(d, dict) else str(d)
@@ -207,7 +210,7 @@ def _reject_call(request: _Http, error: HTTPException) -> Response[dict[str, str
 
 
 def _fail(request: _Http, error: Exception) -> Response[dict[str, str]]:
-    request_id = request.scope["modelkeep.request_id"]  # type: ignore[typeddict-item]
+    request_id = cast("Scope", request.scope)["modelkeep.request_id"]
     _log.error("request %s failed", request_id, exc_info=error)
     message = f"Internal error; request id {request_id}."
     return Response({"error": "internal", "message": message}, status_code=500)

@@ -34,8 +34,12 @@ class Db(Protocol):
 class Dialect(Protocol):
     """One database: how to connect, and how its SQL is spelt where it differs."""
 
-    name: str
-    point_reads_in_loop: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def point_reads_in_loop(self) -> bool:
+        """Whether a look-up by key is so quick that a thread would cost more."""
+        ...
 
     @property
     def migration_url(self) -> str:
@@ -164,7 +168,7 @@ class Postgres:
             connect_timeout=int(LOCK_WAIT_S),
             application_name="modelkeep",
         )
-        connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{LOCK_WAIT_S}s",))
         connection.execute("SET timezone = 'UTC'")
         if read_only:
             connection.execute("SET default_transaction_read_only = on")

@@ -59,7 +59,7 @@ class Reader:
     def _end(self, work: SqlWork) -> None:
         try:
             work.db.run("ROLLBACK")
-        except Exception:
+        except Exception:  # noqa: BLE001
             # The connection broke under the read, whose own error is the one to report.
             self._local.work = None
             self._opened.remove(work)

@@ -69,7 +69,8 @@ class SqlModels:
 
     def add(self, name: str, description: str, at_ms: int) -> int:
         row = self._db.one(
-            "INSERT INTO models (project_id, name, description, next_number, created_ms, updated_ms)"
+            "INSERT INTO models"
+            " (project_id, name, description, next_number, created_ms, updated_ms)"
             " VALUES (?, ?, ?, 1, ?, ?) RETURNING id",
             self._project_id,
             name,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.storage.sql.dialects import Dialect
 
+INDEXED_CHARS = 100  # of a value; the migrations index as many
 _PLAIN = frozenset(("=", "!=", "<", "<=", ">", ">="))
 
 
@@ -82,8 +83,11 @@ def holds(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Compa
     if not pairs.indexed:
         return having(project_id, pairs, key, test)
     if op == "=":
-        narrow = "substr(value, 1, 100) = substr(?, 1, 100)"
-        test = Fragment(f"{narrow} AND {test.sql}", (comparison.value, *test.params))
+        # NOTE: the start of the value must be cut here: SQLite does not use the index when the
+        # other side of the comparison is an expression too.
+        start = str(comparison.value)[:INDEXED_CHARS]
+        narrow = f"substr(value, 1, {INDEXED_CHARS}) = ?"
+        test = Fragment(f"{narrow} AND {test.sql}", (start, *test.params))
     sql = f"SELECT {pairs.owner} FROM {pairs.table} WHERE project_id = ? AND key = ? AND {test.sql}"
     return Fragment(f"{pairs.row} IN ({sql})", (project_id, key, *test.params))
 

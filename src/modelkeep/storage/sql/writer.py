@@ -127,7 +127,7 @@ class Writer:
                 _run_job(work, job)
             work.journal.close()
             work.db.run("COMMIT")
-        except Exception as error:  # the outermost loop: whatever it was, the callers hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes was not committed", len(batch))
             self._abandon(batch, error)
             return
@@ -155,7 +155,7 @@ class Writer:
         if work is not None:
             try:
                 work.db.close()
-            except Exception:
+            except Exception:  # noqa: BLE001 - it failed already, and is gone either way
                 _log.warning("a failed connection did not close cleanly", exc_info=True)
 
 
@@ -165,7 +165,7 @@ def _run_job(work: SqlWork, job: _Job) -> None:
     work.db.run("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the outermost handler of a use case
         if not isinstance(error, ModelkeepError):
             _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
         job.error = error

@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the pending steps on the connection that `schema.upgrade` hands it."""
+"""Alembic's entry point: runs the pending steps on the connection that `schema` hands it."""
 
 from alembic import context
 

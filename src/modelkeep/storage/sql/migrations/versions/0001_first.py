@@ -58,7 +58,8 @@ CREATE TABLE version_tags (
   project_id {int} NOT NULL, version_id {int} NOT NULL REFERENCES versions (id),
   key {text} NOT NULL, value {text} NOT NULL,
   PRIMARY KEY (project_id, version_id, key)) {end};
-CREATE INDEX version_tags_value ON version_tags (project_id, key, substr(value, 1, 100), version_id);
+CREATE INDEX version_tags_value
+  ON version_tags (project_id, key, substr(value, 1, 100), version_id);
 
 CREATE TABLE slots (
   id {id}, project_id {int} NOT NULL, model_id {int} NOT NULL REFERENCES models (id),

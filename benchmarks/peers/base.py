@@ -1,0 +1,113 @@
+"""A server that speaks MLflow's registry API, as the measurements see it."""
+
+import abc
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.plan import Catalogue
+
+START_LIMIT_S = 180.0
+STOP_LIMIT_S = 20.0
+
+
+class PeerFailed(Exception):
+    """A server did not start; the message ends with the tail of its log."""
+
+
+class Peer(abc.ABC):
+    """A server on the loopback with its data in a folder of its own, which outlives a stop."""
+
+    name: str
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abc.abstractmethod
+    def command(self) -> list[str]:
+        """What starts it in the foreground, on `self.port` of the loopback."""
+
+    @abc.abstractmethod
+    def seed(self, catalogue: Catalogue) -> None:
+        """Fills an empty server before it's measured. It's stopped before, and after."""
+
+    def environment(self) -> dict[str, str]:
+        return {k: v for k, v in os.environ.items() if not k.startswith(("MODELKEEP_", "MLFLOW_"))}
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Peer"]:
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    def start(self) -> float:
+        """Seconds until the first `GET /health` that answers 200."""
+        began = time.perf_counter()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that `stop` reaches every process of it, and no other
+            )
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
+                self.stop()
+                raise PeerFailed(f"{self.name} did not start. Its log ends:\n{self.log()[-2000:]}")
+            time.sleep(0.005)
+        return time.perf_counter() - began
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_LIMIT_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # whoever did not go along with it
+        process.wait()
+
+    def log(self) -> str:
+        """What it has said since it was last started."""
+        return self._log.read_text(errors="replace")
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "server.log"
+
+    def _is_healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

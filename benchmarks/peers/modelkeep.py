@@ -1,0 +1,54 @@
+"""modelkeep itself, on SQLite or PostgreSQL. Seeded through its own API, which takes seconds."""
+
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.load import Client
+from benchmarks.peers.base import Peer
+from benchmarks.plan import Catalogue
+
+_SEEDING_THREADS = 16  # they share the writer's commits
+
+
+class Modelkeep(Peer):
+    """`modelkeep serve`, by the Python that runs the suite."""
+
+    def __init__(self, folder: Path, database_url: str = "", name: str = "modelkeep") -> None:
+        super().__init__(folder)
+        self.name = name
+        self._database = ["--database-url", database_url] if database_url else []
+
+    def command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "modelkeep", "serve", "--host", "127.0.0.1"),
+            *("--port", str(self.port), "--data-dir", str(self.folder / "data"), *self._database),
+        ]
+
+    def seed(self, catalogue: Catalogue) -> None:
+        def share(first: int) -> None:
+            client = Client(self.url)
+            for index in range(first, catalogue.models, _SEEDING_THREADS):
+                _seed_model(client, catalogue, catalogue.model(index))
+            client.close()
+
+        with self.running(), ThreadPoolExecutor(_SEEDING_THREADS) as threads:
+            list(threads.map(share, range(_SEEDING_THREADS)))
+
+    def tally(self) -> tuple[int, int] | None:
+        """(changes, commits) since it was last started, if it is stopped: its last words."""
+        said = re.search(r"(\d+) changes in (\d+) commits", self.log())
+        return (int(said[1]), int(said[2])) if said else None
+
+
+def _seed_model(client: Client, catalogue: Catalogue, model: str) -> None:
+    client.call("POST", "/registered-models/create", {"name": model})
+    for number in range(1, catalogue.versions + 1):
+        tags = [{"key": "git", "value": f"{model}-{number}"}]
+        body = {"name": model, "source": f"s3://b/{model}/{number}", "tags": tags}
+        client.call("POST", "/model-versions/create", body)
+    for index in range(catalogue.aliases):
+        version = str(catalogue.holder(index))
+        body = {"name": model, "alias": catalogue.alias(index), "version": version}
+        client.call("POST", "/registered-models/alias", body)

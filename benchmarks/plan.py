@@ -1,0 +1,48 @@
+"""How much is measured, and what one measurement yields."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is registered before the load begins: `models` x `aliases` aliases altogether."""
+
+    models: int = 500
+    versions: int = 4  # of each model
+    aliases: int = 20  # of each model
+
+    def model(self, index: int) -> str:
+        return f"model-{index}"
+
+    def alias(self, index: int) -> str:
+        return f"alias-{index}"
+
+    def holder(self, alias_index: int) -> int:
+        """The number of the version that an alias points to at first."""
+        return alias_index % self.versions + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Bounds of a run. Everyone is measured once a round, in turn; medians are quoted."""
+
+    rounds: int = 3
+    load_s: int = 5  # of each load
+    settle_s: float = 5.0  # of idling before memory is read
+    connections: tuple[int, ...] = (1, 16, 64)
+    catalogue: Catalogue = field(default_factory=Catalogue)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One number of one server in one round.
+
+    `rate` says whether more is better: then a ratio is ours by the peer's, else the peer's by ours.
+    """
+
+    measurement: str  # "alias: 16 connections"
+    server: str
+    value: float
+    unit: str
+    rate: bool
+    detail: dict[str, float] = field(default_factory=dict)  # p50_ms, p99_ms, …

@@ -1,0 +1,41 @@
+"""Finds living models and versions, and names them as the journal does."""
+
+from typing import Any
+
+from modelkeep.domain.errors import NotFound
+from modelkeep.domain.models import Version
+from modelkeep.ports.work import Work
+
+
+def model_id_of(work: Work, name: str) -> int:
+    """Raises NotFound in MLflow's words."""
+    model_id = work.models.find(name)
+    if model_id is None:
+        raise NotFound(f"Registered Model with name={name} not found")
+    return model_id
+
+
+def locate(work: Work, model: str, number: int) -> Version:
+    """A living version. Raises NotFound in MLflow's words."""
+    model_id = work.models.find(model)
+    version = work.versions.get(model_id, number) if model_id else None
+    if version is None:
+        raise NotFound(f"Model Version (name={model}, version={number}) not found")
+    return version
+
+
+def again(work: Work, version: Version) -> Version:
+    """The version as it is now."""
+    fresh = work.versions.by_id(version.id)
+    assert fresh is not None
+    return fresh
+
+
+def subject(version: Version) -> dict[str, Any]:
+    """A version as the journal names it: by ids and by what it is made of."""
+    return {
+        "model": version.model_id,
+        "name": version.model_name,
+        "version": version.number,
+        "manifest": version.manifest,
+    }
