@@ -217,18 +217,20 @@ class Story:
         self.bob.modelkeep("audit", "verify")
         copy = self.folder / "copy"
         copy.mkdir()
-        with closing(sqlite3.connect(self.server.data_dir / "modelkeep.db")) as source:
-            with closing(sqlite3.connect(copy / "modelkeep.db")) as target:
-                source.backup(target)
-                (index,) = target.execute(
-                    "SELECT max(idx) FROM journal_leaves WHERE CAST(body AS TEXT) LIKE '%rolled-back%'"
-                ).fetchone()
-                target.execute(
-                    "UPDATE journal_leaves SET body = CAST(replace(CAST(body AS TEXT),"
-                    " '\"version\":1', '\"version\":2') AS BLOB) WHERE idx = ?",
-                    (index,),
-                )
-                target.commit()
+        with (
+            closing(sqlite3.connect(self.server.data_dir / "modelkeep.db")) as source,
+            closing(sqlite3.connect(copy / "modelkeep.db")) as target,
+        ):
+            source.backup(target)
+            (index,) = target.execute(
+                "SELECT max(idx) FROM journal_leaves WHERE CAST(body AS TEXT) LIKE '%rolled-back%'"
+            ).fetchone()
+            target.execute(
+                "UPDATE journal_leaves SET body = CAST(replace(CAST(body AS TEXT),"
+                " '\"version\":1', '\"version\":2') AS BLOB) WHERE idx = ?",
+                (index,),
+            )
+            target.commit()
         note(f"In the copy, entry {index} (the rollback) now says version 2 instead of 1.")
         shown = self.bob.modelkeep("audit", "verify", "--data-dir", str(copy), expect=2)
         insist(f"The first bad entry is {index}." in shown, f"entry {index} is named")
@@ -321,9 +323,10 @@ def stop(why: str) -> NoReturn:
 
 
 def say_kept(server: Server, folder: Path) -> None:
-    console.print(f"\nThe server is still up: [bold]{server.url}[/]  (process {server.process.pid})")
+    pid = server.process.pid
+    console.print(f"\nThe server is still up: [bold]{server.url}[/]  (process {pid})")
     console.print(f"  export MLFLOW_TRACKING_URI={server.url} MODELKEEP_URL={server.url}")
-    console.print(f"  its data: {folder}; stop it with: kill {server.process.pid}")
+    console.print(f"  its data: {folder}; stop it with: kill {pid}")
 
 
 if __name__ == "__main__":

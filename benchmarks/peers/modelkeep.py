@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.load import Client
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import Peer, PeerFailed
 from benchmarks.plan import Catalogue
 
 _SEEDING_THREADS = 16  # they share the writer's commits
@@ -36,10 +36,12 @@ class Modelkeep(Peer):
         with self.running(), ThreadPoolExecutor(_SEEDING_THREADS) as threads:
             list(threads.map(share, range(_SEEDING_THREADS)))
 
-    def tally(self) -> tuple[int, int] | None:
-        """(changes, commits) since it was last started, if it is stopped: its last words."""
+    def tally(self) -> tuple[int, int]:
+        """(changes, commits) of the last time that it ran: the server's last words."""
         said = re.search(r"(\d+) changes in (\d+) commits", self.log())
-        return (int(said[1]), int(said[2])) if said else None
+        if said is None:
+            raise PeerFailed(f"It didn't tell its commits. Its log ends:\n{self.log()[-2000:]}")
+        return int(said[1]), int(said[2])
 
 
 def _seed_model(client: Client, catalogue: Catalogue, model: str) -> None:

@@ -35,15 +35,15 @@ class SystemClock:
 class Running:
     """An application with its threads and connections; `close` finishes what is under way."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
         schema.ensure(dialect)
-        clock = SystemClock()
+        clock = clock or SystemClock()
         self.writer = Writer(dialect, clock)
-        self._reader = Reader(dialect, clock)
-        self.app = App(self._reader, self.writer, DiskBlobs(settings.data_dir))
+        self.reader = Reader(dialect, clock)
+        self.app = App(self.reader, self.writer, DiskBlobs(settings.data_dir))
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
             target=self._keep_house, args=(dialect,), name="housekeeper", daemon=True
@@ -54,7 +54,7 @@ class Running:
         self._stopping.set()
         self._housekeeper.join()
         self.writer.close()
-        self._reader.close()
+        self.reader.close()
         self._lock.close()
 
     def _keep_house(self, dialect: Dialect) -> None:

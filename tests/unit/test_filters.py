@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.protocols.mlflow import filters
-from modelkeep.protocols.mlflow.filters import (
+from modelkeep.protocols.mlflow.filters import parse_filter, parse_order_by
+from modelkeep.protocols.mlflow.grammars import (
     EXPERIMENTS,
     LOGGED_MODELS,
     MODELS,
     RUNS,
     VERSIONS,
     Grammar,
-    parse_filter,
-    parse_order_by,
 )
 
 GRAMMARS = [EXPERIMENTS, RUNS, LOGGED_MODELS, MODELS, VERSIONS]

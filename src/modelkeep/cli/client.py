@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
+API = "/api/modelkeep/v1"
 REFUSED, WAITING, UNREACHABLE = 1, 2, 3
 
 _TIMEOUT_S = 60.0
@@ -23,9 +25,25 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return self._call("POST", path, json=given)
 
-    def lines(self, path: str) -> list[dict[str, Any]]:
-        """An answer of JSON lines."""
-        return [json.loads(line) for line in self._send("GET", path).text.splitlines()]
+    def lines(self, path: str) -> Iterator[dict[str, Any]]:
+        """An answer of JSON lines, read as they come."""
+        import httpx
+
+        try:
+            with self._http() as http, http.stream("GET", f"{self._url}{API}{path}") as answer:
+                if not answer.is_success:
+                    fail(f"{self._url} answered {answer.status_code}.")
+                for line in answer.iter_lines():
+                    yield json.loads(line)
+        except httpx.HTTPError as error:
+            fail(f"No answer from {self._url}: {error}.", UNREACHABLE)
+
+    def _http(self) -> Any:
+        import httpx
+
+        auth = (self._user, "-") if self._user else None
+        # The server is the one named; a proxy in the environment is not asked.
+        return httpx.Client(trust_env=False, timeout=_TIMEOUT_S, auth=auth)
 
     def _call(self, method: str, path: str, **kwargs: Any) -> Any:
         return self._send(method, path, **kwargs).json()
@@ -33,11 +51,9 @@ class Client:
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         import httpx
 
-        auth = (self._user, "-") if self._user else None
         try:
-            # The server is the one named; a proxy in the environment is not asked.
-            with httpx.Client(trust_env=False, timeout=_TIMEOUT_S, auth=auth) as http:
-                answer = http.request(method, f"{self._url}/api/modelkeep/v1{path}", **kwargs)
+            with self._http() as http:
+                answer = http.request(method, f"{self._url}{API}{path}", **kwargs)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             fail(f"No answer from {self._url}: {error}. Is `modelkeep serve` running?", UNREACHABLE)
         if answer.is_success or "result" in _body(answer):

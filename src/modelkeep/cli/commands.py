@@ -12,6 +12,7 @@ app = typer.Typer(
     name="modelkeep",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="A model registry that keeps its word.\n\n"
     "Start a server with `modelkeep serve`, point MLFLOW_TRACKING_URI at it, and govern what "
@@ -19,8 +20,16 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 refused or in error, 2 waiting for an approval, 3 no answer from the "
     "server, 64 wrong usage.",
 )
-policy_app = typer.Typer(no_args_is_help=True, help="Apply and show the policy in force.")
-audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the journal.")
+policy_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Apply and show the policy in force.",
+)
+audit_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Read and verify the journal.",
+)
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 

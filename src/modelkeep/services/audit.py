@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from modelkeep.ports.work import Work
 
@@ -36,6 +36,7 @@ def export(work: Work) -> Iterator[dict[str, Any]]:
     yield {"kind": "end"}
 
 
-def export_text(work: Work) -> str:
-    """The export as lines of JSON."""
-    return "".join(json.dumps(line) + "\n" for line in export(work))
+def write_export(work: Work, file: IO[bytes]) -> None:
+    """Writes the export to a file, as lines of JSON."""
+    for line in export(work):
+        file.write(json.dumps(line).encode() + b"\n")

@@ -15,7 +15,7 @@ Rules beyond what a policy says:
 from dataclasses import dataclass
 from typing import Any
 
-from modelkeep.domain import approvals, policies
+from modelkeep.domain import approvals, names, policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
@@ -99,7 +99,11 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
 def set_alias(
     work: Work, caller: Caller, model: str, alias: str, number: int, epoch: int | None = None
 ) -> Result:
-    """Points an alias at a version. One that follows a stage is a promotion into that stage."""
+    """Points an alias at a version. One that follows a stage is a promotion into that stage.
+
+    Raises InvalidInput for a name that no alias may have, NotFound, StaleRevision.
+    """
+    names.check_alias(alias)
     version = locate(work, model, number)
     policy = in_force(work)
     follows = policy.alias_stage(alias) if policy else None

@@ -185,7 +185,7 @@ def test_runs_are_searched_filtered_ordered_and_paged(mlflow: Client, server: Se
         mlflow.set_experiment("iris")
         client = MlflowClient()
         for number, acc in enumerate([0.5, 0.9, math.nan, 0.7]):
-            run = client.create_run("1", start_time=number, run_name=f"r{number}")
+            run = client.create_run("1", start_time=number + 1, run_name=f"r{number}")
             client.log_metric(run.info.run_id, "val acc", acc)
             client.log_param(run.info.run_id, "lr", f"0.{number}")
             client.set_tag(run.info.run_id, "odd", str(number % 2 == 1))
@@ -199,7 +199,7 @@ def test_runs_are_searched_filtered_ordered_and_paged(mlflow: Client, server: Se
         assert names() == ["bare", "r3", "r2", "r1", "r0"]
         assert names("metrics.`val acc` > 0.6") == ["r3", "r1"]
         assert names("metrics.`val acc` > 0.6 and params.lr = '0.1'") == ["r1"]
-        assert names("tags.odd = 'True' AND attributes.start_time < 3") == ["r1"]
+        assert names("tags.odd = 'True' AND attributes.start_time < 4") == ["r1"]
         assert names("attributes.run_name LIKE 'r%' AND params.lr != '0.0'") == ["r3", "r2", "r1"]
         assert names(f"attributes.run_id IN ('{bare.info.run_id}')") == ["bare"]
         assert names(order_by=["metrics.`val acc` DESC"]) == ["r1", "r3", "r0", "r2", "bare"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
-from modelkeep.protocols.mlflow import filters
+from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.wire import (
     Empty,
     Int64,
@@ -157,8 +157,8 @@ async def get_by_name(app: App, caller: Caller, request: ExperimentName) -> Mess
 async def search(app: App, caller: Caller, request: SearchExperiments) -> Message:
     size = page_size(request.max_results or None, PAGE, LIMIT)
     offset = page_offset(request.page_token)
-    where = filters.parse_filter(request.filter, filters.EXPERIMENTS)
-    grammar = filters.EXPERIMENTS
+    where = filters.parse_filter(request.filter, grammars.EXPERIMENTS)
+    grammar = grammars.EXPERIMENTS
     order = filters.parse_order_by(request.order_by, grammar) or grammar.default_order
     stages = parse_view(request.view_type)
     found = await app.read(experiments.search_experiments, stages, where, order, size + 1, offset)

@@ -14,174 +14,18 @@ don't backtrack (`++`, `*+`), and the first character that begins no token ends 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import NoReturn
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Comparison, Order
+from modelkeep.protocols.mlflow.grammars import LISTS, NULLS, OPERATORS, Grammar, Kind
 
 TEXT_LIMIT_BYTES = 64 * 1024
 COMPARISONS_LIMIT = 100
 PATTERN_LIMIT_BYTES = 50_000  # SQLite takes no longer pattern for LIKE
 NUMBER_LIMIT = 100  # characters; Python refuses to read integers of thousands of digits
 ORDER_LIMIT = 50  # each may be a join, and SQLite joins at most 64 tables
-
-_NUMERIC = ("=", "!=", "<", "<=", ">", ">=")
-_TEXTUAL = ("=", "!=", "LIKE", "ILIKE")
-_LISTS = ("IN", "NOT IN")
-_NULLS = ("IS NULL", "IS NOT NULL")
-
-
-# -- grammars ----------------------------------------------------------------------------------
-
-
-class Kind(Enum):
-    """What is compared."""
-
-    TEXT = auto()
-    LISTED = auto()  # text, or a list of texts
-    ID = auto()  # digits in quotes, or a list of them
-    NUMBER = auto()
-    INTEGER = auto()  # with or without quotes
-    METRIC = auto()
-
-
-_OPERATORS = {
-    Kind.TEXT: _TEXTUAL,
-    Kind.LISTED: (*_TEXTUAL, *_LISTS),
-    Kind.ID: ("=", "!=", *_LISTS),
-    Kind.NUMBER: _NUMERIC,
-    Kind.INTEGER: _NUMERIC,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """What may be searched of one noun.
-
-    `fields` gives the operators of each field but "attribute". `default_order` is what MLflow
-    sorts by when it is told nothing. The texts are templates of messages.
-    """
-
-    attributes: Mapping[str, Kind]
-    fields: Mapping[str, tuple[str, ...]]
-    order_keys: frozenset[str]
-    default_order: tuple[Order, ...]
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    order_fields: frozenset[str] = frozenset(("attribute",))
-    order_keys_may_repeat: bool = False
-    bad_operator: str = "Invalid comparator '{op}' not one of '{ops}'"
-    bad_order_key: str = "Invalid attribute key '{key}' specified. Valid keys are '{keys}'"
-
-
-def _attribute_order(*terms: str) -> tuple[Order, ...]:
-    pairs = (term.split() for term in terms)
-    return tuple(Order("attribute", key, direction == "ASC") for key, direction in pairs)
-
-
-EXPERIMENTS = Grammar(
-    attributes={
-        "name": Kind.TEXT,
-        "experiment_id": Kind.ID,
-        "creation_time": Kind.INTEGER,
-        "last_update_time": Kind.INTEGER,
-    },
-    fields={"tag": (*_TEXTUAL, *_NULLS)},
-    order_keys=frozenset(("name", "experiment_id", "creation_time", "last_update_time")),
-    default_order=_attribute_order("creation_time DESC", "experiment_id ASC"),
-    order_keys_may_repeat=True,
-)
-
-_RUN_ATTRIBUTES = {
-    "run_id": Kind.LISTED,
-    "run_name": Kind.TEXT,
-    "user_id": Kind.TEXT,
-    "status": Kind.TEXT,
-    "start_time": Kind.NUMBER,
-    "end_time": Kind.NUMBER,
-    "artifact_uri": Kind.TEXT,
-}
-
-RUNS = Grammar(
-    attributes=_RUN_ATTRIBUTES,
-    fields={
-        "tag": (*_TEXTUAL, *_NULLS),
-        "param": (*_TEXTUAL, *_NULLS),
-        "metric": _NUMERIC,
-        "dataset": (*_TEXTUAL, *_LISTS),
-    },
-    aliases={
-        "created": "start_time",
-        "Created": "start_time",
-        "run name": "run_name",
-        "Run name": "run_name",
-        "Run Name": "run_name",
-    },
-    order_keys=frozenset(_RUN_ATTRIBUTES),
-    order_fields=frozenset(("attribute", "tag", "param", "metric")),
-    default_order=_attribute_order("start_time DESC", "run_id ASC"),
-)
-
-_LOGGED_MODEL_ATTRIBUTES = {
-    "name": Kind.LISTED,
-    "model_id": Kind.LISTED,
-    "model_type": Kind.LISTED,
-    "status": Kind.LISTED,
-    "source_run_id": Kind.LISTED,
-    "experiment_id": Kind.ID,
-    "artifact_uri": Kind.LISTED,
-    "creation_timestamp": Kind.NUMBER,
-    "last_updated_timestamp": Kind.NUMBER,
-}
-
-LOGGED_MODELS = Grammar(
-    attributes=_LOGGED_MODEL_ATTRIBUTES,
-    fields={"tag": (*_TEXTUAL, *_LISTS), "param": (*_TEXTUAL, *_LISTS), "metric": _NUMERIC},
-    aliases={
-        "artifact_location": "artifact_uri",
-        "creation_time": "creation_timestamp",
-        "creation_timestamp_ms": "creation_timestamp",
-        "last_updated_time": "last_updated_timestamp",
-        "last_updated_timestamp_ms": "last_updated_timestamp",
-    },
-    order_keys=frozenset(_LOGGED_MODEL_ATTRIBUTES),
-    order_fields=frozenset(("attribute", "metric")),
-    default_order=_attribute_order("creation_timestamp DESC", "model_id ASC"),
-    order_keys_may_repeat=True,
-    bad_operator=(
-        "Invalid comparison operator for {field}s.{key}: '{op}'. Expected one of '{ops}'."
-    ),
-    bad_order_key="Invalid order by field name: {key}.",
-)
-
-MODELS = Grammar(
-    attributes={"name": Kind.LISTED},
-    fields={"tag": _TEXTUAL},
-    # NOTE: `timestamp` must mean the last update: clients sort by it and read that field.
-    aliases={"timestamp": "last_updated_timestamp"},
-    order_keys=frozenset(("name", "last_updated_timestamp")),
-    default_order=_attribute_order("name ASC"),
-    bad_operator="Invalid comparator for {field}: {op}",
-    bad_order_key="Invalid order by key '{key}' specified. Valid keys are '{keys}'",
-)
-
-VERSIONS = Grammar(
-    attributes={
-        "name": Kind.LISTED,
-        "version_number": Kind.INTEGER,
-        "run_id": Kind.LISTED,
-        "source_path": Kind.TEXT,
-    },
-    fields={"tag": _TEXTUAL},
-    order_keys=frozenset(
-        ("name", "version_number", "creation_timestamp", "last_updated_timestamp")
-    ),
-    default_order=_attribute_order(
-        "last_updated_timestamp DESC", "name ASC", "version_number DESC"
-    ),
-    bad_operator="Invalid comparator for {field}: {op}",
-)
 
 _PREFIXES = {
     **dict.fromkeys(("metric", "metrics"), "metric"),
@@ -395,16 +239,16 @@ def _kind(field: str, key: str, grammar: Grammar) -> Kind:
 
 def _check_operator(op: str, field: str, key: str, grammar: Grammar) -> None:
     if field == "attribute":
-        ops = _OPERATORS[grammar.attributes[key]]
+        ops = OPERATORS[grammar.attributes[key]]
     else:
         ops = grammar.fields[field]
     if op in ops:
         return
-    if op in _NULLS:
+    if op in NULLS:
         takers = [f"{name}s" for name, known in grammar.fields.items() if op in known]
         only = f"only supported for {' and '.join(takers)}, not" if takers else "not supported"
         raise InvalidInput(f"IS NULL / IS NOT NULL is {only} for '{field}' '{_shown(key)}'")
-    if op in _LISTS and field == "attribute":
+    if op in LISTS and field == "attribute":
         takers = sorted(k for k, v in grammar.attributes.items() if v in (Kind.LISTED, Kind.ID))
         raise InvalidInput(
             f"Only {takers} attributes support comparison with a list of quoted string values."
@@ -420,10 +264,10 @@ def _check_operator(op: str, field: str, key: str, grammar: Grammar) -> None:
 def _operand(
     reader: _Reader, op: str, field: str, key: str, grammar: Grammar
 ) -> str | float | int | tuple[str, ...] | None:
-    if op in _NULLS:
+    if op in NULLS:
         return None
     kind = _kind(field, key, grammar)
-    if op in _LISTS:
+    if op in LISTS:
         items = _items(reader)
         return tuple(str(_id(item)) for item in items) if kind is Kind.ID else items
     token = reader.take()

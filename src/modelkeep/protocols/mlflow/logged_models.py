@@ -5,9 +5,10 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Order
 from modelkeep.domain.tracking import MODEL_STATUSES, LoggedModel
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder
-from modelkeep.protocols.mlflow import filters
+from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import parse_id, parse_tags, render_pairs
-from modelkeep.protocols.mlflow.runs import EXPERIMENTS_LIMIT, WireMetric, render_metric
+from modelkeep.protocols.mlflow.run_messages import WireMetric, render_metric
+from modelkeep.protocols.mlflow.runs import EXPERIMENTS_LIMIT
 from modelkeep.protocols.mlflow.wire import (
     Empty,
     Int64,
@@ -161,7 +162,8 @@ def _parse_order(given: WireOrder) -> MetricOrder:
     field, dot, key = given.field_name.partition(".")
     if not dot:
         direction = "ASC" if given.ascending else "DESC"
-        return MetricOrder(*filters.parse_order_by([f"{field} {direction}"], filters.LOGGED_MODELS))
+        orders = filters.parse_order_by([f"{field} {direction}"], grammars.LOGGED_MODELS)
+        return MetricOrder(orders[0])
     if field != "metrics":
         raise InvalidInput(
             f"Invalid order by field name: {given.field_name}. Only metrics are supported."
@@ -219,7 +221,7 @@ async def search(app: App, caller: Caller, request: SearchModels) -> Message:
     found = await app.read(
         tracking.search_logged_models,
         [parse_id(text) for text in request.experiment_ids],
-        filters.parse_filter(request.filter, filters.LOGGED_MODELS),
+        filters.parse_filter(request.filter, grammars.LOGGED_MODELS),
         [_parse_dataset(given) for given in request.datasets],
         [_parse_order(given) for given in request.order_by],
         size + 1,

@@ -3,7 +3,7 @@
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, InvalidInput
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, Model, Version, stage_named
-from modelkeep.protocols.mlflow import filters
+from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.wire import (
     Empty,
     Int64,
@@ -218,8 +218,10 @@ async def delete_model_tag(app: App, caller: Caller, request: TagModel) -> Messa
 async def search_models(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, MODELS_PAGE, MODELS_LIMIT)
     offset = page_offset(request.page_token)
-    where = filters.parse_filter(request.filter, filters.MODELS)
-    order = filters.parse_order_by(request.order_by, filters.MODELS) or filters.MODELS.default_order
+    where = filters.parse_filter(request.filter, grammars.MODELS)
+    order = (
+        filters.parse_order_by(request.order_by, grammars.MODELS) or grammars.MODELS.default_order
+    )
     found = await app.read(registry.search_models, where, order, size + 1, offset)
     return ModelsAnswer(
         registered_models=[render_model(model, latest) for model, latest in found[:size]],
@@ -332,10 +334,10 @@ async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message
 async def search_versions(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, VERSIONS_PAGE, VERSIONS_LIMIT)
     offset = page_offset(request.page_token)
-    where = filters.parse_filter(request.filter, filters.VERSIONS)
-    given = filters.parse_order_by(request.order_by, filters.VERSIONS)
+    where = filters.parse_filter(request.filter, grammars.VERSIONS)
+    given = filters.parse_order_by(request.order_by, grammars.VERSIONS)
     named = {order.key for order in given}
-    order = (*given, *(o for o in filters.VERSIONS.default_order if o.key not in named))
+    order = (*given, *(o for o in grammars.VERSIONS.default_order if o.key not in named))
     found = await app.read(registry.search_versions, where, order, size + 1, offset)
     return VersionsAnswer(
         model_versions=[render_version(version) for version in found[:size]],

@@ -5,13 +5,16 @@ waits (202 would do as well, but scripts read `result`), and 403 or 409 when it 
 """
 
 import logging
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import IO, Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import Parameter
+from litestar.response import Stream
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
@@ -33,6 +36,7 @@ from modelkeep.services.app import App
 from modelkeep.services.promotion import End, Order, Result
 
 PREFIX = "/api/modelkeep/v1"
+CHUNK_BYTES = 1 << 20
 _STATUS = {End.REFUSED: 403, End.VOID: 409}
 
 _log = logging.getLogger(__name__)
@@ -125,9 +129,13 @@ def router(app: App, now_ms: Any) -> Router:
         return await app.read(history.entries, start, limit)
 
     @get("/journal/export", media_type="application/x-ndjson")
-    async def export() -> str:
+    async def export() -> Stream:
         """Everything a verifier needs, of one moment, as lines of JSON."""
-        return await app.read(audit.export_text)
+        # A journal may be larger than memory, and its snapshot ends with the read: so, a file.
+        file = tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES)
+        await app.read(audit.write_export, file)
+        file.seek(0)
+        return Stream(_chunks(file), media_type="application/x-ndjson")
 
     @post("/policy", status_code=200)
     async def apply_policy(request: _Http, data: PolicyFile) -> schemas.AppliedView:
@@ -162,6 +170,12 @@ def router(app: App, now_ms: Any) -> Router:
         ],
         exception_handlers={ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail},
     )  # fmt: skip
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 def _caller(request: _Http) -> Caller:

@@ -1,0 +1,121 @@
+"""Measures modelkeep and its peer in turn, and prints the ratios. From the repository's root:
+
+    python -m benchmarks.run [--quick] [--only startup,alias,create] [--out results.json]
+
+Everything listens on the loopback, every load ends after seconds, and all data lies in a temporary
+folder. `make bench` installs the peer; MODELKEEP_MLFLOW3_PYTHON names another Python that has it.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import alias, create, limits, report, startup
+from benchmarks.load import has_wrk
+from benchmarks.peers.base import Peer
+from benchmarks.peers.mlflow import Mlflow
+from benchmarks.peers.modelkeep import Modelkeep
+from benchmarks.plan import Plan, Sample
+from tests.support.postgres import PostgresMissing, running_postgres
+
+ROOT = Path(__file__).parents[1]
+MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
+    "startup": startup.measure,
+    "alias": alias.measure,
+    "create": create.measure,
+}
+SERVERS = ("mlflow", "modelkeep", "postgresql")
+QUICK = Plan(rounds=1, load_s=2, settle_s=2.0)
+
+
+def main() -> None:
+    options = _options()
+    if not has_wrk():
+        sys.exit("The load comes from wrk, which is not on this machine; `make bench` installs it.")
+    circumstances = {
+        "began": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "processors": os.cpu_count(),
+        "load_average": os.getloadavg()[0],  # before our own
+    }
+    plan = QUICK if options.quick else Plan()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelkeep-bench-")))
+        peers = _peers(stack, folder, options.servers)
+        samples = run(folder, peers, options.only, plan)
+    print(report.table(samples))
+    print(", ".join(f"{name}: {value}" for name, value in circumstances.items()).replace("_", " "))
+    if options.out:
+        report.save(options.out, samples, circumstances)
+
+
+def run(folder: Path, peers: Sequence[Peer], names: Sequence[str], plan: Plan) -> list[Sample]:
+    """Everyone's samples, round by round: what disturbs a round disturbs everyone in it."""
+    for peer in peers:
+        _say(f"{peer.name}: seeding")
+        peer.seed(plan.catalogue)
+    samples: list[Sample] = []
+    for number in range(1, plan.rounds + 1):
+        _say(f"round {number} of {plan.rounds}: limits")
+        samples += limits.measure(folder, plan)
+        for name in names:
+            for peer in peers:
+                _say(f"round {number} of {plan.rounds}: {name}, {peer.name}")
+                samples += MEASUREMENTS[name](peer, plan)
+    return samples
+
+
+def _peers(stack: contextlib.ExitStack, folder: Path, names: Sequence[str]) -> list[Peer]:
+    peers: list[Peer] = []
+    if "mlflow" in names:
+        peers.append(Mlflow(folder / "mlflow", _mlflow_python()))
+    if "modelkeep" in names:
+        peers.append(Modelkeep(folder / "modelkeep"))
+    if "postgresql" in names:
+        try:
+            url = stack.enter_context(running_postgres()).create_database()
+        except PostgresMissing as missing:
+            _say(f"Without PostgreSQL: {missing}")
+        else:
+            peers.append(Modelkeep(folder / "on-postgresql", url, "modelkeep on PostgreSQL"))
+    return peers
+
+
+def _mlflow_python() -> Path:
+    default = ROOT / ".envs" / "mlflow3" / "bin" / "python"
+    python = Path(os.environ.get("MODELKEEP_MLFLOW3_PYTHON") or default)
+    if not python.exists():
+        sys.exit(f"The peer, MLflow, is not installed: there is no {python}. Run `make bench`.")
+    return python
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--only", type=_some_of(MEASUREMENTS), default=list(MEASUREMENTS))
+    parser.add_argument("--servers", type=_some_of(SERVERS), default=list(SERVERS))
+    parser.add_argument("--out", type=Path, help="every sample, as JSON")
+    return parser.parse_args()
+
+
+def _some_of(known: Sequence[str] | dict[str, object]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
