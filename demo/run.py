@@ -1,11 +1,13 @@
 """The whole story, told by real users: a server, stock MLflow clients, real models on real data.
 
 `make demo` runs it. Every line that it prints came back from a running process. It exits 0 only
-if each step ended as the story says it must. `KEEP=1` leaves the server running at the end.
+if each step ended as the story says it must. `KEEP=1` leaves the server running at the end, and
+`MODELKEEP_DEMO_SVG=FILE` keeps a picture of some chapters (docs/demo.svg was made so).
 """
 
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -27,7 +29,10 @@ POLICY = HERE.parent / "examples" / "production_config.yaml"
 NAME = "tumour_classifier"
 START_LIMIT_S = 20
 
-console = Console(highlight=False, soft_wrap=True)
+PICTURE = os.environ.get("MODELKEEP_DEMO_SVG")
+PICTURE_WIDTH = 118
+
+console = Console(highlight=False, soft_wrap=not PICTURE, width=PICTURE_WIDTH if PICTURE else None)
 
 
 def main() -> None:
@@ -39,6 +44,8 @@ def main() -> None:
     keep = bool(os.environ.get("KEEP"))
     try:
         Story(server, client_python, folder).tell()
+        if PICTURE:
+            save_picture(Path(PICTURE))
         if keep:
             say_kept(server, folder)
     finally:
@@ -71,7 +78,8 @@ class Server:
                     return
             except OSError:
                 time.sleep(0.02)
-        stop(f"The server did not start; see {self._log.name}.")
+        log = Path(self._log.name).read_text(errors="replace")
+        stop(f"the server did not start. Its log ends:\n{log[-2000:]}")
 
     def stop(self) -> None:
         self.process.terminate()
@@ -165,7 +173,7 @@ class Story:
         self.ann.modelkeep("policy", "apply", str(POLICY.relative_to(HERE.parent)))
 
     def refuse_the_worse(self, mover: "subprocess.Popen[str]") -> None:
-        chapter("Ann asks for version 2, the worse one; MLflow tells her why not")
+        chapter("Ann asks for version 2, the worse one; MLflow tells her why not", pictured=True)
         staged = ["tested", "reviewed", "approved", "performance_validated"]
         self._ask(mover, 2, "Staging", staged, wants="stage")
         self._ask(mover, 2, "Production", wants="accuracy is")
@@ -173,7 +181,7 @@ class Story:
     def promote_the_good(
         self, mover: "subprocess.Popen[str]", app: "subprocess.Popen[str]"
     ) -> None:
-        chapter("Version 1 passes every gate, and waits for a second person")
+        chapter("Version 1 passes every gate, and waits for a second person", pictured=True)
         staged = ["tested", "reviewed", "approved", "performance_validated"]
         self._ask(mover, 1, "Staging", staged, wants="stage")
         self._ask(mover, 1, "Production", wants="waits")
@@ -196,7 +204,7 @@ class Story:
             stop("the regression that the story is about did not happen")
 
     def roll_back(self, app: "subprocess.Popen[str]") -> None:
-        chapter("Bob rolls back: the stage and its alias, in one stroke")
+        chapter("Bob rolls back: the stage and its alias, in one stroke", pictured=True)
         reason = "useless without the worst values, which the new clinic lacks"
         self.bob.modelkeep("rollback", NAME, "--reason", reason)
         seen = self._serve(app, expect="1")
@@ -265,7 +273,8 @@ class Story:
 # -- telling -------------------------------------------------------------------------------------
 
 
-def chapter(title: str) -> None:
+def chapter(title: str, *, pictured: bool = False) -> None:
+    console.record = pictured and bool(PICTURE)
     console.print(f"\n[bold cyan]■ {title}[/]")
 
 
@@ -275,7 +284,7 @@ def note(text: str) -> None:
 
 def quote_lines(text: str) -> None:
     for line in text.splitlines():
-        console.print(f"    {line}", markup=False)
+        console.print(f"    │ {line}", markup=False)
 
 
 def quoted(arg: str) -> str:
@@ -320,6 +329,14 @@ def insist(holds: bool, what: str) -> None:
 def stop(why: str) -> NoReturn:
     console.print(f"[bold red]The demo failed:[/] {why}", markup=True)
     raise SystemExit(1)
+
+
+def save_picture(file: Path) -> None:
+    """What was recorded, as an SVG that loads nothing from anywhere."""
+    console.record = True
+    drawn = console.export_svg(title="make demo")
+    plain = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+    file.write_text(plain.replace("Fira Code", "DejaVu Sans Mono"))
 
 
 def say_kept(server: Server, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.ports.clock import Clock
 from modelkeep.services import audit
 from modelkeep.services.app import App
 from modelkeep.settings import Settings

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -67,6 +69,10 @@ def _unknown(request: object, error: HTTPException) -> Response[bytes]:  # noqa:
 
 def serve(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT: then no new connections, what is under way ends, and out."""
+    # The HTTP server raises the signal that stopped it once more when it has ended, which by
+    # default would end the process before `running.close()`.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     running = Running(settings)
     listener = _listen(settings.host, settings.port)
     try:
@@ -95,6 +101,10 @@ def serve(settings: Settings) -> None:
     finally:
         listener.close()
         running.close()
+
+
+def _leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's signature
+    sys.exit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,21 +4,40 @@ Until accounts exist an identity is a claim: the user name that the client sent,
 It is recorded as unverified, and nothing here pretends otherwise.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 ANONYMOUS = "anonymous"
 NAME_LIMIT = 200  # characters of a user name
 
 
+# What is drawn as nothing though it is no control: fillers, variation selectors, the blank of
+# Braille (Unicode 17, Default_Ignorable_Code_Point, but for what `category` says).
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+
+
+@lru_cache(maxsize=4096)
 def person(name: str) -> str:
     """The form in which two spellings of one name are one person.
 
-    NFKC, case folded, stripped, and without the characters that nobody sees (controls, joiners,
-    direction marks): "Ann", " ann" and "ann" with a zero-width space are one.
+    NFKC, case folded, stripped, one space for many, and without the characters that nobody sees
+    (controls, joiners, direction marks, fillers): "Ann", " ann" and "ann" with a zero-width space
+    are one. A person's form is its own form.
     """
+    while (folded := _folded(name)) != name:
+        name = folded
+    return name
+
+
+def _folded(name: str) -> str:
     seen = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf"))
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold()).strip()
+    seen = unicodedata.normalize("NFKC", _BLANK.sub("", seen))
+    return " ".join(unicodedata.normalize("NFKC", seen.casefold()).split())
 
 
 @dataclass(frozen=True, slots=True)

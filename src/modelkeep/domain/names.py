@@ -23,6 +23,9 @@ _ALIAS = re.compile(r"[\w\-]*")
 _VERSION_ALIAS = re.compile(r"v\d+", re.IGNORECASE)
 _KEY = re.compile(r"[/\w.\- :]*")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_ASIDE = re.compile(r"[;?#]")  # where some readers stop: `..;x` is `..` to a servlet container
+_UNREADABLE = re.compile("\ufffd|%u[0-9a-f]{4}", re.IGNORECASE)  # decodes to who knows what
 
 
 def _refuse_control(value: str, field: str) -> None:
@@ -31,16 +34,25 @@ def _refuse_control(value: str, field: str) -> None:
 
 
 def check_text(value: str, field: str, limit: int) -> str:
-    """`value` itself, if it is at most `limit` characters without NUL; else InvalidInput."""
+    """`value` itself, if it is at most `limit` characters that any database holds.
+
+    That is, without NUL and halves of surrogate pairs. Raises InvalidInput.
+    """
     if len(value) > limit:
         raise InvalidInput(f"'{field}' exceeds the maximum length of {limit} characters.")
     if "\x00" in value:
         raise InvalidInput(f"'{field}' contains a NUL character.")
+    if _SURROGATE.search(value):
+        raise InvalidInput(f"'{field}' contains half a surrogate pair.")
     return value
 
 
 def check_model_name(name: str) -> str:
-    """A registered model's name: 1 to 256 characters, no '/', ':' or control characters."""
+    """A registered model's name: 1 to 256 characters, all to be seen; not '.' or '..'.
+
+    No '/', ':' or control characters.
+    """
+    check_text(name, "name", MODEL_NAME_LIMIT)
     if not name or not name.strip():
         raise InvalidInput(
             "Missing value for required parameter 'name'. Registered model name cannot be empty."
@@ -48,13 +60,18 @@ def check_model_name(name: str) -> str:
     if "/" in name or ":" in name:
         raise InvalidInput(f"Invalid model name '{name}'. Names cannot contain '/' or ':'.")
     _refuse_control(name, "model name")
+    if name in (".", "..") or any(unicodedata.category(c) == "Cf" for c in name):
+        raise InvalidInput(
+            f"Invalid model name {name!r}. Names cannot be '.' or '..', nor contain characters "
+            "that nobody sees."
+        )
     if name != name.strip() or unicodedata.normalize("NFC", name) != name:
         raise InvalidInput(
             f"Invalid model name '{name}'. Names must be NFC and cannot begin or end with a space."
         )
     if _unquoted(name) != name.replace("+", " "):
         raise InvalidInput(f"Invalid model name '{name}'. Names cannot be percent-encoded.")
-    return check_text(name, "name", MODEL_NAME_LIMIT)
+    return name
 
 
 def check_alias(alias: str) -> str:
@@ -98,11 +115,8 @@ def check_tag_key(key: str) -> str:
 
 
 def _unquoted(value: str) -> str:
-    """`value` with every layer of percent-encoding taken off (ten at most)."""
-    for _ in range(10):
-        decoded = unquote_plus(value)
-        if decoded == value:
-            break
+    """`value`, whose length is limited, with every layer of percent-encoding taken off."""
+    while (decoded := unquote_plus(value)) != value:
         value = decoded
     return value
 
@@ -110,9 +124,10 @@ def _unquoted(value: str) -> str:
 def check_path(path: str) -> str:
     """A relative artifact path of 1 or more segments joined by '/', already decoded once.
 
-    Refuses what could mean another place to any reader: empty, `.` and `..` segments, a leading
-    or trailing '/', backslashes, drive letters, control characters, text not in NFC, segments
-    that begin or end with a space, and anything that still decodes to such a path.
+    Refuses what could mean another place to any reader: empty segments and those of dots alone,
+    a leading or trailing '/', backslashes, drive letters, control characters, text not in NFC,
+    segments that begin or end with a space, and anything that still decodes to such a path, or
+    to no text at all.
     Limits: 1,024 characters, 255 UTF-8 bytes a segment.
     """
     message = f"Invalid path: {path[:200]!r}"
@@ -122,28 +137,44 @@ def check_path(path: str) -> str:
     decoded = _unquoted(path)
     if decoded != path:
         _check_shape(decoded, message)
+    _refuse_unreadable(path, decoded, message)
     return path
 
 
-def _check_shape(path: str, message: str) -> None:
-    if _CONTROL.search(path) or "\\" in path or _DRIVE.match(path):
+def _refuse_unreadable(value: str, decoded: str, message: str) -> None:
+    """Refuses overlong UTF-8 and the like, of which each reader makes something else."""
+    if "\ufffd" not in value and _UNREADABLE.search(decoded):
         raise InvalidInput(f"{message}.")
+
+
+def _check_shape(path: str, message: str) -> None:
     # NFKC catches the look-alikes of '.' and '/' that some file systems fold into the real ones.
     folded = unicodedata.normalize("NFKC", path)
+    if _CONTROL.search(path) or "\\" in folded:
+        raise InvalidInput(f"{message}.")
     if unicodedata.normalize("NFC", path) != path or folded.count("/") != path.count("/"):
         raise InvalidInput(f"{message}.")
     for segment, plain in zip(path.split("/"), folded.split("/"), strict=True):
-        if plain.strip() in ("", ".", "..") or segment != segment.strip():
+        if _leads_away(plain) or segment != segment.strip():
             raise InvalidInput(f"{message}.")
         if len(segment.encode()) > SEGMENT_LIMIT:
             raise InvalidInput(f"{message}: a segment is longer than {SEGMENT_LIMIT} bytes.")
+
+
+def _leads_away(segment: str) -> bool:
+    """Whether a segment says nothing but dots to some reader, or names a drive."""
+    said = "".join(c for c in segment if unicodedata.category(c) != "Cf" and not c.isspace())
+    before = _ASIDE.split(said, maxsplit=1)[0]
+    is_dots = not said.strip(".") or (before != "" and not before.strip("."))
+    return is_dots or _DRIVE.match(said) is not None
 
 
 def check_location(location: str, field: str) -> str:
     """A URI kept as an inert label: text that no reading of it could turn into another place."""
     check_text(location, field, 2048)
     _refuse_control(location, field)
-    decoded = _unquoted(location)
+    decoded = unicodedata.normalize("NFKC", _unquoted(location))
+    _refuse_unreadable(location, decoded, f"Invalid {field}: '{location}'")
     if _CONTROL.search(decoded) or "\\" in decoded:
         raise InvalidInput(f"Invalid {field}: '{location}'.")
     if ".." in re.split(r"[/;?#&]", decoded):

@@ -96,6 +96,7 @@ class Writer:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+            _log.info("stopped after %d changes in %d commits", self.tally.jobs, self.tally.commits)
         self._drop_connection()
 
     # -- the thread ------------------------------------------------------------------------
