@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -223,24 +222,15 @@ class Story:
     def prove(self) -> None:
         chapter("Can it be proven? The journal is verified; then a copy is tampered with")
         self.bob.modelkeep("audit", "verify")
-        copy = self.folder / "copy"
-        copy.mkdir()
-        with (
-            closing(sqlite3.connect(self.server.data_dir / "modelkeep.db")) as source,
-            closing(sqlite3.connect(copy / "modelkeep.db")) as target,
-        ):
-            source.backup(target)
-            (index,) = target.execute(
-                "SELECT max(idx) FROM journal_leaves WHERE CAST(body AS TEXT) LIKE '%rolled-back%'"
-            ).fetchone()
-            target.execute(
-                "UPDATE journal_leaves SET body = CAST(replace(CAST(body AS TEXT),"
-                " '\"version\":1', '\"version\":2') AS BLOB) WHERE idx = ?",
-                (index,),
-            )
-            target.commit()
+        copy = self.folder / "journal.jsonl"
+        self.bob.modelkeep("audit", "export", str(copy))
+        lines = [json.loads(line) for line in copy.read_text().splitlines()]
+        entry = next(x for x in reversed(lines) if "rolled-back" in x.get("body", ""))
+        entry["body"] = entry["body"].replace('"version":1', '"version":2')
+        copy.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        index = entry["index"]
         note(f"In the copy, entry {index} (the rollback) now says version 2 instead of 1.")
-        shown = self.bob.modelkeep("audit", "verify", "--data-dir", str(copy), expect=2)
+        shown = self.bob.modelkeep("audit", "verify", "--file", str(copy), expect=2)
         insist(f"The first bad entry is {index}." in shown, f"entry {index} is named")
 
     def _ask(

@@ -16,6 +16,8 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
 
+LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -67,6 +69,12 @@ def check(settings: Settings) -> Settings:
     """The settings themselves, if they are safe and possible together; else InvalidInput."""
     if not 0 <= settings.port <= 65535:
         raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
+    if settings.max_body_bytes < 1:
+        raise InvalidInput(f"max_body_bytes must be at least 1, got {settings.max_body_bytes}.")
+    if settings.log_level.lower() not in LOG_LEVELS:
+        raise InvalidInput(
+            f"log_level must be one of {', '.join(LOG_LEVELS)}, got {settings.log_level!r}."
+        )
     url = settings.database_url
     if url and not url.startswith(("postgresql://", "postgres://")):
         raise InvalidInput(
@@ -104,23 +112,47 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _parse(name: str, value: Any, default: Any, origin: str) -> Any:
+    """The value as its setting's type: text from anywhere is read, no other type is bent."""
+    kind = "path" if name in ("data_dir", "config") else type(default).__name__
     try:
-        if name in ("data_dir", "config"):
-            return Path(value)
-        if isinstance(default, bool):
-            return _parse_bool(value)
-        if isinstance(default, int):
-            return int(value)
-        if isinstance(default, tuple):
-            listed = value.split(",") if isinstance(value, str) else value
-            return tuple(str(item).strip().lower() for item in listed if str(item).strip())
-        return str(value)
-    except (TypeError, ValueError, KeyError):
-        kind = type(default).__name__
+        return _READERS[kind](value)
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise InvalidInput(f"{origin}: setting '{name}' needs a {kind}, got {value!r}.") from None
 
 
-def _parse_bool(value: Any) -> bool:
-    known = {"true": True, "1": True, "yes": True, "on": True}
-    known |= {"false": False, "0": False, "no": False, "off": False}
-    return known[value.strip().lower()] if isinstance(value, str) else bool(value)
+def _read_bool(value: Any) -> bool:
+    return value if isinstance(value, bool) else _WORDS[value.strip().lower()]
+
+
+def _read_int(value: Any) -> int:
+    if isinstance(value, (bool, float)):
+        raise TypeError
+    return int(value)
+
+
+def _read_str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _read_tuple(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    return tuple(item.strip().lower() for item in items if item.strip())
+
+
+def _read_path(value: Any) -> Path:
+    if value == "":
+        raise ValueError  # or it would mean the working directory
+    return Path(value)
+
+
+_WORDS = {"true": True, "1": True, "yes": True, "on": True}
+_WORDS |= {"false": False, "0": False, "no": False, "off": False}
+_READERS = {
+    "bool": _read_bool,
+    "int": _read_int,
+    "path": _read_path,
+    "str": _read_str,
+    "tuple": _read_tuple,
+}

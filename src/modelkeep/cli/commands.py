@@ -274,8 +274,29 @@ def audit_show(
     _show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
 
 
+@audit_app.command("export")
+def audit_export(
+    file: Annotated[Path, typer.Argument(help="The file to write; - is standard output.")],
+    url: Url = DEFAULT_URL,
+    user: User = "",
+) -> None:
+    """Write the journal, and what the tables say, to a file that anyone can verify elsewhere."""
+    import sys
+
+    try:
+        target = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8")
+        with target:
+            for line in Client(url, user).lines("/journal/export"):
+                target.write(json.dumps(line) + "\n")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+
+
 @audit_app.command("verify")
 def audit_verify(
+    file: Annotated[
+        Path | None, typer.Option(help="Verify a file that `audit export` wrote.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Verify this data directory itself, without a server.")
     ] = None,
@@ -292,7 +313,9 @@ def audit_verify(
     """
     from modelkeep.domain import audit
 
-    if data_dir or database_url:
+    if file:
+        report = audit.verify(_export_in(file))
+    elif data_dir or database_url:
         report = audit.verify(_export_of(data_dir, database_url))
     else:
         report = audit.verify(Client(url, user).lines("/journal/export"))
@@ -302,6 +325,18 @@ def audit_verify(
         _tell_report(report)
     if not report.is_intact:
         raise SystemExit(2)
+
+
+def _export_in(file: Path) -> Any:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    fail(f"{file}: line {number} is not JSON; this is no export, or a damaged one.")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: {error}")
 
 
 def _export_of(data_dir: Path | None, database_url: str) -> Any:

@@ -54,6 +54,7 @@ class Request:
     status: Status
     created_ms: int
     expires_ms: int
+    archive_existing: bool = False  # whom to displace where the stage admits many
 
     @property
     def barred(self) -> frozenset[str]:

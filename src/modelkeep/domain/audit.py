@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 
+from modelkeep.domain.documents import canonical_digest
 from modelkeep.domain.events import LEAF_VERSION, commitment, instant
 from modelkeep.domain.ledger import UNKNOWN, Key, Ledger, Row
+from modelkeep.domain.manifests import File, Manifest
 from modelkeep.domain.merkle import Frontier, leaf_hash
 
 BLIND_SPOTS = (
@@ -164,7 +166,27 @@ def _compare(ledger: Ledger, rows: dict[str, list[dict[str, Any]]], report: Repo
             expected = _votes(expected)
         for key in expected.keys() | found.keys():
             _compare_row(table, key, expected.get(key), found.get(key), report)
+    _check_contents(ledger, rows, report)
     return sum(len(listed) for listed in rows.values())
+
+
+def _check_contents(ledger: Ledger, rows: dict[str, list[dict[str, Any]]], report: Report) -> None:
+    """Holds manifests and evidence, which the journal names by digest, against their digests."""
+    manifests: dict[str, list[File]] = {}
+    for row in rows.get("file", ()):
+        file = File(row["path"], row["sha256"], row["size_bytes"])
+        manifests.setdefault(row["manifest"], []).append(file)
+    for key, row in ledger.tables.get("version", {}).items():
+        digest = row.values.get("manifest")
+        if digest and Manifest.of(manifests.get(digest, ())).digest != digest:
+            shown = "/".join(map(str, key))
+            report.add(row.index, f"version {shown}: its files are not those of {digest}")
+    bundles = {row["digest"]: row["body"] for row in rows.get("evidence", ())}
+    for key, row in ledger.tables.get("request", {}).items():
+        digest = row.values.get("evidence")
+        body = bundles.get(digest)
+        if body is None or canonical_digest(msgspec.json.decode(body)) != digest:
+            report.add(row.index, f"request {key[0]}: its evidence is not that of {digest}")
 
 
 def _compare_row(

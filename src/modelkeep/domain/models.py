@@ -94,12 +94,8 @@ class Move:
 
 
 def moves_into(
-    target: str, version_id: int, source: str, occupants: Sequence[int], *, sole: bool
+    target: str, version_id: int, source: str, displaced: Sequence[int]
 ) -> tuple[Move, ...]:
-    """The moves that bring a version into `target`.
-
-    With `sole` the occupants there before are archived in the same stroke, first, so that no
-    reader ever sees two; without it they stay.
-    """
-    displaced = [Move(o, target, ARCHIVED) for o in occupants if sole and o != version_id]
-    return (*displaced, Move(version_id, source, target))
+    """The moves that archive whom a version displaces and then bring it into `target`."""
+    gone = [Move(other, target, ARCHIVED) for other in displaced if other != version_id]
+    return (*gone, Move(version_id, source, target))

@@ -133,6 +133,8 @@ def check_path(path: str) -> str:
     message = f"Invalid path: {path[:200]!r}"
     if len(path) > PATH_LIMIT:
         raise InvalidInput(f"{message}: longer than {PATH_LIMIT} characters.")
+    if any(segment != segment.strip() for segment in path.split("/")):
+        raise InvalidInput(f"{message}.")
     _check_shape(path, message)
     decoded = _unquoted(path)
     if decoded != path:
@@ -155,7 +157,7 @@ def _check_shape(path: str, message: str) -> None:
     if unicodedata.normalize("NFC", path) != path or folded.count("/") != path.count("/"):
         raise InvalidInput(f"{message}.")
     for segment, plain in zip(path.split("/"), folded.split("/"), strict=True):
-        if _leads_away(plain) or segment != segment.strip():
+        if _leads_away(plain):
             raise InvalidInput(f"{message}.")
         if len(segment.encode()) > SEGMENT_LIMIT:
             raise InvalidInput(f"{message}: a segment is longer than {SEGMENT_LIMIT} bytes.")

@@ -118,7 +118,6 @@ class Slots(Protocol):
         """The version id an alias points to."""
         ...
 
-    def aliases_of(self, version_id: int) -> list[str]: ...
     def change(
         self,
         model_id: int,

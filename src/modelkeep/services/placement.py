@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.domain.models import NO_STAGE, Move, SlotKey, Version
+from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 
 
@@ -44,12 +45,13 @@ def shift(
     aliases: Sequence[AliasMove] = (),
     *,
     approved: bool = False,
-    prior_id: int | None = None,
+    back_to: Occupancy | None = None,
 ) -> Shift:
     """Carries out moves between stages and of aliases, all in the same moment.
 
-    `approved` says that the last mover was let in by a policy's gates. `prior_id` is
-    the stay that a rollback will return to; by default the one that is or was last in the slot.
+    `approved` says that the last mover was let in by a policy's gates. `back_to` is the stay that
+    a rollback returns to: the next rollback goes on from there, further back, to nothing in the
+    end. Without one, a rollback will return to whoever is or was last in the slot.
     """
     numbers = _Numbers(work)
     before: dict[str, Any] = {"stages": [], "slots": []}
@@ -60,6 +62,7 @@ def shift(
         enter = [m.version_id for m in moves if m.target == slot.name and m.source != m.target]
         before["slots"].append({"slot": str(slot), "epoch": work.slots.epoch(model_id, slot)})
         last = work.slots.last_stay(model_id, slot)
+        returns = back_to if back_to and back_to.slot == slot else None
         epochs[slot] = work.slots.change(
             model_id,
             slot,
@@ -67,7 +70,7 @@ def shift(
             enter=enter,
             at_ms=work.now_ms,
             approved=approved and slot.name == moves[-1].target,
-            prior_id=prior_id or (last.id if last else None),
+            prior_id=returns.prior_id if returns else last.id if last else None,
         )
         after["slots"].append({"slot": str(slot), "epoch": epochs[slot]})
     for move in moves:

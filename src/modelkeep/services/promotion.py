@@ -179,7 +179,7 @@ def vote(
         return _reject(work, caller, asked, ballot, version)
     _record_vote(work, caller, asked, ballot, "cast", version, {}, {})
     rule = _rule_for(policy, asked)
-    step = Step(version, asked.target, asked.reason, policy, False)
+    step = Step(version, asked.target, asked.reason, policy, asked.archive_existing)
     evidence = work.governance.evidence(asked.evidence_digest)
     decision = policies.decide(rule, evidence, asked.reason, counted.votes, asked.barred)
     if decision.outcome is Ruling.PASSED:

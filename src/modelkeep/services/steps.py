@@ -133,6 +133,7 @@ def _wait(work: Work, caller: Caller, step: Step, evidence: Evidence, decision: 
         status=Status.PENDING,
         created_ms=work.now_ms,
         expires_ms=approvals.expiry_ms(work.now_ms),
+        archive_existing=step.archive_existing,
     )
     request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
     message = (
@@ -148,7 +149,14 @@ def _open_request(work: Work, draft: Request) -> int | None:
     """The request that is open for just this, if any."""
 
     def gist(r: Request) -> tuple[Any, ...]:
-        return (r.source, r.target, r.subject, r.evidence_digest, r.policy_digest)
+        return (
+            r.source,
+            r.target,
+            r.subject,
+            r.evidence_digest,
+            r.policy_digest,
+            r.archive_existing,
+        )
 
     for known in work.governance.pending([draft.version_id]):
         if gist(known) == gist(draft) and work.now_ms < known.expires_ms:
@@ -192,8 +200,8 @@ def complete(
     """Moves the version, archives whom it displaces, and takes the aliases along."""
     version, policy = step.version, step.policy
     sole = step.archive_existing or (policy is not None and policy.admits_one(step.target))
-    occupants = work.versions.in_stage(version.model_id, step.target)
-    moves = moves_into(step.target, version.id, version.stage, occupants, sole=sole)
+    displaced = work.versions.in_stage(version.model_id, step.target) if sole else []
+    moves = moves_into(step.target, version.id, version.stage, displaced)
     back_to = step.back_to
     moved = shift(
         work,
@@ -201,7 +209,7 @@ def complete(
         moves,
         _followers(work, step),
         approved=decision is not None or (back_to.approved if back_to else False),
-        prior_id=back_to.prior_id if back_to else None,
+        back_to=back_to,
     )
     void_overtaken(work, [m.version_id for m in moves], moved, approved_by)
     why = _grounds(decision) if decision else {}

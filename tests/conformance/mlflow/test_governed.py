@@ -210,10 +210,14 @@ class Wire:
     """MLflow's REST calls, by hand."""
 
     def __init__(self, server: Server, user: str) -> None:
-        self.http = httpx.Client(base_url=server.url, auth=(user, "-"), trust_env=False)
+        self._url, self._auth = server.url, (user, "-")
 
     def __call__(self, path: str, **body: Any) -> Any:
-        return self.http.post(f"/api/2.0/mlflow/{path}", json=body)
+        return self._send("POST", f"/api/2.0/mlflow/{path}", json=body)
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        with httpx.Client(auth=self._auth, trust_env=False) as http:
+            return http.request(method, self._url + path, **content)
 
     def version(self, name: str, accuracy: float, tags: tuple[str, ...] = ()) -> None:
         """A version in Staging, if the policy lets it."""
@@ -222,7 +226,7 @@ class Wire:
         points = [{"key": k, "value": accuracy, "timestamp": 1} for k in ("accuracy", "f1_score")]
         assert self("runs/log-batch", run_id=run_id, metrics=points).status_code == 200
         file = f"/api/2.0/mlflow-artifacts/artifacts/0/{run_id}/artifacts/model/weights"
-        assert self.http.put(file, content=f"{name} {accuracy}".encode()).status_code == 200
+        assert self._send("PUT", file, content=f"{name} {accuracy}".encode()).status_code == 200
         made = self(
             "model-versions/create",
             name=name,

@@ -80,6 +80,7 @@ def parse_body(body: bytes, request: type[Message], path: Mapping[str, str]) -> 
         raise InvalidInput(f"The request's body is not valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidInput("The request's body is nested too deeply.") from None
+    _refuse_nul(dict(path))
     for name, value in path.items():
         setattr(message, name, value)
     if b"\\u0000" in body:

@@ -92,6 +92,7 @@ class DiskUpload:
             self._file.close()
             _make_durable_folder(target.parent)
             os.replace(self._name, target)
+            self._name = ""
             _flush_folder(target.parent)
         except OSError as error:
             self.abandon()
@@ -100,7 +101,9 @@ class DiskUpload:
 
     def abandon(self) -> None:
         self._file.close()
-        Path(self._name).unlink(missing_ok=True)
+        if self._name:
+            Path(self._name).unlink(missing_ok=True)
+            self._name = ""  # from now on the name may be another upload's
 
 
 def _write_all(descriptor: int, chunk: bytes) -> None:

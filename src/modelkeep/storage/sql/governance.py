@@ -18,7 +18,7 @@ from modelkeep.storage.sql.dialects import Db, Row
 _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
     " r.evidence_digest, r.policy_digest, r.requested_by, r.authors, r.reason, r.status,"
-    " r.created_ms, r.expires_ms, r.closing, r.closed_ms"
+    " r.created_ms, r.expires_ms, r.archive_existing, r.closing, r.closed_ms"
     " FROM requests r JOIN versions v ON v.id = r.version_id"
 )
 
@@ -127,8 +127,9 @@ class SqlGovernance:
     def add_request(self, draft: Request) -> int:
         row = self._db.one(
             "INSERT INTO requests (project_id, version_id, source, target, subject,"
-            " evidence_digest, policy_digest, requested_by, authors, reason, status, closing,"
-            " created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
+            " evidence_digest, policy_digest, requested_by, authors, reason, archive_existing,"
+            " status, closing, created_ms, expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
             " RETURNING id",
             self._project_id,
             draft.version_id,
@@ -140,6 +141,7 @@ class SqlGovernance:
             draft.requested_by,
             json.dumps(draft.authors),
             draft.reason,
+            int(draft.archive_existing),
             draft.status.value,
             draft.created_ms,
             draft.expires_ms,
@@ -217,5 +219,6 @@ def _request(row: Row) -> tuple[Request, Closed]:
         status=Status(row[12]),
         created_ms=row[13],
         expires_ms=row[14],
+        archive_existing=bool(row[15]),
     )
-    return request, Closed(row[15], row[16])
+    return request, Closed(row[16], row[17])

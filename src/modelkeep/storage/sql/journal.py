@@ -149,6 +149,15 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         "SELECT version_id, key, value FROM version_tags WHERE project_id = ?"
         " ORDER BY version_id, key",
     ),
+    "file": (
+        ("manifest", "path", "sha256", "size_bytes"),
+        "SELECT m.digest, f.path, f.sha256, f.size_bytes FROM manifest_files f"
+        " JOIN manifests m ON m.id = f.manifest_id WHERE f.project_id = ? ORDER BY m.id, f.path",
+    ),
+    "evidence": (
+        ("digest", "body"),
+        "SELECT digest, body FROM evidence WHERE project_id = ? ORDER BY id",
+    ),
     "slot": (
         ("model", "slot", "epoch", "holder"),
         "SELECT model_id, kind || ':' || name, epoch, version_id FROM slots"

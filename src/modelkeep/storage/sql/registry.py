@@ -1,12 +1,12 @@
 """Models and versions."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from modelkeep.domain.models import Model, Version
+from modelkeep.domain.models import STAGES, Model, Version
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.registry import NewVersion
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.pages import pairs_of, rows_of
 from modelkeep.storage.sql.search import (
     Fragment,
     KeyValues,
@@ -33,6 +33,13 @@ _VERSION = (
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
+_NEWEST_IN_EACH_STAGE = " UNION ALL ".join(
+    [
+        "SELECT id FROM (SELECT id FROM versions WHERE project_id = ? AND model_id = ?"
+        " AND stage = ? AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1) newest"
+    ]
+    * len(STAGES)
+)
 _VERSION_TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
 _VERSION_COLUMNS = {
     "name": "m.name",
@@ -42,7 +49,11 @@ _VERSION_COLUMNS = {
     "creation_timestamp": "v.created_ms",
     "last_updated_timestamp": "v.updated_ms",
 }
-_CHUNK = 500  # ids in one IN list; well below what either database accepts
+_ALIASES_OF_MODELS = (
+    "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
+    " WHERE s.project_id = ? AND s.model_id"
+)
+_ALIASES_OF_VERSIONS = "SELECT version_id, name FROM slots WHERE project_id = ? AND version_id"
 
 
 class SqlModels:
@@ -188,13 +199,10 @@ class SqlModels:
 
     def _dress(self, rows: Sequence[Row]) -> list[Model]:
         ids = [row[0] for row in rows]
-        tags = _pairs(self._db, "model_id, key, value FROM model_tags WHERE model_id", ids)
-        aliases = _pairs(
-            self._db,
-            "s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
-            " WHERE s.model_id",
-            ids,
-        )
+        tags = pairs_of(self._db, "model_tags", "model_id", self._project_id, ids)
+        aliases: dict[int, dict[str, int]] = {}
+        for model_id, alias, number in rows_of(self._db, _ALIASES_OF_MODELS, self._project_id, ids):
+            aliases.setdefault(model_id, {})[alias] = number
         return [
             Model(*row, tags=tags.get(row[0], {}), aliases=aliases.get(row[0], {})) for row in rows
         ]
@@ -297,13 +305,10 @@ class SqlVersions:
         )
 
     def latest_per_stage(self, model_id: int) -> list[Version]:
-        return self._all(
-            "v.id IN (SELECT id FROM (SELECT max(number) AS number, stage FROM versions"
-            " WHERE project_id = ? AND model_id = ? AND deleted_ms IS NULL GROUP BY stage) newest"
-            " JOIN versions w ON w.project_id = ? AND w.model_id = ? AND w.number = newest.number)"
-            " ORDER BY v.number",
-            *(self._project_id, model_id) * 2,
-        )
+        # One look-up a stage: a model may have a hundred thousand versions, and clients ask for
+        # this before nearly every call.
+        params = [p for stage in STAGES for p in (self._project_id, model_id, stage)]
+        return self._all(f"v.id IN ({_NEWEST_IN_EACH_STAGE}) ORDER BY v.number", *params)
 
     def in_stage(self, model_id: int, stage: str) -> list[int]:
         rows = self._db.all(
@@ -359,28 +364,16 @@ class SqlVersions:
 
     def _dress(self, rows: Sequence[Row]) -> list[Version]:
         ids = [row[0] for row in rows]
-        tags = _pairs(self._db, "version_id, key, value FROM version_tags WHERE version_id", ids)
-        aliases = _pairs(self._db, "version_id, name, name FROM slots WHERE version_id", ids)
+        tags = pairs_of(self._db, "version_tags", "version_id", self._project_id, ids)
+        aliases: dict[int, list[str]] = {}
+        for version_id, alias in rows_of(self._db, _ALIASES_OF_VERSIONS, self._project_id, ids):
+            aliases.setdefault(version_id, []).append(alias)
         return [
             Version(
                 *row[:14],
                 deleted=bool(row[14]),
                 tags=tags.get(row[0], {}),
-                aliases=tuple(sorted(aliases.get(row[0], {}))),
+                aliases=tuple(sorted(aliases.get(row[0], ()))),
             )
             for row in rows
         ]
-
-
-def _pairs(db: Db, select: str, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Owner id -> {key: value}, for a `SELECT owner, key, value … WHERE owner` over many owners."""
-    found: dict[int, dict[str, Any]] = {}
-    for chunk in _chunks(ids):
-        marks = ", ".join("?" * len(chunk))
-        for owner, key, value in db.all(f"SELECT {select} IN ({marks})", *chunk):
-            found.setdefault(owner, {})[key] = value
-    return found
-
-
-def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -27,10 +27,6 @@ class SqlSlots:
         row = self._row(model_id, SlotKey("alias", alias))
         return row[2] if row else None
 
-    def aliases_of(self, version_id: int) -> list[str]:
-        rows = self._db.all("SELECT name FROM slots WHERE version_id = ? ORDER BY name", version_id)
-        return [name for (name,) in rows]
-
     def change(
         self,
         model_id: int,
@@ -74,13 +70,16 @@ class SqlSlots:
         return epoch
 
     def last_stay(self, model_id: int, slot: SlotKey) -> Occupancy | None:
+        found = self._row(model_id, slot)
+        if found is None:
+            return None
         row = self._db.one(
-            f"{_STAY} WHERE s.project_id = ? AND s.model_id = ? AND s.kind = ? AND s.name = ?"
-            " ORDER BY o.until_epoch IS NULL DESC, o.until_epoch DESC, o.id DESC LIMIT 1",
-            self._project_id,
-            model_id,
-            slot.kind,
-            slot.name,
+            f"{_STAY} WHERE o.slot_id = ? AND o.until_ms IS NULL ORDER BY o.id DESC LIMIT 1",
+            found[0],
+        ) or self._db.one(
+            f"{_STAY} WHERE o.slot_id = ? AND o.until_epoch IS NOT NULL"
+            " ORDER BY o.until_epoch DESC LIMIT 1",
+            found[0],
         )
         return _stay(row) if row else None
 

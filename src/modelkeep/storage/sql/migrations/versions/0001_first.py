@@ -51,7 +51,8 @@ CREATE TABLE versions (
   manifest_id {int} REFERENCES manifests (id), author {text} NOT NULL,
   created_ms {int} NOT NULL, updated_ms {int} NOT NULL, deleted_ms {int},
   UNIQUE (project_id, model_id, number)) {end};
-CREATE INDEX versions_stage ON versions (project_id, model_id, stage);
+CREATE INDEX versions_stage ON versions (project_id, model_id, stage, number)
+  WHERE deleted_ms IS NULL;
 CREATE INDEX versions_updated ON versions (project_id, updated_ms);
 CREATE INDEX versions_run ON versions (project_id, run_id);
 CREATE TABLE version_tags (
@@ -66,13 +67,15 @@ CREATE TABLE slots (
   kind {text} NOT NULL, name {text} NOT NULL, epoch {int} NOT NULL,
   version_id {int} REFERENCES versions (id),
   UNIQUE (project_id, model_id, kind, name)) {end};
-CREATE INDEX slots_version ON slots (version_id);
+CREATE INDEX slots_version ON slots (project_id, version_id);
 CREATE TABLE occupancies (
   id {id}, project_id {int} NOT NULL, slot_id {int} NOT NULL REFERENCES slots (id),
   version_id {int} NOT NULL REFERENCES versions (id),
   epoch {int} NOT NULL, from_ms {int} NOT NULL, until_ms {int}, until_epoch {int},
   approved {int} NOT NULL, prior_id {int} REFERENCES occupancies (id)) {end};
-CREATE INDEX occupancies_slot ON occupancies (slot_id, until_ms);
+CREATE INDEX occupancies_open ON occupancies (slot_id, id) WHERE until_ms IS NULL;
+CREATE INDEX occupancies_ended ON occupancies (slot_id, until_epoch);
+CREATE INDEX occupancies_version ON occupancies (version_id, slot_id);
 
 CREATE TABLE policies (
   id {id}, project_id {int} NOT NULL, revision {int} NOT NULL, digest {text} NOT NULL,
@@ -92,7 +95,7 @@ CREATE TABLE requests (
   source {text} NOT NULL, target {text} NOT NULL, subject {text} NOT NULL,
   evidence_digest {text} NOT NULL, policy_digest {text} NOT NULL,
   requested_by {text} NOT NULL, authors {text} NOT NULL, reason {text} NOT NULL,
-  status {text} NOT NULL, closing {text} NOT NULL,
+  archive_existing {int} NOT NULL, status {text} NOT NULL, closing {text} NOT NULL,
   created_ms {int} NOT NULL, expires_ms {int} NOT NULL, closed_ms {int}) {end};
 CREATE INDEX requests_version ON requests (version_id, status);
 CREATE INDEX requests_status ON requests (project_id, status, id);
