@@ -6,6 +6,7 @@ paths are the runs' and logged models' own and may be written, overwritten and d
 
 from modelkeep.domain import names
 from modelkeep.domain.errors import Forbidden, InvalidInput, NotFound
+from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
@@ -13,13 +14,11 @@ from modelkeep.ports.work import Work
 from modelkeep.services.catalog import locate
 from modelkeep.services.sources import VERSION_FOLDER
 
-_RESERVED = "modelkeep"
-
 
 def check_writable(path: str) -> str:
     """The path, if a client may write there. Raises InvalidInput, or Forbidden for frozen ones."""
     names.check_path(path)
-    if path.split("/", 1)[0] == _RESERVED:
+    if path.split("/", 1)[0] == RESERVED:
         raise Forbidden(
             f"'{path}' belongs to a registered version, whose files never change. "
             "Log the new file to a run and register a new version."
@@ -78,7 +77,7 @@ def _version_in(path: str) -> tuple[int | None, str]:
     if not path.startswith(VERSION_FOLDER + "/"):
         return None, path
     number, _, rest = path.removeprefix(VERSION_FOLDER + "/").partition("/")
-    if not number.isdecimal() or len(number) > 18:
+    if not (number.isascii() and number.isdecimal()) or len(number) > 18:
         raise NotFound(f"No such artifact: '{path}'")
     return int(number), rest
 

@@ -347,8 +347,7 @@ def _check_epoch(work: Work, model_id: int, slot: SlotKey, named: int | None) ->
 
 
 def _check_text(text: str, field: str) -> None:
-    if len(text) > REASON_LIMIT or "\x00" in text:
-        raise InvalidInput(f"'{field}' may have at most {REASON_LIMIT} characters and no NUL.")
+    names.check_text(text, field, REASON_LIMIT)
 
 
 def _reason(version: Version, given: str) -> str:

@@ -21,6 +21,7 @@ from modelkeep.services.placement import release
 DESCRIPTION_LIMIT = 100_000  # characters
 MODEL_TAG_LIMIT = 5_000
 VERSION_TAG_LIMIT = 100_000
+ID_LIMIT = 500  # of the run or logged model that a label is said to come from
 
 
 # -- models ------------------------------------------------------------------------------------
@@ -173,6 +174,8 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
     tags = draft.tags or {}
     names.check_text(draft.description, "description", DESCRIPTION_LIMIT)
     names.check_text(draft.run_link or "", "run_link", 500)
+    names.check_text(draft.run_id or "", "run_id", ID_LIMIT)
+    names.check_text(draft.logged_model_id or "", "model_id", ID_LIMIT)
     _check_tags(tags, VERSION_TAG_LIMIT)
     model_id = model_id_of(work, draft.model)
     origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
@@ -245,6 +248,11 @@ def _record_created(
 def get_version(work: Work, name: str, number: int) -> Version:
     """Raises NotFound in MLflow's words."""
     return locate(work, name, number)
+
+
+def download_address(work: Work, name: str, number: int) -> str:
+    """Where a client downloads a version. Raises NotFound."""
+    return sources.address(work, locate(work, name, number))
 
 
 def version_by_alias(work: Work, name: str, alias: str) -> Version | None:

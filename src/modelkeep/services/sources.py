@@ -19,39 +19,20 @@ from urllib.parse import urlsplit
 
 from modelkeep.domain import names
 from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.locations import OBJECT_STORES, PROXIED, RESERVED
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
+from modelkeep.services.catalog import locate
 
-ARTIFACT_SCHEME = "mlflow-artifacts"
-VERSION_FOLDER = "modelkeep/versions"  # the address space of frozen versions
+VERSION_FOLDER = f"{RESERVED}/versions"  # the address space of frozen versions
+COPIES_LIMIT = 100  # a name that moved on to another model could close a ring
+
 _PLACEHOLDERS = frozenset({"dummy-source"})  # what MLflow's prompts have for a source
-_LABEL_SCHEMES = frozenset(
-    [
-        "s3",
-        "s3a",
-        "s3n",
-        "gs",
-        "gcs",
-        "abfs",
-        "abfss",
-        "wasb",
-        "wasbs",
-        "adl",
-        "azureml",
-        "dbfs",
-        "uc",
-        "viewfs",
-        "r2",
-        "b2",
-        "oss",
-        "cos",
-        "hf",
-        "oci",
-        "docker",
-    ]
-)
+_LABELS = OBJECT_STORES | {"azureml", "dbfs", "docker", "hf", "uc", "viewfs"}
+_COPY = re.compile(r"models:/([^/]+)/(\d{1,18})")
 _LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
+_ID = re.compile(r"[0-9]{1,18}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 
 
@@ -81,26 +62,33 @@ def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -
         return _from_run(work, source, run_id, model_id)
     if kind == "models":
         return _from_models(work, source, run_id, model_id)
-    if kind == ARTIFACT_SCHEME:
+    if kind == "mlflow-artifacts":
         return _from_artifacts(work, source, run_id, model_id)
-    if kind in _LABEL_SCHEMES:
+    if kind in _LABELS:
         return Origin(run_id, model_id, None)
     raise _refused(source)
 
 
-def address(version: Version) -> str:
-    """Where a client downloads a version: its frozen tree, or its label verbatim."""
-    if version.manifest is None:
-        return version.source
-    return f"{ARTIFACT_SCHEME}:/{VERSION_FOLDER}/{version.id}"
+def address(work: Work, version: Version) -> str:
+    """Where a client downloads a version: its frozen tree, or its label verbatim.
+
+    A copy of an unverified version has that version's address. Raises NotFound if it's gone.
+    """
+    for _ in range(COPIES_LIMIT):
+        if version.manifest is not None:
+            return f"{PROXIED}{VERSION_FOLDER}/{version.id}"
+        copied = _COPY.fullmatch(version.source)
+        if copied is None:
+            return version.source
+        version = locate(work, copied[1], int(copied[2]))
+    raise NotFound(f"'{version.source}' is a copy of a copy, over {COPIES_LIMIT} times.")
 
 
 def path_of(uri: str) -> str | None:
     """The artifact path that an `mlflow-artifacts:/…` URI names; None for any other URI."""
-    prefix = f"{ARTIFACT_SCHEME}:/"
-    if not uri.startswith(prefix) or uri.startswith(prefix + "/"):
+    if not uri.startswith(PROXIED) or uri.startswith(PROXIED + "/"):
         return None
-    return uri.removeprefix(prefix).strip("/")
+    return uri.removeprefix(PROXIED).strip("/")
 
 
 def _refused(source: str) -> InvalidInput:
@@ -117,7 +105,7 @@ def _path_in(source: str) -> str:
     if parts.netloc or parts.query or parts.fragment or ";" in source or "?" in source:
         raise _refused(source)
     path = parts.path.strip("/")
-    if not path or "//" in path:
+    if not path or "//" in parts.path or not parts.path.startswith("/"):
         raise _refused(source)
     return names.check_path(path)
 
@@ -140,15 +128,19 @@ def _from_models(work: Work, source: str, run_id: str | None, model_id: str | No
     first, _, rest = _path_in(source).partition("/")
     if _LOGGED_MODEL.fullmatch(first):
         return _from_logged_model(work, source, first, rest, run_id, model_id)
-    if not rest.isdecimal() or len(rest) > 18:
+    if not (rest.isascii() and rest.isdecimal()) or len(rest) > 18:
         raise InvalidInput(
             f"Invalid model version source: '{source}'. A models:/ source names a logged model "
             "or a version by its number."
         )
-    owner = work.models.find(first)
-    version = work.versions.get(owner, int(rest)) if owner else None
-    if version is None:
-        raise NotFound(f"Model Version (name={first}, version={rest}) not found")
+    version = locate(work, first, int(rest))
+    return _from_version(work, source, version, run_id, model_id)
+
+
+def _from_version(
+    work: Work, source: str, version: Version, run_id: str | None, model_id: str | None
+) -> Origin:
+    """What another version is made of; its run and logged model must be those given, if any."""
     if (run_id or version.run_id) != version.run_id:
         raise InvalidInput(f"Invalid model version source: '{source}' is not of run {run_id}.")
     if (model_id or version.logged_model_id) != version.logged_model_id:
@@ -173,8 +165,9 @@ def _from_logged_model(
 
 def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
     path = _path_in(source)
-    if path == "modelkeep" or path.startswith("modelkeep/"):
-        return _from_version_address(work, source, path)
+    if path.split("/", 1)[0] == RESERVED:
+        version = _version_at(work, source, path)
+        return _from_version(work, source, version, run_id, model_id)
     owners = _owners(work, path)
     if (run_id and owners.run_id != run_id) or (model_id and owners.logged_model_id != model_id):
         raise InvalidInput(
@@ -184,12 +177,12 @@ def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str |
     return Origin(owners.run_id, owners.logged_model_id, _tree(work, path, ""))
 
 
-def _from_version_address(work: Work, source: str, path: str) -> Origin:
+def _version_at(work: Work, source: str, path: str) -> Version:
     given = path.removeprefix(VERSION_FOLDER + "/")
-    version = work.versions.by_id(int(given)) if given.isdecimal() and len(given) < 19 else None
+    version = work.versions.by_id(int(given)) if _ID.fullmatch(given) else None
     if version is None or version.deleted:
         raise NotFound(f"Model version source '{source}' not found")
-    return Origin(version.run_id, version.logged_model_id, work.artifacts.frozen(version.id))
+    return version
 
 
 def _owners(work: Work, path: str) -> Origin:

@@ -71,6 +71,13 @@ class Step:
     def is_rollback(self) -> bool:
         return self.back_to is not None
 
+    @property
+    def displaces(self) -> bool:
+        """Whether the occupants have to go: it was asked for, or the stage admits one."""
+        return self.archive_existing or (
+            self.policy is not None and self.policy.admits_one(self.target)
+        )
+
 
 # -- judging ---------------------------------------------------------------------------------
 
@@ -133,7 +140,7 @@ def _wait(work: Work, caller: Caller, step: Step, evidence: Evidence, decision: 
         status=Status.PENDING,
         created_ms=work.now_ms,
         expires_ms=approvals.expiry_ms(work.now_ms),
-        archive_existing=step.archive_existing,
+        archive_existing=step.displaces,
     )
     request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
     message = (
@@ -198,9 +205,8 @@ def complete(
     approved_by: Request | None = None,
 ) -> Result:
     """Moves the version, archives whom it displaces, and takes the aliases along."""
-    version, policy = step.version, step.policy
-    sole = step.archive_existing or (policy is not None and policy.admits_one(step.target))
-    displaced = work.versions.in_stage(version.model_id, step.target) if sole else []
+    version = step.version
+    displaced = work.versions.in_stage(version.model_id, step.target) if step.displaces else []
     moves = moves_into(step.target, version.id, version.stage, displaced)
     back_to = step.back_to
     moved = shift(

@@ -15,7 +15,7 @@ from modelkeep.protocols.mlflow.wire import (
     page_token,
     require,
 )
-from modelkeep.services import promotion, registry, sources
+from modelkeep.services import promotion, registry
 from modelkeep.services.app import App
 from modelkeep.services.promotion import Order, Result
 
@@ -327,8 +327,8 @@ async def delete_version_tag(app: App, caller: Caller, request: TagVersion) -> M
 
 
 async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message:
-    version = await app.read(registry.get_version, *_key(request), point=True)
-    return UriAnswer(artifact_uri=sources.address(version))
+    uri = await app.read(registry.download_address, *_key(request), point=True)
+    return UriAnswer(artifact_uri=uri)
 
 
 async def search_versions(app: App, caller: Caller, request: Search) -> Message:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from modelkeep.domain.errors import InvalidInput
+
 Row = tuple[Any, ...]
 
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
@@ -19,7 +21,11 @@ _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the ba
 
 
 class Db(Protocol):
-    """A connection: statements in, rows out. Not for use by two threads at once."""
+    """A connection: statements in, rows out. Not for use by two threads at once.
+
+    Raises InvalidInput for a value that the database cannot hold: NUL in a text, half a surrogate
+    pair, an integer of more than 64 bits. Whatever looks such a thing up made a mistake.
+    """
 
     def all(self, sql: str, *params: Any) -> list[Row]: ...
     def one(self, sql: str, *params: Any) -> Row | None: ...
@@ -63,7 +69,12 @@ class Dialect(Protocol):
 class _SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self._execute = connection.execute
+
+    def _execute(self, sql: str, params: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            return self.connection.execute(sql, params)
+        except (OverflowError, UnicodeEncodeError):
+            raise _unheld() from None
 
     def all(self, sql: str, *params: Any) -> list[Row]:
         return self._execute(sql, params).fetchall()
@@ -75,7 +86,10 @@ class _SqliteDb:
         return self._execute(sql, params).rowcount
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
-        self.connection.executemany(sql, rows)
+        try:
+            self.connection.executemany(sql, rows)
+        except (OverflowError, UnicodeEncodeError):
+            raise _unheld() from None
 
     def close(self) -> None:
         self.connection.close()
@@ -124,11 +138,15 @@ class Sqlite:
 
 
 class _PostgresDb:
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, data_error: type[Exception]) -> None:
         self.connection = connection
+        self._errors = (data_error, UnicodeEncodeError)
 
     def _execute(self, sql: str, params: tuple[Any, ...]) -> Any:
-        return self.connection.execute(_percent(sql), params)
+        try:
+            return self.connection.execute(_percent(sql), params)
+        except self._errors as error:
+            raise _translated(error) from None
 
     def all(self, sql: str, *params: Any) -> list[Row]:
         return self._execute(sql, params).fetchall()
@@ -140,8 +158,11 @@ class _PostgresDb:
         return self._execute(sql, params).rowcount
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.executemany(_percent(sql), list(rows))
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(_percent(sql), list(rows))
+        except self._errors as error:
+            raise _translated(error) from None
 
     def close(self) -> None:
         self.connection.close()
@@ -172,7 +193,7 @@ class Postgres:
         connection.execute("SET timezone = 'UTC'")
         if read_only:
             connection.execute("SET default_transaction_read_only = on")
-        return _PostgresDb(connection)
+        return _PostgresDb(connection, psycopg.DataError)
 
     def begin_batch(self, db: Db) -> None:
         db.run("BEGIN")
@@ -189,6 +210,21 @@ class Postgres:
 
     def is_usable(self, db: Db) -> bool:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False
+
+
+# Of PostgreSQL's data errors, those that say that a value does not fit: psycopg's own has no code.
+_UNHELD = (None, "22003", "22021", "22P05")
+
+
+def _translated(error: Exception) -> Exception:
+    return _unheld() if getattr(error, "sqlstate", None) in _UNHELD else error
+
+
+def _unheld() -> InvalidInput:
+    return InvalidInput(
+        "The request holds a value that cannot be stored or looked up: a NUL character, half a "
+        "surrogate pair, or a number of more than 64 bits."
+    )
 
 
 @lru_cache(maxsize=4096)
