@@ -185,7 +185,10 @@ class Story:
         self._ask(mover, 1, "Staging", staged, wants="stage")
         self._ask(mover, 1, "Production", wants="waits")
         self.ann.modelkeep("approve", "1", "--comment", "mine is fine", expect=1)
+        chapter("Bob looks at what it rests on: the evidence, frozen when it was asked for")
         self.bob.modelkeep("requests")
+        self.bob.modelkeep("requests", "1")
+        chapter("Bob approves; the alias champion comes along", pictured=True)
         self.bob.modelkeep("approve", "1", "--comment", "looked at the confusion matrix")
         self._serve(app, expect="1")
 

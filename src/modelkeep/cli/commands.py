@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli.client import REFUSED, WAITING, Client, fail, plain
+from modelkeep.cli.client import Client, fail, plain
+from modelkeep.cli.telling import (
+    report_json,
+    settle,
+    show_entries,
+    show_report,
+    show_request,
+    show_sections,
+    show_table,
+)
 
 app = typer.Typer(
     name="modelkeep",
@@ -115,7 +124,7 @@ def promote(
     """
     model, number = _split(version)
     body = {"model": model, "version": number, "stage": to, "reason": reason, "epoch": epoch}
-    _tell(Client(url, user).post("/promotions", body), as_json)
+    settle(Client(url, user).post("/promotions", body), as_json)
 
 
 @app.command()
@@ -130,11 +139,14 @@ def rollback(
 ) -> None:
     """Return a stage to the version that it held before, and its alias with it, in one stroke."""
     body = {"model": model, "reason": reason, "stage": stage, "epoch": epoch}
-    _tell(Client(url, user).post("/rollbacks", body), as_json)
+    settle(Client(url, user).post("/rollbacks", body), as_json)
 
 
 @app.command()
 def requests(
+    request_id: Annotated[
+        int | None, typer.Argument(metavar="ID", help="Show this one, with its evidence.")
+    ] = None,
     status: Annotated[
         str, typer.Option(help="pending, approved, rejected, void, or all.")
     ] = "pending",
@@ -142,14 +154,17 @@ def requests(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """List the requests that wait for an approval."""
+    """List the requests that wait for an approval, or show one with the evidence it froze."""
+    if request_id is not None:
+        show_request(Client(url, user).get(f"/requests/{request_id}"), as_json)
+        return
     found = Client(url, user).get("/requests", status=None if status == "all" else status)
     rows = [
         [r["id"], f"{r['model']}/{r['version']}", f"{r['source']} -> {r['target']}", r["status"],
          r["requested_by"], r["created"], r["reason"]]
         for r in found
     ]  # fmt: skip
-    _table(("id", "version", "move", "status", "asked by", "asked at", "reason"), rows,
+    show_table(("id", "version", "move", "status", "asked by", "asked at", "reason"), rows,
            found, as_json, f"No {'' if status == 'all' else status + ' '}requests.")  # fmt: skip
 
 
@@ -162,7 +177,7 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Approve a request. The version moves at once, if that was all it waited for."""
-    _tell(Client(url, user).post(f"/requests/{request_id}/approve", {"comment": comment}), as_json)
+    settle(Client(url, user).post(f"/requests/{request_id}/approve", {"comment": comment}), as_json)
 
 
 @app.command()
@@ -174,7 +189,7 @@ def reject(
     as_json: Json = False,
 ) -> None:
     """Reject a request, with a reason."""
-    _tell(Client(url, user).post(f"/requests/{request_id}/reject", {"comment": reason}), as_json,
+    settle(Client(url, user).post(f"/requests/{request_id}/reject", {"comment": reason}), as_json,
           done=("rejected",))  # fmt: skip
 
 
@@ -198,7 +213,9 @@ def at(
     if not as_json:
         called = "" if then == model else f" (then named {plain(then)})"
         print(f"{plain(model)}{called} at {moment['at']}:")
-    _table(("slot", "version", "since", "until"), rows, moment, as_json, "Nothing held any slot.")
+    show_table(
+        ("slot", "version", "since", "until"), rows, moment, as_json, "Nothing held any slot."
+    )
 
 
 @app.command()
@@ -213,7 +230,7 @@ def history(
     from urllib.parse import quote
 
     path = f"/models/{quote(model, safe='')}/history"
-    _show_entries(Client(url, user).get(path, limit=limit), as_json)
+    show_entries(Client(url, user).get(path, limit=limit), as_json)
 
 
 # -- policy --------------------------------------------------------------------------------------
@@ -237,7 +254,7 @@ def policy_apply(
         return
     state = "in force" if applied["changed"] else "was in force already"
     print(f"Policy revision {applied['revision']} is {state}.  {applied['digest']}")
-    _sections(applied["sections"])
+    show_sections(applied["sections"])
     for request_id in applied["voided_requests"]:
         print(f"Request {request_id} was made under the policy before, and is void.")
     for finding in applied["findings"]:
@@ -256,7 +273,7 @@ def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) 
         by = plain(shown["author"])
         print(f"Revision {shown['revision']}, by {by}, {shown['applied']}  {shown['digest']}")
         print(plain(shown["source"]))
-        _sections(shown["sections"])
+        show_sections(shown["sections"])
 
 
 # -- audit ---------------------------------------------------------------------------------------
@@ -271,7 +288,7 @@ def audit_show(
     as_json: Json = False,
 ) -> None:
     """Show the journal's entries, oldest first."""
-    _show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
+    show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
 
 
 @audit_app.command("export")
@@ -320,9 +337,9 @@ def audit_verify(
     else:
         report = audit.verify(Client(url, user).lines("/journal/export"))
     if as_json:
-        print(json.dumps(_report(report), indent=2))
+        print(json.dumps(report_json(report), indent=2))
     else:
-        _tell_report(report)
+        show_report(report)
     if not report.is_intact:
         raise SystemExit(2)
 
@@ -349,42 +366,7 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
         fail(str(error))
 
 
-def _report(report: Any) -> dict[str, Any]:
-    from modelkeep.domain.audit import BLIND_SPOTS
-
-    return {
-        "intact": report.is_intact,
-        "entries": report.size,
-        "root": report.root,
-        "rows_compared": report.rows,
-        "erased_texts": report.erased_texts,
-        "first_bad_entry": report.first_bad,
-        "problems": [{"index": p.index, "message": p.message} for p in report.problems],
-        "problems_not_listed": report.unlisted,
-        "cannot_see": list(BLIND_SPOTS),
-    }
-
-
-def _tell_report(report: Any) -> None:
-    from modelkeep.domain.audit import BLIND_SPOTS
-
-    if report.is_intact:
-        print(f"Intact: {report.size} entries, root {report.root}.")
-        print(f"{report.rows} rows of the tables say the same as the journal.")
-    else:
-        print(f"TAMPERED WITH. {report.size} entries were read.")
-        if report.first_bad is not None:
-            print(f"The first bad entry is {report.first_bad}.")
-        for problem in report.problems:
-            print(f"  {plain(problem.message)}")
-        if report.unlisted:
-            print(f"  and {report.unlisted} more")
-    if report.erased_texts:
-        print(f"{report.erased_texts} texts were erased; their entries verify without them.")
-    print("This cannot see: " + "; ".join(BLIND_SPOTS) + ".")
-
-
-# -- telling -------------------------------------------------------------------------------------
+# -- within ------------------------------------------------------------------------------------
 
 
 def _split(version: str) -> tuple[str, int]:
@@ -392,65 +374,3 @@ def _split(version: str) -> tuple[str, int]:
     if not slash or not model or not number.isascii() or not number.isdigit():
         raise typer.BadParameter(f"'{version}' is not MODEL/VERSION, as in credit/3.")
     return model, int(number)
-
-
-def _tell(result: dict[str, Any], as_json: bool, done: tuple[str, ...] = ()) -> None:
-    end = result["result"]
-    if as_json:
-        print(json.dumps(result, indent=2))
-    else:
-        version = result["version"]
-        settled = f"{version['model']}/{version['version']} is in {version['stage']}"
-        print(plain(result["message"] or settled))
-        if end in ("moved", "unchanged"):
-            print(f"{result['target']} is at epoch {result['epoch']}.")
-    if end in ("moved", "unchanged", *done):
-        return
-    raise SystemExit(WAITING if end == "waiting" else REFUSED)
-
-
-def _table(
-    head: tuple[str, ...], rows: list[list[Any]], found: Any, as_json: bool, empty: str
-) -> None:
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    if not rows:
-        print(empty)
-        return
-    lines = [head, *([plain(str(cell)) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
-
-
-def _sections(sections: list[dict[str, Any]]) -> None:
-    for section in sections:
-        mark = "enforced    " if section["enforced"] else "not enforced"
-        print(f"  {mark}  {plain(section['path'])}: {plain(section['note'])}")
-
-
-def _show_entries(entries: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(entries, indent=2))
-        return
-    for entry in entries:
-        print(plain(_line(entry)))
-
-
-def _line(entry: dict[str, Any]) -> str:
-    texts, thing = entry["texts"], entry["obj"]
-    named = thing.get("name", "")
-    if "version" in thing:
-        named += f"/{thing['version']}"
-    who = texts.get("actor", entry["actor"]["kind"])
-    moves = ", ".join(
-        f"{before['version']}: {before['stage']} -> {after['stage']}"
-        for before, after in zip(
-            entry["pre"].get("stages", ()), entry["post"].get("stages", ()), strict=False
-        )
-    )
-    slots = ", ".join(f"{s['slot']}@{s['epoch']}" for s in entry["post"].get("slots", ()))
-    said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
-    parts = (named, f"by {who}", moves, slots, said)
-    return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

@@ -34,6 +34,11 @@ def person(name: str) -> str:
     return name
 
 
+def is_blank(text: str) -> bool:
+    """Whether a reader would see nothing of it."""
+    return not _folded(text)
+
+
 def _folded(name: str) -> str:
     seen = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf"))
     seen = unicodedata.normalize("NFKC", _BLANK.sub("", seen))

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.domain import approvals, names, policies
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Caller, is_blank
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from modelkeep.domain.events import Event
 from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import (
     ARCHIVED,
+    NO_STAGE,
     PRODUCTION,
     Move,
     SlotKey,
@@ -74,13 +75,19 @@ class Order:
 def request(work: Work, caller: Caller, order: Order) -> Result:
     """Moves the version, or says why not, or opens a request that others must approve.
 
-    Raises NotFound, InvalidInput for a stage that does not exist, StaleRevision.
+    Raises NotFound; InvalidInput for a stage that does not exist, or one whose occupants cannot
+    be archived; StaleRevision.
     """
     version = locate(work, order.model, order.number)
     target = stage_named(order.target)
     _check_epoch(work, version.model_id, stage_slot(target), order.epoch)
     policy = in_force(work)
-    if version.stage == target and (policy is None or target in _guarded_stages(policy)):
+    if order.archive_existing and target in (NO_STAGE, ARCHIVED):
+        raise InvalidInput(
+            f"Model version transition cannot archive existing model versions because '{target}' "
+            "is not an Active stage. Valid stages are Staging, Production."
+        )
+    if version.stage == target:
         return _stay(work, caller, version, target, order, policy)
     step = Step(version, target, _reason(version, order.reason), policy, order.archive_existing)
     if policy is None:
@@ -153,14 +160,14 @@ def vote(
 ) -> Result:
     """Casts a vote on a request; on quorum, decides again and moves the version.
 
-    Every vote is recorded, a denied one as well. Raises NotFound; InvalidInput for a rejection
+    Every vote is recorded, a denied one as well, if only once. Raises NotFound; InvalidInput for a rejection
     without a reason.
     """
     found = work.governance.request(request_id)
     if found is None:
         raise NotFound(f"There is no request {request_id}.")
     asked = found[0]
-    if not approves and not comment.strip():
+    if not approves and is_blank(comment):
         raise InvalidInput("A rejection needs a reason.")
     _check_text(comment, "comment")
     version = work.versions.by_id(asked.version_id)
@@ -168,7 +175,7 @@ def vote(
     ballot = Vote(caller.actor.name, approves, comment, work.now_ms)
     counted = approvals.cast(asked, ballot, work.governance.votes(request_id), work.now_ms)
     if isinstance(counted, Denied):
-        _record_vote(work, caller, asked, ballot, "denied", version, {}, {"why": counted.reason})
+        _record_denial(work, caller, asked, ballot, version, counted.reason)
         return _answer(work, End.REFUSED, version, asked, counted.reason)
     policy = in_force(work)
     changed = _what_changed(asked, version, policy)
@@ -177,8 +184,9 @@ def vote(
     work.governance.add_vote(request_id, ballot)
     if counted.rejects:
         return _reject(work, caller, asked, ballot, version)
-    _record_vote(work, caller, asked, ballot, "cast", version, {}, {})
-    rule = _rule_for(policy, asked)
+    _record_vote(work, caller, asked, ballot, "cast", version, {})
+    rule = _rule_for(policy, asked.source, asked.target)
+    assert rule is not None  # the policy is the one that it was asked under
     step = Step(version, asked.target, asked.reason, policy, asked.archive_existing)
     evidence = work.governance.evidence(asked.evidence_digest)
     decision = policies.decide(rule, evidence, asked.reason, counted.votes, asked.barred)
@@ -205,7 +213,7 @@ def roll_back(
     twice. Raises InvalidInput without a reason, Conflict when there is nothing to return to.
     """
     stage = stage_named(stage)
-    if not reason.strip():
+    if is_blank(reason):
         raise InvalidInput("A rollback needs a reason.")
     _check_text(reason, "reason")
     model_id = model_id_of(work, model)
@@ -215,9 +223,9 @@ def roll_back(
     assert version is not None
     policy = in_force(work)
     step = Step(version, stage, reason.strip(), policy, True, leaving=current, back_to=prior)
-    rules = [r for r in policy.rules.values() if r.target == stage] if policy else []
-    if rules and not prior.approved:
-        return judge(work, caller, step, rules[0])
+    rule = _rule_for(policy, version.stage, stage) if policy else None
+    if rule and not prior.approved:
+        return judge(work, caller, step, rule)
     return complete(work, caller, step, None)
 
 
@@ -227,9 +235,11 @@ def roll_back(
 def _stay(
     work: Work, caller: Caller, version: Version, target: str, order: Order, policy: Policy | None
 ) -> Result:
-    """The version is where it is wanted. Without a policy the others may still have to go."""
+    """The version is where it is wanted. Where no gate stands, the others may still have to go."""
+    step = Step(version, target, "", policy, order.archive_existing)
+    is_guarded = policy is not None and any(r.target == target for r in policy.rules.values())
     occupants = work.versions.in_stage(version.model_id, target)
-    if policy is None and order.archive_existing and occupants != [version.id]:
+    if step.displaces and not is_guarded and occupants != [version.id]:
         others = [Move(o, target, ARCHIVED) for o in occupants if o != version.id]
         moved = shift(work, version.model_id, others)
         void_overtaken(work, [m.version_id for m in others], moved)
@@ -256,9 +266,23 @@ def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str
 
 def _reject(work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version) -> Result:
     closed = close_requests(work, [asked], Status.REJECTED, f"Rejected: {ballot.comment}")
-    _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed}, {})
+    _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed})
     message = f"Request {asked.id} is rejected by {ballot.voter}: {ballot.comment}"
     return _answer(work, End.REJECTED, version, asked, message)
+
+
+def _record_denial(
+    work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version, why: str
+) -> None:
+    """The same denial again is counted, not journalled."""
+    verdict = Verdict("vote", Outcome.FAILED, why)
+    digests = (asked.policy_digest, asked.evidence_digest)
+    denied = Decision(Ruling.REFUSED, (verdict,), *digests)
+    repeats = work.governance.note_decision(
+        version.id, asked.target, caller.actor.name, denied, work.now_ms
+    )
+    if repeats == 1:
+        _record_vote(work, caller, asked, ballot, "denied", version, {}, why)
 
 
 def _record_vote(
@@ -269,12 +293,12 @@ def _record_vote(
     happened: str,
     version: Version,
     after: dict[str, Any],
-    why: dict[str, Any],
+    denial: str = "",
 ) -> None:
     verdict = "approve" if ballot.approves else "reject"
     texts = {"comment": ballot.comment} if ballot.comment else {}
-    if "why" in why:
-        texts["denial"] = why["why"]
+    if denial:
+        texts["denial"] = denial
     work.record(
         caller,
         Event(
@@ -306,14 +330,10 @@ def _what_changed(asked: Request, version: Version, policy: Policy | None) -> st
     return approvals.still_valid(asked, digest, version.stage, version.subject)
 
 
-def _rule_for(policy: Policy, asked: Request) -> Rule:
-    """The rule that a request waits on: the transition's own, or, of a rollback, one into there."""
-    rule = policy.rules.get((asked.source, asked.target))
-    return rule or next(r for r in policy.rules.values() if r.target == asked.target)
-
-
-def _guarded_stages(policy: Policy) -> set[str]:
-    return {rule.target for rule in policy.rules.values()}
+def _rule_for(policy: Policy, source: str, target: str) -> Rule | None:
+    """The transition's own rule or, for a rollback that has none, the first one into there."""
+    into = (rule for rule in policy.rules.values() if rule.target == target)
+    return policy.rules.get((source, target)) or next(into, None)
 
 
 def _stays_for_rollback(

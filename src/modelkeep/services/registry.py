@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
+from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import AlreadyExists, InUse, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.models import Model, Version
@@ -17,6 +18,7 @@ from modelkeep.ports.work import Work
 from modelkeep.services import policies, sources
 from modelkeep.services.catalog import locate, model_id_of, subject
 from modelkeep.services.placement import release
+from modelkeep.services.steps import close_requests
 
 DESCRIPTION_LIMIT = 100_000  # characters
 MODEL_TAG_LIMIT = 5_000
@@ -311,6 +313,8 @@ def _delete_version(work: Work, caller: Caller, version: Version) -> None:
             "guards; move it out first."
         )
     released = release(work, version.model_id, version)
+    waiting = work.governance.pending([version.id])
+    closed = close_requests(work, waiting, Status.VOID, "The version was deleted.")
     work.versions.delete(version.id, work.now_ms)
     _record_version(
         work,
@@ -318,7 +322,7 @@ def _delete_version(work: Work, caller: Caller, version: Version) -> None:
         "version:deleted",
         version,
         before=released.before,
-        after={**released.after, "deleted": True},
+        after={**released.after, "deleted": True} | ({"requests": closed} if closed else {}),
     )
 
 

@@ -1,6 +1,6 @@
 """Reading approval requests."""
 
-from modelkeep.domain.approvals import Request, Status
+from modelkeep.domain.approvals import Request, Status, Vote
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.models import Version
@@ -16,14 +16,15 @@ def listing(work: Work, status: Status | None) -> list[tuple[str, Request, Close
     return [(_version(work, request).model_name, request, closed) for request, closed in found]
 
 
-def get(work: Work, request_id: int) -> tuple[str, Request, Closed, Evidence]:
-    """One request with the evidence it froze. Raises NotFound."""
+def get(work: Work, request_id: int) -> tuple[str, Request, Closed, Evidence, list[Vote]]:
+    """One request with the evidence it froze and the votes that counted. Raises NotFound."""
     found = work.governance.request(request_id)
     if found is None:
         raise NotFound(f"There is no request {request_id}.")
     request, closed = found
     evidence = work.governance.evidence(request.evidence_digest)
-    return _version(work, request).model_name, request, closed, evidence
+    votes = work.governance.votes(request_id)
+    return _version(work, request).model_name, request, closed, evidence, votes
 
 
 def _version(work: Work, request: Request) -> Version:

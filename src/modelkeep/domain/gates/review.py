@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from modelkeep.domain import documents
-from modelkeep.domain.access import person
+from modelkeep.domain.access import is_blank, person
 from modelkeep.domain.approvals import may_vote
 from modelkeep.domain.gates.base import Case, Gate, Outcome, Verdict, judged
 
@@ -52,11 +52,8 @@ class ReasonGate:
         return "a reason"
 
     def judge(self, case: Case) -> Verdict:
-        # A zero-width space is no white space to Python, and no reason to a reader either.
-        given = any(c.isprintable() and not c.isspace() for c in case.reason)
-        return judged(
-            self.name, () if given else ("a reason is required and none was given",), "given"
-        )
+        missing = ("a reason is required and none was given",) if is_blank(case.reason) else ()
+        return judged(self.name, missing, "given")
 
 
 def read_approval(value: object, path: str) -> Gate | None:

@@ -73,10 +73,14 @@ def router(app: App, now_ms: Any) -> Router:
 
     @get("/requests/{request_id:int}")
     async def get_request(request_id: int) -> dict[str, Any]:
-        """One request with the evidence that it froze."""
-        model, asked, closed, evidence = await app.read(requests.get, request_id)
+        """One request with the evidence that it froze and the votes that counted."""
+        model, asked, closed, evidence, votes = await app.read(requests.get, request_id)
         view = schemas.view_request(model, asked, closed, now_ms())
-        return {**msgspec.to_builtins(view), "evidence_bundle": evidence.to_json()}
+        return {
+            **msgspec.to_builtins(view),
+            "evidence_bundle": evidence.to_json(),
+            "votes": [schemas.view_vote(vote) for vote in votes],
+        }
 
     @post("/requests/{request_id:int}/approve", status_code=200)
     async def approve(request: _Http, request_id: int, data: Ballot) -> Response[ResultView]:
@@ -168,7 +172,10 @@ def router(app: App, now_ms: Any) -> Router:
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
             entries, export, apply_policy, show_policy,
         ],
-        exception_handlers={ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail},
+        exception_handlers={
+            ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,
+            UnicodeDecodeError: _reject_body, RecursionError: _reject_body,
+        },
     )  # fmt: skip
 
 
@@ -221,6 +228,13 @@ def _reject_call(request: _Http, error: HTTPException) -> Response[dict[str, str
     message = details or error.detail
     status = error.status_code if error.status_code < 500 else 400
     return Response({"error": "invalid_call", "message": message}, status_code=status)
+
+
+def _reject_body(request: _Http, error: Exception) -> Response[dict[str, str]]:  # noqa: ARG001
+    """A body that the framework cannot decode, for which it raises no error of its own."""
+    why = "is nested too deeply" if isinstance(error, RecursionError) else "is not valid UTF-8"
+    message = f"The request's body {why}."
+    return Response({"error": "invalid_call", "message": message}, status_code=400)
 
 
 def _fail(request: _Http, error: Exception) -> Response[dict[str, str]]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from modelkeep.domain.approvals import Request
+from modelkeep.domain.approvals import Request, Vote
 from modelkeep.domain.events import instant
 from modelkeep.domain.models import Version
 from modelkeep.ports.governance import Closed
@@ -160,6 +160,15 @@ def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> R
         closed=instant(closed.closed_ms) if closed.closed_ms is not None else None,
         closing=closed.closing,
     )
+
+
+def view_vote(vote: Vote) -> dict[str, str]:
+    return {
+        "voter": vote.voter,
+        "verdict": "approve" if vote.approves else "reject",
+        "comment": vote.comment,
+        "at": instant(vote.at_ms),
+    }
 
 
 def view_stay(stay: Occupancy) -> StayView:

@@ -1,0 +1,124 @@
+"""What the commands print: for a person, or with `--json` for a script."""
+
+import json
+from typing import Any
+
+from modelkeep.cli.client import REFUSED, WAITING, plain
+
+
+def settle(result: dict[str, Any], as_json: bool, done: tuple[str, ...] = ()) -> None:
+    end = result["result"]
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        version = result["version"]
+        settled = f"{version['model']}/{version['version']} is in {version['stage']}"
+        print(plain(result["message"] or settled))
+        if end in ("moved", "unchanged"):
+            print(f"{result['target']} is at epoch {result['epoch']}.")
+    if end in ("moved", "unchanged", *done):
+        return
+    raise SystemExit(WAITING if end == "waiting" else REFUSED)
+
+
+def show_table(
+    head: tuple[str, ...], rows: list[list[Any]], found: Any, as_json: bool, empty: str
+) -> None:
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    if not rows:
+        print(empty)
+        return
+    lines = [head, *([plain(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def show_request(asked: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asked, indent=2))
+        return
+    evidence = asked["evidence_bundle"]
+    moves = f"{asked['model']}/{asked['version']}: {asked['source']} -> {asked['target']}"
+    print(plain(f"Request {asked['id']}, {asked['status']}.  {moves}"))
+    print(plain(f"Asked by {asked['requested_by']} at {asked['created']}; {asked['reason']}"))
+    print(plain(f"Authors: {', '.join(asked['authors'])}.  Expires {asked['expires']}."))
+    print(f"Bytes: {plain(asked['subject'])}")
+    print(f"Evidence {asked['evidence']}, frozen when it was asked for:")
+    for kind in ("metrics", "params", "tags", "run_tags"):
+        for name, value in sorted(evidence[kind].items()):
+            print(plain(f"  {kind:<8}  {name} = {value}"))
+    for data in evidence["datasets"]:
+        print(plain(f"  data set  {data['name']} {data['digest']}"))
+    print(plain(f"  run {evidence['run_id']}, commit {evidence['git_commit']}"))
+    for vote in asked["votes"]:
+        print(plain(f"{vote['at']}  {vote['voter']}: {vote['verdict']}  {vote['comment']}"))
+
+
+def show_sections(sections: list[dict[str, Any]]) -> None:
+    for section in sections:
+        mark = "enforced    " if section["enforced"] else "not enforced"
+        print(f"  {mark}  {plain(section['path'])}: {plain(section['note'])}")
+
+
+def show_entries(entries: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    for entry in entries:
+        print(plain(_line(entry)))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    texts, thing = entry["texts"], entry["obj"]
+    named = thing.get("name", "")
+    if "version" in thing:
+        named += f"/{thing['version']}"
+    who = texts.get("actor", entry["actor"]["kind"])
+    moves = ", ".join(
+        f"{before['version']}: {before['stage']} -> {after['stage']}"
+        for before, after in zip(
+            entry["pre"].get("stages", ()), entry["post"].get("stages", ()), strict=False
+        )
+    )
+    slots = ", ".join(f"{s['slot']}@{s['epoch']}" for s in entry["post"].get("slots", ()))
+    said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
+    parts = (named, f"by {who}", moves, slots, said)
+    return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)
+
+
+def report_json(report: Any) -> dict[str, Any]:
+    from modelkeep.domain.audit import BLIND_SPOTS
+
+    return {
+        "intact": report.is_intact,
+        "entries": report.size,
+        "root": report.root,
+        "rows_compared": report.rows,
+        "erased_texts": report.erased_texts,
+        "first_bad_entry": report.first_bad,
+        "problems": [{"index": p.index, "message": p.message} for p in report.problems],
+        "problems_not_listed": report.unlisted,
+        "cannot_see": list(BLIND_SPOTS),
+    }
+
+
+def show_report(report: Any) -> None:
+    from modelkeep.domain.audit import BLIND_SPOTS
+
+    if report.is_intact:
+        print(f"Intact: {report.size} entries, root {report.root}.")
+        print(f"{report.rows} rows of the tables say the same as the journal.")
+    else:
+        print(f"TAMPERED WITH. {report.size} entries were read.")
+        if report.first_bad is not None:
+            print(f"The first bad entry is {report.first_bad}.")
+        for problem in report.problems:
+            print(f"  {plain(problem.message)}")
+        if report.unlisted:
+            print(f"  and {report.unlisted} more")
+    if report.erased_texts:
+        print(f"{report.erased_texts} texts were erased; their entries verify without them.")
+    print("This cannot see: " + "; ".join(BLIND_SPOTS) + ".")
