@@ -16,6 +16,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
+from modelkeep.domain.errors import Unavailable
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import routes as mlflow_routes
@@ -113,6 +114,10 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Inherited by every connection: without it a kept-alive answer waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
     listener.listen(1024)
     return listener

@@ -117,7 +117,9 @@ def _parse(name: str, value: Any, default: Any, origin: str) -> Any:
     try:
         return _READERS[kind](value)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise InvalidInput(f"{origin}: setting '{name}' needs a {kind}, got {value!r}.") from None
+        raise InvalidInput(
+            f"{origin}: setting '{name}' needs {_KINDS[kind]}, got {value!r}."
+        ) from None
 
 
 def _read_bool(value: Any) -> bool:
@@ -149,6 +151,13 @@ def _read_path(value: Any) -> Path:
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True}
 _WORDS |= {"false": False, "0": False, "no": False, "off": False}
+_KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "path": "a path",
+    "str": "a text",
+    "tuple": "a list of texts",
+}
 _READERS = {
     "bool": _read_bool,
     "int": _read_int,

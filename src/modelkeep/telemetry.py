@@ -12,6 +12,7 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it lists its plugins at each upgrade
 
 
 def request_id(given: str | None) -> str:

@@ -22,8 +22,12 @@ POLICY: dict[str, Any] = {
         "Production -> Archived": {"approval_required": True, "reason_required": True},
     }
 }
-APPROVAL: dict[str, Any] = {"stage_transitions": {"None -> Production": {"approval_required": True}}}
-OPEN: dict[str, Any] = {"stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}}
+APPROVAL: dict[str, Any] = {
+    "stage_transitions": {"None -> Production": {"approval_required": True}}
+}
+OPEN: dict[str, Any] = {
+    "stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}
+}
 
 
 def with_versions(core: Core, count: int = 3, **facts: Any) -> None:
@@ -372,12 +376,13 @@ def test_changed_evidence_needs_another_request(core: Core) -> None:
 
 
 SPELLINGS = [
-    *("{0}", "{1}", " {0}", "{0} ", "{0}\u200b", "\u200d{0}", "\u202e{0}", "{0}\ufe0f", "\u3164{0}"),
+    *("{0}", "{1}", " {0}", "{0} ", "{0}\u200b", "\u200d{0}", "\u202e{0}"),
+    *("{0}\ufe0f", "\u3164{0}"),
 ]
 
 
 @pytest.mark.parametrize("name", ["ann", "rob"])
-def test_neither_the_author_nor_who_asked_can_approve_in_any_spelling(core: Core, name: str) -> None:
+def test_no_author_or_asker_can_approve_in_any_spelling(core: Core, name: str) -> None:
     with_versions(core, 1)
     core.apply(APPROVAL)
     request_id = core.promote(1, "Production").request_id
@@ -452,6 +457,7 @@ def test_what_was_approved_is_what_was_frozen(core: Core) -> None:
     core.tag(1, "note", "later")
     result = core.approve(asked.request_id)
     assert result.end is End.MOVED
+    assert asked.decision
     assert core.leaves()[-1]["why"]["evidence"] == asked.decision.evidence_digest
     assert core.read(requests.get, asked.request_id)[3].metrics["accuracy"] == GOOD["accuracy"]
 

@@ -511,9 +511,7 @@ def test_a_tree_is_what_lies_under_the_folder_and_not_beside_it(core: Core) -> N
 def test_a_logged_models_tree_is_frozen_with_its_run(core: Core) -> None:
     core.model("churn")
     run_id = core.run()
-    logged = core.write(
-        tracking.create_logged_model, ANN, 0, name="net", source_run_id=run_id
-    )
+    logged = core.write(tracking.create_logged_model, ANN, 0, name="net", source_run_id=run_id)
     core.put(f"0/models/{logged.model_id}/artifacts/w", "w")
     for source, facts in (
         (f"models:/{logged.model_id}", {"logged_model_id": logged.model_id}),

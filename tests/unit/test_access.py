@@ -11,7 +11,8 @@ from modelkeep.domain.access import Actor, person
 
 ANNS = [
     *("ann", "Ann", "ANN", " ann", "ann ", "\tann\n", "\u00a0ann\u2003", "ａｎｎ", "𝐀𝐧𝐧", "ⓐnn"),
-    *("a\u200bnn", "\u200dann", "an\u2060n", "ann\ufeff", "\u202eann\u202c", "a\u00adnn", "a\x00nn"),
+    *("a\u200bnn", "\u200dann", "an\u2060n", "ann\ufeff"),
+    *("\u202eann\u202c", "a\u00adnn", "a\x00nn"),
     *("ann\ufe0f", "a\u034fnn", "an\u180bn", "ann\U000e0100", "a\U000e0041nn", "ann\u3164"),
     *("\u115fann", "ann\u17b4", "ann\uffa0", "ann\u2800"),
 ]

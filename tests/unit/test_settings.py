@@ -127,7 +127,7 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) ->
     ],
 )
 def test_a_value_of_another_type_is_not_bent_into_one(config, line: str) -> None:
-    assert line.split()[0] in refused({"config": config(line)})
+    assert line.partition(" ")[0] in refused({"config": config(line)})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,8 @@ def test_a_server_without_accounts_may_listen_on_loopback(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        *("0.0.0.0", "::", "", "192.168.1.1", "10.0.0.1", "8.8.8.8", "::2", "fe80::1", "example.org"),
+        *("0.0.0.0", "::", "", "192.168.1.1", "10.0.0.1"),
+        *("8.8.8.8", "::2", "fe80::1", "example.org"),
         *("127.0.0.1.example.org", "localhost.example.org", "0", "127.1", "2130706433", "0x7f.1"),
         *("127.0.0.1 ", "*", "[::1]", "::ffff:8.8.8.8", "localhost:5000"),
     ],

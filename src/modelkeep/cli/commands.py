@@ -246,8 +246,10 @@ def policy_apply(
     """Put a policy in force for every model, and list what of it is enforced."""
     try:
         source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: {error}")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}.")
+    except UnicodeDecodeError:
+        fail(f"{file}: not a text in UTF-8.")
     applied = Client(url, user).post("/policy", {"source": source})
     if as_json:
         print(json.dumps(applied, indent=2))

@@ -63,4 +63,4 @@ class IntegrityFailure(ModelkeepError):
 
 
 class Unavailable(ModelkeepError):
-    """The change could not be made durable now; nothing of it remains, and a retry is safe."""
+    """Not now: the database, or the disk, is not to be had. The message says what remains."""

@@ -160,8 +160,8 @@ def vote(
 ) -> Result:
     """Casts a vote on a request; on quorum, decides again and moves the version.
 
-    Every vote is recorded, a denied one as well, if only once. Raises NotFound; InvalidInput for a rejection
-    without a reason.
+    Every vote is recorded, a denied one as well, if only once. Raises NotFound; InvalidInput for
+    a rejection without a reason.
     """
     found = work.governance.request(request_id)
     if found is None:

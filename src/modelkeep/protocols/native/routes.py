@@ -230,7 +230,7 @@ def _reject_call(request: _Http, error: HTTPException) -> Response[dict[str, str
     return Response({"error": "invalid_call", "message": message}, status_code=status)
 
 
-def _reject_body(request: _Http, error: Exception) -> Response[dict[str, str]]:  # noqa: ARG001
+def _reject_body(request: _Http, error: Exception) -> Response[dict[str, str]]:
     """A body that the framework cannot decode, for which it raises no error of its own."""
     why = "is nested too deeply" if isinstance(error, RecursionError) else "is not valid UTF-8"
     message = f"The request's body {why}."

@@ -6,13 +6,14 @@ and neither takes a backslash in a pattern for an escape.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter, methodcaller
 from pathlib import Path
 from typing import Any, Protocol
 
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import InvalidInput, Unavailable
 
 Row = tuple[Any, ...]
 
@@ -25,6 +26,7 @@ class Db(Protocol):
 
     Raises InvalidInput for a value that the database cannot hold: NUL in a text, half a surrogate
     pair, an integer of more than 64 bits. Whatever looks such a thing up made a mistake.
+    Raises Unavailable when the database cannot be reached, or has no room.
     """
 
     def all(self, sql: str, *params: Any) -> list[Row]: ...
@@ -70,29 +72,29 @@ class _SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
-    def _execute(self, sql: str, params: tuple[Any, ...]) -> sqlite3.Cursor:
-        try:
-            return self.connection.execute(sql, params)
-        except (OverflowError, UnicodeEncodeError):
-            raise _unheld() from None
-
     def all(self, sql: str, *params: Any) -> list[Row]:
-        return self._execute(sql, params).fetchall()
+        return self._run(sql, params, sqlite3.Cursor.fetchall)
 
     def one(self, sql: str, *params: Any) -> Row | None:
-        return self._execute(sql, params).fetchone()
+        return self._run(sql, params, sqlite3.Cursor.fetchone)
 
     def run(self, sql: str, *params: Any) -> int:
-        return self._execute(sql, params).rowcount
+        return self._run(sql, params, attrgetter("rowcount"))
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         try:
             self.connection.executemany(sql, rows)
-        except (OverflowError, UnicodeEncodeError):
-            raise _unheld() from None
+        except _SQLITE_ERRORS as error:
+            raise _of_sqlite(error) from error
 
     def close(self) -> None:
         self.connection.close()
+
+    def _run(self, sql: str, params: Row, fetch: Callable[[sqlite3.Cursor], Any]) -> Any:
+        try:
+            return fetch(self.connection.execute(sql, params))
+        except _SQLITE_ERRORS as error:
+            raise _of_sqlite(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,34 +140,33 @@ class Sqlite:
 
 
 class _PostgresDb:
-    def __init__(self, connection: Any, data_error: type[Exception]) -> None:
-        self.connection = connection
-        self._errors = (data_error, UnicodeEncodeError)
-
-    def _execute(self, sql: str, params: tuple[Any, ...]) -> Any:
-        try:
-            return self.connection.execute(_percent(sql), params)
-        except self._errors as error:
-            raise _translated(error) from None
+    def __init__(self, connection: Any, errors: tuple[type[Exception], ...]) -> None:
+        self.connection, self._errors = connection, (*errors, UnicodeEncodeError)
 
     def all(self, sql: str, *params: Any) -> list[Row]:
-        return self._execute(sql, params).fetchall()
+        return self._run(sql, params, methodcaller("fetchall"))
 
     def one(self, sql: str, *params: Any) -> Row | None:
-        return self._execute(sql, params).fetchone()
+        return self._run(sql, params, methodcaller("fetchone"))
 
     def run(self, sql: str, *params: Any) -> int:
-        return self._execute(sql, params).rowcount
+        return self._run(sql, params, attrgetter("rowcount"))
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         try:
             with self.connection.cursor() as cursor:
                 cursor.executemany(_percent(sql), list(rows))
         except self._errors as error:
-            raise _translated(error) from None
+            raise _of_postgres(error) from error
 
     def close(self) -> None:
         self.connection.close()
+
+    def _run(self, sql: str, params: Row, fetch: Callable[[Any], Any]) -> Any:
+        try:
+            return fetch(self.connection.execute(_percent(sql), params))
+        except self._errors as error:
+            raise _of_postgres(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +184,21 @@ class Postgres:
     def connect(self, *, read_only: bool) -> Db:
         import psycopg  # a start on SQLite must not pay for it
 
-        connection = psycopg.connect(
-            self.url,
-            autocommit=True,
-            connect_timeout=int(LOCK_WAIT_S),
-            application_name="modelkeep",
-        )
+        try:
+            connection = psycopg.connect(
+                self.url,
+                autocommit=True,
+                connect_timeout=int(LOCK_WAIT_S),
+                application_name="modelkeep",
+            )
+        except psycopg.Error as error:
+            raise _away(str(error).split("\n", 1)[0]) from None
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{LOCK_WAIT_S}s",))
         connection.execute("SET timezone = 'UTC'")
         if read_only:
             connection.execute("SET default_transaction_read_only = on")
-        return _PostgresDb(connection, psycopg.DataError)
+        errors = (psycopg.DataError, psycopg.OperationalError, psycopg.InterfaceError)
+        return _PostgresDb(connection, errors)
 
     def begin_batch(self, db: Db) -> None:
         db.run("BEGIN")
@@ -212,12 +217,39 @@ class Postgres:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False
 
 
+# -- what the drivers raise ----------------------------------------------------------------------
+
+_SQLITE_ERRORS = (OverflowError, UnicodeEncodeError, sqlite3.OperationalError)
+# The primary codes that say that the file or the disk is not to be had, not that we erred.
+_SQLITE_AWAY = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+    )
+)
 # Of PostgreSQL's data errors, those that say that a value does not fit: psycopg's own has no code.
 _UNHELD = (None, "22003", "22021", "22P05")
 
 
-def _translated(error: Exception) -> Exception:
+def _of_sqlite(error: Exception) -> Exception:
+    if not isinstance(error, sqlite3.OperationalError):
+        return _unheld()
+    return _away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
+
+
+def _of_postgres(error: Exception) -> Exception:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"OperationalError", "InterfaceError"}:
+        return _away(str(error).split("\n", 1)[0])
     return _unheld() if getattr(error, "sqlstate", None) in _UNHELD else error
+
+
+def _away(why: str) -> Unavailable:
+    return Unavailable(f"The database does not answer: {why.strip()}.")
 
 
 def _unheld() -> InvalidInput:

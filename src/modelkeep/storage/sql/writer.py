@@ -27,6 +27,9 @@ from modelkeep.storage.sql.work import SqlWork
 BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
 QUEUE_LIMIT = 10_000  # use cases waiting; past it callers are turned away
 
+_UNDONE = "The change could not be stored, and nothing of it remains; a retry is safe."
+_UNKNOWN = "The database went away during the commit: look whether the change was stored."
+
 _log = logging.getLogger(__name__)
 
 UseCase = Callable[..., Any]
@@ -122,15 +125,18 @@ class Writer:
                     done.answer(done)
 
     def _run_batch(self, batch: list[_Job]) -> None:
+        fate = _UNDONE
         try:
             work = self._open_batch()
             for job in batch:
                 _run_job(work, job)
             work.journal.close()
+            fate = _UNKNOWN
             work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes was not committed", len(batch))
-            self._abandon(batch, error)
+            # Only a connection that broke under the commit leaves its outcome open.
+            self._abandon(batch, error, fate if isinstance(error, Unavailable) else _UNDONE)
             return
         self.tally.jobs += len(batch)
         self.tally.commits += 1
@@ -143,10 +149,10 @@ class Writer:
         self._work.journal.open(self._clock.now_ms())
         return self._work
 
-    def _abandon(self, batch: list[_Job], error: Exception) -> None:
+    def _abandon(self, batch: list[_Job], error: Exception, fate: str) -> None:
         for job in batch:
             job.value = None
-            job.error = Unavailable("The change could not be stored, and nothing of it remains.")
+            job.error = Unavailable(fate)
             job.error.__cause__ = error
         # A connection that failed is in no state to be trusted; its transaction dies with it.
         self._drop_connection()
