@@ -8,7 +8,7 @@ worker of the server: none may show the old holder.
 
 import threading
 
-from benchmarks.load import Client, LoadFailed, drive
+from benchmarks.load import Client, LoadFailed, drive, warm_up
 from benchmarks.peers.base import Peer
 from benchmarks.plan import Catalogue, Plan, Sample
 
@@ -19,6 +19,8 @@ _MOVED, _STAGED = 0, 1  # the models that are promoted
 
 def measure(peer: Peer, plan: Plan) -> list[Sample]:
     with peer.running():
+        peer.settle()
+        warm_up(peer.url, plan.warm_up_s)
         return [_measure(peer, plan, connections) for connections in plan.connections]
 
 

@@ -6,7 +6,7 @@ All callers on one model, and callers on 64 models.
 import time
 from dataclasses import replace
 
-from benchmarks.load import drive
+from benchmarks.load import drive, warm_up
 from benchmarks.peers.base import Peer
 from benchmarks.peers.modelkeep import Modelkeep
 from benchmarks.plan import Plan, Sample
@@ -19,6 +19,8 @@ def measure(peer: Peer, plan: Plan) -> list[Sample]:
     if isinstance(peer, Modelkeep):
         return [_measure_with_tally(peer, plan, case) for case in cases]
     with peer.running():
+        peer.settle()
+        warm_up(peer.url, plan.warm_up_s)
         return [_measure(peer, plan, case) for case in cases]
 
 
@@ -40,6 +42,8 @@ def _measure(peer: Peer, plan: Plan, case: Case) -> Sample:
 def _measure_with_tally(peer: Modelkeep, plan: Plan, case: Case) -> Sample:
     """As `_measure`; it tells its changes and commits when it stops, so it runs for this alone."""
     with peer.running():
+        peer.settle()
+        warm_up(peer.url, plan.warm_up_s)
         sample = _measure(peer, plan, case)
     changes, commits = peer.tally()
     return replace(sample, detail=sample.detail | {"changes": changes, "commits": commits})

@@ -28,7 +28,7 @@ class Plan:
 
     rounds: int = 3
     load_s: int = 5  # of each load
-    settle_s: float = 5.0  # of idling before memory is read
+    warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
     catalogue: Catalogue = field(default_factory=Catalogue)
 

@@ -46,7 +46,8 @@ def _line(found: list[Sample], of_peer: list[Sample] | None) -> tuple[str, ...]:
     ratio = ""
     if of_peer and one.server != PEER:
         theirs = _median(of_peer)
-        ratio = f"{middle / theirs if one.rate else theirs / middle:.3g}"
+        ours, base = (middle, theirs) if one.rate else (theirs, middle)
+        ratio = f"{ours / base:.3g}" if base else ""
     shown = f"{_number(middle)} {one.unit}"
     return (one.measurement, one.server, shown, *own, ratio, ", ".join(also).replace("_", " "))
 

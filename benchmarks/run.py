@@ -30,7 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "create": create.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
-QUICK = Plan(rounds=1, load_s=2, settle_s=2.0)
+QUICK = Plan(rounds=1, load_s=2, warm_up_s=1)
 
 
 def main() -> None:

@@ -1,17 +1,15 @@
 """How long a server takes to be healthy on data that it has, and what it occupies when idle."""
 
-import time
-
-from benchmarks import memory
+from benchmarks import processes
 from benchmarks.peers.base import Peer
 from benchmarks.plan import Plan, Sample
 
 
-def measure(peer: Peer, plan: Plan) -> list[Sample]:
+def measure(peer: Peer, plan: Plan) -> list[Sample]:  # noqa: ARG001 - as every measurement
     seconds = peer.start()
     try:
-        time.sleep(plan.settle_s)
-        idle = memory.of_tree(peer.pid)
+        peer.settle()
+        idle = processes.memory_of_tree(peer.pid)
     finally:
         peer.stop()
     detail = {"processes": float(idle.processes), "rss_mb": idle.rss_mb}

@@ -11,9 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import processes
 from benchmarks.plan import Catalogue
 
 START_LIMIT_S = 180.0
+SETTLE_LIMIT_S = 60.0
+SETTLED_CPU = 0.1  # processors that a server which has settled may keep busy
 STOP_LIMIT_S = 20.0
 
 
@@ -76,6 +79,15 @@ class Peer(abc.ABC):
                 raise PeerFailed(f"{self.name} did not start. Its log ends:\n{self.log()[-2000:]}")
             time.sleep(0.005)
         return time.perf_counter() - began
+
+    def settle(self) -> None:
+        """Waits until it idles: one that answers may still be starting most of its workers."""
+        deadline = time.perf_counter() + SETTLE_LIMIT_S
+        used, busy = processes.cpu_s_of_tree(self.pid), 1.0
+        while busy > SETTLED_CPU and time.perf_counter() < deadline:
+            time.sleep(1)
+            before, used = used, processes.cpu_s_of_tree(self.pid)
+            busy = used - before
 
     def stop(self) -> None:
         process, self._process = self._process, None

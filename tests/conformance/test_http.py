@@ -301,6 +301,26 @@ def test_no_malformed_query_brings_the_server_down(http_: httpx.Client, server: 
     assert "Traceback" not in server.log_text()
 
 
+def test_bytes_that_are_no_text_are_refused_where_text_is_meant(
+    http_: httpx.Client, server: Server
+) -> None:
+    """Sent as they are: an ordinary client would encode them."""
+    targets = [f"{API}/registered-models/get?name=\xff", f"{API}/logged-models/\xff", f"{FILES}/a\xff", f"{FILES}?path=\xff",
+               "/get-artifact?run_id=1&path=\xff", f"/model-versions/get-artifact?name=\xff&version=1&path=a",
+               f"{NATIVE}/models/\xff/history", f"{NATIVE}/requests?status=\xff", "/\xff", "/health?\xff"]  # fmt: skip
+    targets += [target.replace("\xff", "%ff") for target in targets]
+    for target in targets:
+        for method in ("GET", "PUT", "DELETE"):
+            with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as raw:
+                head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+                raw.sendall(head.encode("latin-1"))
+                status = int(raw.recv(65536).split()[1])
+            assert status < 500, (method, target)
+            assert status >= 400 or target.startswith("/health"), (method, target)
+    assert http_.get(FILES).json() == {}
+    assert "Traceback" not in server.log_text()
+
+
 def test_no_malformed_native_call_brings_the_server_down(
     http_: httpx.Client, server: Server
 ) -> None:

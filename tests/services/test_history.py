@@ -122,6 +122,8 @@ def test_names_that_change_hands_in_one_moment_are_told_apart(
     clock.advance(HOUR_MS)
     for old, new in (("a", "x"), ("x", "y"), ("y", "a"), ("a", "x"), ("x", "z")):
         core.write(registry.rename_model, ANN, old, new)
+    for old, new in (("b", "m"), ("m", "n"), ("n", "0")):
+        core.write(registry.rename_model, ANN, old, new)
     clock.advance(HOUR_MS)
 
     def meant(name: str, hours: int) -> tuple[int, str]:
@@ -130,10 +132,12 @@ def test_names_that_change_hands_in_one_moment_are_told_apart(
 
     assert [meant(n, 0) for n in ("a", "b")] == [(ids["a"], "a"), (ids["b"], "b")]
     assert [meant(n, 1) for n in ("a", "b")] == [(ids["b"], "a"), (ids["a"], "b")]
-    assert [meant(n, 2) for n in ("z", "b")] == [(ids["b"], "z"), (ids["a"], "b")]
+    assert [meant(n, 2) for n in ("z", "0")] == [(ids["b"], "z"), (ids["a"], "0")]
     assert meant("z", 1) == (ids["b"], "a")
     clock.advance(HOUR_MS)
     core.write(registry.rename_model, ANN, "z", "last")
+    core.write(registry.rename_model, ANN, "0", "lost")
+    assert meant("lost", 2) == (ids["a"], "0")
     assert meant("last", 2) == (ids["b"], "z")
     assert meant("last", 1) == (ids["b"], "a")
 

@@ -75,8 +75,8 @@ def test_a_version_that_is_where_it_is_wanted_does_not_move(core: Core, clock: M
     core.promote(1, "Staging")
     size = len(core.leaves())
     clock.advance(5)
-    for facts in ({}, {"archive_existing": True}):
-        result = core.promote(1, "Staging", **facts)
+    for clears in (False, True):
+        result = core.promote(1, "Staging", archive_existing=clears)
         assert (result.end, result.epoch, result.is_done) == (End.UNCHANGED, 1, True)
     assert len(core.leaves()) == size
     assert core.get(1).updated_ms == NOON_MS + 5

@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from modelkeep.domain.access import ANONYMOUS, NAME_LIMIT, Actor, Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+FIELDS_LIMIT = 1000  # of a query string
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -137,6 +138,35 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
 
 def _too_long(limit_bytes: int) -> LimitExceeded:
     return LimitExceeded(f"The request's body is longer than the limit of {limit_bytes} bytes.")
+
+
+def path_of(scope: Scope) -> str:
+    """The path, decoded once. Raises InvalidInput where its bytes are no UTF-8.
+
+    The HTTP server puts U+FFFD for such bytes, so that many paths would be one.
+    """
+    path: str = scope["path"]
+    if "\ufffd" in path:
+        try:
+            unquote_to_bytes(scope["raw_path"]).decode()
+        except UnicodeDecodeError:
+            raise InvalidInput("The path is not valid UTF-8.") from None
+    return path
+
+
+def query_of(scope: Scope) -> list[tuple[str, str]]:
+    """The pairs of the query string, in order. Raises InvalidInput where it is no UTF-8."""
+    try:
+        return parse_qsl(
+            scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FIELDS_LIMIT,
+        )
+    except ValueError:
+        raise InvalidInput(
+            f"The query string is not valid, or has over {FIELDS_LIMIT} fields."
+        ) from None
 
 
 def header(scope: Scope, name: bytes) -> str:

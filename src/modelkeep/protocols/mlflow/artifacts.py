@@ -4,7 +4,6 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -13,7 +12,7 @@ from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.manifests import File
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.blobs import Upload
-from modelkeep.protocols.http import Receive, Scope, Send, header
+from modelkeep.protocols.http import Receive, Scope, Send, header, query_of
 from modelkeep.protocols.mlflow.registry import parse_version
 from modelkeep.protocols.mlflow.wire import Message, Rpc, require
 from modelkeep.services import artifacts, registry, sources, tracking
@@ -94,7 +93,7 @@ RPCS: tuple[Rpc, ...] = (
 
 async def list_folder(app: App, scope: Scope) -> bytes:
     """`GET mlflow-artifacts/artifacts?path=`: the names in a folder, without their folders."""
-    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+    query = dict(query_of(scope))
     entries = await app.read(artifacts.listing, query.get("path", "").strip("/"))
     return msgspec.json.encode(Files(files=_render(entries, "")))
 
@@ -177,7 +176,7 @@ def _head(file: File, name: str) -> dict[str, object]:
 
 async def find_for_page(app: App, scope: Scope) -> File:
     """The file that `/get-artifact` or `/model-versions/get-artifact` asks for."""
-    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+    query = dict(query_of(scope))
     path = require(query.get("path"), "path")
     if "model-versions" in scope["path"]:
         name = require(query.get("name"), "name")

@@ -10,12 +10,20 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
-from modelkeep.protocols.http import Receive, Scope, Send, caller_of, header, read_body
+from modelkeep.protocols.http import (
+    Receive,
+    Scope,
+    Send,
+    caller_of,
+    header,
+    path_of,
+    query_of,
+    read_body,
+)
 from modelkeep.protocols.mlflow import (
     artifacts,
     errors,
@@ -136,26 +144,15 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
 
 
 async def _request(rpc: Rpc, scope: Scope, receive: Receive, max_body_bytes: int) -> Any:
+    path_of(scope)  # refuses one that is no text
     path = scope.get("path_params") or {}
     if scope["method"] == "GET":
-        return parse_query(_query(scope) + list(path.items()), rpc.request)
+        return parse_query(query_of(scope) + list(path.items()), rpc.request)
     body = await read_body(scope, receive, max_body_bytes)
     kind = header(scope, b"content-type")
     if (body or kind) and kind.partition(";")[0].strip().lower() != "application/json":
         raise InvalidInput("Bad Request. Content-Type must be one of ['application/json'].")
     return parse_body(body, rpc.request, path)
-
-
-def _query(scope: Scope) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            scope["query_string"].decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=1000,
-        )
-    except ValueError:
-        raise InvalidInput("The query string is not valid, or has over 1000 fields.") from None
 
 
 def _our_fault(scope: Scope) -> tuple[int, bytes]:
@@ -202,8 +199,8 @@ def _guarded(handle: Handle) -> Handle:
 
 def _proxy(app: App, prefix: str) -> Handle:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        # The path was decoded once, by the HTTP server; `check_path` takes it from here.
-        path = scope["path"].removeprefix(prefix).removeprefix("/")
+        # The path is decoded once; `check_path` takes it from here.
+        path = path_of(scope).removeprefix(prefix).removeprefix("/")
         method = scope["method"]
         if not path and method == "GET":
             await _answer(send, 200, await artifacts.list_folder(app, scope))

@@ -170,7 +170,7 @@ class SqlModels:
             return None
         then = self._db.one(
             "SELECT name FROM model_names WHERE project_id = ? AND model_id = ? AND from_ms <= ?"
-            " ORDER BY from_ms DESC, until_ms IS NULL DESC LIMIT 1",
+            " ORDER BY from_ms DESC, until_ms IS NULL DESC, until_ms DESC LIMIT 1",
             self._project_id,
             row[0],
             at_ms,

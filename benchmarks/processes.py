@@ -1,5 +1,6 @@
-"""What a tree of processes occupies, from Linux's /proc."""
+"""What a tree of processes occupies and uses, from Linux's /proc."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ class Memory:
     pss_mb: float
 
 
-def of_tree(root: int) -> Memory:
+def memory_of_tree(root: int) -> Memory:
     """The memory of a process and all its descendants, now."""
     rss_kb = pss_kb = processes = 0
     for pid in _tree(root):
@@ -26,6 +27,18 @@ def of_tree(root: int) -> Memory:
         pss_kb += int(fields["Pss"].split()[0])
         processes += 1
     return Memory(processes, rss_kb / 1024, pss_kb / 1024)
+
+
+def cpu_s_of_tree(root: int) -> float:
+    """The processor time that the living processes of a tree have used so far."""
+    ticks = 0
+    for pid in _tree(root):
+        try:
+            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _tree(root: int) -> list[int]:
