@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,7 +94,9 @@ def _mlflow_python() -> Path:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.run", description="Ratios against a peer measured in the same run."
+    )
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--only", type=_some_of(MEASUREMENTS), default=list(MEASUREMENTS))
     parser.add_argument("--servers", type=_some_of(SERVERS), default=list(SERVERS))
@@ -102,7 +104,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _some_of(known: Sequence[str] | dict[str, object]) -> Callable[[str], list[str]]:
+def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
     def parse(text: str) -> list[str]:
         names = text.split(",")
         for name in names:

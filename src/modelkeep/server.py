@@ -86,6 +86,7 @@ def serve(settings: Settings) -> None:
             log_config=None,
             server_header=False,
             date_header=False,
+            proxy_headers=False,  # nothing here believes what a proxy says of its client
             lifespan="off",
             timeout_graceful_shutdown=10,
             timeout_keep_alive=75,

@@ -76,9 +76,23 @@ class Watch:
     def __init__(self, pid: int, folder: Path) -> None:
         self._report = folder / "strace.txt"
         self._process = subprocess.Popen(
-            ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=%file", "-o", self._report, "-p", str(pid)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                "strace",
+                "-f",
+                "-qq",
+                "-s",
+                "4096",
+                "-e",
+                "trace=%file",
+                "-o",
+                self._report,
+                "-p",
+                str(pid),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def is_watching(self, poke: Any) -> bool:
         """Whether it sees what the server does; False where the system forbids to look."""
@@ -117,29 +131,90 @@ def evil_sources(run: str, other: str, data: Path, canary: Path) -> list[str]:
     """Sources that must be refused, whatever else the request says."""
     return [
         "file:///etc/",  # CVE-2023-1177
-        "file:/etc", "FILE:///etc", "file:etc", " file:///etc", "file\t:///etc",
-        "file://HOST/../../../../../../../", "file://localhost/etc",  # CVE-2023-2356
-        "file:///..\\..\\", "file:///etc/..\\..\\", "..\\..\\etc", "C:\\Windows", "C:/Windows",  # CVE-2023-2780
-        "//proc/self/root", "/proc/self/root", "/etc/", "./", "../", "path/to/source", "etc",  # CVE-2023-6977
-        "http:///?/../../../../../../../etc/", "http:///#/../../../etc/",  # CVE-2023-6909, CVE-2024-1483
-        "http://host#/../../../../etc/", "http://host/a;/../../etc",  # CVE-2024-3848, CVE-2024-1593
-        f"dbfs:/{run}/artifacts/a%3f/../../../../", "dbfs:/a?/../../../etc",  # CVE-2024-8859
-        "http://169.254.169.254/api/2.0/mlflow-artifacts/artifacts/", "https://evil.example/m",  # CVE-2023-6018
-        "ftp://evil/x", "sftp://evil/x", "hdfs://evil/x", "gopher://evil", "jar:file:///etc!/passwd", "data:,x",
-        "mlflow-artifacts:/..%2f..%2f", "mlflow-artifacts:/%2e%2e/%2e%2e/etc",
-        "mlflow-artifacts:/%252e%252e/etc", "mlflow-artifacts:/%25252e%25252e%25252fetc",
-        f"mlflow-artifacts:/0/{run}/artifacts/../../../etc", f"mlflow-artifacts:/0/{run}/artifacts/%2e%2e/x",
-        "mlflow-artifacts://evil.example/0/x", f"mlflow-artifacts://127.0.0.1:1/0/{run}/artifacts",
-        "mlflow-artifacts:/", "mlflow-artifacts:", f"mlflow-artifacts:/0/{run}/artifacts?x",
-        f"mlflow-artifacts:/0/{run}/artifacts#x", f"mlflow-artifacts:/0/{run}/artifacts;x", "mlflow-artifacts:/C:/etc",
-        f"mlflow-artifacts:/{data}/../../etc", "mlflow-artifacts:/modelkeep/versions/..", "mlflow-artifacts:/a\\..\\b",
-        "s3://b/a%2e%2e/../x", "s3://b/../x", "s3://b/%2e%2e/x", "s3://b/a/..;/x", "gs://b/%252e%252e/x", "s3://b/\\..\\x",
-        f"runs:/{run}/../../etc", f"runs:/{run}/%2e%2e/etc", f"runs://evil/{run}/model", f"runs:/{other}/model",
-        "runs:/", "runs:/../x", f"runs:/{run}/a?b", f"runs:/{run}/a#b", f"runs:/{run}//etc",
-        "models://host/..", "models:/../../etc", "models:/m/../1", "models:/m/%2e%2e", "models:/m@champion", "models:/m/latest",
-        "models:/m-" + "0" * 32, "models:/", "models:", "models:/m/99",
-        str(data), f"file://{data}", f"{data}/blobs", str(canary), f"file://{canary}", "\x00", "s3://b/\x00", "s3://b/%00",
-    ]  # fmt: skip
+        "file:/etc",
+        "FILE:///etc",
+        "file:etc",
+        " file:///etc",
+        "file\t:///etc",
+        "file://HOST/../../../../../../../",
+        "file://localhost/etc",  # CVE-2023-2356
+        "file:///..\\..\\",
+        "file:///etc/..\\..\\",
+        "..\\..\\etc",
+        "C:\\Windows",
+        "C:/Windows",  # CVE-2023-2780
+        "//proc/self/root",
+        "/proc/self/root",
+        "/etc/",
+        "./",
+        "../",
+        "path/to/source",
+        "etc",  # CVE-2023-6977
+        "http:///?/../../../../../../../etc/",
+        "http:///#/../../../etc/",  # CVE-2023-6909, CVE-2024-1483
+        "http://host#/../../../../etc/",
+        "http://host/a;/../../etc",  # CVE-2024-3848, CVE-2024-1593
+        f"dbfs:/{run}/artifacts/a%3f/../../../../",
+        "dbfs:/a?/../../../etc",  # CVE-2024-8859
+        "http://169.254.169.254/api/2.0/mlflow-artifacts/artifacts/",
+        "https://evil.example/m",  # CVE-2023-6018
+        "ftp://evil/x",
+        "sftp://evil/x",
+        "hdfs://evil/x",
+        "gopher://evil",
+        "jar:file:///etc!/passwd",
+        "data:,x",
+        "mlflow-artifacts:/..%2f..%2f",
+        "mlflow-artifacts:/%2e%2e/%2e%2e/etc",
+        "mlflow-artifacts:/%252e%252e/etc",
+        "mlflow-artifacts:/%25252e%25252e%25252fetc",
+        f"mlflow-artifacts:/0/{run}/artifacts/../../../etc",
+        f"mlflow-artifacts:/0/{run}/artifacts/%2e%2e/x",
+        "mlflow-artifacts://evil.example/0/x",
+        f"mlflow-artifacts://127.0.0.1:1/0/{run}/artifacts",
+        "mlflow-artifacts:/",
+        "mlflow-artifacts:",
+        f"mlflow-artifacts:/0/{run}/artifacts?x",
+        f"mlflow-artifacts:/0/{run}/artifacts#x",
+        f"mlflow-artifacts:/0/{run}/artifacts;x",
+        "mlflow-artifacts:/C:/etc",
+        f"mlflow-artifacts:/{data}/../../etc",
+        "mlflow-artifacts:/modelkeep/versions/..",
+        "mlflow-artifacts:/a\\..\\b",
+        "s3://b/a%2e%2e/../x",
+        "s3://b/../x",
+        "s3://b/%2e%2e/x",
+        "s3://b/a/..;/x",
+        "gs://b/%252e%252e/x",
+        "s3://b/\\..\\x",
+        f"runs:/{run}/../../etc",
+        f"runs:/{run}/%2e%2e/etc",
+        f"runs://evil/{run}/model",
+        f"runs:/{other}/model",
+        "runs:/",
+        "runs:/../x",
+        f"runs:/{run}/a?b",
+        f"runs:/{run}/a#b",
+        f"runs:/{run}//etc",
+        "models://host/..",
+        "models:/../../etc",
+        "models:/m/../1",
+        "models:/m/%2e%2e",
+        "models:/m@champion",
+        "models:/m/latest",
+        "models:/m-" + "0" * 32,
+        "models:/",
+        "models:",
+        "models:/m/99",
+        str(data),
+        f"file://{data}",
+        f"{data}/blobs",
+        str(canary),
+        f"file://{canary}",
+        "\x00",
+        "s3://b/\x00",
+        "s3://b/%00",
+    ]
 
 
 def test_a_source_that_means_another_place_is_refused_whatever_the_tags_say(
@@ -147,7 +222,11 @@ def test_a_source_that_means_another_place_is_refused_whatever_the_tags_say(
 ) -> None:
     run, other = attacker.run(), attacker.run()
     sources = evil_sources(run, other, attacker.server.data_dir, canary)
-    ways: list[dict[str, Any]] = [{"run_id": run}, {"run_id": run, "tags": PROMPT}, {"run_id": run, "model_id": "m-1"}]
+    ways: list[dict[str, Any]] = [
+        {"run_id": run},
+        {"run_id": run, "tags": PROMPT},
+        {"run_id": run, "model_id": "m-1"},
+    ]
     for source, more in itertools.product(sources, ways):
         status, answer = attacker.call("model-versions/create", name="m", source=source, **more)
         assert status in (400, 404), (source, more, answer)
@@ -157,7 +236,9 @@ def test_a_source_that_means_another_place_is_refused_whatever_the_tags_say(
     for source, tags in itertools.product(sources, ([], PROMPT)):
         status, answer = attacker.call("model-versions/create", name="m", source=source, tags=tags)
         assert (status == 200) == (source in honest), (source, answer)
-    for path, number in itertools.product(("passwd", "etc/passwd", "canary.txt", "etc"), range(1, 4)):
+    for path, number in itertools.product(
+        ("passwd", "etc/passwd", "canary.txt", "etc"), range(1, 4)
+    ):
         attacker.send("GET", f"/model-versions/get-artifact?name=m&version={number}&path={path}")
 
 
@@ -173,6 +254,8 @@ def test_a_source_of_someone_elses_run_or_model_is_refused(attacker: Attacker) -
         (f"mlflow-artifacts:/0/models/{model}/artifacts", {"run_id": other}),
         (f"mlflow-artifacts:/0/models/{model}/artifacts", {"model_id": "m-" + "1" * 32}),
         (f"models:/{model}", {"model_id": "m-" + "1" * 32}),
+        (f"models:/{model}", {"run_id": other}),  # whose metrics would speak for this model
+        (f"runs:/{other}/model", {"model_id": model}),
         ("mlflow-artifacts:/0", {"run_id": run}),
         (f"mlflow-artifacts:/0/{run}", {"run_id": run}),
         (f"{root}x", {"run_id": other}),
@@ -186,14 +269,22 @@ def test_a_label_is_given_back_and_never_opened(attacker: Attacker) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         listener.setblocking(False)
         here = f"127.0.0.1:{listener.getsockname()[1]}"
-        for source in (f"http://{here}/api/2.0/mlflow-artifacts/artifacts/", f"https://{here}/", f"mlflow-artifacts://{here}/"):
+        for source in (
+            f"http://{here}/api/2.0/mlflow-artifacts/artifacts/",
+            f"https://{here}/",
+            f"mlflow-artifacts://{here}/",
+        ):
             assert attacker.call("model-versions/create", name="m", source=source)[0] == 400
-        for number, source in enumerate((f"s3://{here}/model", f"gs://{here}", "dummy-source", "dbfs:/x"), 1):
+        for number, source in enumerate(
+            (f"s3://{here}/model", f"gs://{here}", "dummy-source", "dbfs:/x"), 1
+        ):
             attacker.made("model-versions/create", name="m", source=source)
             attacker.made("model-versions/create", name="m", source=f"models:/m/{2 * number - 1}")
             for version in (2 * number - 1, 2 * number):
                 query = f"name=m&version={version}"
-                status, answer = attacker.send("GET", f"{API}/model-versions/get-download-uri?{query}")
+                status, answer = attacker.send(
+                    "GET", f"{API}/model-versions/get-download-uri?{query}"
+                )
                 assert status == 200
                 assert json.loads(answer)["artifact_uri"] == source
                 for path in ("passwd", "MLmodel", "."):
@@ -206,24 +297,70 @@ def test_a_label_is_given_back_and_never_opened(attacker: Attacker) -> None:
 def test_a_location_that_means_another_place_is_refused(attacker: Attacker, canary: Path) -> None:
     data = attacker.server.data_dir
     locations = [
-        "http:///?/../../../../../../../etc/", "http:///#/../../../etc/", "http://host#/../../../../etc/",
-        "http://host/;/../../../etc", "https://evil.example/a", "ftp://evil/a", "hdfs://evil/a", "dbfs:/", "dbfs:/x",
-        "file:///etc", "file:etc", "FILE:///etc", "/etc", "etc", ".", "..", "./mlruns", "//proc/self/root", "C:\\x",
-        f"file://{data}", str(data), str(canary), f"mlflow-artifacts:/{data}", "mlflow-artifacts:/../..",
-        "mlflow-artifacts:/a/%2e%2e/b", "mlflow-artifacts:/%252e%252e", "mlflow-artifacts://evil/a", "mlflow-artifacts:/a?b",
-        "mlflow-artifacts:/a%3fb", "mlflow-artifacts:/a%253fb", "mlflow-artifacts:/a#b", "mlflow-artifacts:/a;b",
-        "mlflow-artifacts:/modelkeep", "mlflow-artifacts:/modelkeep/versions/1", "mlflow-artifacts:/MODELKEEP/versions/1",
-        "mlflow-artifacts:/a\\..\\b", "mlflow-artifacts:/a/\x00", "mlflow-artifacts:/ a", "mlflow-artifacts:/", "mlflow-artifacts:",
-        "s3://b/../x", "s3://b/%2e%2e/x", "s3://b/a?x=../y", "s3://b/a#../y", "s3:///x", "s3:/x", "s3://", "javascript:alert(1)", "\x00",
-        "runs:/a/b", "models:/m/1", "$HOME", "${PATH}", "~/x",
-    ]  # fmt: skip
+        "http:///?/../../../../../../../etc/",
+        "http:///#/../../../etc/",
+        "http://host#/../../../../etc/",
+        "http://host/;/../../../etc",
+        "https://evil.example/a",
+        "ftp://evil/a",
+        "hdfs://evil/a",
+        "dbfs:/",
+        "dbfs:/x",
+        "file:///etc",
+        "file:etc",
+        "FILE:///etc",
+        "/etc",
+        "etc",
+        ".",
+        "..",
+        "./mlruns",
+        "//proc/self/root",
+        "C:\\x",
+        f"file://{data}",
+        str(data),
+        str(canary),
+        f"mlflow-artifacts:/{data}",
+        "mlflow-artifacts:/../..",
+        "mlflow-artifacts:/a/%2e%2e/b",
+        "mlflow-artifacts:/%252e%252e",
+        "mlflow-artifacts://evil/a",
+        "mlflow-artifacts:/a?b",
+        "mlflow-artifacts:/a%3fb",
+        "mlflow-artifacts:/a%253fb",
+        "mlflow-artifacts:/a#b",
+        "mlflow-artifacts:/a;b",
+        "mlflow-artifacts:/modelkeep",
+        "mlflow-artifacts:/modelkeep/versions/1",
+        "mlflow-artifacts:/MODELKEEP/versions/1",
+        "mlflow-artifacts:/a\\..\\b",
+        "mlflow-artifacts:/a/\x00",
+        "mlflow-artifacts:/ a",
+        "mlflow-artifacts:/",
+        "mlflow-artifacts:",
+        "s3://b/../x",
+        "s3://b/%2e%2e/x",
+        "s3://b/a?x=../y",
+        "s3://b/a#../y",
+        "s3:///x",
+        "s3:/x",
+        "s3://",
+        "javascript:alert(1)",
+        "\x00",
+        "runs:/a/b",
+        "models:/m/1",
+        "$HOME",
+        "${PATH}",
+        "~/x",
+    ]
     for number, location in enumerate(locations):
         name = f"e{number}"
         status, answer = attacker.call("experiments/create", name=name, artifact_location=location)
         assert status == 400, (location, answer)
         assert answer["error_code"] == "INVALID_PARAMETER_VALUE"
     # A location of ours may lie inside nobody's files by accident only: a run's path has its id.
-    made = attacker.made("experiments/create", name="own", artifact_location="mlflow-artifacts:/own/place")
+    made = attacker.made(
+        "experiments/create", name="own", artifact_location="mlflow-artifacts:/own/place"
+    )
     run = attacker.run(made["experiment_id"])
     assert attacker.send("PUT", f"{FILES}/own/place/{run}/artifacts/a", b"x")[0] == 200
     assert attacker.send("GET", f"/get-artifact?run_id={run}&path=a") == (200, b"x")
@@ -251,15 +388,57 @@ def _encodings(path: str) -> Iterator[str]:
 
 
 EVIL_PATHS = (
-    "../canary.txt", "../../canary.txt", "../../../../../../../../etc/passwd", "a/../../canary.txt", "a/../b", "./a", "a/./b",
-    "a/..", "..", ".", "..\\canary.txt", "..\\..\\etc\\passwd", "a\\b", "/etc/passwd", "//etc/passwd", "a//b", "a/", "C:/", "C:\\x", "c:x",
-    "..;/canary.txt/..", "a\x00.txt", "\x00", "../canary.txt\x00.png", " /a", "a/ ", "a /../b", ".. /x", "a\nb", "a\x7fb", "x" * 1100,
+    "../canary.txt",
+    "../../canary.txt",
+    "../../../../../../../../etc/passwd",
+    "a/../../canary.txt",
+    "a/../b",
+    "./a",
+    "a/./b",
+    "a/..",
+    "..",
+    ".",
+    "..\\canary.txt",
+    "..\\..\\etc\\passwd",
+    "a\\b",
+    "/etc/passwd",
+    "//etc/passwd",
+    "a//b",
+    "a/",
+    "C:/",
+    "C:\\x",
+    "c:x",
+    "..;/canary.txt/..",
+    "a\x00.txt",
+    "\x00",
+    "../canary.txt\x00.png",
+    " /a",
+    "a/ ",
+    "a /../b",
+    ".. /x",
+    "a\nb",
+    "a\x7fb",
+    "x" * 1100,
     "a/" + "y" * 300,
-)  # fmt: skip
+)
 UNICODE_PATHS = (
-    "．．/canary.txt", "‥/canary.txt", "a／..／b", "․․/x", "..／x", "e\u0301", "\u2028", "a\u0085b",
-)  # fmt: skip
-OVERLONG = ("%c0%ae%c0%ae/x", "%c0%ae%c0%ae%c0%afx", "%e0%80%ae%e0%80%ae/x", "%ff", "a%80b", "%ed%a0%80")
+    "．．/canary.txt",
+    "‥/canary.txt",
+    "a／..／b",
+    "․․/x",
+    "..／x",
+    "e\u0301",
+    "\u2028",
+    "a\u0085b",
+)
+OVERLONG = (
+    "%c0%ae%c0%ae/x",
+    "%c0%ae%c0%ae%c0%afx",
+    "%e0%80%ae%e0%80%ae/x",
+    "%ff",
+    "a%80b",
+    "%ed%a0%80",
+)
 
 
 def corpus() -> list[str]:
@@ -274,7 +453,9 @@ def test_a_path_that_could_mean_another_place_is_refused_at_every_route(
     inside = f"0/{run}/artifacts"
     assert attacker.send("PUT", f"{FILES}/{inside}/a/b", b"mine")[0] == 200
     attacker.made("model-versions/create", name="m", source=f"runs:/{run}/a", run_id=run)
-    own = json.loads(attacker.send("GET", f"{API}/model-versions/get-download-uri?name=m&version=1")[1])
+    own = json.loads(
+        attacker.send("GET", f"{API}/model-versions/get-download-uri?name=m&version=1")[1]
+    )
     frozen = own["artifact_uri"].removeprefix("mlflow-artifacts:/")
     payloads = corpus()
     assert len(payloads) >= 200
@@ -292,7 +473,10 @@ def test_a_path_that_could_mean_another_place_is_refused_at_every_route(
         )
         for page in pages:
             assert attacker.send("GET", page)[0] in REFUSED, page
-        for listing in (f"{FILES}?path={payload}", f"{API}/artifacts/list?run_id={run}&path={payload}"):
+        for listing in (
+            f"{FILES}?path={payload}",
+            f"{API}/artifacts/list?run_id={run}&path={payload}",
+        ):
             status, answer = attacker.send("GET", listing)
             # A folder that isn't there is empty, in MLflow's dialect; "a/" is the folder "a".
             found = [] if status in REFUSED else json.loads(answer).get("files", [])
@@ -306,10 +490,21 @@ def test_a_path_that_could_mean_another_place_is_refused_at_every_route(
 
 
 def test_routes_that_fetch_or_run_for_others_do_not_exist(attacker: Attacker) -> None:
-    for path in ("/ajax-api/2.0/mlflow/gateway-proxy", "/api/2.0/mlflow/gateway-proxy", "/graphql", "/v1/traces",
-                 "/ajax-api/3.0/jobs/", "/ajax-api/3.0/jobs/search", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=x&path=a?/a",
-                 "/api/2.0/mlflow/webhooks", "/api/2.0/mlflow-artifacts/mpu/create/0/x", "/api/2.0/mlflow-artifacts/mpu/complete/0/x",
-                 "/api/2.0/mlflow-artifacts/presigned/0/x", "/api/2.0/mlflow/users/create", "/signup"):  # fmt: skip
+    for path in (
+        "/ajax-api/2.0/mlflow/gateway-proxy",
+        "/api/2.0/mlflow/gateway-proxy",
+        "/graphql",
+        "/v1/traces",
+        "/ajax-api/3.0/jobs/",
+        "/ajax-api/3.0/jobs/search",
+        "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=x&path=a?/a",
+        "/api/2.0/mlflow/webhooks",
+        "/api/2.0/mlflow-artifacts/mpu/create/0/x",
+        "/api/2.0/mlflow-artifacts/mpu/complete/0/x",
+        "/api/2.0/mlflow-artifacts/presigned/0/x",
+        "/api/2.0/mlflow/users/create",
+        "/signup",
+    ):
         for method in ("GET", "POST"):
             body = b'{"url": "http://169.254.169.254/"}' if method == "POST" else None
             assert attacker.send(method, path, body, "application/json")[0] == 404, path
@@ -342,7 +537,9 @@ def test_no_payload_makes_the_server_open_a_file_of_others(
             pytest.skip("strace may not look into processes on this machine")
         for source in evil_sources(run, run, attacker.server.data_dir, canary):
             for tags in ([], PROMPT):
-                attacker.call("model-versions/create", name="m", source=source, run_id=run, tags=tags)
+                attacker.call(
+                    "model-versions/create", name="m", source=source, run_id=run, tags=tags
+                )
         for location in ("file:///etc", str(canary), "http:///#/../../etc/", "s3://b/x"):
             attacker.call("experiments/create", name=location[:9], artifact_location=location)
         for payload in (*corpus(), quote(str(canary)), quote(str(canary), safe="")):

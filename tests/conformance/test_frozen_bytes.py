@@ -45,7 +45,9 @@ class Wire:
         """A new version of model `m`, and where it is to be downloaded."""
         made = self.post("model-versions/create", name="m", source=source, **more)
         number = made["model_version"]["version"]
-        return path_of(self.get("model-versions/get-download-uri", name="m", version=number)["artifact_uri"])
+        return path_of(
+            self.get("model-versions/get-download-uri", name="m", version=number)["artifact_uri"]
+        )
 
 
 @pytest.fixture
@@ -122,7 +124,9 @@ def test_a_version_of_a_logged_model_is_frozen_too(wire: Wire) -> None:
     assert wire.put(f"{root}/weights", b"new") == 200
     assert wire.put(f"{root}/more", b"new") == 200
     assert wire.http.get(f"{FILES}/{own}/weights").content == b"old"
-    assert [f["path"] for f in wire.http.get(FILES, params={"path": own}).json()["files"]] == ["weights"]
+    assert [f["path"] for f in wire.http.get(FILES, params={"path": own}).json()["files"]] == [
+        "weights"
+    ]
     assert wire.http.get(f"{FILES}/{root}/weights").content == b"new"
 
 
@@ -164,7 +168,11 @@ def test_nobody_writes_under_a_versions_own_address(wire: Wire) -> None:
 
 def test_a_version_without_bytes_of_ours_gives_back_its_label(wire: Wire) -> None:
     root = wire.run_root()
-    for source in ("s3://bucket/model", f"mlflow-artifacts:/{root}/nothing", f"runs:/{root.split('/')[1]}/none"):
+    for source in (
+        "s3://bucket/model",
+        f"mlflow-artifacts:/{root}/nothing",
+        f"runs:/{root.split('/')[1]}/none",
+    ):
         made = wire.post("model-versions/create", name="m", source=source)["model_version"]
         given = wire.get("model-versions/get-download-uri", name="m", version=made["version"])
         assert (made["source"], given["artifact_uri"]) == (source, source)

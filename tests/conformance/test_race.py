@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +16,13 @@ API = "/api/2.0/mlflow"
 NATIVE = "/api/modelkeep/v1"
 RACERS = 16
 # A policy without a gate: it admits one to Production, and asks nothing of anyone.
-OPEN = "model_registry: {stage_transitions: {None -> Production: {}, Archived -> Production: {}, Production -> Archived: {}}}"
+OPEN = """
+model_registry:
+  stage_transitions:
+    None -> Production: {}
+    Archived -> Production: {}
+    Production -> Archived: {}
+"""
 
 
 @pytest.fixture
@@ -49,7 +55,12 @@ def race(server: Server, run: Callable[[httpx.Client, int], None]) -> None:
 
 
 def promote(http: httpx.Client, number: int) -> None:
-    body = {"name": "m", "version": str(number), "stage": "Production", "archive_existing_versions": True}
+    body = {
+        "name": "m",
+        "version": str(number),
+        "stage": "Production",
+        "archive_existing_versions": True,
+    }
     answer = http.post(f"{API}/model-versions/transition-stage", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["model_version"]["current_stage"] == "Production"
@@ -61,7 +72,9 @@ def winners(server: Server) -> list[tuple[int, int]]:
     found = []
     for entry in reversed(history):
         into = [s["version"] for s in entry["post"].get("stages", ()) if s["stage"] == "Production"]
-        epochs = [s["epoch"] for s in entry["post"].get("slots", ()) if s["slot"] == "stage:Production"]
+        epochs = [
+            s["epoch"] for s in entry["post"].get("slots", ()) if s["slot"] == "stage:Production"
+        ]
         found += list(zip(epochs, into, strict=False))
     return found
 
@@ -74,7 +87,9 @@ def stages(server: Server) -> dict[int, str]:
 @pytest.mark.parametrize("policy", ["", OPEN], ids=["no policy", "a policy"])
 def test_of_sixteen_that_promote_at_once_one_holds_production(running: Server, policy: str) -> None:
     if policy:
-        applied = httpx.post(f"{running.url}{NATIVE}/policy", json={"source": policy}, trust_env=False)
+        applied = httpx.post(
+            f"{running.url}{NATIVE}/policy", json={"source": policy}, trust_env=False
+        )
         assert applied.status_code == 200, applied.text
     race(running, promote)
     told = winners(running)
@@ -115,7 +130,7 @@ def test_versions_registered_at_once_are_numbered_densely(running: Server) -> No
 
 
 def test_no_read_begun_after_a_move_was_acknowledged_shows_the_old_holder(running: Server) -> None:
-    """Ever later versions get the alias; a reader that sees one older than acknowledged is wrong."""
+    """Ever later versions get the alias; a reader must not see one older than acknowledged."""
     acknowledged = 0
     done = threading.Event()
     stale: list[tuple[int, int]] = []
@@ -126,17 +141,26 @@ def test_no_read_begun_after_a_move_was_acknowledged_shows_the_old_holder(runnin
             while not done.is_set():
                 before = acknowledged
                 answer = http.get(f"{API}/registered-models/alias?name=m&alias=champion")
-                seen = int(answer.json()["model_version"]["version"]) if answer.status_code == 200 else 0
+                seen = (
+                    int(answer.json()["model_version"]["version"])
+                    if answer.status_code == 200
+                    else 0
+                )
                 next(reads)
                 if seen < before:
                     stale.append((seen, before))
 
-    with ThreadPoolExecutor(4) as readers, httpx.Client(base_url=running.url, trust_env=False) as http:
+    with (
+        ThreadPoolExecutor(4) as readers,
+        httpx.Client(base_url=running.url, trust_env=False) as http,
+    ):
         watching = [readers.submit(read, n) for n in range(4)]
         try:
             for number in range(1, RACERS + 1):
                 promote(http, number)
-                create(http, "registered-models/alias", name="m", alias="champion", version=str(number))
+                create(
+                    http, "registered-models/alias", name="m", alias="champion", version=str(number)
+                )
                 acknowledged = number
         finally:
             done.set()
@@ -146,16 +170,20 @@ def test_no_read_begun_after_a_move_was_acknowledged_shows_the_old_holder(runnin
     assert next(reads) > RACERS
 
 
-def test_sixteen_votes_at_once_are_one_approval(start_server: StartServer, database_url: str) -> None:
+def test_sixteen_votes_at_once_are_one_approval(
+    start_server: StartServer, database_url: str
+) -> None:
     server = start_server(database_url=database_url)
     source = "model_registry: {stage_transitions: {None -> Production: {approval_required: true}}}"
     with httpx.Client(base_url=server.url, trust_env=False, auth=("ann", "-")) as http:
         assert http.post(f"{NATIVE}/policy", json={"source": source}).status_code == 200
         create(http, "registered-models/create", name="m")
         create(http, "model-versions/create", name="m", source="s3://bucket/m")
-        asked = http.post(f"{NATIVE}/promotions", json={"model": "m", "version": 1, "stage": "Production"})
+        asked = http.post(
+            f"{NATIVE}/promotions", json={"model": "m", "version": 1, "stage": "Production"}
+        )
         assert asked.json()["result"] == "waiting"
-    ends: Iterator[int] | list[int] = []
+    ends: list[str] = []
 
     def vote(http: httpx.Client, number: int) -> None:
         path = f"{NATIVE}/requests/1/{'reject' if number % 2 else 'approve'}"

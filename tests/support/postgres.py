@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,46 @@ START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 
 
+Launch = Callable[[], "subprocess.Popen[Any]"]
+
+
 class PostgresMissing(Exception):
     """PostgreSQL's programs aren't on this machine; the message says what to do."""
 
 
 class Postgres:
-    """A running server, which makes databases."""
+    """A server, which makes databases. `running_postgres` hands out started ones."""
 
-    def __init__(self, port: int, password: str) -> None:
+    def __init__(self, port: int, password: str, launch: Launch, log: Path) -> None:
         self.port = port
         self._password = password
         self._numbers = itertools.count(1)
+        self._launch, self._log = launch, log
+        self._process: subprocess.Popen[Any] | None = None
+
+    def start(self) -> None:
+        """Returns once it answers; after a crash it has recovered by then."""
+        self._process = self._launch()
+        _wait_until_up(self._process, self, self._log)
+
+    def crash(self) -> None:
+        """PostgreSQL's "immediate" shutdown: as if the power went, for it and all its clients."""
+        self._end(signal.SIGQUIT)
+
+    def stop(self) -> None:
+        """PostgreSQL's "fast" shutdown: it waits for no client. Harmless to one that is gone."""
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_LIMIT_S)
 
     def url(self, database: str) -> str:
         return f"postgresql://modelkeep:{self._password}@127.0.0.1:{self.port}/{database}"
@@ -70,25 +99,28 @@ def running_postgres() -> Iterator[Postgres]:
         as_user = _as_ordinary_user(folder)
         password = secrets.token_urlsafe(12)
         _initialise(programs, folder, password, as_user)
-        port = free_port()
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(programs / "postgres", "-D", folder / "data", "-p", str(port)),
-                    *("-c", "listen_addresses=127.0.0.1"),
-                    *("-c", f"unix_socket_directories={folder}"),
-                ],
-                cwd=folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                **as_user,
-            )
+        port, log = free_port(), folder / "log"
+
+        def launch() -> "subprocess.Popen[Any]":
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    [
+                        *(programs / "postgres", "-D", folder / "data", "-p", str(port)),
+                        *("-c", "listen_addresses=127.0.0.1"),
+                        *("-c", f"unix_socket_directories={folder}"),
+                    ],
+                    cwd=folder,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    **as_user,
+                )
+
+        postgres = Postgres(port, password, launch, log)
         try:
-            postgres = Postgres(port, password)
-            _wait_until_up(process, postgres, folder / "log")
+            postgres.start()
             yield postgres
         finally:
-            _stop(process)
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -152,12 +184,3 @@ def _wait_until_up(process: "subprocess.Popen[Any]", postgres: Postgres, log: Pa
             return
         time.sleep(0.05)
     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-4000:]}")
-
-
-def _stop(process: "subprocess.Popen[Any]") -> None:
-    process.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: it waits for no client
-    try:
-        process.wait(STOP_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(STOP_LIMIT_S)

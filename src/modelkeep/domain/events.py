@@ -16,6 +16,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -60,6 +61,7 @@ def commitment(salt_hex: str, text: str) -> str:
     return f"hmac-sha256:{digest}"
 
 
+@lru_cache(maxsize=64)  # every leaf of a batch has the same
 def instant(ms: int) -> str:
     """Milliseconds since the epoch as RFC 3339 in UTC, three decimals, `Z`."""
     moment = datetime.fromtimestamp(ms // 1000, UTC)

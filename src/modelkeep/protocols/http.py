@@ -10,6 +10,7 @@
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.\-]+)(:\d+)?", re.ASCII)
+_WANTED = (b"host", b"origin", b"x-request-id")
 FIELDS_LIMIT = 1000  # of a query string
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -39,7 +42,7 @@ class FrontDoor:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = _first_headers(scope["headers"])
+        headers = _wanted_headers(scope["headers"])
         scope["modelkeep.request_id"] = given = request_id(headers.get(b"x-request-id"))
 
         async def send_marked(message: MutableMapping[str, Any]) -> None:
@@ -59,17 +62,15 @@ class FrontDoor:
         if not self._is_allowed(host):
             return "Invalid Host header - possible DNS rebinding attack detected"
         origin = headers.get(b"origin")
-        if origin is not None and method not in _SAFE:
-            same = urlsplit(origin).netloc.lower() == host.lower()
-            if origin == "null" or not same:
-                return "Cross-origin request blocked"
-        return None
+        if origin is None or method in _SAFE or _authority(origin) == host.lower():
+            return None
+        return "Cross-origin request blocked"
 
     def _allows(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        parts = _HOST.fullmatch(host)
+        if parts is None:
             return False
+        name = parts["name"].strip("[]").lower()
         if name in self._names:
             return True
         try:
@@ -79,9 +80,22 @@ class FrontDoor:
         return True
 
 
-def _first_headers(pairs: Collection[tuple[bytes, bytes]]) -> dict[bytes, str]:
-    wanted = (b"host", b"origin", b"x-request-id")
-    return {name: value.decode("latin-1") for name, value in pairs if name in wanted}
+def _wanted_headers(pairs: Collection[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    """A header sent twice is joined, as HTTP has it: two hosts are together no host of ours."""
+    found: dict[bytes, str] = {}
+    for name, value in pairs:
+        if name in _WANTED:
+            text = value.decode("latin-1")
+            found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
+def _authority(origin: str) -> str | None:
+    """Who speaks in an `Origin` header; nobody ("") for "null"."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 async def _refuse(send: Send, why: str) -> None:

@@ -183,7 +183,7 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
     origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     new = NewVersion(
         model_id=model_id,
-        number=work.models.next_number(model_id),
+        number=work.models.take_number(model_id, work.now_ms),
         source=draft.source,
         run_id=origin.run_id,
         logged_model_id=origin.logged_model_id,
@@ -195,7 +195,6 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
     version_id = work.versions.add(new, work.now_ms)
     if tags:
         work.versions.set_tags(version_id, tags)
-    work.models.touch(model_id, work.now_ms)
     digest = origin.manifest.digest if origin.manifest else None
     _record_created(work, caller, draft, new, version_id, digest)
     return Version(

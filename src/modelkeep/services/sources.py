@@ -120,6 +120,10 @@ def _from_run(work: Work, source: str, run_id: str | None, model_id: str | None)
     run = work.runs.get(named)
     if run is None:
         raise NotFound(f"Run with id={named} not found")
+    if model_id:
+        logged = work.logged_models.get(model_id)
+        if logged is None or logged.source_run_id != named:
+            raise InvalidInput(f"Invalid model version source: '{source}' is not of {model_id}.")
     root = path_of(run.artifact_uri)
     return Origin(named, model_id, _tree(work, root, path))
 
@@ -159,8 +163,11 @@ def _from_logged_model(
     logged = work.logged_models.get(named)
     if logged is None:
         raise NotFound(f"Logged model with ID '{named}' not found.")
+    # A version is judged by the metrics of its run: it must not name another's.
+    if run_id and run_id != logged.source_run_id:
+        raise InvalidInput(f"Invalid model version source: '{source}' is not of run {run_id}.")
     tree = _tree(work, path_of(logged.artifact_uri), path)
-    return Origin(run_id or logged.source_run_id, named, tree)
+    return Origin(logged.source_run_id, named, tree)
 
 
 def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:

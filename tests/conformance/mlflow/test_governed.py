@@ -47,7 +47,9 @@ def tag(version, *keys, **values):
     for key, value in {**dict.fromkeys(keys, "true"), **values}.items():
         client.set_model_version_tag("credit", version, key, value)
 
-stages = lambda: {int(v.version): v.current_stage for v in client.search_model_versions("name='credit'")}
+def stages():
+    found = client.search_model_versions("name='credit'")
+    return {int(v.version): v.current_stage for v in found}
 """
 
 
@@ -186,7 +188,8 @@ def test_nothing_enters_production_unasked_and_stock_clients_are_told_why(
         """
         seen["stages"] = stages()
         seen["champion"] = int(client.get_model_version_by_alias("credit", "champion").version)
-        seen["latest"] = [int(v.version) for v in client.get_latest_versions("credit", ["Production"])]
+        latest = client.get_latest_versions("credit", ["Production"])
+        seen["latest"] = [int(v.version) for v in latest]
         """,
         user=None,
     )
@@ -195,7 +198,11 @@ def test_nothing_enters_production_unasked_and_stock_clients_are_told_why(
 
     back = ("rollback", "credit", "--reason", "complaints", "--json")
     rolled = modelkeep(*back, url=server.url, user="bob")
-    assert (rolled.code, rolled.json["result"], rolled.json["version"]["version"]) == (0, "moved", 1)
+    assert (rolled.code, rolled.json["result"], rolled.json["version"]["version"]) == (
+        0,
+        "moved",
+        1,
+    )
     assert rolled.json["version"]["aliases"] == ["champion"]
     again = modelkeep(*back, url=server.url, user="bob")
     assert again.code == 1
@@ -317,10 +324,18 @@ def test_the_past_can_be_asked_for(governed: Server) -> None:
     naive = times[1].removesuffix("Z")
     assert held("credit", naive)["stage:Production"] == 2
 
-    assert Wire(governed, "ann")("registered-models/rename", name="credit", new_name="scores").status_code == 200
+    assert (
+        Wire(governed, "ann")(
+            "registered-models/rename", name="credit", new_name="scores"
+        ).status_code
+        == 200
+    )
     governed.restart()
     then = run("at", "scores", times[1])
-    assert (then["name_then"], {s["slot"]: s["version"] for s in then["slots"]}["stage:Production"]) == ("credit", 2)
+    assert (
+        then["name_then"],
+        {s["slot"]: s["version"] for s in then["slots"]}["stage:Production"],
+    ) == ("credit", 2)
     assert held("credit", times[1])["stage:Production"] == 2
 
     told = [e["act"] for e in run("history", "scores")]

@@ -224,9 +224,7 @@ def test_versions_go_through_their_whole_life(mlflow: Client, server: Server) ->
             "churn", client.create_model_version("churn", "s3://bucket/a/model").version)
         """,
     )
-    assert seen["made"] == [
-        ["churn", n, "None", {"n": str(n)}, f"number {n}"] for n in range(1, 6)
-    ]
+    assert seen["made"] == [["churn", n, "None", {"n": str(n)}, f"number {n}"] for n in range(1, 6)]
     assert seen["first"] == ["READY", True, True]
     assert seen["no model"][0] == "RESOURCE_DOES_NOT_EXIST"
     for refused in ("other run", "no source", "file", "local"):

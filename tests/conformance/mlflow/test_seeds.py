@@ -126,7 +126,7 @@ def test_the_tutorials_scripts_run_unchanged_but_for_the_address(
     assert {f"{name}.py" for name in told} == {path.name for path in SEEDS.glob("*.py")}
 
     no_api = "AttributeError: module 'mlflow.models' has no attribute 'serve'"
-    ends = {name: "done" for name in told}
+    ends = dict.fromkeys(told, "done")
     ends |= {"deploy_model": no_api, "auto_rollback_monitor": "OneTurn: slept 300"}
     assert {name: end for name, (_, end) in told.items()} == ends
 

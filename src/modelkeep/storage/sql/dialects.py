@@ -193,12 +193,17 @@ class Postgres:
             )
         except psycopg.Error as error:
             raise _away(str(error).split("\n", 1)[0]) from None
-        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{LOCK_WAIT_S}s",))
-        connection.execute("SET timezone = 'UTC'")
-        if read_only:
-            connection.execute("SET default_transaction_read_only = on")
         errors = (psycopg.DataError, psycopg.OperationalError, psycopg.InterfaceError)
-        return _PostgresDb(connection, errors)
+        db = _PostgresDb(connection, errors)
+        try:  # through `db`, so that a server that goes away right here is Unavailable as well
+            db.run("SELECT set_config('lock_timeout', ?, false)", f"{LOCK_WAIT_S}s")
+            db.run("SET timezone = 'UTC'")
+            if read_only:
+                db.run("SET default_transaction_read_only = on")
+        except Unavailable:
+            db.close()
+            raise
+        return db
 
     def begin_batch(self, db: Db) -> None:
         db.run("BEGIN")

@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event, Leaf, encode
 from modelkeep.domain.merkle import Frontier, leaf_hash
 from modelkeep.ports.journal import Entry
 from modelkeep.storage.sql.dialects import Db, Row
 
+_encode = msgspec.json.Encoder().encode
 _COLUMNS = "idx, at_ms, body, hash, root, texts"
 
 
@@ -77,7 +80,7 @@ class SqlJournal:
         self._pending.clear()
 
     def _row(self, index: int, model_id: int | None, leaf: Leaf, digest: bytes, root: bytes) -> Row:
-        texts = json.dumps(leaf.texts) if leaf.texts else "{}"
+        texts = _encode(leaf.texts).decode()
         return (
             self._project_id, index, self.now_ms, model_id, leaf.body, digest, root, texts
         )  # fmt: skip

@@ -40,20 +40,28 @@ class Reader:
 
     def run(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """As `submit`, in the calling thread."""
-        work = self._work()
-        self._dialect.begin_read(work.db)
+        work = self._begun()
         try:
             work.journal.now_ms = self._clock.now_ms()
             return use_case(work, *args, **kwargs)
         finally:
             self._end(work)
 
-    def _work(self) -> SqlWork:
+    def _begun(self) -> SqlWork:
+        """This thread's connection, in a transaction."""
         work: SqlWork | None = getattr(self._local, "work", None)
-        if work is None or not self._dialect.is_usable(work.db):
-            work = SqlWork(self._dialect.connect(read_only=True), self._dialect)
-            self._local.work = work
-            self._opened.append(work)
+        if work is not None:
+            try:
+                self._dialect.begin_read(work.db)
+                return work
+            except Exception:
+                if self._dialect.is_usable(work.db):
+                    raise
+                self._forget(work)  # it died while it was idle
+        work = SqlWork(self._dialect.connect(read_only=True), self._dialect)
+        self._local.work = work
+        self._opened.append(work)
+        self._dialect.begin_read(work.db)
         return work
 
     def _end(self, work: SqlWork) -> None:
@@ -61,8 +69,12 @@ class Reader:
             work.db.run("ROLLBACK")
         except Exception:  # noqa: BLE001
             # The connection broke under the read, whose own error is the one to report.
-            self._local.work = None
-            self._opened.remove(work)
+            self._forget(work)
+
+    def _forget(self, work: SqlWork) -> None:
+        self._local.work = None
+        self._opened.remove(work)
+        work.db.close()
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)

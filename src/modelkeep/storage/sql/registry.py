@@ -133,10 +133,11 @@ class SqlModels:
             key,
         )
 
-    def next_number(self, model_id: int) -> int:
+    def take_number(self, model_id: int, at_ms: int) -> int:
         row = self._db.one(
-            "UPDATE models SET next_number = next_number + 1 WHERE id = ?"
+            "UPDATE models SET next_number = next_number + 1, updated_ms = ? WHERE id = ?"
             " RETURNING next_number - 1",
+            at_ms,
             model_id,
         )
         assert row is not None

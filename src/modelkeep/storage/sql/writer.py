@@ -61,6 +61,7 @@ class Writer:
         self._dialect, self._clock = dialect, clock
         self._queue: Queue[_Job | None] = Queue(QUEUE_LIMIT)
         self._work: SqlWork | None = None
+        self._gate, self._is_closing = threading.Lock(), False
         self.tally = Tally()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
@@ -85,17 +86,20 @@ class Writer:
         return _outcome(done.result())
 
     def _enqueue(self, job: _Job) -> None:
-        if not self._thread.is_alive():
-            raise Unavailable("The server is stopping; nothing was changed.")
         try:
-            self._queue.put_nowait(job)
+            with self._gate:  # or `close` could end the thread before it came to this job
+                if self._is_closing or not self._thread.is_alive():
+                    raise Unavailable("The server is stopping; nothing was changed.")
+                self._queue.put_nowait(job)
         except Full:
             raise Unavailable(
                 f"{QUEUE_LIMIT} changes are waiting already; try again shortly."
             ) from None
 
     def close(self) -> None:
-        """Finishes what is waiting, then stops."""
+        """Finishes what is waiting, then stops. Whoever comes later is turned away."""
+        with self._gate:
+            self._is_closing = True
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
@@ -122,7 +126,7 @@ class Writer:
             if batch:
                 self._run_batch(batch)
                 for done in batch:
-                    done.answer(done)
+                    _answer(done)
 
     def _run_batch(self, batch: list[_Job]) -> None:
         fate = _UNDONE
@@ -143,11 +147,20 @@ class Writer:
         self.tally.largest_batch = max(self.tally.largest_batch, len(batch))
 
     def _open_batch(self) -> SqlWork:
-        if self._work is None or not self._dialect.is_usable(self._work.db):
-            self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
-        self._dialect.begin_batch(self._work.db)
-        self._work.journal.open(self._clock.now_ms())
-        return self._work
+        if self._work is not None:
+            try:
+                return self._begin(self._work)
+            except Exception:
+                if self._dialect.is_usable(self._work.db):
+                    raise
+                self._drop_connection()  # it died while it was idle; nothing has run on it yet
+        self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
+        return self._begin(self._work)
+
+    def _begin(self, work: SqlWork) -> SqlWork:
+        self._dialect.begin_batch(work.db)
+        work.journal.open(self._clock.now_ms())
+        return work
 
     def _abandon(self, batch: list[_Job], error: Exception, fate: str) -> None:
         for job in batch:
@@ -179,6 +192,13 @@ def _run_job(work: SqlWork, job: _Job) -> None:
         work.journal.forget_since(mark)
         work.db.run("ROLLBACK TO SAVEPOINT use_case")
     work.db.run("RELEASE SAVEPOINT use_case")
+
+
+def _answer(job: _Job) -> None:
+    try:
+        job.answer(job)
+    except RuntimeError:  # its event loop is closed, and nobody waits there any more
+        _log.info("a caller was gone before its answer")
 
 
 def _outcome(job: _Job) -> Any:
