@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 SERVE_ARGS ?=
+BENCH_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 SERVER := .venv/.server-installed
@@ -12,7 +13,7 @@ MLFLOW2 := .envs/mlflow2/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick check format clean python system-packages
+.PHONY: help demo serve test test-quick bench check format clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -34,6 +35,10 @@ test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) ## Install what is missing,
 test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no PostgreSQL)
 	.venv/bin/python -m pytest tests/unit tests/architecture $(PYTEST_ARGS)
 
+bench: $(SERVER) $(MLFLOW3) ## Measure against MLflow in the same run (a quarter of an hour); BENCH_ARGS='--quick'
+	@scripts/system-packages wrk
+	@.venv/bin/python -m benchmarks.run $(BENCH_ARGS)
+
 check: $(TOOLS) ## Check style, types and the direction of imports
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -54,7 +59,7 @@ python:
 	@scripts/check-python "$(PYTHON)"
 
 system-packages:
-	@scripts/system-packages
+	@scripts/system-packages postgresql
 
 $(SERVER): pyproject.toml | python
 	@scripts/environment "$(PYTHON)" .venv "modelkeep (about half a minute)" --editable .

@@ -15,7 +15,7 @@ Case = tuple[int, int]  # models, connections
 
 
 def measure(peer: Peer, plan: Plan) -> list[Sample]:
-    cases = [(models, connections) for models in (1, 64) for connections in plan.connections]
+    cases = [(models, connections) for models in plan.create_on for connections in plan.connections]
     if isinstance(peer, Modelkeep):
         return [_measure_with_tally(peer, plan, case) for case in cases]
     with peer.running():

@@ -62,7 +62,8 @@ def drive(url: str, script: str, connections: int, seconds: int, *args: object) 
 
 def warm_up(url: str, seconds: int) -> None:
     """Reaches every worker of a server: what its first request costs is not what we measure."""
-    drive(f"{url}{API}/registered-models/search?max_results=1", "get", 16, seconds)
+    if seconds:
+        drive(f"{url}{API}/registered-models/search?max_results=1", "get", 16, seconds)
 
 
 class Client:

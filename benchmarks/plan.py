@@ -30,6 +30,7 @@ class Plan:
     load_s: int = 5  # of each load
     warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
+    create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
     catalogue: Catalogue = field(default_factory=Catalogue)
 
 

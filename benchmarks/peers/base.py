@@ -17,6 +17,7 @@ from benchmarks.plan import Catalogue
 START_LIMIT_S = 180.0
 SETTLE_LIMIT_S = 60.0
 SETTLED_CPU = 0.1  # processors that a server which has settled may keep busy
+LOOK_EVERY_S = 0.5
 STOP_LIMIT_S = 20.0
 
 
@@ -83,11 +84,11 @@ class Peer(abc.ABC):
     def settle(self) -> None:
         """Waits until it idles: one that answers may still be starting most of its workers."""
         deadline = time.perf_counter() + SETTLE_LIMIT_S
-        used, busy = processes.cpu_s_of_tree(self.pid), 1.0
+        used_s, busy = processes.cpu_s_of_tree(self.pid), 1.0
         while busy > SETTLED_CPU and time.perf_counter() < deadline:
-            time.sleep(1)
-            before, used = used, processes.cpu_s_of_tree(self.pid)
-            busy = used - before
+            time.sleep(LOOK_EVERY_S)
+            before_s, used_s = used_s, processes.cpu_s_of_tree(self.pid)
+            busy = (used_s - before_s) / LOOK_EVERY_S
 
     def stop(self) -> None:
         process, self._process = self._process, None

@@ -7,7 +7,6 @@ every way, by SQL, in a transaction that is rolled back after the verifier has l
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from modelkeep.storage.sql.dialects import Db, dialect_for
 from modelkeep.storage.sql.work import SqlWork
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, NOBODY, ROB, TAGS, Core
+from tests.support.postgres import Postgres
 
 POLICY: dict[str, Any] = {
     "stage_transitions": {
@@ -92,7 +92,7 @@ def tell(core: Core, clock: MovedClock) -> None:
     core.write(registry.delete_version, ANN, "churn", 5)
     again = core.promote(3, "Production")
     core.write(registry.delete_model, BOB, "other")
-    core.model("other")
+    core.model("third")
     core.roll_back("further back")
     assert again.request_id
 
@@ -104,6 +104,7 @@ class Crime:
     db: Db
     work: SqlWork
     size: int
+    is_sqlite: bool
 
     def verify(self, *steps: tuple[Any, ...]) -> Report:
         """What the verifier says after these statements; each is SQL and its parameters."""
@@ -151,15 +152,34 @@ class Crime:
         return self.db.all(f"SELECT {columns} FROM {table}")
 
 
-@pytest.fixture
-def crime(core: Core, clock: MovedClock) -> Iterator[Crime]:
+@pytest.fixture(
+    scope="module",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def core(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Core]:
+    """A core in which the story was told; nothing is changed after that."""
+    server: Postgres | None = None
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres")
+    url = server.create_database() if server else ""
+    clock = MovedClock()
+    core = Core(tmp_path_factory.mktemp("audit"), url, clock)
     tell(core, clock)
+    yield core
+    core.close()
+    if server:
+        server.drop_database(url)
+
+
+@pytest.fixture
+def crime(core: Core) -> Iterator[Crime]:
     report = core.verify()
     assert report.is_intact, report.problems
-    folder: Path = core.settings.data_dir
-    dialect = dialect_for(core.settings.database_url, folder)
+    dialect = dialect_for(core.settings.database_url, core.settings.data_dir)
     db = dialect.connect(read_only=False)
-    yield Crime(db, SqlWork(db, dialect), report.size)
+    yield Crime(db, SqlWork(db, dialect), report.size, dialect.name == "sqlite")
     db.close()
 
 
@@ -218,12 +238,20 @@ def test_an_altered_hash_or_root_or_time_is_named(crime: Crime) -> None:
     for index in range(crime.size):
         _, digest, root, at_ms, _ = crime.leaf(index)
         for change in (
-            *({"hash": bytes(32)}, {"hash": digest[:-1]}, {"hash": b""}, {"hash": root}),
-            *({"root": bytes(32)}, {"root": root[:-1]}, {"root": b""}, {"root": digest}),
-            *({"at_ms": at_ms + 1}, {"at_ms": at_ms - 1}, {"at_ms": 0}, {"at_ms": 2**62}),
+            *({"hash": digest[:-1]}, {"hash": b""}, {"hash": root}),
+            *({"root": root[:-1]}, {"root": b""}, {"root": digest}),
+            *({"at_ms": at_ms + 1}, {"at_ms": at_ms - 1}, {"at_ms": 2**62}),
         ):
-            if change != {"root": root}:  # of a tree of one leaf, its hash is the root
+            if index or change not in ({"root": digest}, {"hash": root}):  # which are one at first
                 assert caught(crime.verify(crime.set(index, **change)), index), (index, change)
+
+
+def test_an_entry_told_under_another_model_is_named(crime: Crime) -> None:
+    for index in range(crime.size):
+        for model_id in (None, 987):
+            report = crime.verify(crime.set(index, model_id=model_id))
+            about_a_model = "model" in json.loads(crime.leaf(index)[0])["obj"]
+            assert caught(report, index) or (model_id is None and not about_a_model)
 
 
 def test_a_dropped_entry_is_named(crime: Crime) -> None:
@@ -325,8 +353,8 @@ def test_an_altered_edge_is_seen(crime: Crime) -> None:
         "UPDATE journal_state SET size = -1",
     ):
         assert not crime.verify((statement,)).is_intact, statement
-    (peaks,) = crime.db.one("SELECT peaks FROM journal_state") or ()
-    for other in (b"", bytes(peaks)[:-1], bytes(len(peaks)), bytes(peaks)[::-1]):
+    _, peaks = crime.work.journal.state()
+    for other in (b"", peaks[:-1], bytes(len(peaks)), peaks[::-1]):
         report = crime.verify(("UPDATE journal_state SET peaks = ?", other))
         assert caught(report, crime.size - 1)
 
@@ -365,6 +393,11 @@ CHANGES: dict[str, list[str]] = {
         "deleted_ms = CASE WHEN deleted_ms IS NULL THEN 1 END",
         "id = id + 1000",
     ],
+    "model_names": [
+        "name = name || 'x'",
+        "from_ms = from_ms + 1",
+        "until_ms = CASE WHEN until_ms IS NULL THEN 9 END",
+    ],
     "model_tags": ["value = value || 'x'", "key = key || 'x'"],
     "versions": [
         "stage = 'Deleted'",
@@ -396,6 +429,7 @@ CHANGES: dict[str, list[str]] = {
         "until_ms = coalesce(until_ms, 0) + 1",
         "until_ms = CASE WHEN until_ms IS NULL THEN from_ms END",
         "epoch = epoch + 1000",
+        "until_epoch = coalesce(until_epoch, 0) + 1",
         "version_id = (SELECT max(v.id) FROM versions v WHERE v.id <> occupancies.version_id)",
         "slot_id = (SELECT max(s.id) FROM slots s WHERE s.id <> occupancies.slot_id)",
         "approved = 1 - approved",
@@ -427,6 +461,7 @@ CHANGES: dict[str, list[str]] = {
     "manifest_files": ["path = path || 'x'", "sha256 = 'x'", "size_bytes = size_bytes + 1"],
 }
 KEYS = {
+    "model_names": ("model_id", "from_ms", "name"),
     "model_tags": ("model_id", "key"),
     "version_tags": ("version_id", "key"),
     "manifest_files": ("manifest_id", "path"),
@@ -435,7 +470,7 @@ KEYS = {
 
 def unreferenced(crime: Crime) -> tuple[str, ...]:
     """A statement that lets rows be altered that others refer to."""
-    if crime.work.models._dialect.name == "sqlite":  # the only way to ask
+    if crime.is_sqlite:
         return ("PRAGMA defer_foreign_keys = ON",)
     return ("SET LOCAL session_replication_role = replica",)
 
@@ -469,6 +504,8 @@ def test_a_deleted_row_is_seen_and_its_entry_named(crime: Crime, table: str) -> 
 INSERTIONS = {
     "models": "INSERT INTO models (project_id, name, description, next_number, created_ms,"
     " updated_ms) VALUES (1, 'x', '', 1, 1, 1)",
+    "model_names": "INSERT INTO model_names SELECT project_id, min(id), 'x', 1, 2 FROM models"
+    " GROUP BY project_id",
     "model_tags": "INSERT INTO model_tags SELECT project_id, min(id), 'x', 'y' FROM models"
     " GROUP BY project_id",
     "versions": "INSERT INTO versions (project_id, model_id, number, source, description, stage,"
@@ -503,7 +540,7 @@ def test_an_inserted_row_is_seen(crime: Crime, table: str) -> None:
 
 
 def test_altered_evidence_is_seen(crime: Crime) -> None:
-    (digest,) = crime.db.one("SELECT evidence_digest FROM requests ORDER BY id LIMIT 1") or ()
+    digest = crime.rows("requests", "evidence_digest")[0][0]
     for change in (
         "body = replace(body, '0.95', '0.99')",
         "body = '{}'",

@@ -21,7 +21,7 @@ def test_a_moment_holds_what_every_slot_held(core: Core, clock: MovedClock) -> N
         lambda: core.promote(2, "Production"),
         lambda: core.promote(3, "Staging"),
         lambda: core.set_alias("best", 3),
-        lambda: core.roll_back(),
+        core.roll_back,
         lambda: core.write(registry.delete_version, ANN, "churn", 3),
     ):
         clock.advance(HOUR_MS)
@@ -127,8 +127,7 @@ def test_names_that_change_hands_in_one_moment_are_told_apart(
     clock.advance(HOUR_MS)
 
     def meant(name: str, hours: int) -> tuple[int, str]:
-        found = core.read(lambda work: work.models.named_at(name, NOON_MS + hours * HOUR_MS))
-        return found
+        return core.read(lambda work: work.models.named_at(name, NOON_MS + hours * HOUR_MS))
 
     assert [meant(n, 0) for n in ("a", "b")] == [(ids["a"], "a"), (ids["b"], "b")]
     assert [meant(n, 1) for n in ("a", "b")] == [(ids["b"], "a"), (ids["a"], "b")]

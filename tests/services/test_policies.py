@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.services import policies, promotion
@@ -27,6 +28,15 @@ def test_a_policy_is_in_force_from_its_first_moment(core: Core, clock: MovedCloc
     core.restart()
     assert core.read(policies.in_force).digest == applied.digest
     assert core.acts() == ["policy:revision:applied"]
+
+
+def test_a_policy_may_hold_whatever_yaml_says(core: Core) -> None:
+    document = yaml.safe_load(
+        "model_registry: {}\ndeployment: {since: 2026-11-20, at: [1.5, null]}"
+    )
+    applied = core.write(policies.apply, ROB, document, "")
+    assert core.read(policies.in_force).digest == applied.digest
+    assert not core.write(policies.apply, ROB, document, "").changed
 
 
 def test_the_policy_that_is_in_force_is_not_applied_again(core: Core) -> None:

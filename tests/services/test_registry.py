@@ -611,7 +611,7 @@ def test_a_source_and_what_is_said_of_it_must_agree(core: Core) -> None:
     stranger = core.write(tracking.create_logged_model, ANN, 0).model_id
     core.put(f"0/models/{logged}/artifacts/w", "w")
     core.register("churn", f"models:/{logged}")
-    for source, facts in (
+    sayings: tuple[tuple[str, dict[str, Any]], ...] = (
         (f"runs:/{run_id}/model", {"run_id": other}),
         (f"mlflow-artifacts:/0/{run_id}/artifacts/model", {"run_id": other}),
         (f"mlflow-artifacts:/0/{run_id}/artifacts/model", {"logged_model_id": logged}),
@@ -627,7 +627,8 @@ def test_a_source_and_what_is_said_of_it_must_agree(core: Core) -> None:
         ("models:/churn/2", {"logged_model_id": stranger}),
         (address(core, version), {"run_id": other}),
         (address(core, version), {"logged_model_id": stranger}),
-    ):
+    )
+    for source, facts in sayings:
         with pytest.raises(InvalidInput):
             core.register("churn", source, **facts)
     assert len(core.stages()) == 2

@@ -1,10 +1,11 @@
-"""The one writer: what fails leaves nothing, what commits commits together, nobody waits for ever."""
+"""The writer: what fails leaves nothing, what waits commits together, nobody waits for ever."""
 
 import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from modelkeep.services.promotion import End, Order
 from modelkeep.storage.sql import writer as writing
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, HOUR_MS, ROB, Core
+
+on_postgresql = pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
 
 WAIT_S = 60.0  # far longer than anything here takes; a caller who waits it out hangs
 
@@ -168,10 +173,8 @@ def cut_off(core: Core, pid: int) -> None:
         assert db.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,)).fetchone() == (True,)
 
 
+@on_postgresql
 def test_a_connection_that_dies_within_a_batch_takes_all_of_it(core: Core) -> None:
-    if not core.settings.database_url:
-        pytest.skip("SQLite has no connection that could be cut")
-
     def dies(work: Any) -> None:
         (pid,) = work.db.one("SELECT pg_backend_pid()")
         cut_off(core, pid)
@@ -184,6 +187,7 @@ def test_a_connection_that_dies_within_a_batch_takes_all_of_it(core: Core) -> No
     assert core.acts() == ["model:created"]
 
 
+@on_postgresql
 def test_a_connection_that_died_while_idle_costs_nobody_anything(core: Core) -> None:
     if not core.settings.database_url:
         pytest.skip("SQLite has no connection that could be cut")
@@ -198,10 +202,8 @@ def test_a_connection_that_died_while_idle_costs_nobody_anything(core: Core) -> 
     assert models(core) == ["a", "b"]
 
 
+@on_postgresql
 def test_a_read_whose_connection_dies_is_to_be_tried_again(core: Core) -> None:
-    if not core.settings.database_url:
-        pytest.skip("SQLite has no connection that could be cut")
-
     def dies(work: Any) -> None:
         cut_off(core, work.db.one("SELECT pg_backend_pid()")[0])
         work.models.all()
@@ -283,13 +285,12 @@ def test_of_many_who_name_one_epoch_one_wins(core: Core) -> None:
 @pytest.fixture
 def two(core: Core, tmp_path: Path, clock: MovedClock) -> Iterator[tuple[Core, Core]]:
     """Two cores on one PostgreSQL database."""
-    if not core.settings.database_url:
-        pytest.skip("a SQLite file has one writing process")
     other = Core(tmp_path / "other", core.settings.database_url, clock)
     yield core, other
     other.close()
 
 
+@on_postgresql
 def test_two_writers_never_deadlock_and_make_one_gapless_journal(two: tuple[Core, Core]) -> None:
     two[0].model("churn")
     for _ in range(16):
@@ -303,9 +304,9 @@ def test_two_writers_never_deadlock_and_make_one_gapless_journal(two: tuple[Core
         for number in range(5):
             # In opposite orders, which is how locks on rows would meet head-on.
             steps = [
-                lambda: mine.model(f"m-{thread}-{number}"),
-                lambda: mine.promote(thread + 1, "Production"),
-                lambda: mine.set_alias(f"a{number}", thread + 1),
+                partial(mine.model, f"m-{thread}-{number}"),
+                partial(mine.promote, thread + 1, "Production"),
+                partial(mine.set_alias, f"a{number}", thread + 1),
             ]
             for step in steps if thread % 4 < 2 else reversed(steps):
                 step()
@@ -329,6 +330,7 @@ def test_two_writers_never_deadlock_and_make_one_gapless_journal(two: tuple[Core
     assert len(two[1].in_stage("Production")) == 1
 
 
+@on_postgresql
 def test_what_one_writer_was_answered_the_other_reads(two: tuple[Core, Core]) -> None:
     one, other = two
     for number in range(10):

@@ -23,7 +23,7 @@ BOB = Caller(Actor("bob"), "req-bob")  # he approves
 NOBODY = Caller(Actor())
 
 GOOD = {"accuracy": 0.95, "f1_score": 0.93}
-TAGS: dict[str, str] = dict.fromkeys(("tested", "reviewed", "approved", "performance_validated"), "yes")
+TAGS: dict[str, str] = dict.fromkeys(("tested", "reviewed", "approved"), "yes")
 
 
 class Core:

@@ -9,6 +9,8 @@ or epoch than the ones before) is reported too. Values known only by a text that
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelkeep.domain.access import ANONYMOUS
+
 UNKNOWN = object()  # the text was erased; the leaf still proves that there was one
 
 Key = tuple[Any, ...]
@@ -90,6 +92,17 @@ class _Step:
         for key in self.after.get("untagged", ()):
             self.ledger.drop(table, (*owner, key))
 
+    def name(self, name: str | None) -> None:
+        """The model is called this from now on or, with None, nothing."""
+        model, now = self.obj["model"], self.at_ms
+        borne = self.ledger.value("borne name", (model,), "borne")
+        if borne:
+            self.put("model_name", borne, until_ms=now)
+        key = (model, now, name) if name else None
+        self.put("borne name", (model,), borne=key)
+        if key:
+            self.put("model_name", key, until_ms=None)
+
     # -- stages, slots and stays -------------------------------------------------------------
 
     def shift(self) -> None:
@@ -100,43 +113,52 @@ class _Step:
         for moved in before.get("stages", ()):
             key = (self.obj["model"], moved["version"])
             self._expect("version", key, "stage", moved["stage"], "None")
-        epochs = {slot["slot"]: slot["epoch"] for slot in after.get("slots", ())}
+        slots = {slot["slot"]: slot for slot in after.get("slots", ())}
         for moved in after.get("stages", ()):
-            self._move(moved["version"], moved["stage"], epochs)
-        for slot in after.get("slots", ()):
+            self._move(moved["version"], moved["stage"], slots)
+        for slot in slots.values():
             self._move_slot(slot)
 
-    def _move(self, number: int, stage: str, epochs: dict[str, int]) -> None:
+    def _move(self, number: int, stage: str, slots: dict[str, Any]) -> None:
         model = self.obj["model"]
         left = self.ledger.value("version", (model, number), "stage", "None")
         if left == stage:
             return
         self.put("version", (model, number), stage=stage)
-        self._end_stay(f"stage:{left}", number)
+        if left != "None":
+            self._end_stay(slots[f"stage:{left}"], number)
         if stage != "None":
-            self._begin_stay(f"stage:{stage}", number, epochs[f"stage:{stage}"])
+            self._begin_stay(slots[f"stage:{stage}"], number)
 
     def _move_slot(self, slot: dict[str, Any]) -> None:
         key = (self.obj["model"], slot["slot"])
         if "version" in slot:
             holder = self.ledger.value("slot", key, "holder")
             if holder is not None:
-                self._end_stay(slot["slot"], holder)
+                self._end_stay(slot, holder)
             if slot["version"] is not None:
-                self._begin_stay(slot["slot"], slot["version"], slot["epoch"])
-            self.put("slot", key, holder=slot["version"])
-        self.put("slot", key, epoch=slot["epoch"])
+                self._begin_stay(slot, slot["version"])
+        self.put("slot", key, holder=slot.get("version"), epoch=slot["epoch"])
 
-    def _begin_stay(self, slot: str, number: int, epoch: int) -> None:
-        key = (self.obj["model"], slot, number, epoch)
-        self.put("stay", key, from_ms=self.at_ms, until_ms=None)
-        self.put("open stay", key[:3], epoch=epoch)
+    def _begin_stay(self, slot: dict[str, Any], number: int) -> None:
+        prior = slot.get("prior")
+        key = (self.obj["model"], slot["slot"], number, slot["epoch"])
+        self.put(
+            "stay",
+            key,
+            from_ms=self.at_ms,
+            until_ms=None,
+            until_epoch=None,
+            approved=slot.get("approved", False),
+            prior=(prior["version"], prior["epoch"]) if prior else None,
+        )
+        self.put("open stay", key[:3], epoch=slot["epoch"])
 
-    def _end_stay(self, slot: str, number: int) -> None:
-        short = (self.obj["model"], slot, number)
+    def _end_stay(self, slot: dict[str, Any], number: int) -> None:
+        short = (self.obj["model"], slot["slot"], number)
         epoch = self.ledger.value("open stay", short, "epoch")
         if epoch is not None:
-            self.put("stay", (*short, epoch), until_ms=self.at_ms)
+            self.put("stay", (*short, epoch), until_ms=self.at_ms, until_epoch=slot["epoch"])
             self.ledger.drop("open stay", short)
 
     def _expect(self, table: str, key: Key, name: str, said: Any, at_first: Any) -> None:
@@ -154,13 +176,15 @@ class _Step:
 def _model(step: _Step) -> None:
     key = (step.obj["model"],)
     if step.leaf["act"] == "model:created":
-        step.put("model", key, name=step.after["name"], deleted=False, description="")
+        step.put("model", key, deleted=False, description="")
     if "name" in step.after:
         step.put("model", key, name=step.after["name"])
+        step.name(step.after["name"])
     if "description" in step.leaf["texts"]:
         step.put("model", key, description=step.text("description"))
     if step.after.get("deleted"):
         step.put("model", key, deleted=True)
+        step.name(None)
     step.set_tags("model_tag", key)
 
 
@@ -172,6 +196,9 @@ def _version(step: _Step) -> None:
             key,
             id=step.after["id"],
             source=step.after["source"],
+            author=step.text("actor", ANONYMOUS),
+            run=step.after["run"],
+            logged_model=step.after["logged_model"],
             manifest=step.obj["manifest"],
             stage="None",
             description="",
@@ -194,7 +221,12 @@ def _request(step: _Step) -> None:
         "request",
         (opened["id"],),
         version=(step.obj["model"], step.obj["version"]),
+        source=step.leaf["pre"]["stage"],
         target=step.after["target"],
+        requested_by=step.text("actor", ANONYMOUS),
+        reason=step.text("reason"),
+        archive_existing=step.after["archive_existing"],
+        expires_ms=step.after["expires_ms"],
         subject=step.after["subject"],
         evidence=step.leaf["why"]["evidence"],
         policy=step.leaf["why"]["policy"],
@@ -203,7 +235,13 @@ def _request(step: _Step) -> None:
 
 def _vote(step: _Step) -> None:
     key = (step.obj["request"], step.index)
-    step.put("vote", key, name=step.text("actor"), verdict=step.after["verdict"])
+    step.put(
+        "vote",
+        key,
+        name=step.text("actor"),
+        verdict=step.after["verdict"],
+        comment=step.text("comment"),
+    )
 
 
 _HANDLERS = {

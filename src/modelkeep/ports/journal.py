@@ -9,11 +9,13 @@ from typing import Any, Protocol
 class Entry:
     """A leaf as it is stored: index from 0, hashed body, its hash and the root after it.
 
-    `texts` maps a field to (salt, text); one that was erased is absent.
+    `texts` maps a field to (salt, text); one that was erased is absent. `model_id` is the model
+    under whose history it is told.
     """
 
     index: int
     at_ms: int
+    model_id: int | None
     body: bytes
     hash: bytes
     root: bytes

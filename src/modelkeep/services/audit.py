@@ -13,18 +13,20 @@ def export(work: Work) -> Iterator[dict[str, Any]]:
     """The lines of an export, all from one moment: a head, the entries in order, the tables.
 
     Head: {"kind": "head", "size": int, "peaks": hex}. Entry: {"kind": "entry", "index", "at_ms",
-    "body": text, "hash": hex, "root": hex, "texts": {field: [salt, text]}}. Row: {"kind": "row",
-    "table": name, "row": {…}}. End: {"kind": "end"}, without which the export was cut off.
+    "model", "body": text, "hash": hex, "root": hex, "texts": {field: [salt, text]}}. Row:
+    {"kind": "row", "table": name, "row": {…}}. End: {"kind": "end"}, without which the export was
+    cut off.
     """
     size, peaks = work.journal.state()
     yield {"kind": "head", "size": size, "peaks": peaks.hex()}
-    start = 0
+    start = -(2**63)  # what somebody put before the first entry must not go unseen
     while page := work.journal.entries(start, PAGE):
         for entry in page:
             yield {
                 "kind": "entry",
                 "index": entry.index,
                 "at_ms": entry.at_ms,
+                "model": entry.model_id,
                 "body": entry.body.decode(errors="replace"),
                 "hash": entry.hash.hex(),
                 "root": entry.root.hex(),

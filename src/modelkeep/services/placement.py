@@ -62,17 +62,21 @@ def shift(
         enter = [m.version_id for m in moves if m.target == slot.name and m.source != m.target]
         before["slots"].append({"slot": str(slot), "epoch": work.slots.epoch(model_id, slot)})
         last = work.slots.last_stay(model_id, slot)
-        returns = back_to if back_to and back_to.slot == slot else None
+        prior = last
+        if back_to and back_to.slot == slot:
+            prior = work.slots.stay(back_to.prior_id) if back_to.prior_id else None
+        let_in = approved and slot.name == moves[-1].target
         epochs[slot] = work.slots.change(
             model_id,
             slot,
             leave=leave,
             enter=enter,
             at_ms=work.now_ms,
-            approved=approved and slot.name == moves[-1].target,
-            prior_id=returns.prior_id if returns else last.id if last else None,
+            approved=let_in,
+            prior_id=prior.id if prior else None,
         )
-        after["slots"].append({"slot": str(slot), "epoch": epochs[slot]})
+        entered = {"approved": let_in, "prior": _named(prior)} if enter else {}
+        after["slots"].append({"slot": str(slot), "epoch": epochs[slot], **entered})
     for move in moves:
         work.versions.set_stage(move.version_id, move.target, work.now_ms)
         number = numbers[move.version_id]
@@ -81,6 +85,11 @@ def shift(
     for move in aliases:
         _move_alias(work, model_id, move, numbers, before, after, epochs)
     return Shift(before, after, epochs)
+
+
+def _named(stay: Occupancy | None) -> dict[str, int] | None:
+    """A stay in a slot, as the journal names it."""
+    return {"version": stay.number, "epoch": stay.epoch} if stay else None
 
 
 def release(work: Work, model_id: int, version: Version) -> Shift:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from modelkeep.domain import policies
+from modelkeep.domain import documents, policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput
@@ -48,12 +48,13 @@ def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
     that is in force changes nothing.
     """
     policy = policies.compile(document, source)
+    plain = documents.plain(document)  # a date of YAML's has become text
     before = work.governance.policy()
     if before and before.digest == policy.digest:
         findings = _findings(work, policy)
         return Applied(before.revision, before.digest, False, policy.sections, findings, ())
     revision = work.governance.add_policy(
-        policy.digest, json.dumps(document), source, caller.actor.name, work.now_ms
+        policy.digest, json.dumps(plain), source, caller.actor.name, work.now_ms
     )
     voided = tuple(request.id for request in work.governance.pending())
     for request_id in voided:

@@ -187,6 +187,8 @@ def _new_request(work: Work, caller: Caller, step: Step, draft: Request, decisio
             after={
                 "target": draft.target,
                 "subject": draft.subject,
+                "archive_existing": draft.archive_existing,
+                "expires_ms": draft.expires_ms,
                 "requests": [*closed, {"id": request_id, "status": Status.PENDING.value}],
             },
             why=_grounds(decision),

@@ -42,6 +42,7 @@ _PROXY_PREFIXES = (
     "/api/2.0/mlflow-artifacts/artifacts",
     "/ajax-api/2.0/mlflow-artifacts/artifacts",
 )
+_MULTIPART_PREFIXES = ("/api/2.0/mlflow-artifacts/mpu", "/ajax-api/2.0/mlflow-artifacts/mpu")
 _SERVER_INFO = {
     "store_type": "SqlStore",
     "workspaces_enabled": False,
@@ -80,6 +81,7 @@ class Dialect:
             self._exact[f"{prefix}/3.0/mlflow/server-info"] = _server_info
         self._exact["/version"] = _version
         self._proxies = {prefix: _guarded(_proxy(app, prefix)) for prefix in _PROXY_PREFIXES}
+        self._proxies |= dict.fromkeys(_MULTIPART_PREFIXES, _no_multipart)
 
     def handle_for(self, path: str) -> Handle | None:
         """What answers a path, already decoded; None if the dialect has no such path."""
@@ -225,6 +227,12 @@ def _page_download(app: App) -> Handle:
         await artifacts.download(app, file, file.path.rsplit("/", 1)[-1], send)
 
     return handle
+
+
+async def _no_multipart(scope: Scope, receive: Receive, send: Send) -> None:
+    # NOTE: must be 501: a client that was told to upload in parts falls back to PUT on that alone.
+    message = "Multipart upload is not supported for the current artifact repository"
+    await _answer(send, 501, errors.body("NOT_IMPLEMENTED", message))
 
 
 async def _server_info(scope: Scope, receive: Receive, send: Send) -> None:

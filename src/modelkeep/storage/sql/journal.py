@@ -1,6 +1,5 @@
 """Leaves of the journal, appended once a batch, last before its commit."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from modelkeep.ports.journal import Entry
 from modelkeep.storage.sql.dialects import Db, Row
 
 _encode = msgspec.json.Encoder().encode
-_COLUMNS = "idx, at_ms, body, hash, root, texts"
+_COLUMNS = "idx, at_ms, model_id, body, hash, root, texts"
 
 
 class SqlJournal:
@@ -126,25 +125,41 @@ class SqlJournal:
 
 
 def _entry(row: Row) -> Entry:
-    texts = {name: (salt, text) for name, (salt, text) in json.loads(row[5]).items()}
-    return Entry(row[0], row[1], bytes(row[2]), bytes(row[3]), bytes(row[4]), texts)
+    index, at_ms, model_id, body, digest, root, texts = row
+    return Entry(index, at_ms, model_id, bytes(body), bytes(digest), bytes(root), _texts(texts))
+
+
+def _texts(stored: str) -> dict[str, tuple[str, str]]:
+    """The texts beside a leaf; if somebody made them unreadable, that is for a verifier to say."""
+    try:
+        return msgspec.json.decode(stored, type=dict[str, tuple[str, str]])
+    except msgspec.DecodeError:
+        return {"unreadable": ("", stored)}
 
 
 # What the journal also says, so that a verifier can hold the two against each other.
+# fmt: off
 _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     "model": (
         ("id", "name", "description", "deleted"),
         "SELECT id, name, description, deleted_ms IS NOT NULL FROM models"
         " WHERE project_id = ? ORDER BY id",
     ),
+    "model_name": (
+        ("model", "name", "from_ms", "until_ms"),
+        "SELECT model_id, name, from_ms, until_ms FROM model_names"
+        " WHERE project_id = ? ORDER BY model_id, from_ms, name",
+    ),
     "model_tag": (
         ("model", "key", "value"),
         "SELECT model_id, key, value FROM model_tags WHERE project_id = ? ORDER BY model_id, key",
     ),
     "version": (
-        ("id", "model", "number", "source", "manifest", "stage", "description", "deleted"),
+        ("id", "model", "number", "source", "manifest", "stage", "description", "deleted",
+         "author", "run", "logged_model"),
         "SELECT v.id, v.model_id, v.number, v.source, m.digest, v.stage, v.description,"
-        " v.deleted_ms IS NOT NULL FROM versions v LEFT JOIN manifests m ON m.id = v.manifest_id"
+        " v.deleted_ms IS NOT NULL, v.author, v.run_id, v.logged_model_id"
+        " FROM versions v LEFT JOIN manifests m ON m.id = v.manifest_id"
         " WHERE v.project_id = ? ORDER BY v.id",
     ),
     "version_tag": (
@@ -167,22 +182,26 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " WHERE project_id = ? ORDER BY id",
     ),
     "stay": (
-        ("model", "slot", "version", "epoch", "from_ms", "until_ms"),
-        "SELECT s.model_id, s.kind || ':' || s.name, v.number, o.epoch, o.from_ms, o.until_ms"
-        " FROM occupancies o JOIN slots s ON s.id = o.slot_id"
-        " JOIN versions v ON v.id = o.version_id WHERE o.project_id = ? ORDER BY o.id",
+        ("id", "model", "slot", "version", "epoch", "until_epoch", "from_ms", "until_ms",
+         "approved", "prior"),
+        "SELECT o.id, s.model_id, s.kind || ':' || s.name, o.version_id, o.epoch, o.until_epoch,"
+        " o.from_ms, o.until_ms, o.approved, o.prior_id FROM occupancies o"
+        " LEFT JOIN slots s ON s.id = o.slot_id WHERE o.project_id = ? ORDER BY o.id",
     ),
     "policy": (
-        ("revision", "digest"),
-        "SELECT revision, digest FROM policies WHERE project_id = ? ORDER BY revision",
+        ("revision", "digest", "document"),
+        "SELECT revision, digest, document FROM policies WHERE project_id = ? ORDER BY revision",
     ),
     "request": (
-        ("id", "version", "target", "status", "subject", "evidence", "policy"),
-        "SELECT id, version_id, target, status, subject, evidence_digest, policy_digest"
+        ("id", "version", "source", "target", "status", "subject", "evidence", "policy",
+         "requested_by", "authors", "reason", "archive_existing", "expires_ms"),
+        "SELECT id, version_id, source, target, status, subject, evidence_digest, policy_digest,"
+        " requested_by, authors, reason, archive_existing, expires_ms"
         " FROM requests WHERE project_id = ? ORDER BY id",
     ),
     "vote": (
-        ("request", "name", "verdict"),
-        "SELECT request_id, name, verdict FROM votes WHERE project_id = ? ORDER BY id",
+        ("request", "name", "verdict", "comment"),
+        "SELECT request_id, name, verdict, comment FROM votes WHERE project_id = ? ORDER BY id",
     ),
 }
+# fmt: on

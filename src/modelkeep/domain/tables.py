@@ -1,0 +1,191 @@
+"""Holds what the tables say against what the journal says that they must.
+
+Rows come as they were exported, by the ids of the database; the journal knows a version by its
+model and number, a stay by its slot, version and epoch, a vote by its place among those on its
+request. What the journal names by a digest (policies, manifests, evidence) is digested again.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from modelkeep.domain.access import ANONYMOUS, Actor
+from modelkeep.domain.documents import canonical_digest
+from modelkeep.domain.errors import ModelkeepError
+from modelkeep.domain.ledger import UNKNOWN, Key, Ledger, Row
+from modelkeep.domain.manifests import File, Manifest
+
+Exported = dict[str, list[dict[str, Any]]]  # table -> rows
+Complain = Callable[[int | None, str], None]
+
+_ELSEWHERE = "one that cannot be"  # equals nothing that a ledger holds
+
+_KEYS: dict[str, tuple[str, ...]] = {
+    "model": ("id",),
+    "model_name": ("model", "from_ms", "name"),
+    "model_tag": ("model", "key"),
+    "version": ("model", "number"),
+    "version_tag": ("model", "number", "key"),
+    "slot": ("model", "slot"),
+    "stay": ("model", "slot", "version", "epoch"),
+    "policy": ("revision",),
+    "request": ("id",),
+    "vote": ("request", "place"),
+}
+
+
+def compare(ledger: Ledger, rows: Exported, complain: Complain) -> None:
+    """Complains of every row that isn't as the ledger has it, with the entry that says so."""
+    ids = _Ids.of(rows)
+    for table, names in _KEYS.items():
+        expected = ledger.tables.get(table, {})
+        if table == "vote":
+            expected = _by_place(expected)
+        found: dict[Key, dict[str, Any]] = {}
+        for row in rows.get(table, ()):
+            row = ids.as_known(table, row)
+            key = tuple(row[name] for name in names)
+            if key in found:
+                complain(_index(expected.get(key)), f"{_shown(table, key)} is there twice")
+            found[key] = row
+        for key in expected.keys() | found.keys():
+            _compare_row(_shown(table, key), expected.get(key), found.get(key), complain)
+    _check_files(ledger, rows, complain)
+    _check_evidence(ledger, rows, complain)
+
+
+def _shown(table: str, key: Key) -> str:
+    return f"{table} {'/'.join(map(str, key))}"
+
+
+def _index(row: Row | None) -> int | None:
+    return row.index if row else None
+
+
+def _compare_row(
+    shown: str, expected: Row | None, found: dict[str, Any] | None, complain: Complain
+) -> None:
+    if expected is None:
+        complain(None, f"{shown} is in the tables, and no entry of the journal made it")
+    elif found is None:
+        complain(expected.index, f"{shown} is not in the tables; entry {expected.index} has it")
+    else:
+        for name, value in expected.values.items():
+            if value is not UNKNOWN and found.get(name) != value:
+                complain(
+                    expected.index,
+                    f"{shown}: the tables say {name} is {found.get(name)!r}, "
+                    f"entry {expected.index} says {value!r}",
+                )
+
+
+@dataclass(slots=True)
+class _Ids:
+    """What the database's ids stand for."""
+
+    versions: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # model, number
+    stays: dict[int, dict[str, Any]] = field(default_factory=dict)
+    votes: dict[int, int] = field(default_factory=dict)  # request -> how many were seen
+
+    @classmethod
+    def of(cls, rows: Exported) -> "_Ids":
+        versions = {row["id"]: (row["model"], row["number"]) for row in rows.get("version", ())}
+        return cls(versions, {row["id"]: row for row in rows.get("stay", ())})
+
+    def as_known(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
+        """The row in the journal's words."""
+        row = dict(row)
+        for name in ("deleted", "approved", "archive_existing"):
+            if name in row:
+                row[name] = bool(row[name])
+        for name in ("author", "requested_by"):
+            if name in row and Actor(row[name]).is_anonymous:
+                row[name] = ANONYMOUS
+        if table == "version_tag":
+            row["model"], row["number"] = self.versions.get(row["version"], (None, None))
+        elif table == "slot":
+            row["holder"] = self._number(row["holder"], row["model"])
+        elif table == "stay":
+            row["version"] = self._number(row["version"], row["model"])
+            row["prior"] = self._prior(row)
+        elif table == "policy" and _digest(row["document"]) != row["digest"]:
+            row["digest"] = f"that of another document than {row['digest']}"
+        elif table == "request":
+            row["version"] = self.versions.get(row["version"])
+        elif table == "vote":
+            row["place"] = self.votes.get(row["request"], 0)
+            self.votes[row["request"]] = row["place"] + 1
+        return row
+
+    def _number(self, version_id: int | None, model: int) -> int | str | None:
+        if version_id is None:
+            return None
+        owner, number = self.versions.get(version_id, (None, None))
+        return number if owner == model else _ELSEWHERE
+
+    def _prior(self, row: dict[str, Any]) -> tuple[Any, Any] | str | None:
+        if row["prior"] is None:
+            return None
+        prior = self.stays.get(row["prior"])
+        if prior is None or (prior["model"], prior["slot"]) != (row["model"], row["slot"]):
+            return _ELSEWHERE
+        return self._number(prior["version"], row["model"]), prior["epoch"]
+
+
+def _by_place(expected: dict[Key, Row]) -> dict[Key, Row]:
+    """Votes by their request and their place among those on it."""
+    placed: dict[Key, Row] = {}
+    for (request, _), row in sorted(expected.items()):
+        place = sum(1 for known, _ in placed if known == request)
+        placed[request, place] = row
+    return placed
+
+
+def _check_files(ledger: Ledger, rows: Exported, complain: Complain) -> None:
+    manifests: dict[str, list[File]] = {}
+    for row in rows.get("file", ()):
+        file = File(row["path"], row["sha256"], row["size_bytes"])
+        manifests.setdefault(row["manifest"], []).append(file)
+    right = {digest for digest, files in manifests.items() if _is_of(digest, files)}
+    for key, row in ledger.tables.get("version", {}).items():
+        digest = row.values.get("manifest")
+        if digest and digest not in right:
+            shown = _shown("version", key)
+            complain(row.index, f"{shown}: its files are not those of {digest}")
+
+
+def _is_of(digest: str, files: Iterable[File]) -> bool:
+    try:
+        return Manifest.of(files).digest == digest
+    except ModelkeepError:
+        return False
+
+
+def _check_evidence(ledger: Ledger, rows: Exported, complain: Complain) -> None:
+    """Of every request, that its evidence is what it froze, and that it bars the same authors."""
+    bundles = {row["digest"]: row["body"] for row in rows.get("evidence", ())}
+    authors = {row["id"]: row["authors"] for row in rows.get("request", ())}
+    for key, row in ledger.tables.get("request", {}).items():
+        digest = row.values.get("evidence")
+        body = bundles.get(digest)
+        if body is None or _digest(body) != digest:
+            complain(row.index, f"request {key[0]}: its evidence is not that of {digest}")
+        elif _read(authors.get(key[0])) != _read(body)["authors"]:
+            complain(row.index, f"request {key[0]}: its authors are not those of its evidence")
+
+
+def _digest(text: str) -> str:
+    """The canonical digest of a JSON text; an empty text if it has none."""
+    try:
+        return canonical_digest(msgspec.json.decode(text))
+    except (msgspec.DecodeError, ModelkeepError):
+        return ""
+
+
+def _read(text: str | None) -> Any:
+    try:
+        return msgspec.json.decode(text or "null")
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,50 @@
+"""The benchmarks run: on modelkeep alone, for moments, and nothing is said about how fast it is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report, run
+from benchmarks.load import has_wrk
+from benchmarks.peers.modelkeep import Modelkeep
+from benchmarks.plan import Catalogue, Plan
+
+MOMENT = Plan(
+    rounds=1,
+    load_s=1,
+    warm_up_s=0,
+    connections=(2,),
+    create_on=(1,),
+    catalogue=Catalogue(models=3, versions=2, aliases=4),
+)
+
+
+def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
+    if not has_wrk():
+        pytest.skip("The load of the benchmarks comes from wrk, which is not on this machine.")
+    peer = Modelkeep(tmp_path / "modelkeep")
+
+    samples = run.run(tmp_path, [peer], list(run.MEASUREMENTS), MOMENT)
+
+    found = {sample.measurement: sample for sample in samples}
+    assert list(found) == [
+        "limit: bare HTTP, 16 connections",
+        "limit: durable inserts, SQLite",
+        "startup: healthy",
+        "startup: idle memory (PSS)",
+        "alias: 2 connections",
+        "create: one model, 2 connections",
+    ]
+    assert all(sample.value > 0 for sample in samples)
+    alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]
+    assert alias["promotions"] > 0
+    assert alias["checked_reads"] > 0
+    assert alias["stale_reads"] == 0
+    assert create.detail["changes"] >= create.detail["commits"] > 0
+
+    table = report.table(samples)
+    assert all(name in table for name in found)
+    report.save(tmp_path / "results.json", samples, {"processors": 2})
+    saved = json.loads((tmp_path / "results.json").read_text())
+    assert len(saved["samples"]) == len(samples)
