@@ -13,7 +13,7 @@ MLFLOW2 := .envs/mlflow2/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick bench check format clean python system-packages
+.PHONY: help demo serve test test-quick soak bench check format clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -30,10 +30,13 @@ serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001'
 
 test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no PostgreSQL)
 	.venv/bin/python -m pytest tests/unit tests/architecture $(PYTEST_ARGS)
+
+soak: system-packages $(TOOLS) ## Kill the server and its database 200 times each, in the middle of work
+	MODELKEEP_KILL_ROUNDS=200 .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
 
 bench: $(SERVER) $(MLFLOW3) ## Measure against MLflow in the same run (a quarter of an hour); BENCH_ARGS='--quick'
 	@scripts/system-packages wrk
