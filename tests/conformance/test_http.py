@@ -267,33 +267,25 @@ BODIES: tuple[bytes, ...] = (
     DEEP + b"]" * 100_000 + b"}",
 )
 WRONG_VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    2**63,
-    2**64,
-    10**30,
-    1.5,
-    1e308,
-    "",
-    "a\x00b",
-    "\x00",
-    "x" * 100_000,
-    "../../etc/passwd",
-    "%00",
-    "'; DROP TABLE models; --",
-    "\u202e\u2066",
-    "é".encode().decode() * 300,
-    [],
-    [None],
-    [[]],
-    ["a\x00b"],
-    [1, 2, 3],
-    {},
-    {"a": {"b": []}},
+    *(None, True, -1, 0, 2**63, 2**64, 10**30, 1.5, 1e308),
+    *("", "a\x00b", "\x00", "\ud800", "a\udfffb", "\u202e\u2066", "x" * 100_000, "é" * 300, " "),
+    *("../../etc/passwd", "%00", "'; DROP TABLE models; --", "{}", "[]", "null", "-1", "9" * 30),
+    *([], [None], [[]], ["a\x00b"], [1, 2, 3], ["1"] * 2000, {}, {"a": {"b": []}}),
     {"key": "a\x00b", "value": 1},
     [{"key": None, "value": []}],
     [{"key": "k" * 300, "value": "v"}],
+    [{"key": "k", "value": "a\x00b"}],
+    [{"key": "\ud800", "value": "\udfff"}],
+    [{"key": "", "value": ""}],
+    [{"key": "k", "value": "v"}, {"key": "k", "value": "w"}],
+    [{"key": f"k{n}", "value": "v"} for n in range(1200)],
+    [{"key": "m", "value": "NaN", "timestamp": 2**63 - 1, "step": -(2**63)}],
+    [{"key": "m", "value": 1e999, "timestamp": -1, "step": 2**63}],
+    [{"key": "m", "value": "1", "timestamp": 1, "model_id": "\x00", "dataset_name": "\ud800"}],
+    [{"dataset": {"name": "a\x00", "digest": "\ud800", "source": {}}, "tags": [{}]}],
+    [{"dataset": {"name": "n" * 600, "digest": "d" * 600, "source_type": "s", "source": "s"}}],
+    [{"model_id": "\x00", "step": 1e30}],
+    [{"field_name": "metrics.\x00", "ascending": "maybe", "dataset_name": []}],
 )
 
 
@@ -362,18 +354,13 @@ def throw_bodies(http_: httpx.Client) -> None:
             right = right_values(http_, fields)
             for value in WRONG_VALUES:
                 body = right | {field.encode_name: value}
-                answer = http_.request(method, path, json=body)
+                content = json.dumps(body).encode()
+                answer = http_.request(method, path, content=content, headers=headers)
                 assert answer.status_code < 500, (path, field.name, str(value)[:50], answer.text)
                 assert answer.status_code == 200 or is_explained(answer)
 
 
-def test_no_malformed_query_brings_the_server_down(on_either: Server) -> None:
-    with httpx.Client(base_url=on_either.url, trust_env=False, timeout=30) as http_:
-        throw_queries(http_)
-    assert "Traceback" not in on_either.log_text()
-
-
-def throw_queries(http_: httpx.Client) -> None:
+def test_no_malformed_query_brings_the_server_down(http_: httpx.Client, server: Server) -> None:
     calls = [
         (f"{API}/{concrete(rpc.path)}", [field.encode_name for field in fields_of(rpc.request)])
         for rpc in RPCS
@@ -425,6 +412,7 @@ def throw_queries(http_: httpx.Client) -> None:
                 if "a=1&" in query and path.startswith(f"{API}/"):
                     assert answer.status_code == 400, path
                 assert answer.status_code == 200 or is_explained(answer), (path, query[:200])
+    assert "Traceback" not in server.log_text()
 
 
 def test_bytes_that_are_no_text_are_refused_where_text_is_meant(
@@ -470,12 +458,14 @@ def test_no_malformed_native_call_brings_the_server_down(
             assert is_explained(answer), (path, content[:50], answer.text)
         for name in names:
             for value in WRONG_VALUES:
-                answer = http_.request(method, path, json={name: value})
+                content = json.dumps({name: value}).encode()
+                answer = http_.request(method, path, content=content, headers=headers)
                 assert answer.status_code < 500, (path, name, str(value)[:50], answer.text)
     wrong = {"model": "m", "version": 1, "stage": "Staging", "reason": "r"}
     for name in wrong:
         for value in WRONG_VALUES:
-            answer = http_.post(f"{NATIVE}/promotions", json=wrong | {name: value})
+            content = json.dumps(wrong | {name: value}).encode()
+            answer = http_.post(f"{NATIVE}/promotions", content=content, headers=headers)
             assert 400 <= answer.status_code < 500, (name, str(value)[:50], answer.text)
             assert is_explained(answer)
     for text in (

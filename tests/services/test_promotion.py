@@ -767,6 +767,29 @@ def test_an_occupant_that_was_never_approved_goes_through_the_gates(core: Core) 
     assert core.alias("champion") == 1
 
 
+def test_a_rollback_that_waited_is_one_when_it_is_approved(core: Core) -> None:
+    with_versions(core, 3)
+    core.promote(1, "Production", archive_existing=True)
+    core.promote(2, "Production", archive_existing=True)
+    core.apply(APPROVAL)
+    core.approve(core.promote(3, "Production").request_id)
+    core.approve(core.roll_back().request_id)
+    assert core.acts()[-1] == "version:stage:rolled-back"
+    core.approve(core.roll_back().request_id)
+    assert core.in_stage("Production") == [1]  # and not 3, which was thrown out first
+
+
+def test_a_rollback_that_waited_is_void_once_the_stage_holds_another(core: Core) -> None:
+    with_versions(core, 3)
+    core.promote(1, "Production")
+    core.apply(APPROVAL)
+    core.approve(core.promote(2, "Production").request_id)
+    asked = core.roll_back()
+    core.approve(core.promote(3, "Production").request_id)
+    assert core.approve(asked.request_id).end is End.VOID
+    assert core.in_stage("Production") == [3]
+
+
 def test_a_rollback_that_its_gates_refuse_changes_nothing(core: Core) -> None:
     core.model("churn")
     core.version(metrics={"accuracy": 0.2}, tags=TAGS)

@@ -55,6 +55,7 @@ class Request:
     created_ms: int
     expires_ms: int
     archive_existing: bool = False  # whom to displace where the stage admits many
+    returns_to: int | None = None  # of a rollback: the id of the stay that it goes back to
 
     @property
     def barred(self) -> frozenset[str]:

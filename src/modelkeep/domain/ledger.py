@@ -226,6 +226,7 @@ def _request(step: _Step) -> None:
         requested_by=step.text("actor", ANONYMOUS),
         reason=step.text("reason"),
         archive_existing=step.after["archive_existing"],
+        returns_to=step.after["returns_to"],
         expires_ms=step.after["expires_ms"],
         subject=step.after["subject"],
         evidence=step.leaf["why"]["evidence"],

@@ -12,7 +12,7 @@ Rules beyond what a policy says:
 * An alias that follows a stage moves with it, in the same stroke.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import approvals, names, policies
@@ -181,13 +181,15 @@ def vote(
     changed = _what_changed(asked, version, policy)
     if changed or policy is None:
         return _void(work, caller, asked, version, changed or "No policy is in force any more.")
+    step = _step_asked(work, asked, version, policy)
+    if step is None:
+        return _void(work, caller, asked, version, f"{asked.target} holds another version by now.")
     work.governance.add_vote(request_id, ballot)
     if counted.rejects:
         return _reject(work, caller, asked, ballot, version)
     _record_vote(work, caller, asked, ballot, "cast", version, {})
     rule = _rule_for(policy, asked.source, asked.target)
     assert rule is not None  # the policy is the one that it was asked under
-    step = Step(version, asked.target, asked.reason, policy, asked.archive_existing)
     evidence = work.governance.evidence(asked.evidence_digest)
     decision = policies.decide(rule, evidence, asked.reason, counted.votes, asked.barred)
     if decision.outcome is Ruling.PASSED:
@@ -328,6 +330,20 @@ def _what_changed(asked: Request, version: Version, policy: Policy | None) -> st
         return "The version was deleted."
     digest = policy.digest if policy else ""
     return approvals.still_valid(asked, digest, version.stage, version.subject)
+
+
+def _step_asked(work: Work, asked: Request, version: Version, policy: Policy) -> Step | None:
+    """The step that a request waits to take; None for a rollback that would now be another."""
+    step = Step(version, asked.target, asked.reason, policy, asked.archive_existing)
+    if asked.returns_to is None:
+        return step
+    try:
+        current, prior = _stays_for_rollback(
+            work, version.model_name, version.model_id, asked.target
+        )
+    except Conflict:
+        return None
+    return replace(step, leaving=current, back_to=prior) if prior.id == asked.returns_to else None
 
 
 def _rule_for(policy: Policy, source: str, target: str) -> Rule | None:

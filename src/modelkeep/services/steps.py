@@ -141,6 +141,7 @@ def _wait(work: Work, caller: Caller, step: Step, evidence: Evidence, decision: 
         created_ms=work.now_ms,
         expires_ms=approvals.expiry_ms(work.now_ms),
         archive_existing=step.displaces,
+        returns_to=step.back_to.id if step.back_to else None,
     )
     request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
     message = (
@@ -163,6 +164,7 @@ def _open_request(work: Work, draft: Request) -> int | None:
             r.evidence_digest,
             r.policy_digest,
             r.archive_existing,
+            r.returns_to,
         )
 
     for known in work.governance.pending([draft.version_id]):
@@ -188,6 +190,7 @@ def _new_request(work: Work, caller: Caller, step: Step, draft: Request, decisio
                 "target": draft.target,
                 "subject": draft.subject,
                 "archive_existing": draft.archive_existing,
+                "returns_to": draft.returns_to,
                 "expires_ms": draft.expires_ms,
                 "requests": [*closed, {"id": request_id, "status": Status.PENDING.value}],
             },

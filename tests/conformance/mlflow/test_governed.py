@@ -256,6 +256,7 @@ def governed(start_server: StartServer, database_url: str) -> Server:
     return server
 
 
+@pytest.mark.parametrize("database_url", [""])
 def test_the_command_line_tells_by_its_exit_code_how_it_ended(governed: Server) -> None:
     def run(*args: str | Path, user: str = "bob", url: str = governed.url) -> int:
         return modelkeep(*args, url=url, user=user).code

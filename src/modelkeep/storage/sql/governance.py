@@ -18,7 +18,7 @@ from modelkeep.storage.sql.dialects import Db, Row
 _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
     " r.evidence_digest, r.policy_digest, r.requested_by, r.authors, r.reason, r.status,"
-    " r.created_ms, r.expires_ms, r.archive_existing, r.closing, r.closed_ms"
+    " r.created_ms, r.expires_ms, r.archive_existing, r.returns_to, r.closing, r.closed_ms"
     " FROM requests r JOIN versions v ON v.id = r.version_id"
 )
 
@@ -128,8 +128,8 @@ class SqlGovernance:
         row = self._db.one(
             "INSERT INTO requests (project_id, version_id, source, target, subject,"
             " evidence_digest, policy_digest, requested_by, authors, reason, archive_existing,"
-            " status, closing, created_ms, expires_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
+            " returns_to, status, closing, created_ms, expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
             " RETURNING id",
             self._project_id,
             draft.version_id,
@@ -142,6 +142,7 @@ class SqlGovernance:
             json.dumps(draft.authors),
             draft.reason,
             int(draft.archive_existing),
+            draft.returns_to,
             draft.status.value,
             draft.created_ms,
             draft.expires_ms,
@@ -220,5 +221,6 @@ def _request(row: Row) -> tuple[Request, Closed]:
         created_ms=row[13],
         expires_ms=row[14],
         archive_existing=bool(row[15]),
+        returns_to=row[16],
     )
-    return request, Closed(row[16], row[17])
+    return request, Closed(row[17], row[18])

@@ -194,9 +194,9 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "request": (
         ("id", "version", "source", "target", "status", "subject", "evidence", "policy",
-         "requested_by", "authors", "reason", "archive_existing", "expires_ms"),
+         "requested_by", "authors", "reason", "archive_existing", "returns_to", "expires_ms"),
         "SELECT id, version_id, source, target, status, subject, evidence_digest, policy_digest,"
-        " requested_by, authors, reason, archive_existing, expires_ms"
+        " requested_by, authors, reason, archive_existing, returns_to, expires_ms"
         " FROM requests WHERE project_id = ? ORDER BY id",
     ),
     "vote": (
