@@ -37,7 +37,7 @@ def with_versions(core: Core, count: int = 3, **facts: Any) -> None:
 
 
 def status_of(core: Core, request_id: int | None) -> Status:
-    return core.read(requests.get, request_id)[1].status
+    return core.read(requests.get, request_id).request.status
 
 
 def pending(core: Core) -> list[int]:
@@ -459,7 +459,9 @@ def test_what_was_approved_is_what_was_frozen(core: Core) -> None:
     assert result.end is End.MOVED
     assert asked.decision
     assert core.leaves()[-1]["why"]["evidence"] == asked.decision.evidence_digest
-    assert core.read(requests.get, asked.request_id)[3].metrics["accuracy"] == GOOD["accuracy"]
+    dossier = core.read(requests.get, asked.request_id)
+    assert dossier.evidence.metrics["accuracy"] == GOOD["accuracy"]
+    assert not dossier.is_current
 
 
 def test_a_bad_metric_is_not_mended_by_logging_a_good_one_after_asking(core: Core) -> None:
@@ -765,6 +767,35 @@ def test_an_occupant_that_was_never_approved_goes_through_the_gates(core: Core) 
     assert core.approve(asked.request_id).end is End.MOVED
     assert core.stages() == {1: "Production", 2: "Archived"}
     assert core.alias("champion") == 1
+
+
+def test_who_only_passed_gates_without_a_person_is_not_approved(core: Core) -> None:
+    with_versions(core, 2)
+    core.apply({"stage_transitions": {"None -> Production": {}}})
+    core.promote(1, "Production")
+    core.apply(APPROVAL)
+    core.approve(core.promote(2, "Production").request_id)
+    assert core.roll_back().end is End.WAITING
+
+
+def test_an_epoch_that_was_named_still_holds_when_the_request_is_approved(core: Core) -> None:
+    with_versions(core, 2)
+    core.apply(APPROVAL)
+    first, second = (core.promote(n, "Production", epoch=0) for n in (1, 2))
+    assert core.approve(first.request_id).end is End.MOVED
+    late = core.approve(second.request_id)
+    assert late.end is End.VOID
+    assert "is at epoch 1, no longer at 0" in late.message
+    assert core.in_stage("Production") == [1]
+
+
+def test_an_approver_is_told_what_no_gate_asks(core: Core) -> None:
+    core.model("churn")
+    core.register("churn", "s3://bucket/model", by=NOBODY)
+    core.apply(APPROVAL)
+    asked = core.promote(1, "Production")
+    assert "bytes are not held here" in asked.message
+    assert "An author gave no name" in asked.message
 
 
 def test_a_rollback_that_waited_is_one_when_it_is_approved(core: Core) -> None:

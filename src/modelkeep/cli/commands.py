@@ -254,8 +254,8 @@ def policy_apply(
     if as_json:
         print(json.dumps(applied, indent=2))
         return
-    state = "in force" if applied["changed"] else "was in force already"
-    print(f"Policy revision {applied['revision']} is {state}.  {applied['digest']}")
+    state = "is in force" if applied["changed"] else "was in force already"
+    print(f"Policy revision {applied['revision']} {state}.  {applied['digest']}")
     show_sections(applied["sections"])
     for request_id in applied["voided_requests"]:
         print(f"Request {request_id} was made under the policy before, and is void.")

@@ -43,16 +43,21 @@ def show_request(asked: dict[str, Any], as_json: bool) -> None:
     evidence = asked["evidence_bundle"]
     moves = f"{asked['model']}/{asked['version']}: {asked['source']} -> {asked['target']}"
     print(plain(f"Request {asked['id']}, {asked['status']}.  {moves}"))
-    print(plain(f"Asked by {asked['requested_by']} at {asked['created']}; {asked['reason']}"))
+    reason = f": {asked['reason']}" if asked["reason"] else ""
+    print(plain(f"Asked by {asked['requested_by']} at {asked['created']}{reason}"))
     print(plain(f"Authors: {', '.join(asked['authors'])}.  Expires {asked['expires']}."))
-    print(f"Bytes: {plain(asked['subject'])}")
+    held = "" if asked["subject"].startswith("sha256:") else "not held here (unverified), only "
+    print(f"Bytes: {held}{plain(asked['subject'])}")
     print(f"Evidence {asked['evidence']}, frozen when it was asked for:")
+    if asked["status"] == "pending" and not asked["evidence_is_current"]:
+        print("  Note: the version's tags or its run have changed since; see them before you vote.")
     for kind in ("metrics", "params", "tags", "run_tags"):
         for name, value in sorted(evidence[kind].items()):
             print(plain(f"  {kind:<8}  {name} = {value}"))
     for data in evidence["datasets"]:
         print(plain(f"  data set  {data['name']} {data['digest']}"))
-    print(plain(f"  run {evidence['run_id']}, commit {evidence['git_commit']}"))
+    commit = f", commit {evidence['git_commit']}" if evidence["git_commit"] else ""
+    print(plain(f"  run {evidence['run_id']}{commit}"))
     for vote in asked["votes"]:
         print(plain(f"{vote['at']}  {vote['voter']}: {vote['verdict']}  {vote['comment']}"))
 
@@ -84,8 +89,14 @@ def _line(entry: dict[str, Any]) -> str:
         )
     )
     slots = ", ".join(f"{s['slot']}@{s['epoch']}" for s in entry["post"].get("slots", ()))
+    tags = [f"tag {key}" for key in entry["post"].get("tags", ())]
+    tags += [f"tag {key} removed" for key in entry["post"].get("untagged", ())]
+    target = f"to {entry['post']['target']}" if "target" in entry["post"] else ""
+    gates = [f"{g['gate']} {g['outcome']}" for g in entry["why"].get("gates", ())]
+    renamed = f"now {entry['post']['name']}" if "name" in entry["pre"] else ""
+    facts = ", ".join([f for f in (renamed, target) if f] + gates + tags)
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
-    parts = (named, f"by {who}", moves, slots, said)
+    parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)
 
 
@@ -97,7 +108,7 @@ def report_json(report: Any) -> dict[str, Any]:
         "entries": report.size,
         "root": report.root,
         "rows_compared": report.rows,
-        "erased_texts": report.erased_texts,
+        "erased_texts": [{"index": index, "text": name} for index, name in report.erased],
         "first_bad_entry": report.first_bad,
         "problems": [{"index": p.index, "message": p.message} for p in report.problems],
         "problems_not_listed": report.unlisted,
@@ -115,10 +126,12 @@ def show_report(report: Any) -> None:
         print(f"TAMPERED WITH. {report.size} entries were read.")
         if report.first_bad is not None:
             print(f"The first bad entry is {report.first_bad}.")
-        for problem in report.problems:
+        for problem in sorted(report.problems, key=lambda p: (p.index is None, p.index)):
             print(f"  {plain(problem.message)}")
         if report.unlisted:
             print(f"  and {report.unlisted} more")
-    if report.erased_texts:
-        print(f"{report.erased_texts} texts were erased; their entries verify without them.")
+    if report.erased:
+        listed = ", ".join(f"{name} of entry {index}" for index, name in report.erased[:20])
+        more = f" and {len(report.erased) - 20} more" if len(report.erased) > 20 else ""
+        print(f"Erased, and so not compared: {listed}{more}. Their entries verify without them.")
     print("This cannot see: " + "; ".join(BLIND_SPOTS) + ".")

@@ -56,6 +56,7 @@ class Request:
     expires_ms: int
     archive_existing: bool = False  # whom to displace where the stage admits many
     returns_to: int | None = None  # of a rollback: the id of the stay that it goes back to
+    epoch: int | None = None  # the target slot's, if whoever asked named one
 
     @property
     def barred(self) -> frozenset[str]:

@@ -23,6 +23,8 @@ BLIND_SPOTS = (
     "a tail cut off together with everything that it did, and a journal rewritten from end to "
     "end: both need checkpoints kept off this machine, which do not exist yet",
     "the bytes of artifacts: they are hashed whenever they are read, not here",
+    "what the journal does not speak of: experiments, runs and their metrics (a decision rests on "
+    "the evidence that was frozen), the list of past decisions, times of creation, run links",
 )
 PROBLEM_LIMIT = 100  # more are counted, not listed
 
@@ -44,7 +46,7 @@ class Report:
 
     size: int = 0
     root: str = ""
-    erased_texts: int = 0
+    erased: list[tuple[int, str]] = field(default_factory=list)  # (entry, which text)
     rows: int = 0
     problems: list[Problem] = field(default_factory=list)
     unlisted: int = 0
@@ -174,7 +176,8 @@ def _checked_texts(entry: dict[str, Any], leaf: dict[str, Any], report: Report) 
             found[name] = text
         else:
             report.add(entry["index"], f"entry {entry['index']}: its text '{name}' was altered")
-    report.erased_texts += len(set(leaf["texts"]) - set(entry["texts"]))
+    gone = sorted(set(leaf["texts"]) - set(entry["texts"]))
+    report.erased.extend((entry["index"], name) for name in gone)
     return found
 
 

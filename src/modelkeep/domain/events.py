@@ -65,7 +65,7 @@ def commitment(salt_hex: str, text: str) -> str:
 def instant(ms: int) -> str:
     """Milliseconds since the epoch as RFC 3339 in UTC, three decimals, `Z`."""
     moment = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{ms % 1000:03d}Z"
 
 
 def ulid(ms: int) -> str:

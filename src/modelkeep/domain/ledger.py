@@ -212,7 +212,8 @@ def _version(step: _Step) -> None:
 
 
 def _policy(step: _Step) -> None:
-    step.put("policy", (step.after["revision"],), digest=step.after["policy"])
+    after = step.after
+    step.put("policy", (after["revision"],), digest=after["policy"], source_digest=after["source"])
 
 
 def _request(step: _Step) -> None:
@@ -227,6 +228,7 @@ def _request(step: _Step) -> None:
         reason=step.text("reason"),
         archive_existing=step.after["archive_existing"],
         returns_to=step.after["returns_to"],
+        epoch=step.after["epoch"],
         expires_ms=step.after["expires_ms"],
         subject=step.after["subject"],
         evidence=step.leaf["why"]["evidence"],

@@ -17,6 +17,7 @@ The rules:
   a gate that breaks has failed.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -138,6 +139,11 @@ class Decision:
         """One line a gate, as `[failed] metrics: accuracy is 0.85, required >= 0.90`."""
         lines = [f"[{v.outcome.value}] {v.gate}: {v.message}" for v in self.verdicts]
         return "\n".join(lines or ["The policy asks for nothing here."])
+
+
+def source_digest(text: str) -> str:
+    """`sha256:<hex>` of a policy's text as it was written, which is what people read."""
+    return "sha256:" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def guard(policy: Policy, source: str, target: str) -> Guard:

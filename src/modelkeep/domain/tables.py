@@ -16,6 +16,7 @@ from modelkeep.domain.documents import canonical_digest
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.domain.ledger import UNKNOWN, Key, Ledger, Row
 from modelkeep.domain.manifests import File, Manifest
+from modelkeep.domain.policies import source_digest
 
 Exported = dict[str, list[dict[str, Any]]]  # table -> rows
 Complain = Callable[[int | None, str], None]
@@ -110,8 +111,10 @@ class _Ids:
         elif table == "stay":
             row["version"] = self._number(row["version"], row["model"])
             row["prior"] = self._prior(row)
-        elif table == "policy" and _digest(row["document"]) != row["digest"]:
-            row["digest"] = f"that of another document than {row['digest']}"
+        elif table == "policy":
+            row["source_digest"] = source_digest(row["source"])
+            if _digest(row["document"]) != row["digest"]:
+                row["digest"] = f"that of another document than {row['digest']}"
         elif table == "request":
             row["version"] = self.versions.get(row["version"])
         elif table == "vote":

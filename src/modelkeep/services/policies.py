@@ -9,7 +9,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import Event
-from modelkeep.domain.policies import Policy, Section
+from modelkeep.domain.policies import Policy, Section, source_digest
 from modelkeep.ports.governance import StoredPolicy
 from modelkeep.ports.work import Work
 
@@ -69,6 +69,7 @@ def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
             before={"policy": before.digest if before else None},
             after={
                 "policy": policy.digest,
+                "source": source_digest(source),
                 "revision": revision,
                 "requests": [{"id": i, "status": Status.VOID.value} for i in voided],
             },

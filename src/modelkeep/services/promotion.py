@@ -89,7 +89,8 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
         )
     if version.stage == target:
         return _stay(work, caller, version, target, order, policy)
-    step = Step(version, target, _reason(version, order.reason), policy, order.archive_existing)
+    reason = _reason(version, order.reason)
+    step = Step(version, target, reason, policy, order.archive_existing, epoch=order.epoch)
     if policy is None:
         return complete(work, caller, step, None)
     standing = policies.guard(policy, version.stage, target)
@@ -139,7 +140,8 @@ def delete_alias(work: Work, caller: Caller, model: str, alias: str) -> Result |
     policy = in_force(work)
     follows = policy.alias_stage(alias) if policy else None
     if policy and follows and version.stage == follows:
-        step = Step(version, str(alias_slot(alias)), "", policy, False)
+        wish = f"lose its alias {alias}"
+        step = Step(version, str(alias_slot(alias)), "", policy, False, wish=wish)
         message = f"alias {alias} follows {follows}; move what is in {follows} instead"
         verdict = Verdict("lifecycle", Outcome.FAILED, message)
         digest = gather(work, version).digest()
@@ -178,7 +180,7 @@ def vote(
         _record_denial(work, caller, asked, ballot, version, counted.reason)
         return _answer(work, End.REFUSED, version, asked, counted.reason)
     policy = in_force(work)
-    changed = _what_changed(asked, version, policy)
+    changed = _what_changed(work, asked, version, policy)
     if changed or policy is None:
         return _void(work, caller, asked, version, changed or "No policy is in force any more.")
     step = _step_asked(work, asked, version, policy)
@@ -224,7 +226,9 @@ def roll_back(
     version = work.versions.by_id(prior.version_id)
     assert version is not None
     policy = in_force(work)
-    step = Step(version, stage, reason.strip(), policy, True, leaving=current, back_to=prior)
+    step = Step(
+        version, stage, reason.strip(), policy, True, leaving=current, back_to=prior, epoch=epoch
+    )
     rule = _rule_for(policy, version.stage, stage) if policy else None
     if rule and not prior.approved:
         return judge(work, caller, step, rule)
@@ -325,9 +329,14 @@ def _answer(
     return Result(end, version, asked.target, epoch, message, decision, asked.id)
 
 
-def _what_changed(asked: Request, version: Version, policy: Policy | None) -> str | None:
+def _what_changed(
+    work: Work, asked: Request, version: Version, policy: Policy | None
+) -> str | None:
     if version.deleted:
         return "The version was deleted."
+    epoch = work.slots.epoch(asked.model_id, stage_slot(asked.target))
+    if asked.epoch not in (None, epoch):
+        return f"{asked.target} is at epoch {epoch}, no longer at {asked.epoch} as was asked."
     digest = policy.digest if policy else ""
     return approvals.still_valid(asked, digest, version.stage, version.subject)
 

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
-from modelkeep.domain.errors import AlreadyExists, InUse, NotFound
+from modelkeep.domain.errors import AlreadyExists, NotFound
 from modelkeep.domain.events import Event
+from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import Model, Version
+from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
 from modelkeep.services import policies, sources
 from modelkeep.services.catalog import locate, model_id_of, subject
+from modelkeep.services.evidence import gather
 from modelkeep.services.placement import release
-from modelkeep.services.steps import close_requests
+from modelkeep.services.steps import Result, Step, close_requests, refuse
 
 DESCRIPTION_LIMIT = 100_000  # characters
 MODEL_TAG_LIMIT = 5_000
@@ -104,19 +107,24 @@ def describe_model(work: Work, caller: Caller, name: str, description: str) -> M
     return get_model(work, name)
 
 
-def delete_model(work: Work, caller: Caller, name: str) -> None:
+def delete_model(work: Work, caller: Caller, name: str) -> Result | None:
     """Deletes a model and its versions from view; their past can still be read.
 
-    Raises NotFound; InUse when a version is in a stage that the policy guards as single.
+    The result is a refusal, recorded, when the policy guards the stage that a version is in, and
+    then nothing is deleted; None when it is done. Raises NotFound.
     """
     model_id = model_id_of(work, name)
-    version_ids = work.versions.of_model(model_id)
-    for version_id in version_ids:
-        version = work.versions.by_id(version_id)
-        if version is not None:
-            _delete_version(work, caller, version)
+    versions = [work.versions.by_id(version_id) for version_id in work.versions.of_model(model_id)]
+    living = [version for version in versions if version is not None]
+    for version in living:
+        refusal = _keep_guarded(work, caller, version)
+        if refusal is not None:
+            return refusal
+    for version in living:
+        _delete_version(work, caller, version)
     work.models.delete(model_id, work.now_ms)
     _record_model(work, caller, "model:deleted", model_id, name, after={"deleted": True})
+    return None
 
 
 def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -> None:
@@ -299,18 +307,33 @@ def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: 
         _record_version(work, caller, "version:tag:deleted", version, after={"untagged": [key]})
 
 
-def delete_version(work: Work, caller: Caller, name: str, number: int) -> None:
-    """Deletes a version from view; its number is never used again. Raises NotFound, InUse."""
-    _delete_version(work, caller, locate(work, name, number))
+def delete_version(work: Work, caller: Caller, name: str, number: int) -> Result | None:
+    """Deletes a version from view; its number is never used again.
+
+    The result is a refusal, recorded, when the policy guards the stage that the version is in;
+    None when it is done. Raises NotFound.
+    """
+    version = locate(work, name, number)
+    refusal = _keep_guarded(work, caller, version)
+    if refusal is None:
+        _delete_version(work, caller, version)
+    return refusal
+
+
+def _keep_guarded(work: Work, caller: Caller, version: Version) -> Result | None:
+    """The refusal to delete what is in a single stage: that would be leaving it unasked."""
+    policy = policies.in_force(work)
+    if policy is None or not policy.admits_one(version.stage):
+        return None
+    message = f"it is in {version.stage}, which the policy guards; move it out first"
+    verdict = Verdict("lifecycle", Outcome.FAILED, message)
+    digest = gather(work, version).digest()
+    decision = Decision(Ruling.REFUSED, (verdict,), policy.digest, digest)
+    step = Step(version, "deleted", "", policy, False, wish="be deleted")
+    return refuse(work, caller, step, decision)
 
 
 def _delete_version(work: Work, caller: Caller, version: Version) -> None:
-    policy = policies.in_force(work)
-    if policy and policy.admits_one(version.stage):
-        raise InUse(
-            f"{version.model_name}/{version.number} is in {version.stage}, which the policy "
-            "guards; move it out first."
-        )
     released = release(work, version.model_id, version)
     waiting = work.governance.pending([version.id])
     closed = close_requests(work, waiting, Status.VOID, "The version was deleted.")

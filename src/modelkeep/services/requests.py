@@ -1,11 +1,14 @@
 """Reading approval requests."""
 
+from dataclasses import dataclass
+
 from modelkeep.domain.approvals import Request, Status, Vote
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.models import Version
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.work import Work
+from modelkeep.services.evidence import gather
 
 LIST_LIMIT = 500
 
@@ -16,15 +19,29 @@ def listing(work: Work, status: Status | None) -> list[tuple[str, Request, Close
     return [(_version(work, request).model_name, request, closed) for request, closed in found]
 
 
-def get(work: Work, request_id: int) -> tuple[str, Request, Closed, Evidence, list[Vote]]:
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that an approver should see. `is_current`: asking now would freeze the same evidence."""
+
+    model: str
+    request: Request
+    closed: Closed
+    evidence: Evidence
+    is_current: bool
+    votes: list[Vote]
+
+
+def get(work: Work, request_id: int) -> Dossier:
     """One request with the evidence it froze and the votes that counted. Raises NotFound."""
     found = work.governance.request(request_id)
     if found is None:
         raise NotFound(f"There is no request {request_id}.")
     request, closed = found
     evidence = work.governance.evidence(request.evidence_digest)
+    version = _version(work, request)
+    is_current = gather(work, version).digest() == request.evidence_digest
     votes = work.governance.votes(request_id)
-    return _version(work, request).model_name, request, closed, evidence, votes
+    return Dossier(version.model_name, request, closed, evidence, is_current, votes)
 
 
 def _version(work: Work, request: Request) -> Version:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from modelkeep.domain import approvals, policies
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import Request, Status
 from modelkeep.domain.events import Event
 from modelkeep.domain.evidence import Evidence
@@ -66,6 +66,8 @@ class Step:
     archive_existing: bool
     leaving: Occupancy | None = None  # of a rollback: the stay it ends
     back_to: Occupancy | None = None  # of a rollback: the stay it returns to
+    wish: str = ""  # what is asked for, where it is not to enter the target
+    epoch: int | None = None  # the slot's, as whoever asked had read it
 
     @property
     def is_rollback(self) -> bool:
@@ -114,8 +116,8 @@ def refuse(work: Work, caller: Caller, step: Step, decision: Decision) -> Result
             model_id=version.model_id,
         )
     message = (
-        f"{version.model_name}/{version.number} may not enter {target}:\n{decision.explain()}\n"
-        "Mend what failed and ask again."
+        f"{version.model_name}/{version.number} may not {step.wish or f'enter {target}'}:\n"
+        f"{decision.explain()}\nMend what failed and ask again."
     )
     epoch = work.slots.epoch(version.model_id, stage_slot(target))
     return Result(End.REFUSED, version, target, epoch, message, decision)
@@ -142,15 +144,26 @@ def _wait(work: Work, caller: Caller, step: Step, evidence: Evidence, decision: 
         expires_ms=approvals.expiry_ms(work.now_ms),
         archive_existing=step.displaces,
         returns_to=step.back_to.id if step.back_to else None,
+        epoch=step.epoch,
     )
     request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
     message = (
         f"{version.model_name}/{version.number} waits to enter {step.target}:\n"
-        f"{decision.explain()}\n"
+        f"{decision.explain()}\n{_caution(version, evidence)}"
         f"Someone else can approve it: modelkeep approve {request_id} --comment …"
     )
     epoch = work.slots.epoch(version.model_id, stage_slot(step.target))
     return Result(End.WAITING, version, step.target, epoch, message, decision, request_id)
+
+
+def _caution(version: Version, evidence: Evidence) -> str:
+    """What an approver should know that no gate asks."""
+    told = ""
+    if version.manifest is None:
+        told += "Its bytes are not held here: only its id and source would be approved.\n"
+    if any(Actor(name).is_anonymous for name in evidence.authors):
+        told += "An author gave no name, so that nobody can tell whether it is the approver.\n"
+    return told
 
 
 def _open_request(work: Work, draft: Request) -> int | None:
@@ -165,6 +178,7 @@ def _open_request(work: Work, draft: Request) -> int | None:
             r.policy_digest,
             r.archive_existing,
             r.returns_to,
+            r.epoch,
         )
 
     for known in work.governance.pending([draft.version_id]):
@@ -191,6 +205,7 @@ def _new_request(work: Work, caller: Caller, step: Step, draft: Request, decisio
                 "subject": draft.subject,
                 "archive_existing": draft.archive_existing,
                 "returns_to": draft.returns_to,
+                "epoch": draft.epoch,
                 "expires_ms": draft.expires_ms,
                 "requests": [*closed, {"id": request_id, "status": Status.PENDING.value}],
             },
@@ -219,7 +234,7 @@ def complete(
         version.model_id,
         moves,
         _followers(work, step),
-        approved=decision is not None or (back_to.approved if back_to else False),
+        approved=approved_by is not None or (back_to is not None and back_to.approved),
         back_to=back_to,
     )
     void_overtaken(work, [m.version_id for m in moves], moved, approved_by)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from modelkeep.domain import documents, names
+from modelkeep.domain.access import is_blank
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.evidence import INSTRUCTION_PREFIX
 from modelkeep.domain.gates.base import Case, Gate, Verdict, judged, shown
@@ -38,7 +39,7 @@ def _objection(key: str, value: str | None) -> str | None:
     if value is None:
         return f"tag {key} is not on the version"
     plain = unicodedata.normalize("NFKC", value).strip().casefold()
-    if not plain:
+    if is_blank(value):
         return f"tag {key} is empty"
     if plain in SAYS_NO:
         return f"tag {key} says '{shown(value, 40)}'"

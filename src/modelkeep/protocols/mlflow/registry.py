@@ -199,8 +199,8 @@ async def describe_model(app: App, caller: Caller, request: DescribeModel) -> Me
 
 
 async def delete_model(app: App, caller: Caller, request: Named) -> Message:
-    await app.write(registry.delete_model, caller, require(request.name, "name"))
-    return Empty()
+    refusal = await app.write(registry.delete_model, caller, require(request.name, "name"))
+    return _deleted(refusal)
 
 
 async def set_model_tag(app: App, caller: Caller, request: TagModel) -> Message:
@@ -311,8 +311,7 @@ async def describe_version(app: App, caller: Caller, request: DescribeVersion) -
 
 
 async def delete_version(app: App, caller: Caller, request: VersionKey) -> Message:
-    await app.write(registry.delete_version, caller, *_key(request))
-    return Empty()
+    return _deleted(await app.write(registry.delete_version, caller, *_key(request)))
 
 
 async def set_version_tag(app: App, caller: Caller, request: TagVersion) -> Message:
@@ -379,7 +378,10 @@ async def set_alias(app: App, caller: Caller, request: AliasKey) -> Message:
 
 async def delete_alias(app: App, caller: Caller, request: AliasKey) -> Message:
     name, alias = require(request.name, "name"), require(request.alias, "alias")
-    result = await app.write(promotion.delete_alias, caller, name, alias)
+    return _deleted(await app.write(promotion.delete_alias, caller, name, alias))
+
+
+def _deleted(result: Result | None) -> Empty:
     if result is not None:
         _done(result)
     return Empty()

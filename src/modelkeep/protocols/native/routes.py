@@ -37,6 +37,7 @@ from modelkeep.services.promotion import End, Order, Result
 
 PREFIX = "/api/modelkeep/v1"
 CHUNK_BYTES = 1 << 20
+CLOCK_SLACK_MS = 60_000  # by how much an asker's clock may be ahead of ours
 _STATUS = {End.REFUSED: 403, End.VOID: 409}
 
 _log = logging.getLogger(__name__)
@@ -74,12 +75,13 @@ def router(app: App, now_ms: Any) -> Router:
     @get("/requests/{request_id:int}")
     async def get_request(request_id: int) -> dict[str, Any]:
         """One request with the evidence that it froze and the votes that counted."""
-        model, asked, closed, evidence, votes = await app.read(requests.get, request_id)
-        view = schemas.view_request(model, asked, closed, now_ms())
+        found = await app.read(requests.get, request_id)
+        view = schemas.view_request(found.model, found.request, found.closed, now_ms())
         return {
             **msgspec.to_builtins(view),
-            "evidence_bundle": evidence.to_json(),
-            "votes": [schemas.view_vote(vote) for vote in votes],
+            "evidence_bundle": found.evidence.to_json(),
+            "evidence_is_current": found.is_current,
+            "votes": [schemas.view_vote(vote) for vote in found.votes],
         }
 
     @post("/requests/{request_id:int}/approve", status_code=200)
@@ -107,7 +109,10 @@ def router(app: App, now_ms: Any) -> Router:
     @get("/models/{name:str}/at")
     async def at(name: str, time: str) -> MomentView:
         """What every slot of a model held at a time (RFC 3339; without a zone it is UTC)."""
-        moment = await app.read(history.at, name, parse_time(time))
+        at_ms = parse_time(time)
+        if at_ms > now_ms() + CLOCK_SLACK_MS:
+            raise InvalidInput(f"{instant(at_ms)} has not come yet; nothing can be said of it.")
+        moment = await app.read(history.at, name, at_ms)
         return MomentView(
             model=moment.model,
             name_then=moment.name_then,
@@ -199,7 +204,10 @@ def parse_time(text: str) -> int:
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+    try:
+        return round(moment.astimezone(UTC).timestamp() * 1000)
+    except OverflowError:
+        raise InvalidInput(f"'{text[:100]}' is out of range: years go from 1 to 9999.") from None
 
 
 def _status(text: str | None) -> Status | None:

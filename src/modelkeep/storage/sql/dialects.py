@@ -111,16 +111,19 @@ class Sqlite:
 
     def connect(self, *, read_only: bool) -> Db:
         uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_S
-        )
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA case_sensitive_like = ON")
-        # The housekeeper checkpoints off the hot path; this bound holds if it falls behind.
-        connection.execute("PRAGMA wal_autocheckpoint = 20000")
+        try:
+            connection = sqlite3.connect(
+                uri, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_S
+            )
+            if not read_only:
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA case_sensitive_like = ON")
+            # The housekeeper checkpoints off the hot path; this bound holds if it falls behind.
+            connection.execute("PRAGMA wal_autocheckpoint = 20000")
+        except sqlite3.DatabaseError as error:
+            raise _away(f"{self.path}: {error}") from None
         return _SqliteDb(connection)
 
     def begin_batch(self, db: Db) -> None:

@@ -18,7 +18,7 @@ from modelkeep.storage.sql.dialects import Db, Row
 _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
     " r.evidence_digest, r.policy_digest, r.requested_by, r.authors, r.reason, r.status,"
-    " r.created_ms, r.expires_ms, r.archive_existing, r.returns_to, r.closing, r.closed_ms"
+    " r.created_ms, r.expires_ms, r.archive_existing, r.returns_to, r.epoch, r.closing, r.closed_ms"
     " FROM requests r JOIN versions v ON v.id = r.version_id"
 )
 
@@ -128,8 +128,8 @@ class SqlGovernance:
         row = self._db.one(
             "INSERT INTO requests (project_id, version_id, source, target, subject,"
             " evidence_digest, policy_digest, requested_by, authors, reason, archive_existing,"
-            " returns_to, status, closing, created_ms, expires_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
+            " returns_to, epoch, status, closing, created_ms, expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
             " RETURNING id",
             self._project_id,
             draft.version_id,
@@ -143,6 +143,7 @@ class SqlGovernance:
             draft.reason,
             int(draft.archive_existing),
             draft.returns_to,
+            draft.epoch,
             draft.status.value,
             draft.created_ms,
             draft.expires_ms,
@@ -222,5 +223,6 @@ def _request(row: Row) -> tuple[Request, Closed]:
         expires_ms=row[14],
         archive_existing=bool(row[15]),
         returns_to=row[16],
+        epoch=row[17],
     )
-    return request, Closed(row[17], row[18])
+    return request, Closed(row[18], row[19])

@@ -189,14 +189,16 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " LEFT JOIN slots s ON s.id = o.slot_id WHERE o.project_id = ? ORDER BY o.id",
     ),
     "policy": (
-        ("revision", "digest", "document"),
-        "SELECT revision, digest, document FROM policies WHERE project_id = ? ORDER BY revision",
+        ("revision", "digest", "document", "source"),
+        "SELECT revision, digest, document, source FROM policies"
+        " WHERE project_id = ? ORDER BY revision",
     ),
     "request": (
         ("id", "version", "source", "target", "status", "subject", "evidence", "policy",
-         "requested_by", "authors", "reason", "archive_existing", "returns_to", "expires_ms"),
+         "requested_by", "authors", "reason", "archive_existing", "returns_to", "epoch",
+         "expires_ms"),
         "SELECT id, version_id, source, target, status, subject, evidence_digest, policy_digest,"
-        " requested_by, authors, reason, archive_existing, returns_to, expires_ms"
+        " requested_by, authors, reason, archive_existing, returns_to, epoch, expires_ms"
         " FROM requests WHERE project_id = ? ORDER BY id",
     ),
     "vote": (

@@ -96,7 +96,7 @@ CREATE TABLE requests (
   evidence_digest {text} NOT NULL, policy_digest {text} NOT NULL,
   requested_by {text} NOT NULL, authors {text} NOT NULL, reason {text} NOT NULL,
   archive_existing {int} NOT NULL, returns_to {int} REFERENCES occupancies (id),
-  status {text} NOT NULL, closing {text} NOT NULL,
+  epoch {int},  status {text} NOT NULL, closing {text} NOT NULL,
   created_ms {int} NOT NULL, expires_ms {int} NOT NULL, closed_ms {int}) {end};
 CREATE INDEX requests_version ON requests (version_id, status);
 CREATE INDEX requests_status ON requests (project_id, status, id);
