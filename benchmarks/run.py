@@ -9,6 +9,7 @@ folder. `make bench` installs the peer; MODELKEEP_MLFLOW3_PYTHON names another P
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
@@ -43,6 +44,8 @@ def main() -> None:
         "load_average": os.getloadavg()[0],  # before our own
     }
     plan = QUICK if options.quick else Plan()
+    # So that whoever ends the run does not leave its servers and its folder behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelkeep-bench-")))
         peers = _peers(stack, folder, options.servers)
