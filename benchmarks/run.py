@@ -45,7 +45,7 @@ def main() -> None:
     }
     plan = QUICK if options.quick else Plan()
     # So that whoever ends the run does not leave its servers and its folder behind.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelkeep-bench-")))
         peers = _peers(stack, folder, options.servers)
