@@ -43,7 +43,7 @@ class Running:
         schema.ensure(dialect)
         clock = clock or SystemClock()
         self.writer = Writer(dialect, clock)
-        self.reader = Reader(dialect, clock)
+        self.reader = Reader(dialect, clock, settings.search_timeout_s)
         self.app = App(self.reader, self.writer, DiskBlobs(settings.data_dir))
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(

@@ -30,6 +30,7 @@ class Settings:
     allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
+    search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
     log_level: str = "info"
     config: Path | None = field(default=None, compare=False)
 
@@ -71,6 +72,8 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
     if settings.max_body_bytes < 1:
         raise InvalidInput(f"max_body_bytes must be at least 1, got {settings.max_body_bytes}.")
+    if settings.search_timeout_s < 1:
+        raise InvalidInput(f"search_timeout_s must be at least 1, got {settings.search_timeout_s}.")
     if settings.log_level.lower() not in LOG_LEVELS:
         raise InvalidInput(
             f"log_level must be one of {', '.join(LOG_LEVELS)}, got {settings.log_level!r}."

@@ -136,8 +136,8 @@ def test_a_text_that_no_database_can_hold_is_a_mistake_of_the_callers(core: Core
         (registry.get_version, odd, 1),
         (registry.version_by_alias, "churn", odd),
         (registry.version_by_alias, odd, "a"),
-        (registry.search_models, [Comparison("attribute", "name", "=", odd)], [], 10, 0),
-        (registry.search_versions, [Comparison("tag", odd, "=", "x")], [], 10, 0),
+        (registry.search_models, [Comparison("attribute", "name", "=", odd)], [], 10),
+        (registry.search_versions, [Comparison("tag", odd, "=", "x")], [], 10),
         (history.at, odd, NOON_MS),
         (history.of_model, odd),
         (artifacts.find, odd),
@@ -245,11 +245,11 @@ def test_models_are_searched(core: Core, clock: MovedClock) -> None:
 
     def find(*where: Any, order: tuple[Order, ...] = (), limit: int = 10) -> list[str]:
         conditions = [Comparison(*where)] if where else []
-        found = core.read(registry.search_models, conditions, order, limit, 0)
-        return [model.name for model, _ in found]
+        found = core.read(registry.search_models, conditions, order, limit)
+        return [model.name for model, _ in found.items]
 
     by_name = Order("attribute", "name", ascending=False)
-    assert find() == ["a", "B", "c%"]
+    assert find() == ["B", "a", "c%"]
     assert find(order=(by_name,)) == ["c%", "a", "B"]
     assert find(order=(by_name,), limit=1) == ["c%"]
     assert find("attribute", "name", "LIKE", "b") == []
@@ -378,8 +378,8 @@ def test_versions_are_searched(core: Core) -> None:
         core.register(name, f"s3://{name}/x", tags={"k": name})
 
     def find(*where: Any) -> list[tuple[str, int]]:
-        found = core.read(registry.search_versions, [Comparison(*where)], [], 10, 0)
-        return [(version.model_name, version.number) for version in found]
+        found = core.read(registry.search_versions, [Comparison(*where)], [], 10)
+        return [(version.model_name, version.number) for version in found.items]
 
     assert find("attribute", "name", "=", "a") == [("a", 1), ("a", 2)]
     assert find("attribute", "source_path", "LIKE", "s3://b%") == [("b", 1)]

@@ -32,7 +32,7 @@ class Store:
     def __init__(self, database_url: str, folder: Path, clock: MovedClock) -> None:
         dialect = dialect_for(database_url, folder)
         schema.ensure(dialect)
-        self._writer, self._reader = Writer(dialect, clock), Reader(dialect, clock)
+        self._writer, self._reader = Writer(dialect, clock), Reader(dialect, clock, search_timeout_s=30)
         self.write, self.read = self._writer.run, self._reader.run
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ def by_many_threads(count: int, act: Callable[[int], Any]) -> list[Any]:
 
 
 def models(core: Core) -> list[str]:
-    return [m.name for m, _ in core.read(registry.search_models, [], [], 1000, 0)]
+    return [m.name for m, _ in core.read(registry.search_models, [], [], 1000).items]
 
 
 def create(name: str) -> Job:
@@ -105,7 +105,7 @@ def test_a_use_case_that_fails_leaves_nothing_and_harms_no_neighbour(core: Core)
     assert [kinds[i] for i in (1, 3, 4, 6)] == [
         *(InvalidInput, AlreadyExists, ZeroDivisionError, NotFound)
     ]
-    assert models(core) == ["taken", "a", "c", "e", "f"]
+    assert models(core) == ["a", "c", "e", "f", "taken"]
     assert [leaf["obj"]["name"] for leaf in core.leaves()] == ["taken", "a", "c", "e", "f"]
 
 

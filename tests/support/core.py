@@ -118,7 +118,7 @@ class Core:
 
     def stages(self, name: str = "churn") -> dict[int, str]:
         """Version -> stage, of the living."""
-        found = self.read(registry.search_versions, [], [], 1000, 0)
+        found = self.read(registry.search_versions, [], [], 1000).items
         return {v.number: v.stage for v in found if v.model_name == name}
 
     def in_stage(self, stage: str, name: str = "churn") -> list[int]:

@@ -77,6 +77,9 @@ def serve(
     max_body_bytes: Annotated[
         int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [16777216]")
     ] = None,
+    search_timeout_s: Annotated[
+        int | None, typer.Option(help="Seconds after which a search is given up. [30]")
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")
     ] = None,

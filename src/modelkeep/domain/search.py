@@ -1,6 +1,13 @@
-"""What a search asks for, whichever dialect it was asked in."""
+"""What a search asks for and finds, whichever dialect it was asked in."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# Where a page ends: the values by which its last row was sorted, most significant first. The next
+# page begins behind them, whatever has become of that row.
+Position = tuple[str | int | float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +31,11 @@ class Order:
     field: str
     key: str
     ascending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of what a search found; `end` is where it ends, None when nothing follows."""
+
+    items: list[T]
+    end: Position | None = None

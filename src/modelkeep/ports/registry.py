@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modelkeep.domain.models import Model, SlotKey, Version
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,15 @@ class Models(Protocol):
         ...
 
     def search(
-        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
-    ) -> list[Model]: ...
+        self,
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        after: Position | None,
+    ) -> Page[Model]:
+        """A page that begins after a position; any order ends with the name."""
+        ...
+
     def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
         """(id, its name then) of the model meant by `name` at a moment.
 
@@ -95,8 +102,8 @@ class Versions(Protocol):
     def delete(self, version_id: int, at_ms: int) -> None: ...
     def set_tags(self, version_id: int, tags: Mapping[str, str]) -> None: ...
     def delete_tag(self, version_id: int, key: str) -> bool: ...
-    def latest_per_stage(self, model_id: int) -> list[Version]:
-        """The highest number in each stage that has one."""
+    def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
+        """Of each model the highest number in each stage that has one, lowest first."""
         ...
 
     def in_stage(self, model_id: int, stage: str) -> list[int]:
@@ -105,8 +112,14 @@ class Versions(Protocol):
 
     def of_model(self, model_id: int) -> list[int]: ...
     def search(
-        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
-    ) -> list[Version]: ...
+        self,
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        after: Position | None,
+    ) -> Page[Version]:
+        """A page that begins after a position; any order ends with the name and the number."""
+        ...
 
 
 class Slots(Protocol):

@@ -1,9 +1,10 @@
 """The application as its edges see it: hand in a use case, get its value.
 
     await app.read(registry.get_model, "churn", point=True)
+    await app.search(registry.search_models, where, order, 100)
     await app.write(registry.create_model, caller, "churn")
 
-`write` answers only after the batch that the use case ran in is durable. Both raise what the use
+`write` answers only after the batch that the use case ran in is durable. All raise what the use
 case raised (`domain.errors`), and `write` raises Unavailable when nothing could be stored.
 """
 
@@ -22,11 +23,17 @@ class Runner(Protocol):
     async def submit(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
 
 
+class Reader(Runner, Protocol):
+    """Runs use cases that only read."""
+
+    async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """Everything the edges need: reads, writes, and the bytes."""
 
-    reader: Runner
+    reader: Reader
     writer: Runner
     blobs: Blobs
 
@@ -35,6 +42,13 @@ class App:
     ) -> T:
         """`point` promises that the use case costs a few look-ups by key and nothing more."""
         return await self.reader.submit(use_case, *args, point=point, **kwargs)
+
+    async def search(self, use_case: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """A read that may have to look at every row; then it waits its turn, and none for it.
+
+        Raises LimitExceeded when it takes longer than the settings allow.
+        """
+        return await self.reader.search(use_case, *args, **kwargs)
 
     async def write(self, use_case: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return await self.writer.submit(use_case, *args, **kwargs)

@@ -14,7 +14,7 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import Model, Version
 from modelkeep.domain.policies import Decision, Ruling
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
 from modelkeep.services import policies, sources
@@ -66,12 +66,13 @@ def get_model(work: Work, name: str) -> Model:
 def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
     """A model and its newest version in each stage."""
     model = get_model(work, name)
-    return model, work.versions.latest_per_stage(model.id)
+    return model, work.versions.latest_per_stage([model.id])[model.id]
 
 
 def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
     """The newest version in each of the stages, or in every stage that has one."""
-    newest = work.versions.latest_per_stage(model_id_of(work, name))
+    model_id = model_id_of(work, name)
+    newest = work.versions.latest_per_stage([model_id])[model_id]
     return [version for version in newest if not stages or version.stage in stages]
 
 
@@ -152,11 +153,16 @@ def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
 
 
 def search_models(
-    work: Work, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
-) -> list[tuple[Model, list[Version]]]:
+    work: Work,
+    where: Sequence[Comparison],
+    order: Sequence[Order],
+    limit: int,
+    after: Position | None = None,
+) -> Page[tuple[Model, list[Version]]]:
     """A page of models, each with its newest version in each stage."""
-    models = work.models.search(where, order, limit, offset)
-    return [(model, work.versions.latest_per_stage(model.id)) for model in models]
+    found = work.models.search(where, order, limit, after)
+    newest = work.versions.latest_per_stage([model.id for model in found.items])
+    return Page([(model, newest[model.id]) for model in found.items], found.end)
 
 
 # -- versions ----------------------------------------------------------------------------------
@@ -349,9 +355,13 @@ def _delete_version(work: Work, caller: Caller, version: Version) -> None:
 
 
 def search_versions(
-    work: Work, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
-) -> list[Version]:
-    return work.versions.search(where, order, limit, offset)
+    work: Work,
+    where: Sequence[Comparison],
+    order: Sequence[Order],
+    limit: int,
+    after: Position | None = None,
+) -> Page[Version]:
+    return work.versions.search(where, order, limit, after)
 
 
 # -- within ------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from modelkeep.protocols.mlflow.wire import (
     KeyValue,
     Message,
     Rpc,
-    page_offset,
+    page_position,
     page_size,
-    page_token,
+    position_token,
     require,
 )
 from modelkeep.services import promotion, registry
@@ -217,15 +217,16 @@ async def delete_model_tag(app: App, caller: Caller, request: TagModel) -> Messa
 
 async def search_models(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, MODELS_PAGE, MODELS_LIMIT)
-    offset = page_offset(request.page_token)
     where = filters.parse_filter(request.filter, grammars.MODELS)
     order = (
         filters.parse_order_by(request.order_by, grammars.MODELS) or grammars.MODELS.default_order
     )
-    found = await app.read(registry.search_models, where, order, size + 1, offset)
+    search = ("models", where, order)
+    after = page_position(request.page_token, search)
+    found = await app.search(registry.search_models, where, order, size, after)
     return ModelsAnswer(
-        registered_models=[render_model(model, latest) for model, latest in found[:size]],
-        next_page_token=page_token(offset + size) if len(found) > size else "",
+        registered_models=[render_model(model, latest) for model, latest in found.items],
+        next_page_token=position_token(found.end, search),
     )
 
 
@@ -332,15 +333,16 @@ async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message
 
 async def search_versions(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, VERSIONS_PAGE, VERSIONS_LIMIT)
-    offset = page_offset(request.page_token)
     where = filters.parse_filter(request.filter, grammars.VERSIONS)
     given = filters.parse_order_by(request.order_by, grammars.VERSIONS)
     named = {order.key for order in given}
     order = (*given, *(o for o in grammars.VERSIONS.default_order if o.key not in named))
-    found = await app.read(registry.search_versions, where, order, size + 1, offset)
+    search = ("versions", where, order)
+    after = page_position(request.page_token, search)
+    found = await app.search(registry.search_versions, where, order, size, after)
     return VersionsAnswer(
-        model_versions=[render_version(version) for version in found[:size]],
-        next_page_token=page_token(offset + size) if len(found) > size else "",
+        model_versions=[render_version(version) for version in found.items],
+        next_page_token=position_token(found.end, search),
     )
 
 

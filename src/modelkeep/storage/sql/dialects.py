@@ -6,6 +6,7 @@ and neither takes a backslash in a pattern for an escape.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,8 +18,14 @@ from modelkeep.domain.errors import InvalidInput, Unavailable
 
 Row = tuple[Any, ...]
 
+QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
+QUICK_MS = 50  # of one statement, on PostgreSQL
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
+
+
+class OutOfTime(Exception):
+    """A statement was stopped, because its transaction is to be quick or has a deadline."""
 
 
 class Db(Protocol):
@@ -63,14 +70,59 @@ class Dialect(Protocol):
         """Opens a reading transaction: every statement in it sees one moment."""
         ...
 
+    def begin_quick_read(self, db: Db) -> None:
+        """As `begin_read`; a statement that has to look at many rows raises OutOfTime."""
+        ...
+
+    def begin_long_read(self, db: Db, limit_s: float) -> None:
+        """As `begin_read`; a statement that runs when the time is over raises OutOfTime."""
+        ...
+
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool: ...
 
 
+class _Quick:
+    """Stops a statement of SQLite that takes many steps. It minds no clock: a machine that is
+    busy with other things makes no statement a slow one.
+    """
+
+    every_steps = QUICK_STEPS // 10
+
+    def restart(self) -> None:
+        self._left = QUICK_STEPS // self.every_steps
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+class _Until:
+    """Stops a statement of SQLite when the time is over."""
+
+    every_steps = 1_000_000
+
+    def __init__(self, limit_s: float) -> None:
+        self._end = time.monotonic() + limit_s
+
+    def restart(self) -> None:
+        """It holds for a transaction, not for each statement."""
+
+    def __call__(self) -> bool:
+        return time.monotonic() > self._end
+
+
 class _SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._limit: _Quick | _Until | None = None
+
+    def limit(self, limit: _Quick | _Until | None) -> None:
+        """Asks `limit` now and then whether to stop the statement that runs."""
+        if limit is not self._limit:
+            self._limit = limit
+            self.connection.set_progress_handler(limit, limit.every_steps if limit else 0)
 
     def all(self, sql: str, *params: Any) -> list[Row]:
         return self._run(sql, params, sqlite3.Cursor.fetchall)
@@ -91,6 +143,8 @@ class _SqliteDb:
         self.connection.close()
 
     def _run(self, sql: str, params: Row, fetch: Callable[[sqlite3.Cursor], Any]) -> Any:
+        if self._limit:
+            self._limit.restart()
         try:
             return fetch(self.connection.execute(sql, params))
         except _SQLITE_ERRORS as error:
@@ -130,6 +184,17 @@ class Sqlite:
         db.run("BEGIN IMMEDIATE")
 
     def begin_read(self, db: Db) -> None:
+        self._begin_read(db, None)
+
+    def begin_quick_read(self, db: Db) -> None:
+        self._begin_read(db, _Quick())
+
+    def begin_long_read(self, db: Db, limit_s: float) -> None:
+        self._begin_read(db, _Until(limit_s))
+
+    def _begin_read(self, db: Db, limit: _Quick | _Until | None) -> None:
+        assert isinstance(db, _SqliteDb)
+        db.limit(limit)
         db.run("BEGIN")
 
     def like(self, column: str) -> str:
@@ -140,6 +205,9 @@ class Sqlite:
 
     def is_usable(self, db: Db) -> bool:
         return True
+
+
+_BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class _PostgresDb:
@@ -213,7 +281,13 @@ class Postgres:
         db.run("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
 
     def begin_read(self, db: Db) -> None:
-        db.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        db.run(_BEGIN_READ)
+
+    def begin_quick_read(self, db: Db) -> None:
+        db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {QUICK_MS}")
+
+    def begin_long_read(self, db: Db, limit_s: float) -> None:
+        db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"
@@ -240,16 +314,21 @@ _SQLITE_AWAY = frozenset(
     )
 )
 # Of PostgreSQL's data errors, those that say that a value does not fit: psycopg's own has no code.
+_CANCELED = "57014"
 _UNHELD = (None, "22003", "22021", "22P05")
 
 
 def _of_sqlite(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.OperationalError):
         return _unheld()
+    if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        return OutOfTime()
     return _away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
 
 
 def _of_postgres(error: Exception) -> Exception:
+    if getattr(error, "sqlstate", None) == _CANCELED:
+        return OutOfTime()
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OperationalError", "InterfaceError"}:
         return _away(str(error).split("\n", 1)[0])

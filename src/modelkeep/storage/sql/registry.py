@@ -3,28 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from modelkeep.domain.models import STAGES, Model, Version
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import NewVersion
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.pages import pairs_of, rows_of
-from modelkeep.storage.sql.search import (
-    Fragment,
-    KeyValues,
-    condition,
-    conjunction,
-    holds,
-    ordering,
-)
+from modelkeep.storage.sql.model_search import ModelSearch
+from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
+from modelkeep.storage.sql.search import any_of
+from modelkeep.storage.sql.version_search import VersionSearch
 
-_MODEL = "SELECT m.id, m.name, m.description, m.created_ms, m.updated_ms FROM models m"
-_MODEL_TAGS = KeyValues("model_tags", "model_id", "m.id", indexed=True)
-_MODEL_COLUMNS = {
-    "name": "m.name",
-    "creation_timestamp": "m.created_ms",
-    "last_updated_timestamp": "m.updated_ms",
-    "timestamp": "m.updated_ms",
-}
-_PROMPT_TAG = "mlflow.prompt.is_prompt"
+_MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
+_MODEL = f"SELECT {_MODEL_COLUMNS} FROM models m"
 
 _VERSION = (
     "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
@@ -33,22 +21,14 @@ _VERSION = (
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
+# One look-up a stage: a model may have a hundred thousand versions, and clients ask for these
+# before nearly every call.
 _NEWEST_IN_EACH_STAGE = " UNION ALL ".join(
-    [
-        "SELECT id FROM (SELECT id FROM versions WHERE project_id = ? AND model_id = ?"
-        " AND stage = ? AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1) newest"
-    ]
-    * len(STAGES)
+    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = m.id"
+    f" AND stage = '{stage}' AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
+    " FROM models m WHERE {models}"
+    for stage in STAGES
 )
-_VERSION_TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
-_VERSION_COLUMNS = {
-    "name": "m.name",
-    "version_number": "v.number",
-    "run_id": "v.run_id",
-    "source_path": "v.source",
-    "creation_timestamp": "v.created_ms",
-    "last_updated_timestamp": "v.updated_ms",
-}
 _ALIASES_OF_MODELS = (
     "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
     " WHERE s.project_id = ? AND s.model_id"
@@ -144,18 +124,15 @@ class SqlModels:
         return row[0]
 
     def search(
-        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
-    ) -> list[Model]:
-        tests = conjunction([self._test(comparison) for comparison in where])
-        rows = self._db.all(
-            f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL{tests.sql}"
-            f" {ordering(order, _MODEL_COLUMNS, 'm.id')} LIMIT ? OFFSET ?",
-            self._project_id,
-            *tests.params,
-            limit,
-            offset,
-        )
-        return self._dress(rows)
+        self,
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        after: Position | None,
+    ) -> Page[Model]:
+        search = ModelSearch(self._db, self._project_id, self._dialect)
+        found = search.find(_MODEL_COLUMNS, where, order, limit, after)
+        return Page(self._dress(found.items), found.end)
 
     def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
         row = self._db.one(
@@ -184,19 +161,6 @@ class SqlModels:
             self._project_id,
         )
         return [Model(*row) for row in rows]
-
-    def _test(self, comparison: Comparison) -> Fragment:
-        if comparison.field != "tag":
-            return condition(self._dialect, _MODEL_COLUMNS[comparison.key], comparison)
-        test = holds(self._dialect, self._project_id, _MODEL_TAGS, comparison)
-        says_no_prompt = (comparison.op, comparison.value) in (("!=", "true"), ("=", "false"))
-        if comparison.key == _PROMPT_TAG and says_no_prompt:
-            # Every stock client asks for "not a prompt" this way, and models that are none
-            # carry no such tag at all (MLflow's registry search has the same exception).
-            bare = Comparison("tag", comparison.key, "IS NULL", None)
-            absent = holds(self._dialect, self._project_id, _MODEL_TAGS, bare)
-            return Fragment(f"({test.sql} OR {absent.sql})", (*test.params, *absent.params))
-        return test
 
     def _dress(self, rows: Sequence[Row]) -> list[Model]:
         ids = [row[0] for row in rows]
@@ -305,11 +269,15 @@ class SqlVersions:
             key,
         )
 
-    def latest_per_stage(self, model_id: int) -> list[Version]:
-        # One look-up a stage: a model may have a hundred thousand versions, and clients ask for
-        # this before nearly every call.
-        params = [p for stage in STAGES for p in (self._project_id, model_id, stage)]
-        return self._all(f"v.id IN ({_NEWEST_IN_EACH_STAGE}) ORDER BY v.number", *params)
+    def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
+        found: dict[int, list[Version]] = {model_id: [] for model_id in model_ids}
+        for start in range(0, len(model_ids), CHUNK):
+            models = any_of("m.id", model_ids[start : start + CHUNK])
+            newest = _NEWEST_IN_EACH_STAGE.format(models=models.sql)
+            params = (self._project_id, *models.params) * len(STAGES)
+            for version in self._all(f"v.id IN ({newest}) ORDER BY v.number", *params):
+                found[version.model_id].append(version)
+        return found
 
     def in_stage(self, model_id: int, stage: str) -> list[int]:
         rows = self._db.all(
@@ -331,22 +299,21 @@ class SqlVersions:
         return [row[0] for row in rows]
 
     def search(
-        self, where: Sequence[Comparison], order: Sequence[Order], limit: int, offset: int
-    ) -> list[Version]:
-        tests = conjunction([self._test(comparison) for comparison in where])
-        return self._all(
-            f"v.project_id = ? AND v.deleted_ms IS NULL{tests.sql}"
-            f" {ordering(order, _VERSION_COLUMNS, 'v.id')} LIMIT ? OFFSET ?",
-            self._project_id,
-            *tests.params,
-            limit,
-            offset,
-        )
-
-    def _test(self, comparison: Comparison) -> Fragment:
-        if comparison.field == "tag":
-            return holds(self._dialect, self._project_id, _VERSION_TAGS, comparison)
-        return condition(self._dialect, _VERSION_COLUMNS[comparison.key], comparison)
+        self,
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        after: Position | None,
+    ) -> Page[Version]:
+        search = VersionSearch(self._db, self._project_id, self._dialect)
+        found = search.find(where, order, limit, after)
+        rows: dict[int, Row] = {}
+        for start in range(0, len(found.items), CHUNK):
+            some = any_of("v.id", found.items[start : start + CHUNK])
+            rows |= {
+                row[0]: row for row in self._db.all(f"{_VERSION} WHERE {some.sql}", *some.params)
+            }
+        return Page(self._dress([rows[version_id] for version_id in found.items]), found.end)
 
     def _set(self, version_id: int, column: str, value: str | int, at_ms: int) -> None:
         self._db.run(

@@ -1,0 +1,95 @@
+"""Finding models: by a tag that few have, or by walking an index of their names or updates."""
+
+from collections.abc import Sequence
+
+from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.storage.sql import plans
+from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
+from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction, having
+
+_TAGS = KeyValues("model_tags", "model_id", "m.id", indexed=True)
+_COLUMNS = {
+    "name": "m.name",
+    "creation_timestamp": "m.created_ms",
+    "last_updated_timestamp": "m.updated_ms",
+}
+_PROMPT_TAG = "mlflow.prompt.is_prompt"
+
+
+class ModelSearch:
+    """Searches the living models of a project."""
+
+    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+        self._db, self._project_id, self._dialect = db, project_id, dialect
+
+    def find(
+        self,
+        columns: str,
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        after: Position | None,
+    ) -> Page[Row]:
+        """`columns` of a page of `models m`, those without an order by name."""
+        terms = _terms(order)
+        check(terms, after)
+        few = self._fewest(where, limit)
+        if few is not None:
+            terms = [term.unindexed for term in terms]
+        tests = [
+            Fragment("m.project_id = ? AND m.deleted_ms IS NULL", (self._project_id,)),
+            *(self._test(comparison) for comparison in where),
+            *([behind(terms, after)] if after else []),
+        ]
+        test = conjunction(tests)
+        given, joined = "", ""
+        if few is not None:
+            given = f"WITH few AS MATERIALIZED ({few.sql}) "
+            joined = "few CROSS JOIN "
+            test = Fragment(f"{test.sql} AND m.id = few.id", (*few.params, *test.params))
+        values = ", ".join(term.sql for term in terms)
+        rows = self._db.all(
+            f"{given}SELECT {columns}, {values} FROM {joined}models m"
+            f" WHERE {test.sql.removeprefix(' AND ')} {order_by(terms)} LIMIT {limit + 1}",
+            *test.params,
+        )
+        return page(rows, limit, terms)
+
+    def _fewest(self, where: Sequence[Comparison], limit: int) -> Fragment | None:
+        tagged = [c for c in where if c.field == "tag" and not _spares_untagged(c)]
+        if not tagged:
+            return None
+        newest = self._db.one("SELECT max(id) FROM models")
+        drivers = [plans.driver(self._dialect, self._project_id, _TAGS, c) for c in tagged]
+        return plans.fewest(self._db, drivers, (newest and newest[0]) or 0, limit)
+
+    def _test(self, comparison: Comparison) -> Fragment:
+        if comparison.field != "tag":
+            return condition(self._dialect, _COLUMNS[comparison.key], comparison)
+        test = plans.probe(self._dialect, self._project_id, _TAGS, comparison)
+        if not _spares_untagged(comparison):
+            return test
+        tagged = having(self._project_id, _TAGS, comparison.key)
+        return Fragment(f"({test.sql} OR NOT {tagged.sql})", (*test.params, *tagged.params))
+
+
+def _spares_untagged(comparison: Comparison) -> bool:
+    """Whether models without the tag are meant too.
+
+    Every stock client asks for "not a prompt" this way, and models that are none carry no such
+    tag at all (MLflow's registry search has the same exception).
+    """
+    says_no_prompt = (comparison.op, comparison.value) in (("!=", "true"), ("=", "false"))
+    return comparison.field == "tag" and comparison.key == _PROMPT_TAG and says_no_prompt
+
+
+def _terms(order: Sequence[Order]) -> list[Term]:
+    """The terms up to the name, which is unique among the living."""
+    terms: list[Term] = []
+    for wanted in (*order, Order("attribute", "name", ascending=True)):
+        kind = str if wanted.key == "name" else int
+        terms.append(Term(_COLUMNS[wanted.key], wanted.ascending, kind))
+        if wanted.key == "name":
+            break
+    return terms

@@ -1,0 +1,67 @@
+"""How a search in many rows is run: by their order, or by what they are selected by.
+
+Rows that few others resemble are found by an index on what they have (a tag, a model's name, a
+run) and then sorted; rows of which there are many are met soon by whoever walks the index of the
+order and looks at each. With `m` matches among `n` rows the first way reads about `m` rows, and
+the second about `limit * n / m`: they are even at `m = √(limit * n)`. So the matches are counted,
+but never further than that.
+"""
+
+from collections.abc import Sequence
+from math import isqrt
+
+from modelkeep.domain.search import Comparison
+from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, condition
+
+
+def fewest(db: Db, drivers: Sequence[Fragment], rows: int, limit: int) -> Fragment | None:
+    """The driver with the fewest matches, if sorting them is cheaper than walking `rows` rows.
+
+    A driver is a statement that finds, by an index, the ids (as `id`) of the rows for which one
+    condition is true.
+    """
+    best, bound = None, isqrt(limit * rows) + 1
+    if bound > rows:  # then walking them all is cheap
+        return None
+    for driver in drivers:
+        counted = db.one(
+            f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params
+        )
+        assert counted is not None
+        if counted[0] < bound:
+            best, bound = driver, counted[0]
+    return best
+
+
+def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
+    """The owners of a value for which a comparison is true."""
+    test = _test(dialect, comparison)
+    return Fragment(
+        f"SELECT {pairs.owner} AS id FROM {pairs.table}"
+        f" WHERE project_id = ? AND key = ? AND {test.sql}",
+        (project_id, comparison.key, *test.params),
+    )
+
+
+def probe(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
+    """That a row has a value for which a comparison is true."""
+    test = _test(dialect, comparison)
+    # OFFSET keeps PostgreSQL from making a join of it, which it would sort as a whole.
+    return Fragment(
+        f"EXISTS (SELECT 1 FROM {pairs.table} WHERE project_id = ? AND {pairs.owner} = {pairs.row}"
+        f" AND key = ? AND {test.sql} LIMIT 1 OFFSET 0)",
+        (project_id, comparison.key, *test.params),
+    )
+
+
+def _test(dialect: Dialect, comparison: Comparison) -> Fragment:
+    """A comparison of the column `value`; for equality one that the index can answer."""
+    whole = condition(dialect, "value", comparison)
+    if comparison.op != "=":
+        return whole
+    value = str(comparison.value)
+    start = Fragment(f"substr(value, 1, {INDEXED_CHARS}) = ?", (value[:INDEXED_CHARS],))
+    if len(value) < INDEXED_CHARS:
+        return start
+    return Fragment(f"{start.sql} AND {whole.sql}", (*start.params, *whole.params))

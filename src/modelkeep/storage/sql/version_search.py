@@ -1,0 +1,267 @@
+"""Finding versions, whatever their number: see `plans` for the ways there are, and `keyset`.
+
+Only ids are found here, with the values by which they are sorted; whole rows are read of a page
+alone. Times tie where many versions changed in one millisecond, and then the name decides, which
+is in another table. So whoever walks by time takes a *run* of equal times apart: it is sorted if
+it is short, and else the models are walked by name, looking up what each has in the run.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.storage.sql import plans
+from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page, segments
+from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction
+
+SHORT_RUN = 1_000  # versions; so many are sorted sooner than models are walked
+SPARE = 8  # rows read beyond a page, to see that its last run ended
+
+_TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
+_COLUMNS = {
+    "name": "m.name",
+    "version_number": "v.number",
+    "run_id": "v.run_id",
+    "source_path": "v.source",
+    "creation_timestamp": "v.created_ms",
+    "last_updated_timestamp": "v.updated_ms",
+}
+_UPDATED = "last_updated_timestamp"
+_WALKED_IN_A_MODEL = (_UPDATED, "version_number")
+_WALKED_BY_TIME = (_UPDATED, "creation_timestamp")
+# CROSS JOIN tells SQLite which table comes first; PostgreSQL finds out by itself.
+_MODELS_FIRST = "models m CROSS JOIN versions v"
+_VERSIONS_FIRST = "versions v CROSS JOIN models m"
+
+
+class VersionSearch:
+    """Searches the living versions of a project."""
+
+    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+        self._db, self._project_id, self._dialect = db, project_id, dialect
+
+    def find(
+        self,
+        where: Sequence[Comparison],
+        order: Sequence[Order],
+        limit: int,
+        after: Position | None,
+    ) -> Page[int]:
+        """The ids of a page. Raises InvalidInput for a position of another search."""
+        names = {c.value for c in where if _names(c)}
+        keys = _keys(order, one_model=bool(names))
+        terms = [_term(o) for o in keys]
+        check(terms, after)
+        model = self._model(names)
+        if names and model is None:
+            return Page([])
+        rest = [c for c in where if not _names(c)]
+        drivers = self._drivers(rest)
+        versions = (model[1] if model else self._count()) if drivers else 0
+        few = plans.fewest(self._db, drivers, versions, limit)
+        scope = self._scope(rest, model[0] if model else None)
+        walk = _Walk(self._db, scope, terms, limit + 1)
+        found = page(walk.rows(keys[0].key, few, after, one_model=bool(names)), limit, terms)
+        return Page([row[0] for row in found.items], found.end)
+
+    def _model(self, names: set[object]) -> tuple[int, int] | None:
+        """The id of the one model meant, and how many versions it has had."""
+        if len(names) != 1:
+            return None
+        row = self._db.one(
+            "SELECT id, next_number - 1 FROM models"
+            " WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
+            self._project_id,
+            *names,
+        )
+        return (row[0], row[1]) if row else None
+
+    def _count(self) -> int:
+        """About how many versions there are, at no cost."""
+        newest = self._db.one("SELECT max(id) FROM versions")
+        return (newest and newest[0]) or 0
+
+    def _scope(self, where: Sequence[Comparison], model_id: int | None) -> list[Fragment]:
+        living = "{0}.project_id = ? AND {0}.deleted_ms IS NULL"
+        scope = [Fragment(living.format(t), (self._project_id,)) for t in ("v", "m")]
+        scope.append(Fragment("m.id = v.model_id", ()))
+        if model_id is not None:
+            scope.append(Fragment("v.model_id = ?", (model_id,)))
+        return scope + [self._test(comparison) for comparison in where]
+
+    def _test(self, comparison: Comparison) -> Fragment:
+        if comparison.field == "tag":
+            return plans.probe(self._dialect, self._project_id, _TAGS, comparison)
+        return condition(self._dialect, _COLUMNS[comparison.key], comparison)
+
+    def _drivers(self, where: Sequence[Comparison]) -> list[Fragment]:
+        """For each condition that an index can answer, the statement that does."""
+        drivers = []
+        for comparison in where:
+            if comparison.field == "tag":
+                drivers.append(plans.driver(self._dialect, self._project_id, _TAGS, comparison))
+            elif comparison.key == "name":
+                drivers.append(self._of_models(comparison))
+            elif comparison.key == "run_id":
+                drivers.append(self._of_runs(comparison))
+        return drivers
+
+    def _of_models(self, comparison: Comparison) -> Fragment:
+        test = condition(self._dialect, "name", comparison)
+        return Fragment(
+            "SELECT id FROM versions WHERE project_id = ? AND deleted_ms IS NULL AND model_id IN"
+            " (SELECT id FROM models WHERE project_id = ? AND deleted_ms IS NULL"
+            f" AND {test.sql})",
+            (self._project_id, self._project_id, *test.params),
+        )
+
+    def _of_runs(self, comparison: Comparison) -> Fragment:
+        test = condition(self._dialect, "run_id", comparison)
+        sql = f"SELECT id FROM versions WHERE project_id = ? AND {test.sql}"
+        return Fragment(sql, (self._project_id, *test.params))
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Reads at most `limit` rows of a scope: a version's id, then the values of the terms."""
+
+    db: Db
+    scope: Sequence[Fragment]
+    terms: Sequence[Term]
+    limit: int
+
+    def rows(
+        self, first: str, few: Fragment | None, after: Position | None, *, one_model: bool
+    ) -> list[Row]:
+        """What comes after a position, in order; `first` is the key that sorts first."""
+        if few is not None:
+            return self._sorted(after, few)
+        if one_model and first in _WALKED_IN_A_MODEL:
+            return self._in_segments(_VERSIONS_FIRST, (), self.terms, after, self.limit)
+        if not one_model and first == "name":
+            return self._in_segments(_MODELS_FIRST, (), self.terms, after, self.limit)
+        if not one_model and first in _WALKED_BY_TIME:
+            return self._by_time(after)
+        return self._sorted(after)
+
+    def _sorted(self, after: Position | None, few: Fragment | None = None) -> list[Row]:
+        terms = [term.unindexed for term in self.terms]
+        tests = [behind(terms, after)] if after else []
+        if few is None:
+            return self._select(_VERSIONS_FIRST, tests, terms, self.limit)
+        tests.append(Fragment("v.id = few.id", ()))
+        return self._select(f"few CROSS JOIN {_VERSIONS_FIRST}", tests, terms, self.limit, few)
+
+    def _in_segments(
+        self,
+        tables: str,
+        tests: Sequence[Fragment],
+        terms: Sequence[Term],
+        after: Position | None,
+        limit: int,
+    ) -> list[Row]:
+        """Range by range, where an index has all the terms."""
+        rows: list[Row] = []
+        for bounds, order in segments(terms, after):
+            if len(rows) < limit:
+                rows += self._select(tables, [*tests, *bounds], order, limit - len(rows))
+        return rows
+
+    # -- by time -------------------------------------------------------------------------------
+
+    def _by_time(self, after: Position | None) -> list[Row]:
+        if after is None or not self._is_long(after[0]):
+            return self._later([behind(self.terms, after)] if after else [], after, self.limit)
+        rows = self._run(after[0], after[1:], self.limit)
+        missing = self.limit - len(rows)
+        time = self.terms[0]
+        beyond = Fragment(f"{time.sql} {time.beyond} ?", (after[0],))
+        return rows + (self._later([beyond], None, missing) if missing else [])
+
+    def _later(self, bounds: Sequence[Fragment], after: Position | None, limit: int) -> list[Row]:
+        """What lies within bounds; the walk tells where runs end, and is put in order here."""
+        read = self._select(_VERSIONS_FIRST, bounds, self.terms[:1], limit + SPARE)
+        if len(read) < limit + SPARE:
+            return self._put_in_order(read)[:limit]
+        # Of the last run more may follow, and come before what was read of it.
+        last = read[-1][1]
+        whole = self._put_in_order(row for row in read if row[1] != last)[:limit]
+        missing = limit - len(whole)
+        within = after[1:] if after and after[0] == last else None
+        return whole + (self._run(last, within, missing) if missing else [])
+
+    def _run(self, time: object, after: Position | None, limit: int) -> list[Row]:
+        """Versions of one time, from a position within it on."""
+        same = Fragment(f"{self.terms[0].sql} = ?", (time,))
+        terms = self.terms[1:]
+        if self._is_long(time):
+            return self._in_segments(_MODELS_FIRST, [same], terms, after, limit)
+        terms = [term.unindexed for term in terms]
+        tests = [same, *([behind(terms, after)] if after else [])]
+        return self._select(_VERSIONS_FIRST, tests, terms, limit)
+
+    def _is_long(self, time: object) -> bool:
+        """Whether a run is worth walking the models for, which have an index for it."""
+        if self.terms[0].sql != _COLUMNS[_UPDATED] or self.terms[1].sql != _COLUMNS["name"]:
+            return False
+        same = Fragment(f"{self.terms[0].sql} = ?", (time,))
+        tests = conjunction([self.scope[0], same])
+        counted = self.db.one(
+            "SELECT count(*) FROM (SELECT 1 FROM versions v"
+            f" WHERE {tests.sql.removeprefix(' AND ')} LIMIT {SHORT_RUN + 1}) run",
+            *tests.params,
+        )
+        assert counted is not None
+        return counted[0] > SHORT_RUN
+
+    def _put_in_order(self, rows: Iterable[Row]) -> list[Row]:
+        found = list(rows)
+        for place, term in reversed(list(enumerate(self.terms, start=1))):
+            found.sort(key=itemgetter(place), reverse=not term.ascending)
+        return found
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def _select(
+        self,
+        tables: str,
+        tests: Sequence[Fragment],
+        order: Sequence[Term],
+        limit: int,
+        few: Fragment | None = None,
+    ) -> list[Row]:
+        given = f"WITH few AS MATERIALIZED ({few.sql}) " if few else ""
+        values = ", ".join(term.sql for term in self.terms)
+        where = conjunction([*self.scope, *tests])
+        return self.db.all(
+            f"{given}SELECT v.id, {values} FROM {tables}"
+            f" WHERE {where.sql.removeprefix(' AND ')} {order_by(order)} LIMIT {limit}",
+            *(few.params if few else ()),
+            *where.params,
+        )
+
+
+def _names(comparison: Comparison) -> bool:
+    """Whether it names the one model that is searched."""
+    return (comparison.field, comparison.key, comparison.op) == ("attribute", "name", "=")
+
+
+def _keys(order: Sequence[Order], *, one_model: bool) -> list[Order]:
+    """The keys up to where the order is unique, without the name where all have one."""
+    unique = {"version_number"} if one_model else {"name", "version_number"}
+    ties = [Order("attribute", key, ascending=True) for key in ("name", "version_number")]
+    keys: list[Order] = []
+    for wanted in (*order, *ties):
+        seen = {key.key for key in keys}
+        if unique <= seen:
+            break
+        if wanted.key not in seen and not (one_model and wanted.key == "name"):
+            keys.append(wanted)
+    return keys
+
+
+def _term(order: Order) -> Term:
+    kind = str if order.key == "name" else int
+    return Term(_COLUMNS[order.key], order.ascending, kind)
