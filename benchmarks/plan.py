@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from benchmarks.seeds import Crowd
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
@@ -32,6 +34,8 @@ class Plan:
     connections: tuple[int, ...] = (1, 16, 64)
     create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
     catalogue: Catalogue = field(default_factory=Catalogue)
+    crowd: Crowd = field(default_factory=lambda: Crowd(100_000))
+    searches: int = 40  # of each kind, one after another
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Measures modelkeep and its peer in turn, and prints the ratios. From the repository's root:
 
-    python -m benchmarks.run [--quick] [--only startup,alias,create] [--out results.json]
+    python -m benchmarks.run [--quick] [--only startup,alias,create,search] [--out results.json]
 
 Everything listens on the loopback, every load ends after seconds, and all data lies in a temporary
 folder. `make bench` installs the peer; MODELKEEP_MLFLOW3_PYTHON names another Python that has it.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alias, create, limits, report, startup
+from benchmarks import alias, create, limits, report, search, startup
 from benchmarks.load import has_wrk
 from benchmarks.peers.base import Peer
 from benchmarks.peers.mlflow import Mlflow
@@ -29,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "startup": startup.measure,
     "alias": alias.measure,
     "create": create.measure,
+    "search": search.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
 QUICK = Plan(rounds=1, load_s=2, warm_up_s=1)
@@ -80,11 +81,12 @@ def _peers(stack: contextlib.ExitStack, folder: Path, names: Sequence[str]) -> l
         peers.append(Modelkeep(folder / "modelkeep"))
     if "postgresql" in names:
         try:
-            url = stack.enter_context(running_postgres()).create_database()
+            server = stack.enter_context(running_postgres())
         except PostgresMissing as missing:
             _say(f"Without PostgreSQL: {missing}")
         else:
-            peers.append(Modelkeep(folder / "on-postgresql", url, "modelkeep on PostgreSQL"))
+            of_its_own = "modelkeep on PostgreSQL", server.create_database
+            peers.append(Modelkeep(folder / "on-postgresql", *of_its_own))
     return peers
 
 

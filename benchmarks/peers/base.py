@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.plan import Catalogue
+from benchmarks.seeds import Crowd
 
 START_LIMIT_S = 180.0
 SETTLE_LIMIT_S = 60.0
@@ -36,6 +37,7 @@ class Peer(abc.ABC):
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._crowded: Peer | None = None
 
     @abc.abstractmethod
     def command(self) -> list[str]:
@@ -44,6 +46,21 @@ class Peer(abc.ABC):
     @abc.abstractmethod
     def seed(self, catalogue: Catalogue) -> None:
         """Fills an empty server before it's measured. It's stopped before, and after."""
+
+    @abc.abstractmethod
+    def apart(self) -> "Peer":
+        """Another one of its kind, with nothing in it."""
+
+    @abc.abstractmethod
+    def seed_crowd(self, crowd: Crowd) -> None:
+        """Fills an empty server with very many versions. It's stopped before, and after."""
+
+    def crowded(self, crowd: Crowd) -> "Peer":
+        """Another one of its kind with a crowd in it, which is seeded when it's first asked for."""
+        if self._crowded is None:
+            self._crowded = self.apart()
+            self._crowded.seed_crowd(crowd)
+        return self._crowded
 
     def environment(self) -> dict[str, str]:
         return {k: v for k, v in os.environ.items() if not k.startswith(("MODELKEEP_", "MLFLOW_"))}

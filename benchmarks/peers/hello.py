@@ -9,6 +9,7 @@ import uvicorn
 
 from benchmarks.peers.base import Peer
 from benchmarks.plan import Catalogue
+from benchmarks.seeds import Crowd
 
 _ROOT = Path(__file__).parents[2]
 _BODY = b'{"padding": "' + b"." * 330 + b'"}'  # about as long as the answer to an alias
@@ -29,6 +30,12 @@ class Hello(Peer):
 
     def seed(self, catalogue: Catalogue) -> None:
         """It has no data."""
+
+    def apart(self) -> Peer:
+        return Hello(self.folder / "apart")
+
+    def seed_crowd(self, crowd: Crowd) -> None:
+        """Nor any of these."""
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI

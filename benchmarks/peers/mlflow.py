@@ -9,8 +9,10 @@ import sqlite3
 import time
 from pathlib import Path
 
+from benchmarks import seeds
 from benchmarks.peers.base import Peer
 from benchmarks.plan import Catalogue
+from benchmarks.seeds import Crowd
 
 _WORKSPACE = "default"
 
@@ -35,6 +37,14 @@ class Mlflow(Peer):
         # Its programs start one another by name.
         path = f"{self._program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         return super().environment() | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
+
+    def apart(self) -> Peer:
+        return Mlflow(self.folder / "apart", self._program.parent / "python")
+
+    def seed_crowd(self, crowd: Crowd) -> None:
+        with self.running():
+            pass  # which creates the tables
+        seeds.into_sqlite(self._database, seeds.seed_mlflow, crowd)
 
     def seed(self, catalogue: Catalogue) -> None:
         with self.running():

@@ -1,13 +1,20 @@
-"""modelkeep itself, on SQLite or PostgreSQL. Seeded through its own API, which takes seconds."""
+"""modelkeep itself, on SQLite or PostgreSQL.
+
+Seeded through its own API, which takes seconds; but for a crowd, whose rows are inserted into the
+database while it is stopped.
+"""
 
 import re
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks import seeds
 from benchmarks.load import Client
 from benchmarks.peers.base import Peer, PeerFailed
 from benchmarks.plan import Catalogue
+from benchmarks.seeds import Crowd
 
 _SEEDING_THREADS = 16  # they share the writer's commits
 
@@ -15,16 +22,38 @@ _SEEDING_THREADS = 16  # they share the writer's commits
 class Modelkeep(Peer):
     """`modelkeep serve`, by the Python that runs the suite."""
 
-    def __init__(self, folder: Path, database_url: str = "", name: str = "modelkeep") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "modelkeep",
+        new_database: Callable[[], str] | None = None,
+    ) -> None:
         super().__init__(folder)
-        self.name = name
-        self._database = ["--database-url", database_url] if database_url else []
+        self.name, self._new_database = name, new_database
+        self._database_url = new_database() if new_database else ""
 
     def command(self) -> list[str]:
         return [
             *(sys.executable, "-m", "modelkeep", "serve", "--host", "127.0.0.1"),
-            *("--port", str(self.port), "--data-dir", str(self.folder / "data"), *self._database),
+            *("--port", str(self.port), "--data-dir", str(self._data_dir)),
+            *(("--database-url", self._database_url) if self._database_url else ()),
         ]
+
+    @property
+    def _data_dir(self) -> Path:
+        return self.folder / "data"
+
+    def apart(self) -> Peer:
+        return Modelkeep(self.folder / "apart", self.name, self._new_database)
+
+    def seed_crowd(self, crowd: Crowd) -> None:
+        with self.running():
+            pass  # which creates the tables
+        if self._database_url:
+            seeds.into_postgres(self._database_url, seeds.seed_modelkeep, crowd)
+        else:
+            path = self._data_dir / "modelkeep.db"
+            seeds.into_sqlite(path, seeds.seed_modelkeep, crowd)
 
     def seed(self, catalogue: Catalogue) -> None:
         def share(first: int) -> None:

@@ -17,6 +17,8 @@ MOMENT = Plan(
     connections=(2,),
     create_on=(1,),
     catalogue=Catalogue(models=3, versions=2, aliases=4),
+    crowd=Crowd(2_000),
+    searches=1,
 )
 
 

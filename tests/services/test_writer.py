@@ -164,7 +164,7 @@ def test_a_commit_that_fails_is_told_to_everyone_and_leaves_nothing(core: Core) 
         with pytest.raises(Unavailable):
             core.write(*doomed)
     assert in_one_batch(core, create("a"), create("b"))[1].name == "b"
-    assert models(core) == ["before", "a", "b"]
+    assert models(core) == ["a", "b", "before"]
     assert core.acts() == ["model:created"] * 3
 
 
