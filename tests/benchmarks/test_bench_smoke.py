@@ -9,6 +9,7 @@ from benchmarks import report, run
 from benchmarks.load import has_wrk
 from benchmarks.peers.modelkeep import Modelkeep
 from benchmarks.plan import Catalogue, Plan
+from benchmarks.seeds import Crowd
 
 MOMENT = Plan(
     rounds=1,

@@ -32,7 +32,10 @@ class Store:
     def __init__(self, database_url: str, folder: Path, clock: MovedClock) -> None:
         dialect = dialect_for(database_url, folder)
         schema.ensure(dialect)
-        self._writer, self._reader = Writer(dialect, clock), Reader(dialect, clock, search_timeout_s=30)
+        self._writer, self._reader = (
+            Writer(dialect, clock),
+            Reader(dialect, clock, search_timeout_s=30),
+        )
         self.write, self.read = self._writer.run, self._reader.run
 
     def close(self) -> None:
@@ -57,16 +60,14 @@ class Store:
         *where: Comparison,
         order: tuple[Order, ...] = (),
         stages: tuple[str, ...] = (ACTIVE,),
-        limit: int = 100,
-        offset: int = 0,
     ) -> list[str]:
-        found = self.read(tracking.search_runs, [DEFAULT], stages, where, order, limit, offset)
-        return [run.name for run in found]
+        found = self.read(tracking.search_runs, [DEFAULT], stages, where, order, 100)
+        return [run.name for run in found.items]
 
     def find_models(self, *where: Comparison, **facts: Any) -> list[str]:
         datasets, order = facts.get("datasets", ()), facts.get("order", ())
-        found = self.read(tracking.search_logged_models, [DEFAULT], where, datasets, order, 100, 0)
-        return [model.name for model in found]
+        found = self.read(tracking.search_logged_models, [DEFAULT], where, datasets, order, 100)
+        return [model.name for model in found.items]
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_experiments_are_searched(store: Store, clock: MovedClock) -> None:
 
     def find(*where: Any) -> list[str]:
         conditions = [Comparison(*where)] if where else []
-        found = store.read(experiments.search_experiments, [ACTIVE], conditions, NEWEST, 10, 0)
+        found = store.read(experiments.search_experiments, [ACTIVE], conditions, NEWEST, 10).items
         return [experiment.name for experiment in found]
 
     expected = {
@@ -428,7 +429,7 @@ def runs(store: Store) -> Store:
         store.log(store.new_run(name, start_ms=start_ms, user_id=f"u-{name}"), **things)
     found = {
         run.name: run.run_id
-        for run in store.read(tracking.search_runs, [DEFAULT], [ACTIVE], [], [], 10, 0)
+        for run in store.read(tracking.search_runs, [DEFAULT], [ACTIVE], [], [], 10).items
     }
     store.write(tracking.delete_run, found["gone"])
     store.write(tracking.update_run, found["a"], status="FINISHED", end_ms=50)
@@ -507,16 +508,20 @@ def test_pages_of_runs_neither_overlap_nor_leave_gaps(runs: Store) -> None:
     for name in "efgh":
         runs.new_run(name, start_ms=3)
     order = (Order("metric", "acc", ascending=True),)
-    pages = [runs.find_runs(order=order, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
-    assert sorted(name for page in pages for name in page) == list("abcdefgh")
-    assert [len(page) for page in pages] == [3, 3, 2, 0]
+    pages, after = [], None
+    while not pages or after:
+        page = runs.read(tracking.search_runs, [DEFAULT], [ACTIVE], [], order, 3, after)
+        pages.append([run.name for run in page.items])
+        after = page.end
+    assert [name for page in pages for name in page] == runs.find_runs(order=order)
+    assert [len(page) for page in pages] == [3, 3, 2]
 
 
 def test_a_page_of_runs_brings_all_that_was_logged(runs: Store) -> None:
-    found = runs.read(tracking.search_runs, [DEFAULT, 5], [ACTIVE], [], [], 10, 0)
+    found = runs.read(tracking.search_runs, [DEFAULT, 5], [ACTIVE], [], [], 10).items
     singly = [runs.run(run.run_id) for run in found]
     assert repr(found) == repr(singly)  # not `==`: one of them has a NaN
-    assert runs.read(tracking.search_runs, [], [ACTIVE], [], [], 10, 0) == []
+    assert runs.read(tracking.search_runs, [], [ACTIVE], [], [], 10).items == []
 
 
 # -- logged models -----------------------------------------------------------------------------
@@ -633,4 +638,4 @@ def test_logged_models_are_ordered(models: Store) -> None:
 
 
 def test_logged_models_need_no_experiment_to_be_searched(models: Store) -> None:
-    assert models.read(tracking.search_logged_models, [], [], [], [], 10, 0) == []
+    assert models.read(tracking.search_logged_models, [], [], [], [], 10).items == []

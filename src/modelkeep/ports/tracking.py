@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import (
     Dataset,
     Experiment,
@@ -85,8 +85,8 @@ class Experiments(Protocol):
         where: Sequence[Comparison],
         order: Sequence[Order],
         limit: int,
-        offset: int,
-    ) -> list[Experiment]: ...
+        after: Position | None,
+    ) -> Page[Experiment]: ...
 
 
 class Runs(Protocol):
@@ -131,8 +131,8 @@ class Runs(Protocol):
         where: Sequence[Comparison],
         order: Sequence[Order],
         limit: int,
-        offset: int,
-    ) -> list[Run]:
+        after: Position | None,
+    ) -> Page[Run]:
         """Ends any order with the newest start first, then the run id."""
         ...
 
@@ -164,8 +164,8 @@ class LoggedModels(Protocol):
         datasets: Sequence[DatasetFilter],
         order: Sequence[MetricOrder],
         limit: int,
-        offset: int,
-    ) -> list[LoggedModel]:
+        after: Position | None,
+    ) -> Page[LoggedModel]:
         """Those measured on one of the data sets, if any are given.
 
         Comparisons of metrics then look at those data sets alone. Ends any order with the newest

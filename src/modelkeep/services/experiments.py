@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.locations import check_artifact_location
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
 from modelkeep.ports.work import Work
 
@@ -47,9 +47,9 @@ def search_experiments(
     where: Sequence[Comparison],
     order: Sequence[Order],
     limit: int,
-    offset: int,
-) -> list[Experiment]:
-    return work.experiments.search(stages, where, order, limit, offset)
+    after: Position | None = None,
+) -> Page[Experiment]:
+    return work.experiments.search(stages, where, order, limit, after)
 
 
 def rename_experiment(work: Work, experiment_id: int, name: str) -> None:

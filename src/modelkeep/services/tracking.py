@@ -17,7 +17,7 @@ from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.locations import beneath
 from modelkeep.domain.names import check_text
 from modelkeep.domain.nicknames import nickname
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import (
     ACTIVE,
     DELETED,
@@ -85,9 +85,9 @@ def search_runs(
     where: Sequence[Comparison],
     order: Sequence[Order],
     limit: int,
-    offset: int,
-) -> list[Run]:
-    return work.runs.search(experiment_ids, stages, where, order, limit, offset)
+    after: Position | None = None,
+) -> Page[Run]:
+    return work.runs.search(experiment_ids, stages, where, order, limit, after)
 
 
 def update_run(
@@ -310,9 +310,9 @@ def search_logged_models(
     datasets: Sequence[DatasetFilter],
     order: Sequence[MetricOrder],
     limit: int,
-    offset: int,
-) -> list[LoggedModel]:
-    return work.logged_models.search(experiment_ids, where, datasets, order, limit, offset)
+    after: Position | None = None,
+) -> Page[LoggedModel]:
+    return work.logged_models.search(experiment_ids, where, datasets, order, limit, after)
 
 
 def finish_logged_model(work: Work, model_id: str, status: str) -> LoggedModel:

@@ -13,9 +13,9 @@ from modelkeep.protocols.mlflow.wire import (
     KeyValue,
     Message,
     Rpc,
-    page_offset,
+    page_position,
     page_size,
-    page_token,
+    position_token,
     require,
 )
 from modelkeep.services import experiments
@@ -156,15 +156,16 @@ async def get_by_name(app: App, caller: Caller, request: ExperimentName) -> Mess
 
 async def search(app: App, caller: Caller, request: SearchExperiments) -> Message:
     size = page_size(request.max_results or None, PAGE, LIMIT)
-    offset = page_offset(request.page_token)
     where = filters.parse_filter(request.filter, grammars.EXPERIMENTS)
     grammar = grammars.EXPERIMENTS
     order = filters.parse_order_by(request.order_by, grammar) or grammar.default_order
     stages = parse_view(request.view_type)
-    found = await app.read(experiments.search_experiments, stages, where, order, size + 1, offset)
+    search = (stages, where, order)
+    after = page_position(request.page_token, search)
+    found = await app.search(experiments.search_experiments, *search, size, after)
     return ExperimentsAnswer(
-        experiments=[render(experiment) for experiment in found[:size]],
-        next_page_token=page_token(offset + size) if len(found) > size else "",
+        experiments=[render(experiment) for experiment in found.items],
+        next_page_token=position_token(found.end, search),
     )
 
 

@@ -15,9 +15,9 @@ from modelkeep.protocols.mlflow.wire import (
     KeyValue,
     Message,
     Rpc,
-    page_offset,
+    page_position,
     page_size,
-    page_token,
+    position_token,
     require,
 )
 from modelkeep.services import tracking
@@ -216,20 +216,18 @@ async def delete(app: App, caller: Caller, request: ModelKey) -> Message:
 
 async def search(app: App, caller: Caller, request: SearchModels) -> Message:
     size = page_size(request.max_results or None, PAGE, LIMIT)
-    offset = page_offset(request.page_token)
     _check_counts(request)
-    found = await app.read(
-        tracking.search_logged_models,
+    search = (
         [parse_id(text) for text in request.experiment_ids],
         filters.parse_filter(request.filter, grammars.LOGGED_MODELS),
         [_parse_dataset(given) for given in request.datasets],
         [_parse_order(given) for given in request.order_by],
-        size + 1,
-        offset,
     )
+    after = page_position(request.page_token, search)
+    found = await app.search(tracking.search_logged_models, *search, size, after)
     return ModelsAnswer(
-        models=[render(model) for model in found[:size]],
-        next_page_token=page_token(offset + size) if len(found) > size else "",
+        models=[render(model) for model in found.items],
+        next_page_token=position_token(found.end, search),
     )
 
 

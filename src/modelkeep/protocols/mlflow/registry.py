@@ -221,9 +221,9 @@ async def search_models(app: App, caller: Caller, request: Search) -> Message:
     order = (
         filters.parse_order_by(request.order_by, grammars.MODELS) or grammars.MODELS.default_order
     )
-    search = ("models", where, order)
+    search = (where, order)
     after = page_position(request.page_token, search)
-    found = await app.search(registry.search_models, where, order, size, after)
+    found = await app.search(registry.search_models, *search, size, after)
     return ModelsAnswer(
         registered_models=[render_model(model, latest) for model, latest in found.items],
         next_page_token=position_token(found.end, search),
@@ -337,9 +337,9 @@ async def search_versions(app: App, caller: Caller, request: Search) -> Message:
     given = filters.parse_order_by(request.order_by, grammars.VERSIONS)
     named = {order.key for order in given}
     order = (*given, *(o for o in grammars.VERSIONS.default_order if o.key not in named))
-    search = ("versions", where, order)
+    search = (where, order)
     after = page_position(request.page_token, search)
-    found = await app.search(registry.search_versions, where, order, size, after)
+    found = await app.search(registry.search_versions, *search, size, after)
     return VersionsAnswer(
         model_versions=[render_version(version) for version in found.items],
         next_page_token=position_token(found.end, search),

@@ -39,8 +39,10 @@ from modelkeep.protocols.mlflow.wire import (
     Message,
     Rpc,
     page_offset,
+    page_position,
     page_size,
     page_token,
+    position_token,
     require,
 )
 from modelkeep.services import tracking
@@ -93,19 +95,18 @@ async def restore(app: App, caller: Caller, request: RunKey) -> Message:
 
 async def search(app: App, caller: Caller, request: SearchRuns) -> Message:
     size = page_size(request.max_results, PAGE, LIMIT)
-    offset = page_offset(request.page_token)
     if len(request.experiment_ids) > EXPERIMENTS_LIMIT:
         raise InvalidInput(f"A search names at most {EXPERIMENTS_LIMIT} experiments.")
     experiment_ids = [parse_id(text) for text in request.experiment_ids]
     where = filters.parse_filter(request.filter, grammars.RUNS)
     order = filters.parse_order_by(request.order_by, grammars.RUNS)
     stages = parse_view(request.run_view_type)
-    found = await app.read(
-        tracking.search_runs, experiment_ids, stages, where, order, size + 1, offset
-    )
+    search = (experiment_ids, stages, where, order)
+    after = page_position(request.page_token, search)
+    found = await app.search(tracking.search_runs, *search, size, after)
     return RunsAnswer(
-        runs=[render(run) for run in found[:size]],
-        next_page_token=page_token(offset + size) if len(found) > size else "",
+        runs=[render(run) for run in found.items],
+        next_page_token=position_token(found.end, search),
     )
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from modelkeep.domain.locations import PROXIED
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import ACTIVE, Experiment
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.pages import pairs_of
 from modelkeep.storage.sql.search import (
     Fragment,
@@ -14,13 +15,10 @@ from modelkeep.storage.sql.search import (
     condition,
     conjunction,
     holds,
-    ordering,
 )
 
-_EXPERIMENT = (
-    "SELECT e.id, e.name, e.artifact_location, e.lifecycle_stage, e.created_ms, e.updated_ms"
-    " FROM experiments e"
-)
+_SHOWN = "e.id, e.name, e.artifact_location, e.lifecycle_stage, e.created_ms, e.updated_ms"
+_EXPERIMENT = f"SELECT {_SHOWN} FROM experiments e"
 _TAGS = KeyValues("experiment_tags", "experiment_id", "e.id")
 _COLUMNS = {
     "name": "e.name",
@@ -28,6 +26,7 @@ _COLUMNS = {
     "creation_time": "e.created_ms",
     "last_update_time": "e.updated_ms",
 }
+_TIE = Order("attribute", "experiment_id", ascending=False)
 
 
 class SqlExperiments:
@@ -86,20 +85,26 @@ class SqlExperiments:
         where: Sequence[Comparison],
         order: Sequence[Order],
         limit: int,
-        offset: int,
-    ) -> list[Experiment]:
+        after: Position | None,
+    ) -> Page[Experiment]:
+        terms = [_term(wanted) for wanted in (*order, _TIE)]
+        check(terms, after)
         tests = conjunction(
-            [any_of("e.lifecycle_stage", stages), *(self._test(comparison) for comparison in where)]
+            [
+                any_of("e.lifecycle_stage", stages),
+                *(self._test(comparison) for comparison in where),
+                *([behind(terms, after)] if after else []),
+            ]
         )
+        values = ", ".join(term.sql for term in terms)
         rows = self._db.all(
-            f"{_EXPERIMENT} WHERE e.project_id = ?{tests.sql}"
-            f" {ordering(order, _COLUMNS, 'e.id DESC')} LIMIT ? OFFSET ?",
+            f"SELECT {_SHOWN}, {values} FROM experiments e WHERE e.project_id = ?{tests.sql}"
+            f" {order_by(terms)} LIMIT {limit + 1}",
             self._project_id,
             *tests.params,
-            limit,
-            offset,
         )
-        return self._dress(rows)
+        found = page(rows, limit, terms)
+        return Page(self._dress(found.items), found.end)
 
     def _test(self, comparison: Comparison) -> Fragment:
         if comparison.field == "tag":
@@ -123,3 +128,7 @@ class SqlExperiments:
         ids = [row[0] for row in rows]
         tags = pairs_of(self._db, "experiment_tags", "experiment_id", self._project_id, ids)
         return [Experiment(*row, tags=tags.get(row[0], {})) for row in rows]
+
+
+def _term(order: Order) -> Term:
+    return Term(_COLUMNS[order.key], order.ascending, str if order.key == "name" else int)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from modelkeep.domain.search import Comparison
+from modelkeep.domain.search import Comparison, Page, Position
 from modelkeep.domain.tracking import LoggedModel, Metric
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder, NewLoggedModel
 from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.keyset import Term, behind, check, nulls_last, order_by, page
 from modelkeep.storage.sql.metrics import read, stored
 from modelkeep.storage.sql.pages import pairs_of, rows_of
 from modelkeep.storage.sql.run_search import number_test
@@ -18,14 +19,13 @@ from modelkeep.storage.sql.search import (
     conjunction,
     having,
     holds,
-    sorted_by,
 )
 
-_MODEL = (
-    "SELECT m.id, m.model_id, m.experiment_id, m.name, m.model_type, m.source_run_id, m.status,"
-    " m.author, m.artifact_uri, m.created_ms, m.updated_ms, m.deleted_ms IS NOT NULL"
-    " FROM logged_models m"
+_SHOWN = (
+    "id, model_id, experiment_id, name, model_type, source_run_id, status, author, artifact_uri,"
+    " created_ms, updated_ms"
 )
+_MODEL = f"SELECT {_SHOWN}, deleted_ms IS NOT NULL FROM logged_models m"
 _ID = "(SELECT id FROM logged_models WHERE project_id = ? AND model_id = ?)"
 _TAGS = KeyValues("logged_model_tags", "model", "m.id")
 _PARAMS = KeyValues("logged_model_params", "model", "m.id")
@@ -41,6 +41,7 @@ _COLUMNS = {
     "creation_timestamp": "m.created_ms",
     "last_updated_timestamp": "m.updated_ms",
 }
+_NUMBERS = ("experiment_id", "creation_timestamp", "last_updated_timestamp")
 
 
 class SqlLoggedModels:
@@ -167,24 +168,29 @@ class SqlLoggedModels:
         datasets: Sequence[DatasetFilter],
         order: Sequence[MetricOrder],
         limit: int,
-        offset: int,
-    ) -> list[LoggedModel]:
+        after: Position | None,
+    ) -> Page[LoggedModel]:
+        values, terms = self._order(order)
+        check(terms, after)
         measured = _measured_on(datasets)
         tests = [any_of("m.experiment_id", experiment_ids)]
         tests += [self._test(comparison, measured) for comparison in where]
         if measured and not any(comparison.field == "metric" for comparison in where):
             tests.append(self._has_point(measured))
-        test, terms = conjunction(tests), self._order(order)
+        test = conjunction(tests)
+        bounds = behind(terms, after) if after else Fragment("1 = 1", ())
         rows = self._db.all(
-            f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL{test.sql}"
-            f" ORDER BY {terms.sql} LIMIT ? OFFSET ?",
+            f"WITH found AS MATERIALIZED (SELECT {_SHOWN}{values.sql} FROM logged_models m"
+            f" WHERE m.project_id = ? AND m.deleted_ms IS NULL{test.sql})"
+            f" SELECT {_SHOWN}, {', '.join(term.sql for term in terms)} FROM found"
+            f" WHERE {bounds.sql} {order_by(terms)} LIMIT {limit + 1}",
+            *values.params,
             self._project_id,
             *test.params,
-            *terms.params,
-            limit,
-            offset,
+            *bounds.params,
         )
-        return self._dress([LoggedModel(*row[:11]) for row in rows])
+        found = page(rows, limit, terms)
+        return Page(self._dress([LoggedModel(*row) for row in found.items]), found.end)
 
     def _test(self, comparison: Comparison, measured: Fragment | None) -> Fragment:
         if comparison.field == "tag":
@@ -202,20 +208,22 @@ class SqlLoggedModels:
         sql = "SELECT 1 FROM logged_model_metrics WHERE project_id = ? AND model = m.id"
         return Fragment(f"EXISTS ({sql} AND {measured.sql})", (self._project_id, *measured.params))
 
-    def _order(self, order: Sequence[MetricOrder]) -> Fragment:
-        terms: list[Fragment] = []
-        for wanted in order:
+    def _order(self, order: Sequence[MetricOrder]) -> tuple[Fragment, list[Term]]:
+        """The values to sort by that are no columns, `, … AS by0`, and the terms."""
+        values: list[Fragment] = []
+        terms: list[Term] = []
+        for number, wanted in enumerate(order):
             key, ascending = wanted.order.key, wanted.order.ascending
             if wanted.order.field == "metric":
                 value = self._latest_value(key, wanted.dataset)
-                # The statement names the value twice, and so binds its parameters twice.
-                terms.append(Fragment(sorted_by(value.sql, ascending=ascending), value.params * 2))
+                values.append(Fragment(f", {value.sql} AS by{number}", value.params))
+                terms += nulls_last(Term(f"by{number}", ascending, float))
             else:
-                terms.append(Fragment(sorted_by(_COLUMNS[key], ascending=ascending), ()))
-        terms.append(Fragment("m.created_ms DESC, m.model_id", ()))
-        return Fragment(
-            ", ".join(term.sql for term in terms), tuple(p for term in terms for p in term.params)
-        )
+                kind = int if key in _NUMBERS else str
+                terms += nulls_last(Term(_COLUMNS[key].removeprefix("m."), ascending, kind))
+        terms += (Term("created_ms", ascending=False), Term("model_id", kind=str))
+        sql = "".join(value.sql for value in values)
+        return Fragment(sql, tuple(p for value in values for p in value.params)), terms
 
     def _latest_value(self, key: str | None, dataset: DatasetFilter | None) -> Fragment:
         measured = _measured_on([dataset] if dataset else [])

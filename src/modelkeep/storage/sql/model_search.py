@@ -60,9 +60,8 @@ class ModelSearch:
         tagged = [c for c in where if c.field == "tag" and not _spares_untagged(c)]
         if not tagged:
             return None
-        newest = self._db.one("SELECT max(id) FROM models")
         drivers = [plans.driver(self._dialect, self._project_id, _TAGS, c) for c in tagged]
-        return plans.fewest(self._db, drivers, (newest and newest[0]) or 0, limit)
+        return plans.fewest(self._db, drivers, plans.newest(self._db, "models"), limit)
 
     def _test(self, comparison: Comparison) -> Fragment:
         if comparison.field != "tag":

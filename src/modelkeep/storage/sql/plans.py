@@ -34,6 +34,12 @@ def fewest(db: Db, drivers: Sequence[Fragment], rows: int, limit: int) -> Fragme
     return best
 
 
+def newest(db: Db, table: str) -> int:
+    """The highest id of a table: at least as many as it has rows, and found in no time."""
+    row = db.one(f"SELECT max(id) FROM {table}")
+    return row[0] if row and row[0] else 0
+
+
 def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
     """The owners of a value for which a comparison is true."""
     test = _test(dialect, comparison)

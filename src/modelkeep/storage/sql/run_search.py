@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.storage.sql.dialects import Dialect
+from modelkeep.storage.sql.keyset import Term, nulls_last
 from modelkeep.storage.sql.search import (
     Fragment,
     KeyValues,
     condition,
     having,
     holds,
-    sorted_by,
 )
 
 _COLUMNS = {
@@ -65,17 +65,17 @@ def _dataset_test(dialect: Dialect, project_id: int, comparison: Comparison) -> 
     )
 
 
-def order_of(order: Sequence[Order]) -> tuple[Fragment, str]:
+def order_of(order: Sequence[Order]) -> tuple[Fragment, list[Term]]:
     """The joins that an order needs, and its terms.
 
     What a run does not have comes last, a NaN before that; runs that are equal so far come newest
     first.
     """
     joins: list[Fragment] = []
-    terms: list[str] = []
+    terms: list[Term] = []
     for number, wanted in enumerate(order):
         if wanted.field == "attribute":
-            terms.append(sorted_by(_COLUMNS[wanted.key], ascending=wanted.ascending))
+            terms += _of_attribute(wanted)
             continue
         pairs = {"metric": _METRICS, "param": _PARAMS, "tag": _TAGS}[wanted.field]
         joined = f"o{number}"
@@ -86,14 +86,24 @@ def order_of(order: Sequence[Order]) -> tuple[Fragment, str]:
                 (wanted.key,),
             )
         )
-        if wanted.field == "metric":
-            terms.append(
-                f"CASE WHEN {joined}.is_nan = 1 THEN 1 WHEN {joined}.value IS NULL"
-                " THEN 2 ELSE 0 END"
-            )
-        terms.append(sorted_by(f"{joined}.value", ascending=wanted.ascending))
+        terms += _of_value(joined, wanted)
     if not any((o.field, o.key) == ("attribute", "start_time") for o in order):
-        terms.append("r.start_ms DESC")
-    terms.append("r.run_id")
+        terms.append(Term("r.start_ms", ascending=False))
+    terms.append(Term("r.run_id", kind=str))
     sql = "".join(join.sql for join in joins)
-    return Fragment(sql, tuple(p for join in joins for p in join.params)), ", ".join(terms)
+    return Fragment(sql, tuple(p for join in joins for p in join.params)), terms
+
+
+def _of_attribute(order: Order) -> list[Term]:
+    kind = int if order.key in ("start_time", "end_time") else str
+    term = Term(_COLUMNS[order.key], order.ascending, kind)
+    return [*nulls_last(term)] if order.key == "end_time" else [term]
+
+
+def _of_value(joined: str, order: Order) -> list[Term]:
+    value = f"{joined}.value"
+    if order.field != "metric":
+        return [*nulls_last(Term(value, order.ascending, str))]
+    # A NaN is stored as some number, and `is_nan` says so.
+    rank = f"CASE WHEN {joined}.is_nan = 1 THEN 1 WHEN {value} IS NULL THEN 2 ELSE 0 END"
+    return [Term(rank), Term(value, order.ascending, float, nullable=True)]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import (
     ACTIVE,
     CONTEXT_TAG,
@@ -15,15 +15,17 @@ from modelkeep.domain.tracking import (
 )
 from modelkeep.ports.tracking import NewRun
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.keyset import behind, check, order_by, page
 from modelkeep.storage.sql.metrics import insert_points, latest_points, points_of
 from modelkeep.storage.sql.pages import pairs_of, rows_of
 from modelkeep.storage.sql.run_search import conditions, order_of
 from modelkeep.storage.sql.search import any_of, conjunction
 
-_RUN = (
-    "SELECT r.id, r.run_id, r.experiment_id, r.name, r.user_id, r.author, r.status, r.start_ms,"
-    " r.end_ms, r.artifact_uri, r.lifecycle_stage FROM runs r"
+_SHOWN = (
+    "r.id, r.run_id, r.experiment_id, r.name, r.user_id, r.author, r.status, r.start_ms,"
+    " r.end_ms, r.artifact_uri, r.lifecycle_stage"
 )
+_RUN = f"SELECT {_SHOWN} FROM runs r"
 
 
 class SqlRuns:
@@ -174,21 +176,23 @@ class SqlRuns:
         where: Sequence[Comparison],
         order: Sequence[Order],
         limit: int,
-        offset: int,
-    ) -> list[Run]:
-        scope = [any_of("r.experiment_id", experiment_ids), any_of("r.lifecycle_stage", stages)]
-        tests = conjunction([*scope, *conditions(self._dialect, self._project_id, where)])
+        after: Position | None,
+    ) -> Page[Run]:
         joins, terms = order_of(order)
+        check(terms, after)
+        scope = [any_of("r.experiment_id", experiment_ids), any_of("r.lifecycle_stage", stages)]
+        bounds = [behind(terms, after)] if after else []
+        tests = conjunction([*scope, *conditions(self._dialect, self._project_id, where), *bounds])
+        values = ", ".join(term.sql for term in terms)
         rows = self._db.all(
-            f"{_RUN}{joins.sql} WHERE r.project_id = ?{tests.sql}"
-            f" ORDER BY {terms} LIMIT ? OFFSET ?",
+            f"SELECT {_SHOWN}, {values} FROM runs r{joins.sql} WHERE r.project_id = ?{tests.sql}"
+            f" {order_by(terms)} LIMIT {limit + 1}",
             *joins.params,
             self._project_id,
             *tests.params,
-            limit,
-            offset,
         )
-        return self._dress([Run(*row) for row in rows])
+        found = page(rows, limit, terms)
+        return Page(self._dress([Run(*row) for row in found.items]), found.end)
 
     def _dress(self, runs: Sequence[Run]) -> list[Run]:
         db, project_id, ids = self._db, self._project_id, [run.id for run in runs]

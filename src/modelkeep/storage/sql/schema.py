@@ -38,10 +38,11 @@ def ensure(dialect: Dialect) -> None:
             f"The database is at schema {found}, newer than this release's {HEAD}. "
             "Start the newer release."
         )
-    _upgrade(dialect.migration_url)
+    upgrade(dialect.migration_url, HEAD)
 
 
-def _upgrade(url: str) -> None:
+def upgrade(url: str, revision: str) -> None:
+    """Runs the steps that lead to a revision."""
     # Alembic and what it stands on take half a second to import: only when there is work.
     from alembic import command
     from alembic.config import Config
@@ -55,6 +56,6 @@ def _upgrade(url: str) -> None:
             # Two replicas that start at once must not both migrate.
             connection.exec_driver_sql("SELECT pg_advisory_lock(7235420001)")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
         connection.commit()
     engine.dispose()

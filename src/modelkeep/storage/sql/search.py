@@ -5,10 +5,10 @@ is a bound parameter.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison
 from modelkeep.storage.sql.dialects import Dialect
 
 INDEXED_CHARS = 100  # of a value; the migrations index as many
@@ -110,16 +110,3 @@ def conjunction(fragments: Sequence[Fragment]) -> Fragment:
     """All of them, as text that follows a WHERE with a condition before it."""
     sql = "".join(f" AND {fragment.sql}" for fragment in fragments)
     return Fragment(sql, tuple(p for fragment in fragments for p in fragment.params))
-
-
-def ordering(order: Sequence[Order], columns: Mapping[str, str], tie: str) -> str:
-    """An ORDER BY over listed columns, ended by a unique one so that pages don't overlap."""
-    parts = [f"{columns[o.key]} {'ASC' if o.ascending else 'DESC'}" for o in order]
-    return "ORDER BY " + ", ".join([*parts, tie])
-
-
-def sorted_by(column: str, *, ascending: bool) -> str:
-    """A term of an ORDER BY that puts what is NULL last, as neither database does by itself."""
-    return (
-        f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {column} {'ASC' if ascending else 'DESC'}"
-    )

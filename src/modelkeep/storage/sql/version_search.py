@@ -6,7 +6,7 @@ is in another table. So whoever walks by time takes a *run* of equal times apart
 it is short, and else the models are walked by name, looking up what each has in the run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -59,14 +59,14 @@ class VersionSearch:
             return Page([])
         rest = [c for c in where if not _names(c)]
         drivers = self._drivers(rest)
-        versions = (model[1] if model else self._count()) if drivers else 0
+        versions = model[1] if model else plans.newest(self._db, "versions")
         few = plans.fewest(self._db, drivers, versions, limit)
         scope = self._scope(rest, model[0] if model else None)
         walk = _Walk(self._db, scope, terms, limit + 1)
         found = page(walk.rows(keys[0].key, few, after, one_model=bool(names)), limit, terms)
         return Page([row[0] for row in found.items], found.end)
 
-    def _model(self, names: set[object]) -> tuple[int, int] | None:
+    def _model(self, names: Collection[object]) -> tuple[int, int] | None:
         """The id of the one model meant, and how many versions it has had."""
         if len(names) != 1:
             return None
@@ -77,11 +77,6 @@ class VersionSearch:
             *names,
         )
         return (row[0], row[1]) if row else None
-
-    def _count(self) -> int:
-        """About how many versions there are, at no cost."""
-        newest = self._db.one("SELECT max(id) FROM versions")
-        return (newest and newest[0]) or 0
 
     def _scope(self, where: Sequence[Comparison], model_id: int | None) -> list[Fragment]:
         living = "{0}.project_id = ? AND {0}.deleted_ms IS NULL"

@@ -1,0 +1,74 @@
+"""A database of an earlier release is brought up to date, with all its rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from modelkeep.storage.sql import schema
+from modelkeep.storage.sql.dialects import Db, Dialect, dialect_for
+
+ROWS = {
+    "models": [
+        "(id, project_id, name, description, next_number, created_ms, updated_ms)"
+        " VALUES (1, 1, 'churn', 'd', 3, 5, 6)"
+    ],
+    "versions": [
+        "(id, project_id, model_id, number, source, description, stage, author, created_ms,"
+        f" updated_ms, deleted_ms) VALUES ({n}, 1, 1, {n}, 's3://b/x', 'd', 'None', 'ann', 5, 6,"
+        f" {gone})"
+        for n, gone in ((1, "NULL"), (2, "7"))
+    ],
+    "version_tags": ["(project_id, version_id, key, value) VALUES (1, 1, 'k', 'é')"],
+}
+
+
+@pytest.fixture
+def first(database_url: str, tmp_path: Path) -> Dialect:
+    """A database as the first release left it, with rows in it."""
+    dialect = dialect_for(database_url, tmp_path)
+    schema.upgrade(dialect.migration_url, "0001")
+    with _connected(dialect) as db:
+        for table, rows in ROWS.items():
+            for row in rows:
+                db.run(f"INSERT INTO {table} {row}")
+    return dialect
+
+
+@contextmanager
+def _connected(dialect: Dialect) -> Iterator[Db]:
+    db = dialect.connect(read_only=False)
+    yield db
+    db.close()
+
+
+def _content(dialect: Dialect) -> dict[str, list[tuple[object, ...]]]:
+    with _connected(dialect) as db:
+        return {table: db.all(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ROWS}
+
+
+def test_rows_survive_an_upgrade(first: Dialect) -> None:
+    before = _content(first)
+    with _connected(first) as db:
+        assert schema.current(db, first) == "0001"
+    schema.ensure(first)
+    with _connected(first) as db:
+        assert schema.current(db, first) == schema.HEAD
+    assert _content(first) == before
+    assert [len(rows) for rows in before.values()] == [1, 2, 1]
+    schema.ensure(first)  # once more, to no effect
+    assert _content(first) == before
+
+
+def test_an_upgraded_database_has_the_tables_and_indexes_of_a_new_one(
+    first: Dialect, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if first.name != "sqlite":
+        pytest.skip("SQLite keeps the statements that made them, to be compared.")
+    schema.ensure(first)
+    new = dialect_for("", tmp_path_factory.mktemp("new"))
+    schema.ensure(new)
+    made = "SELECT name, sql FROM sqlite_master ORDER BY name"
+    with _connected(first) as upgraded, _connected(new) as fresh:
+        assert upgraded.all(made) == fresh.all(made)
