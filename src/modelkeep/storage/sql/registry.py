@@ -24,7 +24,6 @@ _MODEL_COLUMNS = {
     "last_updated_timestamp": "m.updated_ms",
     "timestamp": "m.updated_ms",
 }
-_PROMPT_TAG = "mlflow.prompt.is_prompt"
 
 _VERSION = (
     "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
@@ -188,15 +187,7 @@ class SqlModels:
     def _test(self, comparison: Comparison) -> Fragment:
         if comparison.field != "tag":
             return condition(self._dialect, _MODEL_COLUMNS[comparison.key], comparison)
-        test = holds(self._dialect, self._project_id, _MODEL_TAGS, comparison)
-        says_no_prompt = (comparison.op, comparison.value) in (("!=", "true"), ("=", "false"))
-        if comparison.key == _PROMPT_TAG and says_no_prompt:
-            # Every stock client asks for "not a prompt" this way, and models that are none
-            # carry no such tag at all (MLflow's registry search has the same exception).
-            bare = Comparison("tag", comparison.key, "IS NULL", None)
-            absent = holds(self._dialect, self._project_id, _MODEL_TAGS, bare)
-            return Fragment(f"({test.sql} OR {absent.sql})", (*test.params, *absent.params))
-        return test
+        return holds(self._dialect, self._project_id, _MODEL_TAGS, comparison)
 
     def _dress(self, rows: Sequence[Row]) -> list[Model]:
         ids = [row[0] for row in rows]
