@@ -575,7 +575,7 @@ REFUSED = [
     *("mlflow-artifacts:/a;b", "mlflow-artifacts:/a%00", "mlflow-artifacts:/a\x00"),
     *("mlflow-artifacts:/a\\b", "mlflow-artifacts:/%5c..%5cx", "mlflow-artifacts:/a/%c0%ae./x"),
     *(f"runs:/{RUN}/../x", f"runs:/{RUN}/%2e%2e/x", f"runs:/{RUN}/a?b", f"runs://h/{RUN}/x"),
-    *("runs:/", "runs:", f"runs:{RUN}", f"runs:///{RUN}/x", f"runs:/{RUN}/a/%00", "runs:/../x"),
+    *("runs:/", "runs:", f"runs:{RUN}", f"runs:/{RUN}/a/%00", "runs:/../x"),
     *("models:/", "models:/churn", "models:/churn/", "models:/other/latest", "models:/churn@a"),
     *("models://host/churn/1", "models://host/..", "models:/churn/-1", "models:/churn/1/x"),
     *("models:/churn/Production", "models:/../1", "models:/churn/1?x", "models:/churn/1#x"),

@@ -255,6 +255,7 @@ def _stay(
         void_overtaken(work, [m.version_id for m in others], moved)
         record_shift(work, caller, "version:stage:changed", version, moved)
     work.versions.touch(version.id, work.now_ms)
+    work.models.touch(version.model_id, work.now_ms)
     epoch = work.slots.epoch(version.model_id, stage_slot(target))
     return Result(End.UNCHANGED, again(work, version), target, epoch)
 

@@ -147,7 +147,6 @@ def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -
     _check_tags({key: value})
     model_id = model_id_of(work, name)
     work.models.set_tag(model_id, key, value)
-    work.models.touch(model_id, work.now_ms)
     _record_model(
         work,
         caller,
@@ -163,7 +162,6 @@ def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
     """Harmless when there is no such tag."""
     model_id = model_id_of(work, name)
     if work.models.delete_tag(model_id, key):
-        work.models.touch(model_id, work.now_ms)
         _record_model(work, caller, "model:tag:deleted", model_id, name, after={"untagged": [key]})
 
 
@@ -328,7 +326,6 @@ def set_version_tag(
     _check_tags({key: value})
     version = locate(work, name, number)
     work.versions.set_tags(version.id, {key: value})
-    work.versions.touch(version.id, work.now_ms)
     _record_version(
         work,
         caller,
@@ -343,7 +340,6 @@ def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: 
     """Harmless when there is no such tag."""
     version = locate(work, name, number)
     if work.versions.delete_tag(version.id, key):
-        work.versions.touch(version.id, work.now_ms)
         _record_version(work, caller, "version:tag:deleted", version, after={"untagged": [key]})
 
 
@@ -378,6 +374,7 @@ def _delete_version(work: Work, caller: Caller, version: Version) -> None:
     waiting = work.governance.pending([version.id])
     closed = close_requests(work, waiting, Status.VOID, "The version was deleted.")
     work.versions.delete(version.id, work.now_ms)
+    work.models.touch(version.model_id, work.now_ms)
     _record_version(
         work,
         caller,
