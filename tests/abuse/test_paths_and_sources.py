@@ -201,7 +201,6 @@ def evil_sources(run: str, other: str, data: Path, canary: Path) -> list[str]:
         "models:/m/../1",
         "models:/m/%2e%2e",
         "models:/m@champion",
-        "models:/m/latest",
         "models:/m-" + "0" * 32,
         "models:/",
         "models:",
@@ -235,7 +234,7 @@ def test_a_source_that_means_another_place_is_refused_whatever_the_tags_say(
     honest = {f"runs:/{other}/model"}
     for source, tags in itertools.product(sources, ([], PROMPT)):
         status, answer = attacker.call("model-versions/create", name="m", source=source, tags=tags)
-        assert (status == 200) == (source in honest), (source, answer)
+        assert (status == 200) == (source in honest and not tags), (source, answer)
     for path, number in itertools.product(
         ("passwd", "etc/passwd", "canary.txt", "etc"), range(1, 4)
     ):
@@ -276,7 +275,7 @@ def test_a_label_is_given_back_and_never_opened(attacker: Attacker) -> None:
         ):
             assert attacker.call("model-versions/create", name="m", source=source)[0] == 400
         for number, source in enumerate(
-            (f"s3://{here}/model", f"gs://{here}", "dummy-source", "dbfs:/x"), 1
+            (f"s3://{here}/model", f"gs://{here}", f"plug-in://{here}/x", "dbfs:/x"), 1
         ):
             attacker.made("model-versions/create", name="m", source=source)
             attacker.made("model-versions/create", name="m", source=f"models:/m/{2 * number - 1}")

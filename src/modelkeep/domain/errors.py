@@ -46,10 +46,6 @@ class TransitionNotAllowed(Conflict):
     """The lifecycle has no such step from here."""
 
 
-class InUse(Conflict):
-    """Something that must not lose it still holds this thing."""
-
-
 class AlreadyDecided(Conflict):
     """The request was approved, rejected or voided before."""
 

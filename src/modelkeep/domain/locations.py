@@ -3,10 +3,12 @@
 An `mlflow-artifacts:/…` location is a folder of the server's own, held in rows. The address of an
 object store is kept as a label for clients that hold its credentials. Everything else is refused:
 paths and `file:` because they would name the server's disk, hosts because somebody might be led
-to connect to them.
+to connect to them. The source of a version may also have a scheme that nobody here knows, for
+clients' plug-ins bring their own.
 """
 
 import re
+from urllib.parse import urlsplit
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import check_location, check_path
@@ -15,6 +17,21 @@ PROXIED = "mlflow-artifacts:/"
 RESERVED = "modelkeep"  # the server's own folder, where frozen versions are addressed
 _OBJECT_STORES = "s3 s3a s3n gs gcs wasb wasbs abfs abfss adl oss obs cos b2 r2 oci"
 OBJECT_STORES = frozenset(_OBJECT_STORES.split())
+
+# Whom MLflow's clients would connect to for an artifact (3.17.2, `host_policy.py`), but for the
+# object stores among them.
+_HOSTS = frozenset(("ftp", "hdfs", "http", "https", "sftp", "viewfs"))
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_RELATIVE = (
+    "If supplying a source as an http, https, local file path, ftp, objectstore, or "
+    "mlflow-artifacts uri, an absolute path must be provided without relative path references "
+    "present. Please provide an absolute path."
+)
+_LOCAL = (
+    "To use a local path as a model version source, the run_id request parameter has to be "
+    "specified and the local path has to be contained within the artifact directory of the run "
+    "specified by the run_id. Runs of this server have no such directory."
+)
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]+)://(?P<bucket>[^/]+)(/.*)?", re.IGNORECASE)
 _ASIDES = re.compile(r"[?#;]|%(25)*(3f|23|3b)", re.IGNORECASE)  # in any number of encodings
@@ -47,6 +64,35 @@ def _check_folder(path: str) -> None:
         raise InvalidInput(
             f"Invalid artifact_location: '{PROXIED}{path}'. '{RESERVED}/' is the server's own."
         )
+
+
+def check_source(source: str) -> str:
+    """The scheme, in lower case, of the source of a version.
+
+    Raises InvalidInput, in MLflow's words, for local paths, hosts, and paths that no reader takes
+    for the same place.
+    """
+    found = _SCHEME.match(source)
+    scheme = found[1].lower() if found else ""
+    if scheme in _HOSTS or (scheme == "mlflow-artifacts" and source[17:19] == "//"):
+        raise InvalidInput(
+            f"'source' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host "
+            "other than the tracking server's configured artifact storage."
+        )
+    check_location(source, "model version source", _RELATIVE)
+    if scheme == "file" or len(scheme) < 2:  # a drive is no scheme
+        raise InvalidInput(f"Invalid model version source: '{source}'. {_LOCAL}")
+    if scheme not in OBJECT_STORES and not _is_absolute(source):
+        raise InvalidInput(f"Invalid model version source: '{source}'. {_RELATIVE}")
+    return scheme
+
+
+def _is_absolute(uri: str) -> bool:
+    try:
+        path = urlsplit(uri).path
+    except ValueError:  # no host could be called so
+        return False
+    return path.startswith("/") and "." not in path.split("/")
 
 
 def beneath(location: str, *parts: str) -> str:

@@ -4,7 +4,7 @@ A *slot* is a named pointer with an epoch: an alias, or a stage. Every change of
 raises its epoch by one, so that a caller who read it before can tell that it moved.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from modelkeep.domain.errors import InvalidInput
@@ -13,6 +13,8 @@ NO_STAGE = "None"
 PRODUCTION = "Production"
 ARCHIVED = "Archived"
 STAGES = (NO_STAGE, "Staging", PRODUCTION, ARCHIVED)
+LATEST = "latest"  # the alias that every model has: its highest number
+PROMPT_TAG = "mlflow.prompt.is_prompt"  # set to "true" on the models that hold prompts
 DELETED = "Deleted_Internal"  # the stage that MLflow shows of a deleted version
 
 _CANONICAL = {stage.lower(): stage for stage in STAGES}
@@ -20,12 +22,17 @@ _CANONICAL = {stage.lower(): stage for stage in STAGES}
 
 def stage_named(text: str) -> str:
     """The canonical spelling of a stage, in any case; InvalidInput in MLflow's words otherwise."""
-    stage = _CANONICAL.get(text.strip().lower())
+    stage = _CANONICAL.get(text.lower())
     if stage is None:
         raise InvalidInput(
             f"Invalid Model Version stage: {text}. Value must be one of {', '.join(STAGES)}."
         )
     return stage
+
+
+def is_prompt(tags: Mapping[str, str]) -> bool:
+    """Whether these are the tags of a prompt, which MLflow keeps as a model or its version."""
+    return tags.get(PROMPT_TAG, "").lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ SEGMENT_LIMIT = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ALIAS = re.compile(r"[\w\-]*")
 _VERSION_ALIAS = re.compile(r"v\d+", re.IGNORECASE)
+_LOOK_ALIKES = frozenset(("LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC"))
 _KEY = re.compile(r"[/\w.\- :]*")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -74,21 +75,37 @@ def check_model_name(name: str) -> str:
     return name
 
 
-def check_alias(alias: str) -> str:
-    """An alias: word characters and dashes, not `latest`, not `v` and digits."""
+def check_alias_shape(alias: str) -> str:
+    """What may be asked for as an alias: 1 to 255 word characters and dashes."""
     if not alias:
         raise InvalidInput("Registered model alias name cannot be empty.")
     if not _ALIAS.fullmatch(alias):
         raise InvalidInput(
-            f"Invalid alias name: '{alias}'. Aliases may only contain alphanumerics, "
+            f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, "
             "underscores (_), and dashes (-)."
         )
-    check_text(alias, "alias", ALIAS_LIMIT)
+    return check_text(alias, "Registered model alias name", ALIAS_LIMIT)
+
+
+def check_alias(alias: str) -> str:
+    """An alias that may be set: not `latest`, not `v` and digits, and none that passes for
+    another, be it in full-width letters or with one letter of another alphabet.
+    """
+    check_alias_shape(alias)
+    if unicodedata.normalize("NFKC", alias) != alias or len(_alphabets(alias)) > 1:
+        raise InvalidInput(
+            f"Invalid alias name: '{alias}'. It must be NFKC, with letters of one alphabet."
+        )
     if _VERSION_ALIAS.fullmatch(alias):
         raise InvalidInput(f"Version alias name '{alias}' is reserved.")
     if alias.lower() == "latest":
         raise InvalidInput("'latest' alias name (case insensitive) is reserved.")
     return alias
+
+
+def _alphabets(text: str) -> set[str]:
+    """Those of the alphabets that have letters in common that `text` has letters of."""
+    return {unicodedata.name(c, "").partition(" ")[0] for c in text} & _LOOK_ALIKES
 
 
 def check_key(key: str, what: str) -> str:
@@ -171,14 +188,19 @@ def _leads_away(segment: str) -> bool:
     return is_dots or _DRIVE.match(said) is not None
 
 
-def check_location(location: str, field: str) -> str:
-    """A URI kept as an inert label: text that no reading of it could turn into another place."""
+def check_location(
+    location: str, field: str, hint: str = "It must not contain '..' segments."
+) -> str:
+    """A URI kept as an inert label: text that no reading of it could turn into another place.
+
+    `hint` ends the refusal of one that could.
+    """
     check_text(location, field, 2048)
     _refuse_control(location, field)
     decoded = unicodedata.normalize("NFKC", _unquoted(location))
-    _refuse_unreadable(location, decoded, f"Invalid {field}: '{location}'")
-    if _CONTROL.search(decoded) or "\\" in decoded:
-        raise InvalidInput(f"Invalid {field}: '{location}'.")
-    if ".." in re.split(r"[/;?#&]", decoded):
-        raise InvalidInput(f"Invalid {field}: '{location}'. It must not contain '..' segments.")
+    message = f"Invalid {field}: '{location}'. {hint}"
+    _refuse_unreadable(location, decoded, message.removesuffix("."))
+    has_steps_up = ".." in re.split(r"[/;?#&]", decoded)
+    if has_steps_up or _CONTROL.search(decoded) or "\\" in decoded:
+        raise InvalidInput(message)
     return location

@@ -15,7 +15,8 @@ class Comparison:
     """One condition. All conditions of a search must hold.
 
     `field` is "attribute", "tag", "metric", "param" or "dataset"; `op` one of =, !=, <, <=, >, >=,
-    LIKE, ILIKE, IN, NOT IN, IS NULL, IS NOT NULL. The value is a tuple for IN, None for IS NULL.
+    LIKE, ILIKE, IN, NOT IN, IS NULL, IS NOT NULL, and for tags IS NOT: another value under the
+    key, or no such key. The value is a tuple for IN, None for IS NULL.
     """
 
     field: str

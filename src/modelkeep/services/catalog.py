@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from modelkeep.domain import names
 from modelkeep.domain.errors import NotFound
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import LATEST, Version
 from modelkeep.ports.work import Work
 
 
@@ -21,6 +22,34 @@ def locate(work: Work, model: str, number: int) -> Version:
     version = work.versions.get(model_id, number) if model_id else None
     if version is None:
         raise NotFound(f"Model Version (name={model}, version={number}) not found")
+    return version
+
+
+def latest(work: Work, model: str) -> Version:
+    """The living version with the highest number. Raises NotFound in MLflow's words."""
+    newest = latest_per_stage(work, model)
+    if not newest:
+        raise NotFound(f"Latest version not found for model {model}.")
+    return max(newest, key=lambda version: version.number)
+
+
+def latest_per_stage(work: Work, model: str) -> list[Version]:
+    """The highest number in each stage that has one. Raises NotFound for a missing model."""
+    model_id = model_id_of(work, model)
+    return work.versions.latest_per_stage([model_id])[model_id]
+
+
+def by_alias(work: Work, model: str, alias: str) -> Version | None:
+    """The version that an alias points to, None if to nothing; `latest` is the highest number.
+
+    Raises NotFound for a missing model, InvalidInput for what is no alias.
+    """
+    if alias.lower() == LATEST:
+        return latest(work, model)
+    version = work.versions.by_alias(model, alias)
+    if version is None:
+        names.check_alias_shape(alias)
+        model_id_of(work, model)
     return version
 
 

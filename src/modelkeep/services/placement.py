@@ -82,6 +82,8 @@ def shift(
         number = numbers[move.version_id]
         before["stages"].append({"version": number, "stage": move.source})
         after["stages"].append({"version": number, "stage": move.target})
+    if moves:
+        work.models.touch(model_id, work.now_ms)
     for move in aliases:
         _move_alias(work, model_id, move, numbers, before, after, epochs)
     return Shift(before, after, epochs)

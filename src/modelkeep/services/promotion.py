@@ -131,7 +131,11 @@ def set_alias(
 
 
 def delete_alias(work: Work, caller: Caller, model: str, alias: str) -> Result | None:
-    """Takes an alias away; None if it pointed to nothing. One that follows a stage stays."""
+    """Takes an alias away; None if it pointed to nothing. One that follows a stage stays.
+
+    Raises NotFound for a missing model, InvalidInput for what is no alias.
+    """
+    names.check_alias_shape(alias)
     model_id = model_id_of(work, model)
     holder = work.slots.alias_holder(model_id, alias)
     version = work.versions.by_id(holder) if holder else None
@@ -251,6 +255,7 @@ def _stay(
         void_overtaken(work, [m.version_id for m in others], moved)
         record_shift(work, caller, "version:stage:changed", version, moved)
     work.versions.touch(version.id, work.now_ms)
+    work.models.touch(version.model_id, work.now_ms)
     epoch = work.slots.epoch(version.model_id, stage_slot(target))
     return Result(End.UNCHANGED, again(work, version), target, epoch)
 

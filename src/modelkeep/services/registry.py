@@ -3,6 +3,7 @@
 Moving a version into a stage or under an alias is not here: `promotion` does that for everyone.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,20 +13,21 @@ from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import AlreadyExists, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.gates import Outcome, Verdict
-from modelkeep.domain.models import Model, Version
+from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
 from modelkeep.services import policies, sources
-from modelkeep.services.catalog import locate, model_id_of, subject
+from modelkeep.services.catalog import by_alias, latest_per_stage, locate, model_id_of, subject
 from modelkeep.services.evidence import gather
 from modelkeep.services.placement import release
 from modelkeep.services.steps import Result, Step, close_requests, refuse
 
 DESCRIPTION_LIMIT = 100_000  # characters
-MODEL_TAG_LIMIT = 5_000
-VERSION_TAG_LIMIT = 100_000
+TAG_VALUE_LIMIT = 100_000
+VERSIONS_TAG = "mlflow.modelVersions"  # on logged models: which versions were made of them
 ID_LIMIT = 500  # of the run or logged model that a label is said to come from
 
 
@@ -38,10 +40,11 @@ def create_model(
     """Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words."""
     names.check_model_name(name)
     names.check_text(description, "description", DESCRIPTION_LIMIT)
-    _check_tags(tags, MODEL_TAG_LIMIT)
+    _check_tags(tags)
     policies.check_model_name(work, name)
-    if work.models.find(name) is not None:
-        raise AlreadyExists(f"Registered Model (name={name}) already exists.")
+    known = work.models.get(name)
+    if known is not None:
+        raise _name_is_taken(known, tags)
     model_id = work.models.add(name, description, work.now_ms)
     for key, value in tags.items():
         work.models.set_tag(model_id, key, value)
@@ -53,6 +56,19 @@ def create_model(
     )
     work.record(caller, event, model_id=model_id)
     return get_model(work, name)
+
+
+def _name_is_taken(known: Model, tags: Mapping[str, str]) -> AlreadyExists:
+    """In MLflow's words, for which a prompt is no model although it has its name among them."""
+    old, new = (
+        "Prompt" if is_prompt(given) else "Registered Model" for given in (known.tags, tags)
+    )
+    if old == new:
+        return AlreadyExists(f"{new} (name={known.name}) already exists.")
+    return AlreadyExists(
+        f"Tried to create a {new.lower()} with name '{known.name}', but the name is already taken "
+        f"by a {old.lower()}. A model and a prompt cannot have the same name."
+    )
 
 
 def get_model(work: Work, name: str) -> Model:
@@ -71,8 +87,7 @@ def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
 
 def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
     """The newest version in each of the stages, or in every stage that has one."""
-    model_id = model_id_of(work, name)
-    newest = work.versions.latest_per_stage([model_id])[model_id]
+    newest = latest_per_stage(work, name)
     return [version for version in newest if not stages or version.stage in stages]
 
 
@@ -129,10 +144,9 @@ def delete_model(work: Work, caller: Caller, name: str) -> Result | None:
 
 
 def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -> None:
-    _check_tags({key: value}, MODEL_TAG_LIMIT)
+    _check_tags({key: value})
     model_id = model_id_of(work, name)
     work.models.set_tag(model_id, key, value)
-    work.models.touch(model_id, work.now_ms)
     _record_model(
         work,
         caller,
@@ -148,7 +162,6 @@ def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
     """Harmless when there is no such tag."""
     model_id = model_id_of(work, name)
     if work.models.delete_tag(model_id, key):
-        work.models.touch(model_id, work.now_ms)
         _record_model(work, caller, "model:tag:deleted", model_id, name, after={"untagged": [key]})
 
 
@@ -192,13 +205,16 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
     names.check_text(draft.run_link or "", "run_link", 500)
     names.check_text(draft.run_id or "", "run_id", ID_LIMIT)
     names.check_text(draft.logged_model_id or "", "model_id", ID_LIMIT)
-    _check_tags(tags, VERSION_TAG_LIMIT)
+    _check_tags(tags)
     model_id = model_id_of(work, draft.model)
-    origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
+    if is_prompt(tags):
+        origin = sources.of_prompt(draft.source, draft.run_id)
+    else:
+        origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     new = NewVersion(
         model_id=model_id,
         number=work.models.take_number(model_id, work.now_ms),
-        source=draft.source,
+        source=origin.source or draft.source,
         run_id=origin.run_id,
         logged_model_id=origin.logged_model_id,
         run_link=draft.run_link,
@@ -209,6 +225,8 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
     version_id = work.versions.add(new, work.now_ms)
     if tags:
         work.versions.set_tags(version_id, tags)
+    if new.logged_model_id:
+        _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
     digest = origin.manifest.digest if origin.manifest else None
     _record_created(work, caller, draft, new, version_id, digest)
     return Version(
@@ -228,6 +246,25 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
         updated_ms=work.now_ms,
         tags=dict(tags),
     )
+
+
+def _note_on_logged_model(work: Work, logged_model_id: str, name: str, number: int) -> None:
+    """Adds the version to those that MLflow's clients read in a logged model's tag.
+
+    A list that somebody else's tag is not, or that has grown too long for a tag, stays as it is.
+    """
+    logged = work.logged_models.get(logged_model_id)
+    if logged is None:
+        return
+    try:
+        known = json.loads(logged.tags.get(VERSIONS_TAG) or "[]")
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(known, list):
+        return
+    value = json.dumps([*known, {"name": name, "version": number}])
+    if len(value) <= LOGGED_MODEL_TAG_LIMIT:
+        work.logged_models.set_tags(logged_model_id, {VERSIONS_TAG: value})
 
 
 def _record_created(
@@ -271,11 +308,11 @@ def download_address(work: Work, name: str, number: int) -> str:
 
 
 def version_by_alias(work: Work, name: str, alias: str) -> Version | None:
-    """None when the alias points to nothing. Raises NotFound for a missing model."""
-    version = work.versions.by_alias(name, alias)
-    if version is None:
-        model_id_of(work, name)
-    return version
+    """None when the alias points to nothing; the highest number for `latest`.
+
+    Raises NotFound for a missing model, InvalidInput for what is no alias.
+    """
+    return by_alias(work, name, alias)
 
 
 def describe_version(
@@ -291,10 +328,9 @@ def describe_version(
 def set_version_tag(
     work: Work, caller: Caller, name: str, number: int, key: str, value: str
 ) -> None:
-    _check_tags({key: value}, VERSION_TAG_LIMIT)
+    _check_tags({key: value})
     version = locate(work, name, number)
     work.versions.set_tags(version.id, {key: value})
-    work.versions.touch(version.id, work.now_ms)
     _record_version(
         work,
         caller,
@@ -309,7 +345,6 @@ def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: 
     """Harmless when there is no such tag."""
     version = locate(work, name, number)
     if work.versions.delete_tag(version.id, key):
-        work.versions.touch(version.id, work.now_ms)
         _record_version(work, caller, "version:tag:deleted", version, after={"untagged": [key]})
 
 
@@ -344,6 +379,7 @@ def _delete_version(work: Work, caller: Caller, version: Version) -> None:
     waiting = work.governance.pending([version.id])
     closed = close_requests(work, waiting, Status.VOID, "The version was deleted.")
     work.versions.delete(version.id, work.now_ms)
+    work.models.touch(version.model_id, work.now_ms)
     _record_version(
         work,
         caller,
@@ -367,10 +403,10 @@ def search_versions(
 # -- within ------------------------------------------------------------------------------------
 
 
-def _check_tags(tags: Mapping[str, str], limit: int) -> None:
+def _check_tags(tags: Mapping[str, str]) -> None:
     for key, value in tags.items():
-        names.check_tag_key(key)
-        names.check_text(value, f"tag {key}", limit)
+        names.check_key(key, "tag")
+        names.check_text(value, "value", TAG_VALUE_LIMIT)
 
 
 def _texts(tags: Mapping[str, str]) -> dict[str, str]:

@@ -8,9 +8,12 @@ rows; everything else is kept as text, given back verbatim, and opened by nobody
 * `models:/<name>/<version>`      the frozen tree of another version
 * `mlflow-artifacts:/<path>`      a path of the artifact store
 
-Local paths and hosts are refused, as are schemes that nobody knows (MLflow 3.18,
-`server/handlers.py`; CVE-2023-1177 and its kin). No tag changes what is checked: a prompt's
-placeholder source is a label like any other (CVE-2026-2614).
+`models:/<name>@<alias>` and `models:/<name>/<stage, or latest>` stand for the version that they
+mean at that moment, and are kept as its number.
+
+Local paths and hosts are refused (`domain.locations`; MLflow 3.17.2, `server/handlers.py`;
+CVE-2023-1177 and its kin). A prompt has no source, only a placeholder: its tag opens nothing else
+(CVE-2026-2614).
 """
 
 import re
@@ -19,30 +22,36 @@ from urllib.parse import urlsplit
 
 from modelkeep.domain import names
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.locations import OBJECT_STORES, PROXIED, RESERVED
+from modelkeep.domain.locations import PROXIED, RESERVED, check_source
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import LATEST, Version, is_prompt, stage_named
+from modelkeep.domain.tracking import LoggedModel
 from modelkeep.ports.work import Work
-from modelkeep.services.catalog import locate
+from modelkeep.services.catalog import by_alias, latest, latest_per_stage, locate
 
 VERSION_FOLDER = f"{RESERVED}/versions"  # the address space of frozen versions
 COPIES_LIMIT = 100  # a name that moved on to another model could close a ring
 
-_PLACEHOLDERS = frozenset({"dummy-source"})  # what MLflow's prompts have for a source
-_LABELS = OBJECT_STORES | {"azureml", "dbfs", "docker", "hf", "uc", "viewfs"}
+# What MLflow's prompts have for a source (3.17.2, `prompt/constants.py`).
+_PLACEHOLDERS = frozenset(("dummy-source", "prompt-template"))
 _COPY = re.compile(r"models:/([^/]+)/(\d{1,18})")
 _LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
 _ID = re.compile(r"[0-9]{1,18}")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_SLASHES = re.compile(r"(?<!:)//+")
+_DOTS = re.compile(r"/\.{3,}(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a version comes from. `manifest` is None when the bytes are not ours to freeze."""
+    """Where a version comes from. `manifest` is None when the bytes are not ours to freeze.
+
+    `source` is what to keep instead of what the client gave.
+    """
 
     run_id: str | None
     logged_model_id: str | None
     manifest: Manifest | None
+    source: str | None = None
 
 
 def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -53,20 +62,26 @@ def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -
     """
     if not source:
         raise InvalidInput("Missing value for required parameter 'source'.")
-    names.check_location(source, "model version source")
-    if source in _PLACEHOLDERS:
-        return Origin(run_id, model_id, None)
-    scheme = _SCHEME.match(source)
-    kind = scheme[1].lower() if scheme else ""
+    kind = check_source(source)
     if kind == "runs":
         return _from_run(work, source, run_id, model_id)
     if kind == "models":
         return _from_models(work, source, run_id, model_id)
     if kind == "mlflow-artifacts":
         return _from_artifacts(work, source, run_id, model_id)
-    if kind in _LABELS:
-        return Origin(run_id, model_id, None)
-    raise _refused(source)
+    if model_id:
+        logged = _logged_model(work, model_id)
+        return Origin(run_id or logged.source_run_id, model_id, None)
+    return Origin(run_id, None, None)
+
+
+def of_prompt(source: str, run_id: str | None) -> Origin:
+    """What a prompt comes from, whose text is in its tags. Raises InvalidInput."""
+    if source not in _PLACEHOLDERS:
+        raise InvalidInput(
+            f"Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder."
+        )
+    return Origin(run_id, None, None)
 
 
 def address(work: Work, version: Version) -> str:
@@ -91,11 +106,11 @@ def path_of(uri: str) -> str | None:
     return uri.removeprefix(PROXIED).strip("/")
 
 
-def _refused(source: str) -> InvalidInput:
+def _refused(source: str, field: str = "") -> InvalidInput:
+    field = field or ("model_id" if source.startswith("models:") else "run_id")
     return InvalidInput(
-        f"Invalid model version source: '{source}'. It must be a runs:/, models:/ or "
-        "mlflow-artifacts:/ URI of this server, or an object store's URI such as s3://; local "
-        "paths and other hosts are not accepted."
+        f"Invalid model version source: '{source}'. The {field} request parameter must identify "
+        "the resource that contains the source."
     )
 
 
@@ -113,17 +128,16 @@ def _path_in(source: str) -> str:
 def _from_run(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
     named, _, path = _path_in(source).partition("/")
     if run_id and run_id != named:
-        raise InvalidInput(
-            f"Invalid model version source: '{source}'. It names run {named}, "
-            f"but the request's run_id is {run_id}."
-        )
-    run = work.runs.get(named)
-    if run is None:
-        raise NotFound(f"Run with id={named} not found")
+        raise _refused(source)
     if model_id:
         logged = work.logged_models.get(model_id)
         if logged is None or logged.source_run_id != named:
-            raise InvalidInput(f"Invalid model version source: '{source}' is not of {model_id}.")
+            raise _refused(source, "model_id")
+    run = work.runs.get(named)
+    if run is None and run_id:  # of another server, as the client says twice
+        return Origin(named, None, None)
+    if run is None:
+        raise NotFound(f"Run with id={named} not found")
     root = path_of(run.artifact_uri)
     return Origin(named, model_id, _tree(work, root, path))
 
@@ -132,55 +146,77 @@ def _from_models(work: Work, source: str, run_id: str | None, model_id: str | No
     first, _, rest = _path_in(source).partition("/")
     if _LOGGED_MODEL.fullmatch(first):
         return _from_logged_model(work, source, first, rest, run_id, model_id)
-    if not (rest.isascii() and rest.isdecimal()) or len(rest) > 18:
+    version = _version_meant(work, source, first, rest)
+    model = work.models.get(version.model_name)
+    if model is not None and is_prompt(model.tags):
         raise InvalidInput(
-            f"Invalid model version source: '{source}'. A models:/ source names a logged model "
-            "or a version by its number."
+            f"Invalid model version source: '{source}'. Prompt versions cannot be used as model "
+            "version sources."
         )
-    version = locate(work, first, int(rest))
     return _from_version(work, source, version, run_id, model_id)
+
+
+def _version_meant(work: Work, source: str, name: str, rest: str) -> Version:
+    """The version that `models:/<name>/<rest>` or `models:/<name>@<alias>` means now."""
+    if _ID.fullmatch(rest):
+        return locate(work, name, int(rest))
+    if not rest:
+        name, at, alias = name.rpartition("@")
+        if not at:
+            raise _refused(source)
+        version = by_alias(work, name, alias)
+        if version is None:
+            raise InvalidInput(f"Registered model alias {alias} not found.")
+        return version
+    if "/" in rest:
+        raise _refused(source)
+    if rest.lower() == LATEST:
+        return latest(work, name)
+    stage = stage_named(rest)
+    for version in latest_per_stage(work, name):
+        if version.stage == stage:
+            return version
+    raise NotFound(f"No versions of model with name '{name}' and stage '{rest}' found")
 
 
 def _from_version(
     work: Work, source: str, version: Version, run_id: str | None, model_id: str | None
 ) -> Origin:
     """What another version is made of; its run and logged model must be those given, if any."""
-    if (run_id or version.run_id) != version.run_id:
-        raise InvalidInput(f"Invalid model version source: '{source}' is not of run {run_id}.")
-    if (model_id or version.logged_model_id) != version.logged_model_id:
-        raise InvalidInput(f"Invalid model version source: '{source}' is not of {model_id}.")
-    return Origin(version.run_id, version.logged_model_id, work.artifacts.frozen(version.id))
+    given = (run_id or version.run_id, model_id or version.logged_model_id)
+    if given != (version.run_id, version.logged_model_id):
+        raise InvalidInput(
+            f"Invalid model version source: '{source}'. The run_id and model_id request "
+            "parameters must match the referenced model version."
+        )
+    named = f"models:/{version.model_name}/{version.number}" if source[:7] == "models:" else None
+    return Origin(*given, work.artifacts.frozen(version.id), named)
 
 
 def _from_logged_model(
     work: Work, source: str, named: str, path: str, run_id: str | None, model_id: str | None
 ) -> Origin:
     if model_id and model_id != named:
-        raise InvalidInput(
-            f"Invalid model version source: '{source}'. It names logged model {named}, "
-            f"but the request's model_id is {model_id}."
-        )
-    logged = work.logged_models.get(named)
-    if logged is None:
-        raise NotFound(f"Logged model with ID '{named}' not found.")
+        raise _refused(source, "model_id")
+    logged = _logged_model(work, named)
     # A version is judged by the metrics of its run: it must not name another's.
     if run_id and run_id != logged.source_run_id:
-        raise InvalidInput(f"Invalid model version source: '{source}' is not of run {run_id}.")
+        raise _refused(source, "run_id")
     tree = _tree(work, path_of(logged.artifact_uri), path)
     return Origin(logged.source_run_id, named, tree)
 
 
 def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
-    path = _path_in(source)
+    plain = _SLASHES.sub("/", source)
+    path = _path_in(_DOTS.sub("/dots", plain))
     if path.split("/", 1)[0] == RESERVED:
         version = _version_at(work, source, path)
         return _from_version(work, source, version, run_id, model_id)
     owners = _owners(work, path)
     if (run_id and owners.run_id != run_id) or (model_id and owners.logged_model_id != model_id):
-        raise InvalidInput(
-            f"Invalid model version source: '{source}'. It is not inside the artifacts of "
-            f"{'run ' + run_id if run_id else 'logged model ' + str(model_id)}."
-        )
+        raise _refused(source, "run_id" if run_id else "model_id")
+    if _DOTS.search(plain):  # no folder here is called so
+        return owners
     return Origin(owners.run_id, owners.logged_model_id, _tree(work, path, ""))
 
 
@@ -204,6 +240,13 @@ def _owners(work: Work, path: str) -> Origin:
             if run and _inside(path, path_of(run.artifact_uri)):
                 return Origin(segment, None, None)
     return Origin(None, None, None)
+
+
+def _logged_model(work: Work, model_id: str) -> LoggedModel:
+    found = work.logged_models.get(model_id)
+    if found is None:
+        raise NotFound(f"Logged model with ID '{model_id}' not found.")
+    return found
 
 
 def _inside(path: str, root: str | None) -> bool:

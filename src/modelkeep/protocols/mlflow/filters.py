@@ -173,6 +173,7 @@ def _comparison(reader: _Reader, grammar: Grammar) -> Comparison:
     if name.kind not in _NAMES or _is_reserved(name):
         _refuse(name)
     op = _operator(reader)
+    _check_begun(reader, op)
     field, key = _resolve(name, grammar)
     _check_operator(op, field, key, grammar)
     return Comparison(field, key, op, _operand(reader, op, field, key, grammar))
@@ -196,6 +197,17 @@ def _operator(reader: _Reader) -> str:
         if reader.skip("word", "NULL"):
             return "IS NOT NULL" if negated else "IS NULL"
     _refuse(token)
+
+
+def _check_begun(reader: _Reader, op: str) -> None:
+    """Refuses a comparison with nothing to compare to, before what it compares is looked at."""
+    token = reader.peek()
+    if op in LISTS:
+        is_begun = token.text == "("
+    else:
+        is_begun = token.kind not in ("sign", "mark", "unknown", "end") and not _is_reserved(token)
+    if not is_begun and op not in NULLS:
+        _refuse(token)
 
 
 def _resolve(name: _Token, grammar: Grammar) -> tuple[str, str]:
@@ -271,8 +283,6 @@ def _operand(
         items = _items(reader)
         return tuple(str(_id(item)) for item in items) if kind is Kind.ID else items
     token = reader.take()
-    if token.kind in ("sign", "mark", "unknown", "end") or _is_reserved(token):
-        _refuse(token)
     if op in ("LIKE", "ILIKE") and len(token.value.encode()) > PATTERN_LIMIT_BYTES:
         raise InvalidInput(f"A pattern is longer than {PATTERN_LIMIT_BYTES} bytes.")
     return _value(token, field, key, kind)
@@ -283,14 +293,14 @@ def _items(reader: _Reader) -> tuple[str, ...]:
     depth = 0
     while reader.skip("mark", "("):
         depth += 1
-    if not depth:
-        _refuse(reader.peek())
     items: list[str] = []
     while reader.peek().text != ")":
         items.append(_item(reader.take()))
         if not reader.skip("mark", ","):
             break
     if not all(reader.skip("mark", ")") for _ in range(depth)):
+        if reader.peek().kind == "end":
+            _refuse(reader.peek())
         _refuse_list("a non-empty list of string values, but got ill-formed list.")
     if not items:
         _refuse_list("a non-empty list of string values, but got empty list")
@@ -298,7 +308,9 @@ def _items(reader: _Reader) -> tuple[str, ...]:
 
 
 def _item(token: _Token) -> str:
-    if token.kind in ("mark", "unknown", "end"):
+    if token.kind == "end":
+        _refuse(token)
+    if token.kind in ("mark", "unknown"):
         _refuse_list("a non-empty list of string values, but got ill-formed list.")
     if token.kind not in _STRINGS:
         _refuse_list(

@@ -41,13 +41,15 @@ class Grammar:
     """What may be searched of one noun.
 
     `fields` gives the operators of each field but "attribute". `default_order` is what MLflow
-    sorts by when it is told nothing. The texts are templates of messages.
+    sorts by when it is told nothing, `tie_order` what it adds to what it is told. The texts are
+    templates of messages.
     """
 
     attributes: Mapping[str, Kind]
     fields: Mapping[str, tuple[str, ...]]
     order_keys: frozenset[str]
     default_order: tuple[Order, ...]
+    tie_order: tuple[Order, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     order_fields: frozenset[str] = frozenset(("attribute",))
     order_keys_may_repeat: bool = False
@@ -142,6 +144,7 @@ MODELS = Grammar(
     aliases={"timestamp": "last_updated_timestamp"},
     order_keys=frozenset(("name", "last_updated_timestamp")),
     default_order=_attribute_order("name ASC"),
+    tie_order=_attribute_order("name ASC"),
     bad_operator="Invalid comparator for {field}: {op}",
     bad_order_key="Invalid order by key '{key}' specified. Valid keys are '{keys}'",
 )
@@ -160,5 +163,6 @@ VERSIONS = Grammar(
     default_order=_attribute_order(
         "last_updated_timestamp DESC", "name ASC", "version_number DESC"
     ),
+    tie_order=_attribute_order("name ASC", "version_number DESC"),
     bad_operator="Invalid comparator for {field}: {op}",
 )

@@ -1,9 +1,20 @@
 """Registered models, versions, stages and aliases, as MLflow's clients speak of them."""
 
+from collections.abc import Sequence
+
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, InvalidInput
-from modelkeep.domain.models import ARCHIVED, NO_STAGE, Model, Version, stage_named
+from modelkeep.domain.models import (
+    ARCHIVED,
+    NO_STAGE,
+    PROMPT_TAG,
+    Model,
+    Version,
+    stage_named,
+)
+from modelkeep.domain.search import Comparison, Order
 from modelkeep.protocols.mlflow import filters, grammars
+from modelkeep.protocols.mlflow.grammars import Grammar
 from modelkeep.protocols.mlflow.wire import (
     Empty,
     Int64,
@@ -17,7 +28,7 @@ from modelkeep.protocols.mlflow.wire import (
 )
 from modelkeep.services import promotion, registry
 from modelkeep.services.app import App
-from modelkeep.services.promotion import Order, Result
+from modelkeep.services.promotion import Result
 
 MODELS_PAGE, MODELS_LIMIT = 100, 1_000
 VERSIONS_PAGE, VERSIONS_LIMIT = 10_000, 200_000
@@ -116,11 +127,7 @@ def _pairs(tags: dict[str, str]) -> list[KeyValue]:
 
 
 def _tags(pairs: list[KeyValue]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for pair in pairs:
-        if tags.setdefault(pair.key, pair.value) != pair.value:
-            raise InvalidInput(f"Tag '{pair.key}' is given twice, with different values.")
-    return tags
+    return {pair.key: pair.value for pair in pairs}  # of a key given twice the last counts
 
 
 def parse_version(text: str) -> int:
@@ -129,6 +136,30 @@ def parse_version(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidInput(f"Parameter 'version' must be an integer, got '{text[:100]}'.")
     return int(text)
+
+
+# -- searches ----------------------------------------------------------------------------------
+
+
+def _without_prompts(where: Sequence[Comparison]) -> Sequence[Comparison]:
+    """What a search of models means: models alone, unless it asks for prompts first of all.
+
+    Those that are none have no tag that says so, and stock clients ask for them by `!= 'true'`:
+    so whatever else is said of that tag is left out (MLflow 3.17.2, the SQL store).
+    """
+    said = [c for c in where if (c.field, c.key) == ("tag", PROMPT_TAG)]
+    if said and (said[0].op, str(said[0].value).lower()) in (("=", "true"), ("!=", "false")):
+        return where
+    others = [comparison for comparison in where if comparison not in said]
+    return [*others, Comparison("tag", PROMPT_TAG, "IS NOT", "true")]
+
+
+def _order(clauses: list[str], grammar: Grammar) -> tuple[Order, ...]:
+    given = filters.parse_order_by(clauses, grammar)
+    if not given:
+        return grammar.default_order
+    named = {order.key for order in given}
+    return (*given, *(order for order in grammar.tie_order if order.key not in named))
 
 
 # -- models ------------------------------------------------------------------------------------
@@ -217,11 +248,8 @@ async def delete_model_tag(app: App, caller: Caller, request: TagModel) -> Messa
 
 async def search_models(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, MODELS_PAGE, MODELS_LIMIT)
-    where = filters.parse_filter(request.filter, grammars.MODELS)
-    order = (
-        filters.parse_order_by(request.order_by, grammars.MODELS) or grammars.MODELS.default_order
-    )
-    search = (where, order)
+    where = _without_prompts(filters.parse_filter(request.filter, grammars.MODELS))
+    search = (where, _order(request.order_by, grammars.MODELS))
     after = page_position(request.page_token, search)
     found = await app.search(registry.search_models, *search, size, after)
     return ModelsAnswer(
@@ -333,11 +361,8 @@ async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message
 
 async def search_versions(app: App, caller: Caller, request: Search) -> Message:
     size = page_size(request.max_results, VERSIONS_PAGE, VERSIONS_LIMIT)
-    where = filters.parse_filter(request.filter, grammars.VERSIONS)
-    given = filters.parse_order_by(request.order_by, grammars.VERSIONS)
-    named = {order.key for order in given}
-    order = (*given, *(o for o in grammars.VERSIONS.default_order if o.key not in named))
-    search = (where, order)
+    where = _without_prompts(filters.parse_filter(request.filter, grammars.VERSIONS))
+    search = (where, _order(request.order_by, grammars.VERSIONS))
     after = page_position(request.page_token, search)
     found = await app.search(registry.search_versions, *search, size, after)
     return VersionsAnswer(
@@ -357,7 +382,7 @@ async def transition(app: App, caller: Caller, request: Transition) -> Message:
             f"Model version transition cannot archive existing model versions because '{stage}' "
             "is not an Active stage. Valid stages are Staging, Production."
         )
-    order = Order(name, number, stage, archive_existing=request.archive_existing_versions)
+    order = promotion.Order(name, number, stage, archive_existing=request.archive_existing_versions)
     result = await app.write(promotion.request, caller, order)
     return VersionAnswer(model_version=render_version(_done(result).version))
 

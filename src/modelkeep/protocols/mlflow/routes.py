@@ -128,9 +128,9 @@ def _by_path(rpcs: Iterable[Rpc]) -> dict[str, dict[str, Rpc]]:
 
 def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Handle:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        rpc = by_method.get(scope["method"])
+        rpc = by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if rpc is None:
-            await _answer_wrong_method(send, by_method)
+            await _answer_wrong_method(send, scope["method"], by_method)
             return
         try:
             request = await _request(rpc, scope, receive, max_body_bytes)
@@ -148,8 +148,10 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
 async def _request(rpc: Rpc, scope: Scope, receive: Receive, max_body_bytes: int) -> Any:
     path_of(scope)  # refuses one that is no text
     path = scope.get("path_params") or {}
-    if scope["method"] == "GET":
+    has_query = scope["query_string"] or not header(scope, b"content-type")
+    if scope["method"] in ("GET", "HEAD") and has_query:
         return parse_query(query_of(scope) + list(path.items()), rpc.request)
+    # MLflow's server takes the body of a GET that has no query: so do those who write it in curl.
     body = await read_body(scope, receive, max_body_bytes)
     kind = header(scope, b"content-type")
     if (body or kind) and kind.partition(";")[0].strip().lower() != "application/json":
@@ -163,15 +165,21 @@ def _our_fault(scope: Scope) -> tuple[int, bytes]:
     return 500, errors.body("INTERNAL_ERROR", f"Internal error; request id {request_id}.")
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
+    headers = [_JSON, (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _answer_wrong_method(send: Send, allowed: Iterable[str]) -> None:
-    body = errors.body("BAD_REQUEST", f"This path answers {', '.join(sorted(allowed))} only.")
-    await _answer(send, 405, body)
+async def _answer_wrong_method(send: Send, method: str, allowed: Iterable[str]) -> None:
+    """Which methods a path has: to whoever asks, and to whoever got it wrong."""
+    names = ", ".join(sorted(allowed))
+    allow = (b"allow", names.encode())
+    if method == "OPTIONS":
+        await _answer(send, 200, b"{}", allow)
+        return
+    body = errors.body("BAD_REQUEST", f"This path answers {names} only.")
+    await _answer(send, 405, body, allow)
 
 
 # -- artifacts and the rest --------------------------------------------------------------------
@@ -216,7 +224,7 @@ def _proxy(app: App, prefix: str) -> Handle:
             await app.write(artifact_cases.delete, path)
             await _answer(send, 200, b"{}")
         else:
-            await _answer_wrong_method(send, ("GET", "PUT", "DELETE"))
+            await _answer_wrong_method(send, method, ("GET", "PUT", "DELETE"))
 
     return handle
 

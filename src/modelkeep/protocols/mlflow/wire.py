@@ -34,8 +34,8 @@ class Empty(Message):
     """`{}`."""
 
 
-class KeyValue(Message):
-    """A tag or a param."""
+class KeyValue(Message, omit_defaults=False):
+    """A tag or a param; an empty value is sent too."""
 
     key: str = ""
     value: str = ""

@@ -6,7 +6,7 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.storage.sql import plans
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
-from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction, having
+from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction
 
 _TAGS = KeyValues("model_tags", "model_id", "m.id", indexed=True)
 _COLUMNS = {
@@ -14,7 +14,6 @@ _COLUMNS = {
     "creation_timestamp": "m.created_ms",
     "last_updated_timestamp": "m.updated_ms",
 }
-_PROMPT_TAG = "mlflow.prompt.is_prompt"
 
 
 class ModelSearch:
@@ -57,7 +56,7 @@ class ModelSearch:
         return page(rows, limit, terms)
 
     def _fewest(self, where: Sequence[Comparison], limit: int) -> Fragment | None:
-        tagged = [c for c in where if c.field == "tag" and not _spares_untagged(c)]
+        tagged = [c for c in where if c.field == "tag" and c.op != "IS NOT"]
         if not tagged:
             return None
         drivers = [plans.driver(self._dialect, self._project_id, _TAGS, c) for c in tagged]
@@ -66,21 +65,7 @@ class ModelSearch:
     def _test(self, comparison: Comparison) -> Fragment:
         if comparison.field != "tag":
             return condition(self._dialect, _COLUMNS[comparison.key], comparison)
-        test = plans.probe(self._dialect, self._project_id, _TAGS, comparison)
-        if not _spares_untagged(comparison):
-            return test
-        tagged = having(self._project_id, _TAGS, comparison.key)
-        return Fragment(f"({test.sql} OR NOT {tagged.sql})", (*test.params, *tagged.params))
-
-
-def _spares_untagged(comparison: Comparison) -> bool:
-    """Whether models without the tag are meant too.
-
-    Every stock client asks for "not a prompt" this way, and models that are none carry no such
-    tag at all (MLflow's registry search has the same exception).
-    """
-    says_no_prompt = (comparison.op, comparison.value) in (("!=", "true"), ("=", "false"))
-    return comparison.field == "tag" and comparison.key == _PROMPT_TAG and says_no_prompt
+        return plans.probe(self._dialect, self._project_id, _TAGS, comparison)
 
 
 def _terms(order: Sequence[Order]) -> list[Term]:

@@ -8,6 +8,7 @@ but never further than that.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isqrt
 
 from modelkeep.domain.search import Comparison
@@ -51,11 +52,15 @@ def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comp
 
 
 def probe(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
-    """That a row has a value for which a comparison is true."""
+    """That a row has a value for which a comparison is true; for IS NOT, that it has none."""
+    negation = ""
+    if comparison.op == "IS NOT":
+        comparison, negation = replace(comparison, op="="), "NOT "
     test = _test(dialect, comparison)
     # OFFSET keeps PostgreSQL from making a join of it, which it would sort as a whole.
     return Fragment(
-        f"EXISTS (SELECT 1 FROM {pairs.table} WHERE project_id = ? AND {pairs.owner} = {pairs.row}"
+        f"{negation}EXISTS (SELECT 1 FROM {pairs.table}"
+        f" WHERE project_id = ? AND {pairs.owner} = {pairs.row}"
         f" AND key = ? AND {test.sql} LIMIT 1 OFFSET 0)",
         (project_id, comparison.key, *test.params),
     )

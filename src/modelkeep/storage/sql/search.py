@@ -71,7 +71,7 @@ def _bindable(value: object) -> object:
 def holds(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
     """That a row has, under the comparison's key, a value for which it is true.
 
-    `IS NULL` means that the row has no such key.
+    `IS NULL` means that the row has no such key, `IS NOT` that it has no such key and value.
     """
     key, op = comparison.key, comparison.op
     if op == "IS NULL":
@@ -79,6 +79,9 @@ def holds(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Compa
         return Fragment(f"NOT {has.sql}", has.params)
     if op == "IS NOT NULL":
         return having(project_id, pairs, key)
+    if op == "IS NOT":
+        has = having(project_id, pairs, key, Fragment("value = ?", (comparison.value,)))
+        return Fragment(f"NOT {has.sql}", has.params)
     test = condition(dialect, "value", comparison)
     if not pairs.indexed:
         return having(project_id, pairs, key, test)

@@ -95,6 +95,8 @@ class VersionSearch:
         """For each condition that an index can answer, the statement that does."""
         drivers = []
         for comparison in where:
+            if comparison.op == "IS NOT":
+                continue  # what lacks a value is in no index
             if comparison.field == "tag":
                 drivers.append(plans.driver(self._dialect, self._project_id, _TAGS, comparison))
             elif comparison.key == "name":
