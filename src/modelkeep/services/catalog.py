@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from modelkeep.domain.errors import NotFound
-from modelkeep.domain.models import Version
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.models import STAGES, Version
 from modelkeep.ports.work import Work
+
+NUMBER_DIGITS = 18
 
 
 def model_id_of(work: Work, name: str) -> int:
@@ -21,6 +23,31 @@ def locate(work: Work, model: str, number: int) -> Version:
     version = work.versions.get(model_id, number) if model_id else None
     if version is None:
         raise NotFound(f"Model Version (name={model}, version={number}) not found")
+    return version
+
+
+def resolve(work: Work, model: str, which: str) -> Version:
+    """The living version that a person means: `3`, `@champion`, `Production` or `latest`.
+
+    Of a stage that holds several it is the newest. Raises NotFound; InvalidInput for a text that
+    can name no version.
+    """
+    if which.isascii() and which.isdecimal() and len(which) <= NUMBER_DIGITS:
+        return locate(work, model, int(which))
+    model_id, stage = model_id_of(work, model), which.title()
+    if which.startswith("@"):
+        version = work.versions.by_alias(model, which[1:])
+    elif which.lower() == "latest" or stage in STAGES:
+        newest = work.versions.latest_per_stage(model_id)
+        meant = [one for one in newest if one.stage == stage or stage not in STAGES]
+        version = max(meant, key=lambda one: one.number, default=None)
+    else:
+        raise InvalidInput(
+            f"'{which[:100]}' names no version; write a number (3), an alias (@champion), a stage "
+            f"({', '.join(STAGES)}) or latest."
+        )
+    if version is None:
+        raise NotFound(f"Model {model} has no version {which}.")
     return version
 
 
