@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +54,14 @@ def download(
     model = address.rsplit("/", 1)[0]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that partial files are removed
     try:
-        landing = Landing(folder)
+        with closing(Landing(folder)) as landing:
+            missing = _missing(landing, files, folder, force, jobs)
+            source = Source(client, f"{model}/{found['version']}/content", landing)
+            with _progress(sum(f.size_bytes for f in missing), quiet) as advance:
+                _each(jobs, lambda file: source.fetch(file, advance), missing, source.stop)
+            _check_all(landing, files, folder, jobs)
     except OSError as error:
-        raise Failed(f"{folder}: {error.strerror}.") from None
-    try:
-        missing = _missing(landing, files, folder, force, jobs)
-        source = Source(client, f"{model}/{found['version']}/content", landing)
-        with _progress(sum(f.size_bytes for f in missing), quiet) as advance:
-            _each(jobs, lambda file: source.fetch(file, advance), missing, source.stop)
-        _check_all(landing, files, folder, jobs)
-    finally:
-        landing.close()
+        raise Failed(f"{error.filename or folder}: {error.strerror}.") from None
     fresh = {file.path for file in missing}
     for entry in found["files"]:
         entry["state"] = "downloaded" if entry["path"] in fresh else "present"
@@ -155,8 +152,6 @@ class Source:
                 TAMPERED,
                 "integrity_failure",
             ) from None
-        except OSError as error:
-            raise Failed(f"'{file.path}' could not be written: {error.strerror}.") from None
 
     def _bring(self, file: File, advance: Advance) -> None:
         seen = 0

@@ -5,6 +5,7 @@ so that no path and nobody who changes the folder meanwhile can lead a file out 
 written under a name of its own, and gets its name only when its bytes are right.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -17,7 +18,6 @@ from pathlib import Path
 from modelkeep.domain import names
 from modelkeep.domain.manifests import File
 
-CHUNK_BYTES = 1 << 20
 PARTIAL = ".modelkeep-partial-"
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,26 +52,21 @@ class Landing:
         """Reads what is there, if it has the right size."""
         try:
             with self._parent(file.path, create=False) as (parent, name):
-                descriptor = os.open(name, _LOOK, dir_fd=parent)
+                facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
+                if not stat.S_ISREG(facts.st_mode):  # a link can be replaced by a file
+                    is_link = stat.S_ISLNK(facts.st_mode)
+                    return State.DIFFERENT if is_link else State.IN_THE_WAY
+                if facts.st_size != file.size_bytes:
+                    return State.DIFFERENT
+                with open(os.open(name, _LOOK, dir_fd=parent), "rb") as found:
+                    digest = hashlib.file_digest(found, "sha256").hexdigest()
+                return State.RIGHT if digest == file.sha256 else State.DIFFERENT
         except FileNotFoundError:
             return State.ABSENT
-        except OSError:  # a symbolic link, or a file where a folder should be
-            return self._blocked(file)
-        with open(descriptor, "rb") as found:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return State.IN_THE_WAY
-            is_right = facts.st_size == file.size_bytes and _sha256(found) == file.sha256
-            return State.RIGHT if is_right else State.DIFFERENT
-
-    def _blocked(self, file: File) -> State:
-        """A link in the file's own place can be replaced; nothing on the way there can."""
-        try:
-            with self._parent(file.path, create=False) as (parent, name):
-                mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-        except OSError:
-            return State.IN_THE_WAY
-        return State.DIFFERENT if stat.S_ISLNK(mode) or stat.S_ISREG(mode) else State.IN_THE_WAY
+            raise
 
     def land(self, file: File, chunks: Iterable[bytes]) -> None:
         """Writes a file. Raises WrongBytes, and leaves nothing behind, if they're not its bytes."""
@@ -115,7 +110,3 @@ def _checked(file: File, chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield chunk
     if digest.hexdigest() != file.sha256:
         raise WrongBytes(f"the {seen} bytes that came have the SHA-256 {digest.hexdigest()}")
-
-
-def _sha256(file: object) -> str:
-    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
