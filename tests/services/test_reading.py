@@ -243,7 +243,8 @@ def test_files_come_in_pages_by_path_and_by_folder(core: Core) -> None:
     assert page(after=in_order[-1]) == []
     assert page("code", limit=9) == ["code/a.py", "code/b.py"]
     assert page("code", "code/a.py") == ["code/b.py"]
-    with pytest.raises(NotFound, match="no folder 'nothing'"):
+    assert page("code.txt") == ["code.txt"]
+    with pytest.raises(NotFound, match="no 'nothing'"):
         page("nothing")
     with pytest.raises(NotFound, match=r"unverified.*s3://bucket/model"):
         page(which="2")

@@ -18,11 +18,11 @@ _ENDS = {"integrity_failure": TAMPERED}
 
 
 class Failed(Exception):
-    """Why a command must end; `code` is for scripts that read the error as JSON."""
+    """Why a command must end: a sentence, the exit code, and a word for scripts."""
 
-    def __init__(self, message: str, exit_code: int = REFUSED, code: str = "refused") -> None:
+    def __init__(self, message: str, code: int = REFUSED, kind: str = "refused") -> None:
         super().__init__(message)
-        self.message, self.exit_code, self.code = message, exit_code, code
+        self.message, self.code, self.kind = message, code, kind
 
 
 class Client:
@@ -102,8 +102,8 @@ class Client:
     def _refusal(self, answer: Any) -> Failed:
         body = _body(answer)
         message = body.get("message") or f"{self._url} answered {answer.status_code}."
-        code = body.get("error", f"http_{answer.status_code}")
-        return Failed(message, _ENDS.get(code, REFUSED), code)
+        kind = body.get("error", f"http_{answer.status_code}")
+        return Failed(message, _ENDS.get(kind, REFUSED), kind)
 
 
 def _body(answer: Any) -> dict[str, Any]:
@@ -114,19 +114,19 @@ def _body(answer: Any) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def fail(message: str, exit_code: int = REFUSED, code: str = "refused") -> NoReturn:
+def fail(message: str, code: int = REFUSED, kind: str = "refused") -> NoReturn:
     """Says what went wrong on standard error, and exits."""
-    say_error(message, code)
-    raise SystemExit(exit_code)
+    say_error(message, kind)
+    raise SystemExit(code)
 
 
 def end(failed: Failed) -> NoReturn:
-    fail(failed.message, failed.exit_code, failed.code)
+    fail(failed.message, failed.code, failed.kind)
 
 
-def say_error(message: str, code: str) -> None:
+def say_error(message: str, kind: str) -> None:
     """On standard error: a sentence or, with `--json`, `{"error": {"code", "message"}}`."""
-    error = json.dumps({"error": {"code": code, "message": message}})
+    error = json.dumps({"error": {"code": kind, "message": message}})
     print(error if wants_json() else plain(message), file=sys.stderr)
 
 

@@ -12,8 +12,7 @@ from modelkeep.cli.tables import Best, Column, brief, moment
 
 RUN_CHARS = 8
 VALUE_CHARS = 24
-
-_Facts = list[tuple[Column, list[str]]]
+NAME_CELLS = 12  # of a metric, at least, however narrow the terminal
 
 
 def show(found: dict[str, Any]) -> None:
@@ -44,8 +43,7 @@ def _facts(found: dict[str, Any]) -> Iterator[tuple[Column, list[str]]]:
     for kind in ("params", "tags"):
         for row in found[kind]:
             if row["differs"]:
-                values = ["-" if v is None else brief(v, VALUE_CHARS) for v in row["values"]]
-                yield Column(tables.plain(row["name"])), values
+                yield Column(tables.plain(row["name"])), [_text(value) for value in row["values"]]
     yield Column("Run ID"), [(v["run"] or "-")[:RUN_CHARS] for v in versions]
 
 
@@ -57,6 +55,10 @@ def _values(metric: dict[str, Any], versions: list[dict[str, Any]]) -> list[str]
         is_best = version["version"] in metric["best"]
         cells.append(Best(f"{text}*") if is_best else text + " " * bool(metric["best"]))
     return cells
+
+
+def _text(value: str | None) -> str:
+    return "-" if value is None else tables.plain(brief(value, VALUE_CHARS))
 
 
 def number(value: float | str | None) -> str:
@@ -77,7 +79,7 @@ def _show_turned(columns: Sequence[Column], rows: list[list[str]]) -> None:
     rest = rows
     while rest:
         count = _fitting(names, rest)
-        heads = [Column(columns[0].head, least=12)]
+        heads = [Column(columns[0].head, least=NAME_CELLS)]
         heads += [Column(row[0], right=True) for row in rest[:count]]
         tables.show(heads, list(zip(names, *(row[1:] for row in rest[:count]), strict=True)))
         rest = rest[count:]

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def _missing(
         raise Failed(
             f"{folder} has other files under the names of {_named(different)}. Nothing was "
             "written; --force overwrites them.",
-            code="already_exists",
+            kind="already_exists",
         )
     return [f for f, s in zip(files, states, strict=True) if s is not State.RIGHT]
 
@@ -174,14 +174,11 @@ class Source:
 
     def _cut_off(self, file: File, error: Exception) -> Failed:
         """A server cuts off a large file whose bytes it finds damaged at the very end."""
-        try:
-            is_whole = self._client.can_read(self._content, path=file.path)
-        except httpx.TransportError:
-            return self._client.unreachable(error)
-        if is_whole:
-            return self._client.unreachable(error)
-        message = f"'{file.path}' is damaged on the server, which does not hand it out."
-        return Failed(message, TAMPERED, "integrity_failure")
+        with suppress(httpx.TransportError):
+            if not self._client.can_read(self._content, path=file.path):
+                message = f"'{file.path}' is damaged on the server, which does not hand it out."
+                return Failed(message, TAMPERED, "integrity_failure")
+        return self._client.unreachable(error)
 
 
 def _each(jobs: int, act: Callable[[File], Any], files: Sequence[File],

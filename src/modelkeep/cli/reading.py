@@ -173,7 +173,7 @@ def lineage(version: Which, url: Url = DEFAULT_URL, user: User = "", as_json: Js
 @artifacts_app.command("list")
 def artifacts_list(
     version: Which,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Only this folder.")] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Only this folder or file.")] = "",
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,

@@ -63,7 +63,8 @@ def find_named(work: Work, name: str, which: str, path: str) -> File:
 def files_of(
     work: Work, name: str, which: str, folder: str, after: str, limit: int
 ) -> tuple[Version, list[File]]:
-    """A version and a page of its files under a folder ("" is the top), those after a path.
+    """A version and a page of its files under a folder ("" is the top), those after a path;
+    or the one file of that path.
 
     Raises NotFound, also for a version whose bytes are not held here.
     """
@@ -77,9 +78,12 @@ def files_of(
             f"digests to check them by. Its source is {version.source}"
         )
     files = work.artifacts.frozen_page(version.id, folder, after, limit)
-    if not files and folder and not after:
-        raise NotFound(f"There is no folder '{folder}' in {name}/{version.number}.")
-    return version, files
+    if files or after or not folder:
+        return version, files
+    file = work.artifacts.frozen_file(version.id, folder)
+    if file is None:
+        raise NotFound(f"There is no '{folder}' in {name}/{version.number}.")
+    return version, [file]
 
 
 def listing(work: Work, folder: str) -> list[Entry]:
