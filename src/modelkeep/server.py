@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import uvicorn
@@ -17,8 +17,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
 from modelkeep.domain.errors import Unavailable
+from modelkeep.domain.search import Comparison
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
 from modelkeep.protocols.mlflow import errors as mlflow_errors
+from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import routes as native_routes
 from modelkeep.services.app import App
@@ -37,7 +39,7 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     framework = Litestar(
         [
             health,
-            native_routes.router(app, now_ms),
+            native_routes.router(app, now_ms, _models_where),
         ],
         openapi_config=OpenAPIConfig(
             title="modelkeep",
@@ -58,6 +60,11 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
         await (handle or rest)(scope, receive, send)
 
     return FrontDoor(by_path, default_hosts() | set(settings.allowed_hosts))
+
+
+def _models_where(text: str) -> Sequence[Comparison]:
+    """One search language for every dialect, although none of them knows another."""
+    return filters.parse_filter(text, grammars.MODELS)
 
 
 def _unknown(request: object, error: HTTPException) -> Response[bytes]:  # noqa: ARG001 - the framework's signature

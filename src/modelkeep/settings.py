@@ -2,9 +2,11 @@
 
 A setting comes from, in this order: the command line, the environment (`MODELKEEP_` and the name
 in capitals), a TOML file (`--config FILE` or `MODELKEEP_CONFIG`), the default. A name that is
-not known, in a file, is refused: a misspelt setting must not pass for a default.
+not known, in a file, is refused: a misspelt setting must not pass for a default. In the
+environment, which is not ours alone, it is warned of.
 """
 
+import difflib
 import ipaddress
 import os
 import socket
@@ -16,6 +18,8 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
 
+PREFIX = "MODELKEEP_"
+COMMAND_NAMES = ("URL", "USER")  # what the commands that ask a server read
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
@@ -54,9 +58,9 @@ def read(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     """The settings from all sources. `arguments` holds what was given on the command line."""
     given = {name: value for name, value in arguments.items() if value is not None}
     from_environment = {
-        f.name: environment[f"MODELKEEP_{f.name.upper()}"]
+        f.name: environment[PREFIX + f.name.upper()]
         for f in fields(DEFAULTS)
-        if f"MODELKEEP_{f.name.upper()}" in environment
+        if PREFIX + f.name.upper() in environment
     }
     config = given.get("config") or from_environment.get("config")
     settings = DEFAULTS
@@ -64,6 +68,21 @@ def read(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.envir
         settings = settings.with_values(_read_file(Path(config)), str(config))
     settings = settings.with_values(from_environment, "environment")
     return check(settings.with_values(given, "command line"))
+
+
+def unknown_names(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence for each variable that looks like a setting of ours and is none."""
+    known = [
+        PREFIX + name for name in (*(f.name.upper() for f in fields(DEFAULTS)), *COMMAND_NAMES)
+    ]
+    unknown = sorted(n for n in environment if n.startswith(PREFIX) and n not in known)
+    return [f"The environment's {name} is no setting, and is ignored.{_nearest(name, known)}"
+            for name in unknown]  # fmt: skip
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def check(settings: Settings) -> Settings:

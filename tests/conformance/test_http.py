@@ -450,7 +450,7 @@ def test_no_malformed_native_call_brings_the_server_down(
     headers = {"Content-Type": "application/json"}
     names = ("model", "version", "stage", "reason", "epoch", "comment", "source")
     for method, path in native_calls(http_):
-        if method == "GET":
+        if method in ("GET", "HEAD"):
             continue
         for content in BODIES:
             answer = http_.request(method, path, content=content, headers=headers)

@@ -1,12 +1,15 @@
 """The commands. Each asks the server at MODELKEEP_URL, says what came back, and exits with it."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from modelkeep.cli import reading
 from modelkeep.cli.client import Client, fail, plain
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -20,14 +23,13 @@ from modelkeep.cli.telling import (
 app = typer.Typer(
     name="modelkeep",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="A model registry that keeps its word.\n\n"
     "Start a server with `modelkeep serve`, point MLFLOW_TRACKING_URI at it, and govern what "
     "reaches production with the other commands. They speak to the server at MODELKEEP_URL.\n\n"
-    "Exit codes: 0 done, 1 refused or in error, 2 waiting for an approval, 3 no answer from the "
-    "server, 64 wrong usage.",
+    "Exit codes: 0 done, 1 refused or in error, 2 waiting for an approval or tampered with, 3 no "
+    "answer from the server, 64 wrong usage.",
 )
 policy_app = typer.Typer(
     no_args_is_help=True,
@@ -39,21 +41,16 @@ audit_app = typer.Typer(
     rich_markup_mode=None,
     help="Read and verify the journal.",
 )
+app.add_typer(reading.models_app, name="models")
+app.add_typer(reading.versions_app, name="versions")
+app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 
-Url = Annotated[
-    str, typer.Option("--url", envvar="MODELKEEP_URL", help="The server.", show_default=True)
-]
-User = Annotated[
-    str, typer.Option("--user", envvar="MODELKEEP_USER", help="Who you are (a claim, for now).")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
-DEFAULT_URL = "http://127.0.0.1:5000"
 
 
 @app.command()
@@ -98,6 +95,8 @@ def serve(
     from modelkeep.server import serve as run
 
     try:
+        for warning in settings.unknown_names():
+            print(plain(warning), file=sys.stderr)
         read = settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
         telemetry.configure_logging(read.log_level)
         run(read)
@@ -303,8 +302,6 @@ def audit_export(
     user: User = "",
 ) -> None:
     """Write the journal, and what the tables say, to a file that anyone can verify elsewhere."""
-    import sys
-
     try:
         target = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8")
         with target:
@@ -370,6 +367,11 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
     except (ModelkeepError, OSError) as error:
         fail(str(error))
 
+
+# -- reading: see `cli.reading` --------------------------------------------------------------------
+
+app.command()(reading.compare)
+app.command()(reading.lineage)
 
 # -- within ------------------------------------------------------------------------------------
 

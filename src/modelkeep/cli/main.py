@@ -1,10 +1,13 @@
 """The command's entry point.
 
 Exit codes: 0 done; 1 refused, or an error that the server explained; 2 waiting for an approval
-(`audit verify`: tampered with); 3 the server could not be reached; 64 wrong usage.
+(or tampered with: `audit verify`, `artifacts download`); 3 the server could not be reached; 64
+wrong usage.
 """
 
+import io
 import sys
+from typing import Any
 
 from modelkeep import __version__
 
@@ -18,9 +21,22 @@ def main() -> None:
         return
     import typer
 
+    from modelkeep.cli.client import wants_json
     from modelkeep.cli.commands import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may have letters that it cannot show
+            stream.reconfigure(errors="backslashreplace")
     # 2 means "waits for an approval" here; a wrong command line has sysexits' own code. Every
     # usage error is a sibling of BadParameter, whose parent holds the code.
-    typer.BadParameter.__mro__[1].exit_code = USAGE
+    usage_error: Any = typer.BadParameter.__mro__[1]
+    usage_error.exit_code = USAGE
+    if wants_json():
+        usage_error.show = _show_as_json
     app(prog_name="modelkeep")
+
+
+def _show_as_json(error: Any, file: object = None) -> None:  # noqa: ARG001 - typer's signature
+    from modelkeep.cli.client import say_error
+
+    say_error(error.format_message(), "wrong_usage")

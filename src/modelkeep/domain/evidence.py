@@ -85,7 +85,7 @@ class Evidence:
             "v": FORMAT_VERSION,
             "tags": dict(self.tags),
             "params": dict(self.params),
-            "metrics": {name: _written(value) for name, value in self.metrics.items()},
+            "metrics": {name: written(value) for name, value in self.metrics.items()},
             "run_tags": dict(self.run_tags),
             "datasets": [
                 {"name": d.name, "digest": d.digest, "source": d.source} for d in self.datasets
@@ -141,7 +141,8 @@ def _without_instructions(tags: Mapping[str, str]) -> Mapping[str, str]:
     )
 
 
-def _written(value: float) -> float | str:
+def written(value: float) -> float | str:
+    """A metric for JSON, which has no NaN and no infinities: those are texts."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

@@ -65,6 +65,10 @@ class Governance(Protocol):
         """Newest first."""
         ...
 
+    def requests_for(self, version_id: int, limit: int) -> list[tuple[Request, Closed]]:
+        """Newest first."""
+        ...
+
     def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
         """Every pending request (of these versions), oldest first."""
         ...

@@ -11,7 +11,7 @@ from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
-from modelkeep.services.catalog import locate
+from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER
 
 
@@ -53,6 +53,37 @@ def find_in_version(work: Work, name: str, number: int, path: str) -> File:
     if file is None:
         raise NotFound(f"No such artifact: '{path}'")
     return file
+
+
+def find_named(work: Work, name: str, which: str, path: str) -> File:
+    """As `find_in_version`, of the version that a person means (see `catalog.resolve`)."""
+    return find_in_version(work, name, resolve(work, name, which).number, path)
+
+
+def files_of(
+    work: Work, name: str, which: str, folder: str, after: str, limit: int
+) -> tuple[Version, list[File]]:
+    """A version and a page of its files under a folder ("" is the top), those after a path;
+    or the one file of that path.
+
+    Raises NotFound, also for a version whose bytes are not held here.
+    """
+    if folder:
+        names.check_path(folder)
+    names.check_text(after, "cursor", names.PATH_LIMIT)
+    version = resolve(work, name, which)
+    if version.manifest is None:
+        raise NotFound(
+            f"{name}/{version.number} is unverified: its bytes are not held here, so there are no "
+            f"digests to check them by. Its source is {version.source}"
+        )
+    files = work.artifacts.frozen_page(version.id, folder, after, limit)
+    if files or after or not folder:
+        return version, files
+    file = work.artifacts.frozen_file(version.id, folder)
+    if file is None:
+        raise NotFound(f"There is no '{folder}' in {name}/{version.number}.")
+    return version, [file]
 
 
 def listing(work: Work, folder: str) -> list[Entry]:

@@ -3,9 +3,11 @@
 from typing import Any
 
 from modelkeep.domain import names
-from modelkeep.domain.errors import NotFound
-from modelkeep.domain.models import LATEST, Version
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.models import LATEST, STAGES, Version
 from modelkeep.ports.work import Work
+
+NUMBER_DIGITS = 18
 
 
 def model_id_of(work: Work, name: str) -> int:
@@ -50,6 +52,32 @@ def by_alias(work: Work, model: str, alias: str) -> Version | None:
     if version is None:
         names.check_alias_shape(alias)
         model_id_of(work, model)
+    return version
+
+
+def resolve(work: Work, model: str, which: str) -> Version:
+    """The living version that a person means: `3`, `@champion`, `Production` or `latest`.
+
+    Of a stage that holds several it is the newest. Raises NotFound; InvalidInput for a text that
+    can name no version.
+    """
+    if which.isascii() and which.isdecimal() and len(which) <= NUMBER_DIGITS:
+        return locate(work, model, int(which))
+    if which.lower() == LATEST:
+        return latest(work, model)
+    version = None
+    if which.startswith("@"):
+        version = by_alias(work, model, which[1:])
+    elif which.title() in STAGES:
+        newest = latest_per_stage(work, model)
+        version = next((one for one in newest if one.stage == which.title()), None)
+    else:
+        raise InvalidInput(
+            f"'{which[:100]}' names no version; write a number (3), an alias (@champion), a stage "
+            f"({', '.join(STAGES)}) or latest."
+        )
+    if version is None:
+        raise NotFound(f"Model {model} has no version {which}.")
     return version
 
 

@@ -17,6 +17,7 @@ CVE-2023-1177 and its kin). A prompt has no source, only a placeholder: its tag 
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, RESERVED, check_source
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import LATEST, Version, is_prompt, stage_named
+from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import LoggedModel
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import by_alias, latest, latest_per_stage, locate
@@ -97,6 +99,33 @@ def address(work: Work, version: Version) -> str:
             return version.source
         version = locate(work, copied[1], int(copied[2]))
     raise NotFound(f"'{version.source}' is a copy of a copy, over {COPIES_LIMIT} times.")
+
+
+def copied(work: Work, version: Version) -> Version | None:
+    """The version that this one was made a copy of, if it was and that one is still there."""
+    source = _COPY.fullmatch(version.source)
+    if source is not None:
+        # The name says which model it meant then; another may bear it by now.
+        named = work.models.named_at(source[1], version.created_ms)
+        return work.versions.get(named[0], int(source[2])) if named else None
+    path = path_of(version.source) or ""
+    if not path.startswith(VERSION_FOLDER + "/"):
+        return None
+    with suppress(NotFound):
+        return _version_at(work, version.source, path)
+
+
+def copies(work: Work, version: Version, limit: int) -> list[Version]:
+    """The living versions that are copies of this one, oldest first; it looks at `limit`."""
+    names_of_it = (f"models:/{n}/{version.number}" for n in work.models.names(version.model_id))
+    labels = (*names_of_it, f"{PROXIED}{VERSION_FOLDER}/{version.id}")
+    found = work.versions.search(
+        [Comparison("attribute", "source_path", "IN", labels)],
+        [Order("attribute", "creation_timestamp", True)],
+        limit,
+        None,
+    )
+    return [one for one in found.items if (of := copied(work, one)) and of.id == version.id]
 
 
 def path_of(uri: str) -> str | None:

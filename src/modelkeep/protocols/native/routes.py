@@ -21,7 +21,7 @@ from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
 from modelkeep.domain.events import instant
 from modelkeep.protocols.http import Scope, caller_of
-from modelkeep.protocols.native import errors, policy_file, schemas
+from modelkeep.protocols.native import errors, policy_file, reading, schemas
 from modelkeep.protocols.native.schemas import (
     Ballot,
     MomentView,
@@ -43,8 +43,8 @@ _log = logging.getLogger(__name__)
 _Http = Request[Any, Any, Any]
 
 
-def router(app: App, now_ms: Any) -> Router:
-    """The routes over an application. `now_ms` is the clock's."""
+def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
+    """The routes over an application. `now_ms` is the clock's; see `reading` for the filter."""
 
     @post("/promotions", status_code=200)
     async def promote(request: _Http, data: Promote) -> Response[ResultView]:
@@ -172,6 +172,7 @@ def router(app: App, now_ms: Any) -> Router:
         route_handlers=[
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
             entries, export, apply_policy, show_policy,
+            *reading.handlers(app, now_ms, parse_filter),
         ],
         exception_handlers={
             ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,

@@ -104,20 +104,26 @@ class SqlArtifacts:
         rows = self._frozen(version_id, *_range(folder))
         return _children(folder, ((path, size) for path, _, size in rows))
 
+    def frozen_page(self, version_id: int, folder: str, after: str, limit: int) -> list[File]:
+        low, high = _range(folder)
+        return [File(*row) for row in self._frozen(version_id, max(low, after), high, limit)]
+
     def frozen(self, version_id: int) -> Manifest | None:
         files = [File(*row) for row in self._frozen(version_id, *_range(""))]
         return Manifest.of(files) if files else None
 
-    def _frozen(self, version_id: int, low: str, high: str) -> list[Row]:
+    def _frozen(self, version_id: int, low: str, high: str, limit: int = 2**31) -> list[Row]:
         return self._db.all(
             "SELECT f.path, f.sha256, f.size_bytes FROM versions v"
             " JOIN manifest_files f"
             " ON f.project_id = v.project_id AND f.manifest_id = v.manifest_id"
-            " WHERE v.project_id = ? AND v.id = ? AND f.path > ? AND f.path < ? ORDER BY f.path",
+            " WHERE v.project_id = ? AND v.id = ? AND f.path > ? AND f.path < ? ORDER BY f.path"
+            " LIMIT ?",
             self._project_id,
             version_id,
             low,
             high,
+            limit,
         )
 
 

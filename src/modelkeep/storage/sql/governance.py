@@ -167,6 +167,15 @@ class SqlGovernance:
         )
         return [_request(row) for row in rows]
 
+    def requests_for(self, version_id: int, limit: int) -> list[tuple[Request, Closed]]:
+        rows = self._db.all(
+            f"{_REQUEST} WHERE r.project_id = ? AND r.version_id = ? ORDER BY r.id DESC LIMIT ?",
+            self._project_id,
+            version_id,
+            limit,
+        )
+        return [_request(row) for row in rows]
+
     def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
         only, params = "", ()
         if version_ids is not None:

@@ -155,6 +155,14 @@ class SqlModels:
         )
         return row[0], then[0] if then else name
 
+    def names(self, model_id: int) -> list[str]:
+        rows = self._db.all(
+            "SELECT DISTINCT name FROM model_names WHERE project_id = ? AND model_id = ?",
+            self._project_id,
+            model_id,
+        )
+        return [row[0] for row in rows]
+
     def all(self) -> list[Model]:
         rows = self._db.all(
             f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL ORDER BY m.name",
@@ -297,6 +305,16 @@ class SqlVersions:
             model_id,
         )
         return [row[0] for row in rows]
+
+    def count(self, model_id: int) -> int:
+        row = self._db.one(
+            "SELECT COUNT(*) FROM versions WHERE project_id = ? AND model_id = ?"
+            " AND deleted_ms IS NULL",
+            self._project_id,
+            model_id,
+        )
+        assert row is not None
+        return row[0]
 
     def search(
         self,

@@ -109,6 +109,16 @@ class SqlSlots:
         )
         return [_stay(row) for row in rows]
 
+    def of_version(self, version_id: int, limit: int) -> list[Occupancy]:
+        rows = self._db.all(
+            f"{_STAY} WHERE s.project_id = ? AND o.version_id = ?"
+            " ORDER BY o.until_ms IS NULL DESC, o.id DESC LIMIT ?",
+            self._project_id,
+            version_id,
+            limit,
+        )
+        return [_stay(row) for row in rows]
+
     def _row(self, model_id: int, slot: SlotKey) -> Row | None:
         return self._db.one(
             "SELECT id, epoch, version_id FROM slots"

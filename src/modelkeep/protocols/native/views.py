@@ -1,0 +1,321 @@
+"""What the reading half of the native API gives. Times are RFC 3339 in UTC; digests
+`sha256:<hex>`; a metric is a number, or "NaN", "Infinity" or "-Infinity", which JSON lacks.
+
+A page has at most `limit` items; `next` is the `cursor` of the page after it, null at the end.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from modelkeep.domain import comparison
+from modelkeep.domain.events import instant
+from modelkeep.domain.evidence import written
+from modelkeep.domain.manifests import File
+from modelkeep.domain.models import PRODUCTION, Version
+from modelkeep.domain.tracking import CONTEXT_TAG, Dataset, Experiment, LoggedModel, Run
+from modelkeep.protocols.native.schemas import (
+    RequestView,
+    StayView,
+    view_request,
+    view_stay,
+    view_vote,
+)
+from modelkeep.services.comparison import Compared
+from modelkeep.services.evidence import COMMIT_TAG
+from modelkeep.services.lineage import Lineage
+from modelkeep.services.listings import Listed
+
+Metric = float | str
+T = TypeVar("T")
+
+
+class ModelEntry(msgspec.Struct, kw_only=True):
+    """`production` is the newest version in Production; `versions` how many there are."""
+
+    name: str
+    newest: int | None
+    production: int | None
+    aliases: dict[str, int]
+    versions: int
+    created: str
+    updated: str
+    description: str
+    tags: dict[str, str]
+
+
+class ModelPage(msgspec.Struct, kw_only=True):
+    models: list[ModelEntry]
+    next: str | None
+
+
+class VersionEntry(msgspec.Struct, kw_only=True):
+    """`status` is verified when the bytes are held here under `manifest`, else unverified."""
+
+    model: str
+    version: int
+    stage: str
+    status: str
+    aliases: tuple[str, ...]
+    created: str
+    updated: str
+    author: str
+    run: str | None
+    logged_model: str | None
+    source: str
+    manifest: str | None
+    description: str
+    tags: dict[str, str]
+
+
+class VersionPage(msgspec.Struct, kw_only=True):
+    model: str
+    versions: list[VersionEntry]
+    next: str | None
+
+
+class MetricRow(msgspec.Struct, kw_only=True):
+    """`values` in the order of the versions, null where not measured; `best` are their numbers."""
+
+    name: str
+    lower_is_better: bool
+    values: list[Metric | None]
+    best: list[int]
+
+
+class TextRow(msgspec.Struct, kw_only=True):
+    """`values` in the order of the versions, null where there is none."""
+
+    name: str
+    values: list[str | None]
+    differs: bool
+
+
+class ComparisonView(msgspec.Struct, kw_only=True):
+    model: str
+    versions: list[VersionEntry]
+    metrics: list[MetricRow]
+    params: list[TextRow]
+    tags: list[TextRow]
+
+
+class FileView(msgspec.Struct, kw_only=True):
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+class FilePage(msgspec.Struct, kw_only=True):
+    model: str
+    version: int
+    manifest: str
+    files: list[FileView]
+    next: str | None
+
+
+class DatasetView(msgspec.Struct, kw_only=True):
+    name: str
+    digest: str
+    context: str
+    source_type: str
+    source: str
+
+
+class RunView(msgspec.Struct, kw_only=True):
+    """`user` is what the client said, `author` who called; `lifecycle` is active or deleted.
+
+    A time is null where the client gave one that no calendar has.
+    """
+
+    id: str
+    name: str
+    experiment: str | None
+    experiment_id: str
+    status: str
+    lifecycle: str
+    user: str
+    author: str
+    started: str | None
+    ended: str | None
+    git_commit: str | None
+    params: dict[str, str]
+    metrics: dict[str, Metric]
+    tags: dict[str, str]
+    datasets: list[DatasetView]
+
+
+class LoggedModelView(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    type: str | None
+    status: str
+    deleted: bool
+    created: str
+
+
+class RunName(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+
+
+class ApprovalView(msgspec.Struct, kw_only=True):
+    request: RequestView
+    votes: list[dict[str, str]]
+
+
+class LineageView(msgspec.Struct, kw_only=True):
+    """Where a version came from and went. `served` are its stays, the open ones first."""
+
+    version: VersionEntry
+    files: int | None
+    size_bytes: int | None
+    logged_model: LoggedModelView | None
+    run: RunView | None
+    parent_run: RunName | None
+    copy_of: VersionEntry | None
+    copies: list[VersionEntry]
+    served: list[StayView]
+    approvals: list[ApprovalView]
+
+
+def page(
+    items: Sequence[T], limit: int, key: Callable[[T], object]
+) -> tuple[Sequence[T], str | None]:
+    """The items of a page and the cursor of the next, from one item more than a page holds."""
+    return items[:limit], str(key(items[limit - 1])) if len(items) > limit else None
+
+
+def view_model(listed: Listed) -> ModelEntry:
+    model, numbers = listed.model, [version.number for version in listed.newest]
+    in_production = [v.number for v in listed.newest if v.stage == PRODUCTION]
+    return ModelEntry(
+        name=model.name,
+        newest=max(numbers, default=None),
+        production=max(in_production, default=None),
+        aliases=model.aliases,
+        versions=listed.versions,
+        created=instant(model.created_ms),
+        updated=instant(model.updated_ms),
+        description=model.description,
+        tags=model.tags,
+    )
+
+
+def view_entry(version: Version) -> VersionEntry:
+    return VersionEntry(
+        model=version.model_name,
+        version=version.number,
+        stage=version.stage,
+        status="verified" if version.manifest else "unverified",
+        aliases=version.aliases,
+        created=instant(version.created_ms),
+        updated=instant(version.updated_ms),
+        author=version.author,
+        run=version.run_id,
+        logged_model=version.logged_model_id,
+        source=version.source,
+        manifest=version.manifest,
+        description=version.description,
+        tags=version.tags,
+    )
+
+
+def view_file(file: File) -> FileView:
+    return FileView(path=file.path, sha256=file.sha256, size_bytes=file.size_bytes)
+
+
+def view_comparison(model: str, compared: Compared) -> ComparisonView:
+    numbers = [version.number for version in compared.versions]
+    return ComparisonView(
+        model=model,
+        versions=[view_entry(version) for version in compared.versions],
+        metrics=[
+            MetricRow(
+                name=race.metric,
+                lower_is_better=race.lower_is_better,
+                values=[None if value is None else written(value) for value in race.values],
+                best=[numbers[index] for index in race.best],
+            )
+            for race in compared.metrics
+        ],
+        params=_rows([known.params for known in compared.evidence]),
+        tags=_rows([known.tags for known in compared.evidence]),
+    )
+
+
+def _rows(mappings: Sequence[Mapping[str, str]]) -> list[TextRow]:
+    return [
+        TextRow(name=key, values=values, differs=len(set(values)) > 1)
+        for key, values in comparison.together(mappings).items()
+    ]
+
+
+def view_lineage(found: Lineage, now_ms: int) -> LineageView:
+    logged, manifest, parent = found.logged_model, found.manifest, found.parent
+    return LineageView(
+        version=view_entry(found.version),
+        files=len(manifest.files) if manifest else None,
+        size_bytes=manifest.size_bytes if manifest else None,
+        logged_model=_view_logged_model(logged) if logged else None,
+        run=_view_run(found.run, found.experiment) if found.run else None,
+        parent_run=RunName(id=parent.run_id, name=parent.name) if parent else None,
+        copy_of=view_entry(found.copy_of) if found.copy_of else None,
+        copies=[view_entry(version) for version in found.copies],
+        served=[view_stay(stay) for stay in found.stays],
+        approvals=[
+            ApprovalView(
+                request=view_request(found.version.model_name, request, closed, now_ms),
+                votes=[view_vote(vote) for vote in votes],
+            )
+            for request, closed, votes in found.requests
+        ],
+    )
+
+
+def _view_logged_model(logged: LoggedModel) -> LoggedModelView:
+    return LoggedModelView(
+        id=logged.model_id,
+        name=logged.name,
+        type=logged.model_type,
+        status=logged.status,
+        deleted=logged.deleted,
+        created=instant(logged.created_ms),
+    )
+
+
+def _view_run(run: Run, experiment: Experiment | None) -> RunView:
+    return RunView(
+        id=run.run_id,
+        name=run.name,
+        experiment=experiment.name if experiment else None,
+        experiment_id=str(run.experiment_id),
+        status=run.status,
+        lifecycle=run.lifecycle_stage,
+        user=run.user_id,
+        author=run.author,
+        started=_moment(run.start_ms),
+        ended=_moment(run.end_ms),
+        git_commit=run.tags.get(COMMIT_TAG),
+        params=run.params,
+        metrics={name: written(value) for name, value in run.metrics.items()},
+        tags=run.tags,
+        datasets=[_view_dataset(dataset) for dataset in run.datasets],
+    )
+
+
+def _moment(ms: int | None) -> str | None:
+    try:
+        return None if ms is None else instant(ms)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _view_dataset(dataset: Dataset) -> DatasetView:
+    return DatasetView(
+        name=dataset.name,
+        digest=dataset.digest,
+        context=dataset.tags.get(CONTEXT_TAG, ""),
+        source_type=dataset.source_type,
+        source=dataset.source,
+    )

@@ -1,0 +1,43 @@
+"""Pages of models and of one model's versions, each found from where the page before ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelkeep.domain import names
+from modelkeep.domain.models import PROMPT_TAG, Model, Version
+from modelkeep.domain.search import Comparison, Order
+from modelkeep.ports.work import Work
+from modelkeep.services import registry
+from modelkeep.services.catalog import model_id_of
+
+_NO_PROMPTS = Comparison("tag", PROMPT_TAG, "IS NOT", "true")
+_BY_NAME = (Order("attribute", "name", True),)
+_NEWEST_FIRST = (Order("attribute", "version_number", False),)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model with its newest version in each stage, and how many versions it has."""
+
+    model: Model
+    newest: list[Version]
+    versions: int
+
+
+def models(work: Work, where: Sequence[Comparison], after: str, limit: int) -> list[Listed]:
+    """Models by name, those after a name; prompts only if the condition speaks of them."""
+    names.check_text(after, "cursor", names.MODEL_NAME_LIMIT)
+    tests = [*where, Comparison("attribute", "name", ">", after)]
+    if not any(c.field == "tag" and c.key == PROMPT_TAG for c in where):
+        tests.append(_NO_PROMPTS)
+    found = registry.search_models(work, tests, _BY_NAME, limit, None)
+    return [Listed(model, newest, work.versions.count(model.id)) for model, newest in found.items]
+
+
+def versions(work: Work, model: str, before: int | None, limit: int) -> list[Version]:
+    """Versions of a model, newest first, those below a number. Raises NotFound."""
+    model_id_of(work, model)
+    tests = [Comparison("attribute", "name", "=", model)]
+    if before is not None:
+        tests.append(Comparison("attribute", "version_number", "<", before))
+    return registry.search_versions(work, tests, _NEWEST_FIRST, limit, None).items
