@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from modelkeep.cli.client import Client, fail, plain
+from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -41,6 +42,7 @@ audit_app = typer.Typer(
 )
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
+app.add_typer(import_app, name="import")
 
 Url = Annotated[
     str, typer.Option("--url", envvar="MODELKEEP_URL", help="The server.", show_default=True)

@@ -6,7 +6,7 @@ Whatever was moved here since it was placed by an import stays where it was move
 from modelkeep.domain import imports
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict
-from modelkeep.domain.imports import End, Outcome
+from modelkeep.domain.imports import End, Outcome, Record
 from modelkeep.domain.models import NO_STAGE, Version, stage_named
 from modelkeep.ports.work import Work
 from modelkeep.services import promotion, steps
@@ -36,8 +36,8 @@ def place(
         return Outcome(key, End.KEPT, f"it is in {version.stage}: {_MOVED_HERE}")
     else:
         result = promotion.request(work, caller, Order(model, number, wanted, reason))
-        end, reason = _ended(result)
-    if end in (End.CHANGED, End.UNCHANGED) and (base or wanted != NO_STAGE):
+        end, reason = _ended(result, base)
+    if end not in _ENDS.values() and (base or wanted != NO_STAGE):
         note(work, caller, "stage", version.id, origin, wanted)
     return Outcome(key, end, reason)
 
@@ -55,16 +55,19 @@ def point(
     held = work.versions.by_id(holder) if holder else None
     base = work.imports.find("alias", f"{model_id}:{alias}")
     wanted, found = str(number or NOWHERE), str(held.number) if held else NOWHERE
+    if number is None and base is None:  # it was made here, and is no import's business
+        return Outcome(key, End.UNCHANGED)
     if found == wanted:
         end, reason = End.UNCHANGED, ""
     elif found != (base.digest if base else NOWHERE):
         return Outcome(key, End.KEPT, f"it points to version {found or 'none'}: {_MOVED_HERE}")
     elif number is None:
-        end, reason = _ended(promotion.delete_alias(work, caller, model, alias))
+        end, reason = _ended(promotion.delete_alias(work, caller, model, alias), base)
     else:
         _imported(work, model, number)
-        end, reason = _ended(promotion.set_alias(work, caller, model, alias, number))
-    if end in (End.CHANGED, End.UNCHANGED):
+        result = promotion.set_alias(work, caller, model, alias, number)
+        end, reason = _ended(result, base)
+    if end not in _ENDS.values():
         note(work, caller, "alias", f"{model_id}:{alias}", origin, wanted)
     return Outcome(key, end, reason)
 
@@ -76,7 +79,7 @@ def _imported(work: Work, model: str, number: int) -> Version:
     return version
 
 
-def _ended(result: steps.Result | None) -> tuple[End, str]:
+def _ended(result: steps.Result | None, base: Record | None) -> tuple[End, str]:
     if result is None or result.is_done:
-        return End.CHANGED, ""
+        return End.CHANGED if base else End.CREATED, ""
     return _ENDS[result.end], result.message
