@@ -6,12 +6,12 @@ from modelkeep.domain.manifests import File
 from modelkeep.ports.work import Work
 
 
-def files_in(work: Work, folder: str, after: str = "") -> list[File]:
+def files_in(work: Work, folder: str, after: str = "", limit: int = FILES_PAGE) -> list[File]:
     """The files under a folder of the artifact store by path, relative to it.
 
-    At most `FILES_PAGE`: those that follow `after`, or the first. Raises InvalidInput.
+    At most `limit`: those that follow `after`, or the first. Raises InvalidInput.
     """
     names.check_path(folder)
     if after:
         names.check_path(after)
-    return work.artifacts.page(folder, after, FILES_PAGE)
+    return work.artifacts.page(folder, after, limit)
