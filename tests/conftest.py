@@ -82,16 +82,27 @@ def _client(name: str, variable: str, environment: str, folder: Path) -> Client:
         pytest.skip(str(missing))
 
 
+_CLIENTS = {
+    "mlflow3": ("MLflow 3", "MODELKEEP_MLFLOW3_PYTHON"),
+    "mlflow2": ("MLflow 2.10", "MODELKEEP_MLFLOW2_PYTHON"),
+}
+
+
+def installed(environment: str, folder: Path) -> Client:
+    """The client of an environment, for fixtures that serve more than one test; skips without."""
+    return _client(*_CLIENTS[environment], environment, folder)
+
+
 @pytest.fixture
 def mlflow3(tmp_path: Path) -> Client:
     """The current MLflow client."""
-    return _client("MLflow 3", "MODELKEEP_MLFLOW3_PYTHON", "mlflow3", tmp_path / "mlflow3")
+    return installed("mlflow3", tmp_path / "mlflow3")
 
 
 @pytest.fixture
 def mlflow2(tmp_path: Path) -> Client:
     """The oldest MLflow client that modelkeep promises to serve."""
-    return _client("MLflow 2.10", "MODELKEEP_MLFLOW2_PYTHON", "mlflow2", tmp_path / "mlflow2")
+    return installed("mlflow2", tmp_path / "mlflow2")
 
 
 @pytest.fixture(params=["mlflow3", "mlflow2"])

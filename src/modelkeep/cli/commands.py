@@ -9,6 +9,7 @@ import typer
 
 from modelkeep.cli import reading
 from modelkeep.cli.client import Client, fail, plain
+from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
 from modelkeep.cli.telling import (
     report_json,
@@ -46,6 +47,7 @@ app.add_typer(reading.versions_app, name="versions")
 app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
+app.add_typer(import_app, name="import")
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")

@@ -175,7 +175,7 @@ class _Step:
 
 def _model(step: _Step) -> None:
     key = (step.obj["model"],)
-    if step.leaf["act"] == "model:created":
+    if step.leaf["act"] in ("model:created", "model:imported"):
         step.put("model", key, deleted=False, description="")
     if "name" in step.after:
         step.put("model", key, name=step.after["name"])
@@ -190,13 +190,13 @@ def _model(step: _Step) -> None:
 
 def _version(step: _Step) -> None:
     key = (step.obj["model"], step.obj["version"])
-    if step.leaf["act"] == "version:created":
+    if step.leaf["act"] in ("version:created", "version:imported"):
         step.put(
             "version",
             key,
             id=step.after["id"],
             source=step.after["source"],
-            author=step.text("actor", ANONYMOUS),
+            author=step.text("author", step.text("actor", ANONYMOUS)),
             run=step.after["run"],
             logged_model=step.after["logged_model"],
             manifest=step.obj["manifest"],
@@ -204,6 +204,8 @@ def _version(step: _Step) -> None:
             description="",
             deleted=False,
         )
+    if step.leaf["act"] == "version:imported":
+        step.put("imported_version", key, importer=step.text("actor", ANONYMOUS))
     if "description" in step.leaf["texts"]:
         step.put("version", key, description=step.text("description"))
     if step.after.get("deleted"):
@@ -249,12 +251,14 @@ def _vote(step: _Step) -> None:
 
 _HANDLERS = {
     "model:created": _model,
+    "model:imported": _model,
     "model:renamed": _model,
     "model:described": _model,
     "model:deleted": _model,
     "model:tag:set": _model,
     "model:tag:deleted": _model,
     "version:created": _version,
+    "version:imported": _version,
     "version:described": _version,
     "version:deleted": _version,
     "version:tag:set": _version,

@@ -48,14 +48,19 @@ def check_artifact_location(location: str) -> str:
     if location.startswith(PROXIED):
         _check_folder(location[len(PROXIED) :])
         return location
-    address = _ADDRESS.fullmatch(location)
-    if address is None or address["scheme"].lower() not in OBJECT_STORES:
+    if not is_object_store(location):
         raise InvalidInput(
             f"Invalid artifact_location: '{location}'. It may be a folder of this server "
             f"('{PROXIED}<path>') or the address of an object store, such as 's3://bucket/path'; "
             "local paths and other hosts are refused."
         )
     return location
+
+
+def is_object_store(location: str) -> bool:
+    """Whether a location is the address of an object store, well-formed or not."""
+    address = _ADDRESS.fullmatch(location)
+    return address is not None and address["scheme"].lower() in OBJECT_STORES
 
 
 def _check_folder(path: str) -> None:

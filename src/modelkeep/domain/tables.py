@@ -29,6 +29,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "model_tag": ("model", "key"),
     "version": ("model", "number"),
     "version_tag": ("model", "number", "key"),
+    "imported_version": ("model", "number"),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
     "policy": ("revision",),
@@ -101,10 +102,12 @@ class _Ids:
         for name in ("deleted", "approved", "archive_existing"):
             if name in row:
                 row[name] = bool(row[name])
-        for name in ("author", "requested_by"):
+        for name in ("author", "requested_by", "importer"):
             if name in row and Actor(row[name]).is_anonymous:
                 row[name] = ANONYMOUS
-        if table == "version_tag":
+        if table == "imported_version":
+            row["version"] = int(row["version"])
+        if table in ("version_tag", "imported_version"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
         elif table == "slot":
             row["holder"] = self._number(row["holder"], row["model"])

@@ -31,6 +31,10 @@ class Artifacts(Protocol):
         """
         ...
 
+    def page(self, folder: str, after: str, limit: int) -> list[File]:
+        """Files under a folder by path, relative to it: those that follow a path, or the first."""
+        ...
+
     def children(self, folder: str) -> list[Entry]:
         """The direct children of a folder ("" is the top), by name."""
         ...

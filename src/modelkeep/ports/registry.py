@@ -63,6 +63,14 @@ class Models(Protocol):
         """The next version number: 1, 2, 3 …, never the same twice. Touches the model."""
         ...
 
+    def reserve(self, model_id: int, number: int) -> None:
+        """Sees to it that this number, and every lower one, is never taken."""
+        ...
+
+    def backdate(self, model_id: int, created_ms: int) -> None:
+        """Says that a model was created at another time than it came here."""
+        ...
+
     def search(
         self,
         where: Sequence[Comparison],
@@ -92,6 +100,10 @@ class Models(Protocol):
 class Versions(Protocol):
     def get(self, model_id: int, number: int) -> Version | None:
         """With its tags and aliases."""
+        ...
+
+    def is_taken(self, model_id: int, number: int) -> bool:
+        """Whether there is or was a version of this number."""
         ...
 
     def by_id(self, version_id: int) -> Version | None:

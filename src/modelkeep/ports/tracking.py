@@ -118,6 +118,10 @@ class Runs(Protocol):
         """By time, step and value."""
         ...
 
+    def points(self, id: int, after: Metric | None, limit: int) -> list[Metric]:
+        """Points of every metric, in one order: those that follow one, or the first."""
+        ...
+
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:
         """A data set (name, digest) that the run has already stays as it is."""
         ...

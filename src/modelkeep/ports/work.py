@@ -10,6 +10,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.governance import Governance
+from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
@@ -36,6 +37,8 @@ class Work(Protocol):
     def runs(self) -> Runs: ...
     @property
     def logged_models(self) -> LoggedModels: ...
+    @property
+    def imports(self) -> Imports: ...
     @property
     def now_ms(self) -> int:
         """The batch's moment: never before any earlier batch's."""

@@ -10,13 +10,16 @@ COMMIT_TAG = "mlflow.source.git.commit"
 def gather(work: Work, version: Version) -> Evidence:
     """The version's tags, and its run's params, latest metrics, tags, data sets and commit.
 
-    A version without a run is judged by the metrics of its logged model, if it has one.
+    A version without a run is judged by the metrics of its logged model, if it has one. Whoever
+    imported a version is one of its authors: its bytes, and what is said of them, came by them.
     """
     run = work.runs.get(version.run_id) if version.run_id else None
     logged = work.logged_models.get(version.logged_model_id) if version.logged_model_id else None
     authors = [version.author]
     authors += [run.author] if run else []
     authors += [logged.author] if logged else []
+    imported = work.imports.find("version", str(version.id))
+    authors += [imported.importer] if imported else []
     metrics = run.metrics if run else logged.metrics if logged else {}
     return Evidence.gather(
         tags=version.tags,

@@ -6,6 +6,7 @@ Moving a version into a stage or under an alias is not here: `promotion` does th
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
@@ -31,11 +32,31 @@ VERSIONS_TAG = "mlflow.modelVersions"  # on logged models: which versions were m
 ID_LIMIT = 500  # of the run or logged model that a label is said to come from
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where an imported thing comes from, and what it was there.
+
+    `origin` is the server's address; `number` the version's there, free here; `source` what it was
+    registered from there; `author` who registered it, "" if nobody knows.
+    """
+
+    origin: str
+    created_ms: int
+    number: int = 0
+    source: str = ""
+    author: str = ""
+
+
 # -- models ------------------------------------------------------------------------------------
 
 
 def create_model(
-    work: Work, caller: Caller, name: str, description: str = "", tags: Mapping[str, str] = {}
+    work: Work,
+    caller: Caller,
+    name: str,
+    description: str = "",
+    tags: Mapping[str, str] = {},
+    imported: Elsewhere | None = None,
 ) -> Model:
     """Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words."""
     names.check_model_name(name)
@@ -48,10 +69,13 @@ def create_model(
     model_id = work.models.add(name, description, work.now_ms)
     for key, value in tags.items():
         work.models.set_tag(model_id, key, value)
+    if imported:
+        work.models.backdate(model_id, imported.created_ms)
     event = Event(
-        "model:created",
+        "model:imported" if imported else "model:created",
         object={"model": model_id, "name": name},
         after={"name": name, "tags": list(tags)},
+        why=_whence(imported),
         texts=_texts(tags) | ({"description": description} if description else {}),
     )
     work.record(caller, event, model_id=model_id)
@@ -194,8 +218,12 @@ class Draft:
     tags: Mapping[str, str] | None = None
 
 
-def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
+def create_version(
+    work: Work, caller: Caller, draft: Draft, imported: Elsewhere | None = None
+) -> Version:
     """Registers a version and freezes the bytes that its source names.
+
+    An imported one keeps its number, its author and the time at which it was created.
 
     Raises NotFound for a missing model, run or logged model; InvalidInput for a source that must
     not be; LimitExceeded for a tree of more than 20,000 files.
@@ -211,24 +239,25 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
         origin = sources.of_prompt(draft.source, draft.run_id)
     else:
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
+    created_ms = imported.created_ms if imported else work.now_ms
     new = NewVersion(
         model_id=model_id,
-        number=work.models.take_number(model_id, work.now_ms),
+        number=_number(work, model_id, imported),
         source=origin.source or draft.source,
         run_id=origin.run_id,
         logged_model_id=origin.logged_model_id,
         run_link=draft.run_link,
         description=draft.description,
         manifest_id=work.artifacts.freeze(origin.manifest) if origin.manifest else None,
-        author=caller.actor.name,
+        author=(imported.author if imported else "") or caller.actor.name,
     )
-    version_id = work.versions.add(new, work.now_ms)
+    version_id = work.versions.add(new, created_ms)
     if tags:
         work.versions.set_tags(version_id, tags)
-    if new.logged_model_id:
+    if new.logged_model_id and imported is None:
         _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
     digest = origin.manifest.digest if origin.manifest else None
-    _record_created(work, caller, draft, new, version_id, digest)
+    _record_created(work, caller, draft, new, version_id, digest, imported)
     return Version(
         id=version_id,
         model_id=model_id,
@@ -242,8 +271,8 @@ def create_version(work: Work, caller: Caller, draft: Draft) -> Version:
         stage="None",
         manifest=digest,
         author=new.author,
-        created_ms=work.now_ms,
-        updated_ms=work.now_ms,
+        created_ms=created_ms,
+        updated_ms=created_ms,
         tags=dict(tags),
     )
 
@@ -267,6 +296,21 @@ def _note_on_logged_model(work: Work, logged_model_id: str, name: str, number: i
         work.logged_models.set_tags(logged_model_id, {VERSIONS_TAG: value})
 
 
+def _number(work: Work, model_id: int, imported: Elsewhere | None) -> int:
+    if imported is None:
+        return work.models.take_number(model_id, work.now_ms)
+    work.models.reserve(model_id, imported.number)
+    return imported.number
+
+
+def _whence(imported: Elsewhere | None) -> dict[str, Any]:
+    """The grounds of an imported thing, for the journal."""
+    if imported is None:
+        return {}
+    original = {"source": imported.source} if imported.source else {}
+    return {"imported": {"from": imported.origin, "created_ms": imported.created_ms, **original}}
+
+
 def _record_created(
     work: Work,
     caller: Caller,
@@ -274,11 +318,14 @@ def _record_created(
     new: NewVersion,
     version_id: int,
     digest: str | None,
+    imported: Elsewhere | None,
 ) -> None:
     tags = draft.tags or {}
-    description = {"description": draft.description} if draft.description else {}
+    texts = _texts(tags) | ({"description": draft.description} if draft.description else {})
+    if imported and imported.author:
+        texts["author"] = imported.author
     event = Event(
-        "version:created",
+        "version:imported" if imported else "version:created",
         object={
             "model": new.model_id,
             "name": draft.model,
@@ -292,7 +339,8 @@ def _record_created(
             "logged_model": new.logged_model_id,
             "tags": list(tags),
         },
-        texts=_texts(tags) | description,
+        why=_whence(imported),
+        texts=texts,
     )
     work.record(caller, event, model_id=new.model_id)
 

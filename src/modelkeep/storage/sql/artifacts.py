@@ -42,6 +42,17 @@ class SqlArtifacts:
         single = None if files else self.get(folder)
         return files if single is None else [_renamed(single, folder.rsplit("/", 1)[-1])]
 
+    def page(self, folder: str, after: str, limit: int) -> list[File]:
+        rows = self._db.all(
+            "SELECT path, sha256, size_bytes FROM artifacts"
+            " WHERE project_id = ? AND path > ? AND path < ? ORDER BY path LIMIT ?",
+            self._project_id,
+            f"{folder}/{after}",
+            _range(folder)[1],
+            limit,
+        )
+        return [File(path[len(folder) + 1 :], sha256, size) for path, sha256, size in rows]
+
     def children(self, folder: str) -> list[Entry]:
         return _children(folder, ((p, size) for p, _, size in self._under(folder, 2**31)))
 

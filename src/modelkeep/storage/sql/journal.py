@@ -167,6 +167,10 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         "SELECT version_id, key, value FROM version_tags WHERE project_id = ?"
         " ORDER BY version_id, key",
     ),
+    "imported_version": (
+        ("version", "importer"),
+        "SELECT key, importer FROM imports WHERE project_id = ? AND kind = 'version' ORDER BY key",
+    ),
     "file": (
         ("manifest", "path", "sha256", "size_bytes"),
         "SELECT m.digest, f.path, f.sha256, f.size_bytes FROM manifest_files f"

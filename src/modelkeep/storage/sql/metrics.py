@@ -56,6 +56,24 @@ def points_of(db: Db, project_id: int, run: int, key: str, limit: int, offset: i
     return [Metric(key, read(value, is_nan), at, step) for value, is_nan, at, step in rows]
 
 
+def points_after(
+    db: Db, project_id: int, run: int, after: Metric | None, limit: int
+) -> list[Metric]:
+    """Points of a run's metrics in the order of the table's key: after one, or the first."""
+    key = "key, step, at_ms, value, is_nan"
+    follows = f" AND ({key}) > (?, ?, ?, ?, ?)" if after else ""
+    last = _row(project_id, run, after)[2:] if after else ()
+    rows = db.all(
+        f"SELECT {key} FROM metrics WHERE project_id = ? AND run = ?{follows}"
+        f" ORDER BY {key} LIMIT ?",
+        project_id,
+        run,
+        *last,
+        limit,
+    )
+    return [Metric(k, read(value, is_nan), at, step) for k, step, at, value, is_nan in rows]
+
+
 def latest_points(db: Db, project_id: int, runs: Sequence[int]) -> dict[int, list[Metric]]:
     """Run -> the latest point of each of its metrics, by key."""
     select = (

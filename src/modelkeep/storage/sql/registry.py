@@ -123,6 +123,17 @@ class SqlModels:
         assert row is not None
         return row[0]
 
+    def reserve(self, model_id: int, number: int) -> None:
+        self._db.run(
+            "UPDATE models SET next_number = ? WHERE id = ? AND next_number <= ?",
+            number + 1,
+            model_id,
+            number,
+        )
+
+    def backdate(self, model_id: int, created_ms: int) -> None:
+        self._db.run("UPDATE models SET created_ms = ? WHERE id = ?", created_ms, model_id)
+
     def search(
         self,
         where: Sequence[Comparison],
@@ -213,6 +224,15 @@ class SqlVersions:
             model_id,
             number,
         )
+
+    def is_taken(self, model_id: int, number: int) -> bool:
+        row = self._db.one(
+            "SELECT 1 FROM versions WHERE project_id = ? AND model_id = ? AND number = ?",
+            self._project_id,
+            model_id,
+            number,
+        )
+        return row is not None
 
     def by_id(self, version_id: int) -> Version | None:
         return self._one("v.id = ?", version_id)

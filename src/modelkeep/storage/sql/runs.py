@@ -16,7 +16,7 @@ from modelkeep.domain.tracking import (
 from modelkeep.ports.tracking import NewRun
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.keyset import behind, check, order_by, page
-from modelkeep.storage.sql.metrics import insert_points, latest_points, points_of
+from modelkeep.storage.sql.metrics import insert_points, latest_points, points_after, points_of
 from modelkeep.storage.sql.pages import pairs_of, rows_of
 from modelkeep.storage.sql.run_search import conditions, order_of
 from modelkeep.storage.sql.search import any_of, conjunction
@@ -138,6 +138,9 @@ class SqlRuns:
 
     def history(self, id: int, key: str, limit: int, offset: int) -> list[Metric]:
         return points_of(self._db, self._project_id, id, key, limit, offset)
+
+    def points(self, id: int, after: Metric | None, limit: int) -> list[Metric]:
+        return points_after(self._db, self._project_id, id, after, limit)
 
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:
         self._db.many(

@@ -6,6 +6,7 @@ from modelkeep.storage.sql.artifacts import SqlArtifacts
 from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
+from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
@@ -31,6 +32,7 @@ class SqlWork:
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
+        self.imports = SqlImports(db, project)
 
     @property
     def now_ms(self) -> int:

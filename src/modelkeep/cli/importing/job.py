@@ -1,0 +1,63 @@
+"""One import: both servers, what is wanted, and the report that is being written."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from modelkeep.cli.importing.keep import Ended, Keep
+from modelkeep.cli.importing.mlflow import Mlflow
+from modelkeep.cli.importing.report import Report
+
+WORKERS = 8  # calls under way at once, to each side
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`here` reads modelkeep as `source` reads its peer; `tick` shows how far it is.
+
+    `verify` reads every file again; `reason` is given for moves into guarded stages.
+    """
+
+    source: Mlflow
+    here: Mlflow
+    keep: Keep
+    report: Report
+    tick: Callable[[], None]
+    pool: ThreadPoolExecutor
+    with_artifacts: bool = True
+    verify: bool = False
+    reason: str = ""
+
+    def each(self, task: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+        """What a task comes to for each item, in order; a few at once, and never more waiting."""
+        waiting: deque[Future[U]] = deque()
+        for item in items:
+            waiting.append(self.pool.submit(task, item))
+            if len(waiting) >= 2 * WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def note(self, kind: str, name: str, ended: Ended) -> bool:
+        """Puts an outcome into the report; whether the thing is here as it was given."""
+        self.report.count(kind, ended.end)
+        if not ended.is_here:
+            self.report.differs(kind, name, ended.reason)
+        return ended.is_here
+
+
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """The items in lists of at most `size`."""
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,115 @@
+"""modelkeep's side: the calls of its import API, and where it puts bytes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from modelkeep.cli.client import API
+from modelkeep.cli.importing.facts import Facts, Point
+from modelkeep.cli.importing.http import Http
+from modelkeep.cli.importing.mlflow import said
+from modelkeep.domain.imports import FILES_PAGE, POINTS_LIMIT, End
+from modelkeep.domain.manifests import File
+
+_PROXY = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a thing that was given."""
+
+    key: str
+    end: End
+    reason: str
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is here as it was given."""
+        return self.end in (End.CREATED, End.CHANGED, End.UNCHANGED)
+
+
+class Keep:
+    """A modelkeep server, written to in the name of what came from `origin`."""
+
+    def __init__(self, http: Http, origin: str) -> None:
+        self.http, self._origin = http, origin
+
+    def experiment(self, given: Facts) -> Ended:
+        return self._one("experiments", experiment=given)
+
+    def runs(self, given: Sequence[Facts]) -> list[Ended]:
+        return self._many("runs", runs=given)
+
+    def logged_models(self, given: Sequence[Facts]) -> list[Ended]:
+        return self._many("logged-models", models=given)
+
+    def model(self, given: Facts) -> Ended:
+        return self._one("models", model=given)
+
+    def version(self, given: Facts) -> Ended:
+        return self._one("versions", version=given)
+
+    def stage(self, model: str, number: int, stage: str, reason: str) -> Ended:
+        return self._one("stages", model=model, version=number, stage=stage, reason=reason)
+
+    def alias(self, model: str, alias: str, number: int | None) -> Ended:
+        return self._one("aliases", model=model, alias=alias, version=number)
+
+    # -- points of metrics -----------------------------------------------------------------
+
+    def points(self, run_id: str, key: str, points: Sequence[tuple[int, int, float]]) -> None:
+        """(step, time in ms, value) each."""
+        for start in range(0, len(points), POINTS_LIMIT):
+            some = [(s, at_ms, said(v)) for s, at_ms, v in points[start : start + POINTS_LIMIT]]
+            body = {"metrics": [{"run_id": run_id, "key": key, "points": some}]}
+            self.http.post(f"{API}/import/points", body)
+
+    def digests(self, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Run -> metric -> digest of its points (`domain.imports.Points`)."""
+        return self.http.post(f"{API}/import/points/digests", {"run_ids": list(run_ids)})
+
+    def model_points(self, model_id: str, run_id: str, points: Sequence[Point]) -> None:
+        for start in range(0, len(points), POINTS_LIMIT):
+            some = [
+                {
+                    "model_id": model_id,
+                    "key": key,
+                    "step": step,
+                    "at_ms": at_ms,
+                    "dataset_name": name,
+                    "dataset_digest": digest,
+                    "value": said(value),
+                }
+                for _, key, step, at_ms, name, digest, value in points[start : start + POINTS_LIMIT]
+            ]
+            path = f"{API}/import/logged-models/points"
+            self.http.post(path, {"run_id": run_id, "points": some})
+
+    # -- files -----------------------------------------------------------------------------
+
+    def files(self, folder: str) -> Iterator[File]:
+        """Those under a folder of the artifact store by path, relative to it."""
+        after = None
+        while True:
+            page = self.http.get(f"{API}/import/files", folder=folder, after=after)
+            yield from (File(**found) for found in page)
+            if len(page) < FILES_PAGE:
+                return
+            after = page[-1]["path"]
+
+    def put(self, path: str, chunks: Iterator[bytes], size_bytes: int | None) -> None:
+        self.http.put(f"{_PROXY}/{quote(path)}", chunks, size_bytes)
+
+    # -- within ----------------------------------------------------------------------------
+
+    def _one(self, path: str, **body: Any) -> Ended:
+        return _ended(self.http.post(f"{API}/import/{path}", {"origin": self._origin, **body}))
+
+    def _many(self, path: str, **body: Any) -> list[Ended]:
+        found = self.http.post(f"{API}/import/{path}", {"origin": self._origin, **body})
+        return [_ended(outcome) for outcome in found]
+
+
+def _ended(outcome: dict[str, Any]) -> Ended:
+    return Ended(outcome["key"], End(outcome["end"]), outcome["reason"])

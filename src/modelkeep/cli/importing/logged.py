@@ -1,0 +1,95 @@
+"""Logged models of an experiment: bring, then read both sides and compare."""
+
+from collections.abc import Iterable, Sequence
+
+from modelkeep.cli.importing import facts, files, fitting
+from modelkeep.cli.importing.facts import Facts, Point
+from modelkeep.cli.importing.http import Refused
+from modelkeep.cli.importing.job import Job, chunks
+from modelkeep.cli.importing.keep import Ended
+from modelkeep.cli.importing.mlflow import PAGE, Wire
+from modelkeep.cli.importing.report import LOGGED_MODELS, MODEL_POINTS
+from modelkeep.cli.importing.runs import Matched
+from modelkeep.domain.imports import End
+
+
+def bring_logged_models(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
+    """All of an experiment's logged models, or those that are wanted of it."""
+    for page in chunks(found, PAGE):
+        _bring_page(job, experiment, page)
+        job.tick()
+
+
+def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
+    wires = {wire["info"]["model_id"]: wire for wire in page}
+    given = {
+        model_id: _fitted(job, facts.logged_model(wire, experiment.here_id))
+        for model_id, wire in wires.items()
+    }
+    ended = _brought(job, list(given.values()))
+    here = [one.key for one in ended if job.note(LOGGED_MODELS, one.key, one)]
+    trees = [
+        files.of_logged_model(job, model_id, root)
+        for model_id, root in job.each(lambda m: _finish(job, given[m], wires[m]), here)
+    ]
+    if job.with_artifacts:
+        files.bring(job, trees)
+
+
+def _fitted(job: Job, given: Facts) -> Facts:
+    job.report.saw(LOGGED_MODELS)
+    for what, why in fitting.logged_model(given):
+        job.report.differs(LOGGED_MODELS, f"{given['model_id']}: {what}", why)
+    return given
+
+
+def _brought(job: Job, given: Sequence[Facts]) -> list[Ended]:
+    """What came of them. A page that is refused is brought one by one, to find out for which."""
+    try:
+        return job.keep.logged_models(given)
+    except Refused as refused:
+        if len(given) > 1:
+            return [ended for model in given for ended in _brought(job, [model])]
+        job.report.differs(LOGGED_MODELS, given[0]["model_id"], refused.message)
+        return []
+
+
+def _finish(job: Job, given: Facts, wire: Wire) -> tuple[str, str]:
+    """Brings what was measured of a logged model, and compares all; its id, and its root here."""
+    model_id = given["model_id"]
+    there, before = _fitting_points(job, model_id, wire), job.here.logged_model(model_id)
+    missing = there - facts.model_points(before)
+    for run_id in sorted({point[0] for point in missing}):
+        points = sorted((p for p in missing if p[0] == run_id), key=lambda p: p[1:4])
+        job.keep.model_points(model_id, run_id, points)
+    after = job.here.logged_model(model_id) if missing else before
+    _compare(job, given, there, len(missing), after)
+    return model_id, after["info"]["artifact_uri"]
+
+
+def _fitting_points(job: Job, model_id: str, wire: Wire) -> set[Point]:
+    points = facts.model_points(wire)
+    refused = {point for point in points if fitting.metric_key(point[1])}
+    for key in sorted({point[1] for point in refused}):
+        why = fitting.metric_key(key) or ""
+        job.report.differs(MODEL_POINTS, f"{model_id} {key!r}", why)
+    return points - refused
+
+
+def _compare(job: Job, given: Facts, there: set[Point], sent: int, after: Wire) -> None:
+    ignored = ("experiment_id", "artifact_uri", "updated_ms")
+    here = facts.logged_model(after, given["experiment_id"])
+    differing = facts.differences(given, here, ignored)
+    if differing:
+        job.report.differs(LOGGED_MODELS, given["model_id"], "; ".join(differing))
+    else:
+        job.report.same(LOGGED_MODELS)
+    points = facts.model_points(after)
+    job.report.saw(MODEL_POINTS, len(there))
+    job.report.count(MODEL_POINTS, End.CREATED, sent)
+    job.report.count(MODEL_POINTS, End.UNCHANGED, len(there) - sent)
+    if points == there:
+        job.report.same(MODEL_POINTS, len(there))
+    else:
+        why = f"{len(there)} points there, {len(points)} here, and not the same"
+        job.report.differs(MODEL_POINTS, given["model_id"], why)

@@ -1,0 +1,192 @@
+"""Registered models with their versions, stages and aliases: bring, then read and compare.
+
+Versions come in the order of their numbers, so that where a policy lets only one into a stage, the
+newest is the one that stays. A version that is a copy of another waits until that one is here.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from modelkeep.cli.importing import facts, fitting, origins
+from modelkeep.cli.importing.facts import Facts
+from modelkeep.cli.importing.http import Refused
+from modelkeep.cli.importing.job import Job
+from modelkeep.cli.importing.keep import Ended
+from modelkeep.cli.importing.mlflow import Wire
+from modelkeep.cli.importing.report import ALIASES, MODELS, STAGES, VERSIONS
+from modelkeep.domain.models import NO_STAGE
+
+READY = "READY"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A version whose source is another version, which may not be here yet."""
+
+    name: str
+    number: int
+
+
+def bring_registry(job: Job, found: Iterable[Wire]) -> None:
+    """The models with all their versions; aliases when every version is here."""
+    models: list[str] = []
+    copies: list[Copy] = []
+    for wire in found:
+        job.report.saw(MODELS)
+        if _bring_model(job, wire):
+            models.append(wire["name"])
+            copies += _bring_versions(job, wire["name"])
+    _bring_copies(job, copies)
+    for name in models:
+        _bring_aliases(job, name)
+        job.tick()
+
+
+def _bring_model(job: Job, wire: Wire) -> bool:
+    given = facts.model(wire)
+    _fit(job, MODELS, given["name"], given)
+    try:
+        ended = job.keep.model(given)
+    except Refused as refused:
+        job.report.differs(MODELS, given["name"], f"{refused.message} None of its versions came.")
+        return False
+    if job.note(MODELS, given["name"], ended):
+        here = facts.model(job.here.model(given["name"]))
+        _tell(job, MODELS, given["name"], facts.differences(given, here))
+    return True
+
+
+# -- versions ----------------------------------------------------------------------------------
+
+
+def _bring_versions(job: Job, name: str) -> Iterator[Copy]:
+    """Brings a model's versions; those that are copies are handed back."""
+    for wire in job.source.versions(name):
+        job.report.saw(VERSIONS)
+        if origins.COPY.fullmatch(wire.get("source", "")):
+            yield Copy(name, int(wire["version"]))
+        else:
+            _bring_version(job, wire)
+        job.tick()
+
+
+def _bring_copies(job: Job, copies: list[Copy]) -> None:
+    """A copy of a copy comes when that has come; at last, those whose original is gone."""
+    while copies:
+        waiting = {(copy.name, copy.number) for copy in copies}
+        later = []
+        for copy in copies:
+            wire = job.source.version(copy.name, copy.number)
+            original = origins.COPY.fullmatch(wire.get("source", ""))
+            if original and (original[1], int(original[2])) in waiting:
+                later.append(copy)
+            else:
+                _bring_version(job, wire)
+        if len(later) == len(copies):  # a ring, which the server will say
+            for copy in later:
+                _bring_version(job, job.source.version(copy.name, copy.number))
+            return
+        copies = later
+
+
+def _bring_version(job: Job, wire: Wire) -> None:
+    given = facts.version(wire)
+    name = f"{given['model']}/{given['number']}"
+    _fit(job, VERSIONS, name, given)
+    if wire.get("status", READY) != READY:
+        why = f"its status is {wire['status']} there; here a version is {READY} or is none"
+        job.report.differs(VERSIONS, name, why)
+    try:
+        ended = _sent(job, given)
+    except Refused as refused:
+        job.report.differs(VERSIONS, name, refused.message)
+        return
+    if job.note(VERSIONS, name, ended):
+        _bring_stage(job, given, wire.get("current_stage") or NO_STAGE)
+        _compare_version(job, name, given)
+
+
+def _sent(job: Job, given: Facts) -> Ended:
+    """Gives a version; a second time with its plain place if what it copies is not here."""
+    there = given["source"]
+    _rename(given, there, origins.here(job, given, there))
+    try:
+        return job.keep.version(given)
+    except Refused:
+        if not origins.COPY.fullmatch(there):
+            raise
+        place = job.source.download_uri(given["model"], given["number"])
+        _rename(given, there, origins.here(job, given, place))
+        return job.keep.version(given)
+
+
+def _rename(given: Facts, there: str, here: str) -> None:
+    given["source"], given["original"] = here, there if here != there else ""
+
+
+def _compare_version(job: Job, name: str, given: Facts) -> None:
+    here = facts.version(job.here.version(given["model"], given["number"]))
+    # What the source does not say (whose a version is, say) is known better here.
+    said = {key: value for key, value in given.items() if value is not None}
+    ignored = ("original", *(() if given["author"] else ("author",)))
+    _tell(job, VERSIONS, name, facts.differences(said, here, ignored))
+
+
+# -- where they stand --------------------------------------------------------------------------
+
+
+def _bring_stage(job: Job, given: Facts, stage: str) -> None:
+    name = f"{given['model']}/{given['number']} {stage}"
+    if stage != NO_STAGE:
+        job.report.saw(STAGES)
+    try:
+        ended = job.keep.stage(given["model"], given["number"], stage, job.reason)
+    except Refused as refused:
+        job.report.differs(STAGES, name, refused.message)
+        return
+    if stage == NO_STAGE and ended.is_here:
+        return
+    if job.note(STAGES, name, _worded(ended)):
+        job.report.same(STAGES)
+
+
+def _bring_aliases(job: Job, name: str) -> None:
+    there, here = facts.aliases(job.source.model(name)), facts.aliases(job.here.model(name))
+    job.report.saw(ALIASES, len(there))
+    gone: dict[str, int | None] = dict.fromkeys(here.keys() - there.keys())
+    for alias, number in sorted({**there, **gone}.items()):
+        _bring_alias(job, name, alias, number)
+
+
+def _bring_alias(job: Job, name: str, alias: str, number: int | None) -> None:
+    shown = f"{name}@{alias}" + (f" -> {number}" if number else "")
+    try:
+        ended = job.keep.alias(name, alias, number)
+    except Refused as refused:
+        job.report.differs(ALIASES, shown, refused.message)
+        return
+    if job.note(ALIASES, shown, _worded(ended)) and number is not None:
+        job.report.same(ALIASES)
+
+
+def _worded(ended: Ended) -> Ended:
+    """What the policy said, as one line that says whose words they are."""
+    words = {"waiting": "waits for an approval", "refused": "refused by the policy"}
+    why = words.get(ended.end.value)
+    return Ended(ended.key, ended.end, f"{why}: {_line(ended.reason)}") if why else ended
+
+
+def _line(text: str) -> str:
+    return "; ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+def _fit(job: Job, kind: str, name: str, given: Facts) -> None:
+    for what, why in fitting.registered(given):
+        job.report.differs(kind, f"{name}: {what}", why)
+
+
+def _tell(job: Job, kind: str, name: str, differing: list[str]) -> None:
+    if differing:
+        job.report.differs(kind, name, "; ".join(differing))
+    else:
+        job.report.same(kind)

@@ -1,0 +1,35 @@
+"""What was brought last time, and keeping what was brought now."""
+
+from modelkeep.domain.access import Caller
+from modelkeep.domain.imports import End, Record, judge
+from modelkeep.ports.work import Work
+
+
+def note(work: Work, caller: Caller, kind: str, key: str | int, origin: str, digest: str) -> None:
+    """Keeps that this was brought. Writes nothing where it is on record already."""
+    known = work.imports.find(kind, str(key))
+    if known is None or (known.digest, known.origin) != (digest, origin):
+        record = Record(kind, str(key), origin, digest, caller.actor.name, work.now_ms)
+        work.imports.note(record)
+
+
+def settle(base: Record | None, given: str, found: str) -> tuple[End, str]:
+    """What may be done about something that is here, by digests; why not, if nothing may."""
+    end = judge(base.digest if base else None, given, found)
+    if end is not End.KEPT:
+        return end, ""
+    if base is None:
+        return end, "something else of that name is here and was not imported; it was left alone"
+    if base.digest == given:
+        return end, "it was changed here since it was imported, and left as it is"
+    return end, "it was changed on both sides since it was imported, and left as it is here"
+
+
+def foreign(base: Record, origin: str) -> str | None:
+    """The objection to things that are known by name alone, if they are another server's."""
+    if base.origin == origin:
+        return None
+    return (
+        f"what is here of that name was imported from {base.origin}; "
+        f"if that is the same server, say so with --as {base.origin}"
+    )

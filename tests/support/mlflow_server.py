@@ -1,0 +1,71 @@
+"""A genuine MLflow server, to bring content over from."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.support.clients import Client
+from tests.support.ports import free_port
+
+START_LIMIT_S = 60.0  # it imports a great deal
+
+
+class MlflowServer:
+    """`mlflow server` of a client's environment: one worker, everything in a folder of its own.
+
+    `store` is where it keeps its rows: an SQLite file, or a folder as 2.10 has it by default.
+    """
+
+    def __init__(self, client: Client, folder: Path, store: str = "") -> None:
+        self.client, self._folder = client, folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._store = store or f"sqlite:///{folder}/mlflow.db"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        programs = self.client.python.parent
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PYTHON"))}
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(str(programs / "mlflow"), "server", "--workers", "1"),
+                    *("--host", "127.0.0.1", "--port", str(self.port)),
+                    *("--backend-store-uri", self._store),
+                    *("--artifacts-destination", str(self._folder / "artifacts")),
+                ],
+                cwd=self._folder,
+                # Its programs start one another by name.
+                env=inherited
+                | {
+                    "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}",
+                    "MLFLOW_DISABLE_TELEMETRY": "true",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # it starts workers, which must end with it
+            )
+        began = time.monotonic()
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.monotonic() - began > START_LIMIT_S:
+                self.stop()
+                raise AssertionError((self._folder / "log").read_text()[-4000:])
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+            self._process = None
+
+    def _is_healthy(self) -> bool:
+        try:
+            answer = httpx.get(f"{self.url}/health", timeout=5, trust_env=False)
+            return answer.status_code == 200
+        except httpx.HTTPError:
+            return False
