@@ -5,6 +5,8 @@ in capitals), a TOML file (`--config FILE` or `MODELKEEP_CONFIG`), the default. 
 not known, in a file, is refused: a misspelt setting must not pass for a default.
 """
 
+import base64
+import binascii
 import ipaddress
 import os
 import socket
@@ -30,6 +32,8 @@ class Settings:
     allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
+    webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
+    secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours
     log_level: str = "info"
     config: Path | None = field(default=None, compare=False)
 
@@ -80,6 +84,8 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(
             "database_url must begin with postgresql:// (or be left out for SQLite)."
         )
+    if settings.secrets_key:
+        read_key(settings.secrets_key)
     if not settings.allow_unauthenticated and not is_loopback(settings.host):
         raise InvalidInput(
             f"Refusing to listen on {settings.host}: there are no accounts yet, so anyone who "
@@ -87,6 +93,19 @@ def check(settings: Settings) -> Settings:
             "127.0.0.1, or pass --allow-unauthenticated if the network itself keeps strangers out."
         )
     return settings
+
+
+def read_key(text: str) -> bytes:
+    """The 32 bytes of a key in base64, of either alphabet. Raises InvalidInput."""
+    try:
+        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise InvalidInput(
+            "secrets_key must be 32 bytes in base64, as `openssl rand -base64 32` makes them."
+        )
+    return key
 
 
 def is_loopback(host: str) -> bool:

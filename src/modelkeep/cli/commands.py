@@ -77,6 +77,12 @@ def serve(
     max_body_bytes: Annotated[
         int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [16777216]")
     ] = None,
+    webhook_allow_private: Annotated[
+        bool | None,
+        typer.Option(
+            "--webhook-allow-private", help="Deliver webhooks to http: and to private addresses."
+        ),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")
     ] = None,

@@ -13,6 +13,7 @@ from modelkeep.ports.governance import Governance
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
+from modelkeep.ports.webhooks import Deliveries, Webhooks
 
 
 class Work(Protocol):
@@ -36,6 +37,10 @@ class Work(Protocol):
     def runs(self) -> Runs: ...
     @property
     def logged_models(self) -> LoggedModels: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
     @property
     def now_ms(self) -> int:
         """The batch's moment: never before any earlier batch's."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from modelkeep.ports.blobs import Blobs
+from modelkeep.ports.clock import Clock
+from modelkeep.ports.webhooks import Sender, Vault
 
 T = TypeVar("T")
 
@@ -24,11 +26,14 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything the edges need: reads, writes, and the bytes."""
+    """Everything the edges need: reads, writes, the bytes, the time, and the way out."""
 
     reader: Runner
     writer: Runner
     blobs: Blobs
+    clock: Clock
+    sender: Sender
+    vault: Vault
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

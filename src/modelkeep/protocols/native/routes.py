@@ -21,7 +21,7 @@ from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
 from modelkeep.domain.events import instant
 from modelkeep.protocols.http import Scope, caller_of
-from modelkeep.protocols.native import errors, policy_file, schemas
+from modelkeep.protocols.native import errors, policy_file, schemas, webhooks
 from modelkeep.protocols.native.schemas import (
     Ballot,
     MomentView,
@@ -171,7 +171,7 @@ def router(app: App, now_ms: Any) -> Router:
         path=PREFIX,
         route_handlers=[
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
-            entries, export, apply_policy, show_policy,
+            entries, export, apply_policy, show_policy, *webhooks.handlers(app),
         ],
         exception_handlers={
             ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,
