@@ -25,6 +25,12 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return self._call("POST", path, json=given)
 
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        self._send("DELETE", path)
+
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
         import httpx

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from modelkeep.cli import webhooks
 from modelkeep.cli.client import Client, fail, plain
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -41,19 +43,12 @@ audit_app = typer.Typer(
 )
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
+app.add_typer(webhooks.app, name="webhooks")
 
-Url = Annotated[
-    str, typer.Option("--url", envvar="MODELKEEP_URL", help="The server.", show_default=True)
-]
-User = Annotated[
-    str, typer.Option("--user", envvar="MODELKEEP_USER", help="Who you are (a claim, for now).")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
-DEFAULT_URL = "http://127.0.0.1:5000"
 
 
 @app.command()
