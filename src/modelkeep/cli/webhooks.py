@@ -87,7 +87,7 @@ def deliveries(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """List a webhook's deliveries, newest first: what was answered, what is tried again and when."""
+    """List a webhook's deliveries, newest first: what was answered, and what is tried again."""
     path = f"/webhooks/{quote(id, safe='')}/deliveries"
     found = Client(url, user).get(path, limit=limit, before=before)
     rows = [
@@ -111,8 +111,8 @@ def replay(
     print(json.dumps(sent, indent=2) if as_json else f"Delivery {sent['id']} goes out again.")
 
 
-@app.command()
-def test(
+@app.command("test")
+def try_out(
     id: Id,
     event: Annotated[
         str | None, typer.Option("--event", help="Which to send an example of; the first.")

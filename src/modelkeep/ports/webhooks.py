@@ -142,7 +142,7 @@ class Deliveries(Protocol):
 
 
 class Sender(Protocol):
-    """The way out. Whoever asks it never learns anything of an address that is refused."""
+    """The way out. Nothing is sent to, or read from, an address that is refused."""
 
     def target(self, url: str) -> Target:
         """Reads a URL without asking anyone. Raises InvalidInput."""

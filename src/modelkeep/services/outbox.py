@@ -7,14 +7,18 @@ deliveries whose turn it is to one worker; `settle` keeps what came of an attemp
 dies leaves a lease, which runs out; the delivery is then attempted again, under the same id.
 """
 
+import logging
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from modelkeep.domain.access import NOBODY
 from modelkeep.domain.announcements import (
     PROMPT_TAG,
+    Announcement,
     announced,
     body_of,
     is_prompt,
@@ -45,6 +49,11 @@ LOOKAHEAD = 64  # queued deliveries of a webhook among which the next are looked
 KEEP_MS = 30 * 24 * 3_600_000  # how long an ended delivery stays in the history
 KEEP_COUNT = 10_000  # of each webhook
 PRUNE_LIMIT = 1_000  # deleted in one transaction
+
+# What a leaf can raise that is not as a use case wrote it.
+_UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, msgspec.DecodeError)
+
+_log = logging.getLogger(__name__)
 
 
 def is_waiting(work: Work) -> bool:
@@ -82,11 +91,9 @@ def announce(work: Work, webhooks: list[Webhook]) -> int:
 
 
 def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDelivery]:
-    leaf = unfold(entry)
     model_id = entry.model_id or 0
-    of_prompt = is_prompt(work.models.tag(model_id, PROMPT_TAG))
     found: list[NewDelivery] = []
-    for part, told in enumerate(announced(leaf, of_prompt, _requests(work, leaf))):
+    for part, told in enumerate(_announced(work, entry)):
         listening = [webhook for webhook in webhooks if told.topic in webhook.topics]
         body = body_of(told.topic, entry.at_ms, told.data) if listening else ""
         found += [
@@ -102,6 +109,17 @@ def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDe
             for webhook in listening
         ]
     return found
+
+
+def _announced(work: Work, entry: Entry) -> list[Announcement]:
+    try:
+        leaf = unfold(entry)
+        of_prompt = is_prompt(work.models.tag(entry.model_id or 0, PROMPT_TAG))
+        return announced(leaf, of_prompt, _requests(work, leaf))
+    except _UNREADABLE:
+        # Whoever altered it must not have silenced every event after it as well.
+        _log.exception("entry %d announces nothing; run `modelkeep audit verify`", entry.index)
+        return []
 
 
 def _requests(work: Work, leaf: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

@@ -38,7 +38,7 @@ class WebhookWorker:
         self._attempts: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._woken = asyncio.Event()
-        self._is_stopping = False
+        self._is_stopping = self._is_waiting = False
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
     def start(self) -> None:
@@ -116,7 +116,10 @@ class WebhookWorker:
         """A step that may fail: whatever it left undone, a later turn finds again."""
         try:
             await step
+            self._is_waiting = False
         except ModelkeepError as error:
-            _log.warning("webhooks wait: %s", error.message)
+            if not self._is_waiting:  # said once, not every second
+                _log.warning("webhooks wait: %s", error.message)
+            self._is_waiting = True
         except Exception:  # noqa: BLE001 - the outermost loop outlives one bad turn
             _log.exception("a step of the webhooks failed")
