@@ -136,12 +136,13 @@ def test_a_peer_that_is_not_who_was_asked_for_is_sent_nothing(
     """As a translating gateway, or a rule of the network, could make it."""
     import httpcore
 
-    real = httpcore.AnyIOBackend.connect_tcp
+    network: Any = httpcore.AnyIOBackend
+    real = network.connect_tcp
 
     async def elsewhere(self: Any, host: str, port: int, *rest: Any, **more: Any) -> Any:
         return await real(self, "127.0.0.1", emulated.port, *rest, **more)
 
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", elsewhere)
+    monkeypatch.setattr(network, "connect_tcp", elsewhere)
     outcome = post(sender(), "https://8.8.8.8/")
     assert "non-public IP address" in outcome.error
     assert (outcome.status, outcome.body) == (None, "")

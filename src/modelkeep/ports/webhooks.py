@@ -57,7 +57,6 @@ class Claim:
     url: str
     sealed: str | None
     lease: str
-    leased_until_ms: int
 
 
 class Webhooks(Protocol):

@@ -10,14 +10,18 @@ The library of ciphers is imported with the first secret: a server without one n
 
 import base64
 import binascii
+import logging
 import os
 import secrets
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.settings import read_key
+
+_log = logging.getLogger(__name__)
 
 _FORMAT = "v1:"
 _NONCE_BYTES = 12
@@ -32,6 +36,7 @@ class AesVault:
 
     def __init__(self, key: str, file: Path) -> None:
         self._given, self._file = key, file
+        self._lock = threading.Lock()  # two threads must not each make a key
 
     def seal(self, secret: str, owner: str) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -52,7 +57,8 @@ class AesVault:
     def _cipher(self) -> Any:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        return AESGCM(read_key(self._given or self._kept()))
+        with self._lock:
+            return AESGCM(read_key(self._given or self._kept()))
 
     def _kept(self) -> str:
         """The key in the file, which is made if it isn't there yet; never half written."""
@@ -60,6 +66,11 @@ class AesVault:
             return self._file.read_text(encoding="ascii")
         except FileNotFoundError:
             pass
+        _log.warning(
+            "secrets are sealed under a new key in %s: keep a copy; replicas over one database need "
+            "MODELKEEP_SECRETS_KEY, the same for each, instead",
+            self._file,
+        )
         text = base64.b64encode(secrets.token_bytes(32)).decode()
         new = self._file.with_suffix(".new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

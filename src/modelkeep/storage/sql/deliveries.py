@@ -123,7 +123,7 @@ class SqlDeliveries:
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
             *ids,
         )
-        return [Claim(*row, lease=lease, leased_until_ms=until_ms) for row in rows]
+        return [Claim(*row, lease=lease) for row in rows]
 
     def leased(self, id: int, lease: str) -> Delivery | None:
         row = self._db.one(
