@@ -67,8 +67,8 @@ class AesVault:
         except FileNotFoundError:
             pass
         _log.warning(
-            "secrets are sealed under a new key in %s: keep a copy; replicas over one database need "
-            "MODELKEEP_SECRETS_KEY, the same for each, instead",
+            "secrets are sealed under a new key in %s: keep a copy. Replicas over one database "
+            "need MODELKEEP_SECRETS_KEY instead, the same for each",
             self._file,
         )
         text = base64.b64encode(secrets.token_bytes(32)).decode()
