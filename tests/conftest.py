@@ -8,6 +8,7 @@ import pytest
 from tests.support.clients import Client, ClientMissing, client
 from tests.support.clock import MovedClock
 from tests.support.postgres import Postgres, PostgresMissing, running_postgres
+from tests.support.receiver import Receiver
 from tests.support.server import Server
 
 StartServer = Callable[..., Server]
@@ -72,6 +73,13 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 def server(start_server: StartServer) -> Server:
     """A running server on SQLite, with nothing in it."""
     return start_server()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks on the loopback, which answers 204 until it is told otherwise."""
+    with Receiver().running() as running:
+        yield running
 
 
 def _client(name: str, variable: str, environment: str, folder: Path) -> Client:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from modelkeep import __version__
+from modelkeep.channels.webhook import HttpSender
 from modelkeep.domain.errors import InvalidInput, Unavailable
 from modelkeep.ports.clock import Clock
 from modelkeep.services import audit
@@ -19,6 +21,7 @@ from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
+from modelkeep.storage.vault import AesVault
 
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
@@ -34,7 +37,10 @@ class SystemClock:
 
 
 class Running:
-    """An application with its threads and connections; `close` finishes what is under way."""
+    """An application with its threads and connections; `close` finishes what is under way.
+
+    `is_alone`: no other process can share the database.
+    """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +50,18 @@ class Running:
         clock = clock or SystemClock()
         self.writer = Writer(dialect, clock)
         self.reader = Reader(dialect, clock, settings.search_timeout_s)
-        self.app = App(self.reader, self.writer, DiskBlobs(settings.data_dir))
+        self._sender = HttpSender(
+            allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
+        )
+        self.app = App(
+            self.reader,
+            self.writer,
+            DiskBlobs(settings.data_dir),
+            clock,
+            self._sender,
+            AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+        )
+        self.is_alone = isinstance(dialect, Sqlite)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
             target=self._keep_house, args=(dialect,), name="housekeeper", daemon=True
@@ -52,6 +69,7 @@ class Running:
         self._housekeeper.start()
 
     def close(self) -> None:
+        self._sender.close()
         self._stopping.set()
         self._housekeeper.join()
         self.writer.close()

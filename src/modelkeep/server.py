@@ -25,6 +25,7 @@ from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import routes as native_routes
 from modelkeep.services.app import App
 from modelkeep.settings import Settings, default_hosts, is_loopback
+from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,10 @@ def serve(settings: Settings) -> None:
         signal.signal(number, _leave)
     running = Running(settings)
     listener = _listen(settings.host, settings.port)
+    webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
+    running.writer.on_leaves(webhooks.wake)
     try:
+        webhooks.start()
         asgi = build(running.app, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
@@ -109,6 +113,7 @@ def serve(settings: Settings) -> None:
             runner.run(uvicorn.Server(config).serve(sockets=[listener]))
     finally:
         listener.close()
+        webhooks.close()
         running.close()
 
 

@@ -6,6 +6,8 @@ not known, in a file, is refused: a misspelt setting must not pass for a default
 environment, which is not ours alone, it is warned of.
 """
 
+import base64
+import binascii
 import difflib
 import ipaddress
 import os
@@ -35,6 +37,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
     search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
+    webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
+    secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours
     log_level: str = "info"
     config: Path | None = field(default=None, compare=False)
 
@@ -102,6 +106,8 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(
             "database_url must begin with postgresql:// (or be left out for SQLite)."
         )
+    if settings.secrets_key:
+        read_key(settings.secrets_key)
     if not settings.allow_unauthenticated and not is_loopback(settings.host):
         raise InvalidInput(
             f"Refusing to listen on {settings.host}: there are no accounts yet, so anyone who "
@@ -109,6 +115,19 @@ def check(settings: Settings) -> Settings:
             "127.0.0.1, or pass --allow-unauthenticated if the network itself keeps strangers out."
         )
     return settings
+
+
+def read_key(text: str) -> bytes:
+    """The 32 bytes of a key in base64, of either alphabet. Raises InvalidInput."""
+    try:
+        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise InvalidInput(
+            "secrets_key must be 32 bytes in base64, as `openssl rand -base64 32` makes them."
+        )
+    return key
 
 
 def is_loopback(host: str) -> bool:

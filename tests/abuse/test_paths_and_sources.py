@@ -497,7 +497,6 @@ def test_routes_that_fetch_or_run_for_others_do_not_exist(attacker: Attacker) ->
         "/ajax-api/3.0/jobs/",
         "/ajax-api/3.0/jobs/search",
         "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=x&path=a?/a",
-        "/api/2.0/mlflow/webhooks",
         "/api/2.0/mlflow-artifacts/presigned/0/x",
         "/api/2.0/mlflow/users/create",
         "/signup",

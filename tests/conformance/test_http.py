@@ -18,7 +18,14 @@ import httpx
 import msgspec
 import pytest
 
-from modelkeep.protocols.mlflow import artifacts, experiments, logged_models, registry, runs
+from modelkeep.protocols.mlflow import (
+    artifacts,
+    experiments,
+    logged_models,
+    registry,
+    runs,
+    webhooks,
+)
 from modelkeep.protocols.mlflow.routes import Dialect
 from modelkeep.protocols.mlflow.wire import Message, Rpc
 from modelkeep.services.app import App
@@ -36,6 +43,7 @@ RPCS: tuple[Rpc, ...] = (
     *runs.RPCS,
     *logged_models.RPCS,
     *artifacts.RPCS,
+    *webhooks.RPCS,
 )
 
 
@@ -320,7 +328,11 @@ def right_values(http_: httpx.Client, fields: list[msgspec.inspect.Field]) -> di
         "run_view_type": "ALL",
         "artifact_location": "",
         "model_json": "{}",
+        "url": "https://8.8.8.8/",  # to which nothing is sent: there are no such events
+        "events": [{"entity": "BUDGET_POLICY", "action": "EXCEEDED"}],
     }
+    if "secret" in [f.name for f in fields]:
+        known["status"] = "ACTIVE"
     plain = {f.encode_name: f for f in fields if isinstance(f.type, msgspec.inspect.StrType)}
     return {name: known.get(name, "1") for name in plain} | {
         f.encode_name: known[f.name] for f in fields if f.name in known

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from modelkeep.domain import audit as verifier
+from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.audit import Report, verify
 from modelkeep.domain.events import commitment
 from modelkeep.domain.merkle import Frontier, leaf_hash
-from modelkeep.services import audit, promotion, registry
+from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
+from modelkeep.services import audit, outbox, promotion, registry, webhooks
 from modelkeep.storage.sql.dialects import Db, dialect_for
 from modelkeep.storage.sql.work import SqlWork
 from tests.support.clock import MovedClock
@@ -32,7 +34,7 @@ POLICY: dict[str, Any] = {
 
 
 def tell(core: Core, clock: MovedClock) -> None:
-    """Some sixty events, of every kind, several to a moment."""
+    """Some seventy events, of every kind, several to a moment."""
     core.model("other", tags={"a": "1", "b": "2"}, description="another")
     core.model("churn", by=NOBODY)
     core.write(registry.describe_model, ANN, "churn", "who leaves")
@@ -95,6 +97,25 @@ def tell(core: Core, clock: MovedClock) -> None:
     core.model("third")
     core.roll_back("further back")
     assert again.request_id
+    tell_of_webhooks(core)
+
+
+def tell_of_webhooks(core: Core) -> None:
+    topics = (topic_of("MODEL_VERSION", "CREATED"), topic_of("MODEL_VERSION_STAGE", "CHANGED"))
+    target = parse_target("https://hooks.example.com/", allow_private=False)
+    wanted = Changes(name="hook", topics=topics, description="deploys")
+    ids = [webhooks.new_id() for _ in range(3)]
+    for webhook_id in ids:
+        core.write(webhooks.create, ANN, wanted, target, "sealed", webhook_id)
+    other = Changes(topics=topics[:1], description="", secret="")
+    core.write(webhooks.change, BOB, ids[0], other, None, None)
+    core.write(webhooks.delete, BOB, ids[1])
+    core.write(lambda work: webhooks.disable(work, NOBODY, webhooks.get(work, ids[2]), "gone"))
+    core.write(webhooks.change, ANN, ids[2], Changes(status=Status.ACTIVE), None, None)
+    core.register("churn", "s3://bucket/another")
+    ((claim, *_), _) = core.write(outbox.dispatch, "lease", 9)
+    core.write(outbox.settle, claim, Outcome(status=200))
+    core.write(webhooks.replay, BOB, claim.delivery_id)
 
 
 @dataclass
@@ -185,7 +206,7 @@ def crime(core: Core) -> Iterator[Crime]:
 
 def test_the_story_has_an_entry_of_every_kind(core: Core, crime: Crime) -> None:
     acts = set(core.acts())
-    assert 55 <= crime.size <= 80
+    assert 55 <= crime.size <= 90
     assert acts == {
         *("model:created", "model:renamed", "model:described", "model:deleted"),
         *("model:tag:set", "model:tag:deleted", "model:alias:set", "model:alias:deleted"),
@@ -194,6 +215,8 @@ def test_the_story_has_an_entry_of_every_kind(core: Core, crime: Crime) -> None:
         *("version:stage:changed", "version:stage:refused", "version:stage:rolled-back"),
         *("policy:revision:applied", "approval:request:opened"),
         *("approval:vote:cast", "approval:vote:denied"),
+        *("webhook:created", "webhook:changed", "webhook:disabled", "webhook:deleted"),
+        "webhook:replayed",
     }
 
 
@@ -363,7 +386,7 @@ def test_a_cut_tail_is_betrayed_by_what_it_did(crime: Crime) -> None:
     frontiers = [Frontier()]
     for index in range(crime.size):
         frontiers.append(frontiers[-1].append(crime.leaf(index)[1]))
-    changed_nothing = ("version:stage:refused", "approval:vote:denied")
+    changed_nothing = ("version:stage:refused", "approval:vote:denied", "webhook:replayed")
     for size in range(crime.size):
         edge = frontiers[size]
         report = crime.verify(
@@ -457,6 +480,16 @@ CHANGES: dict[str, list[str]] = {
         "comment = comment || 'x'",
         "request_id = (SELECT max(r.id) FROM requests r WHERE r.id <> votes.request_id)",
     ],
+    "webhooks": [
+        "name = name || 'x'",
+        "url = url || 'x'",
+        "topics = 'PROMPT/CREATED'",
+        "description = description || 'x'",
+        "status = CASE status WHEN 'ACTIVE' THEN 'DISABLED' ELSE 'ACTIVE' END",
+        "sealed = CASE WHEN sealed IS NULL THEN 'x' END",
+        "deleted_ms = CASE WHEN deleted_ms IS NULL THEN 1 END",
+        "webhook_id = webhook_id || 'x'",
+    ],
     "manifests": ["digest = digest || 'x'"],
     "manifest_files": ["path = path || 'x'", "sha256 = 'x'", "size_bytes = size_bytes + 1"],
 }
@@ -528,6 +561,9 @@ INSERTIONS = {
     " closing, created_ms, expires_ms) SELECT project_id, version_id, source, target, subject,"
     " evidence_digest, policy_digest, requested_by, authors, reason, archive_existing, status,"
     " closing, created_ms, expires_ms FROM requests ORDER BY id LIMIT 1",
+    "webhooks": "INSERT INTO webhooks (project_id, webhook_id, name, url, topics, description,"
+    " status, since, failures, disabled_reason, created_ms, updated_ms) VALUES"
+    " (1, 'x', 'eve', 'https://evil.example/', 'PROMPT/CREATED', '', 'ACTIVE', 0, 0, '', 1, 1)",
     "votes": "INSERT INTO votes (project_id, request_id, person, name, verdict, comment, cast_ms)"
     " SELECT 1, max(id), 'eve', 'eve', 'approve', '', 1 FROM requests",
 }
@@ -558,6 +594,7 @@ def test_rows_of_other_kinds_are_not_the_journals_affair(crime: Crime) -> None:
         ("DELETE FROM artifacts",),
         ("UPDATE versions SET updated_ms = 1",),
         ("UPDATE decisions SET repeats = 9",),
+        ("UPDATE webhook_deliveries SET attempts = 9",),
     )
     assert report.is_intact, report.problems
 

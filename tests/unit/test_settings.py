@@ -62,6 +62,8 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
         "MODELKEEP_ALLOW_UNAUTHENTICATED": "yes",
         "MODELKEEP_ALLOWED_HOSTS": " Registry.example.org , b,, ",
         "MODELKEEP_MAX_BODY_BYTES": "1000",
+        "MODELKEEP_WEBHOOK_ALLOW_PRIVATE": "true",
+        "MODELKEEP_SECRETS_KEY": "A" * 43 + "=",
         "MODELKEEP_LOG_LEVEL": "warning",
         "MODELKEEP_UNKNOWN": "ignored",
         "HOST": "elsewhere",
@@ -71,6 +73,16 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
     assert (found.database_url, found.allow_unauthenticated) == ("postgresql://u@h/d", True)
     assert found.allowed_hosts == ("registry.example.org", "b")
     assert (found.max_body_bytes, found.log_level) == (1000, "warning")
+    assert (found.webhook_allow_private, found.secrets_key) == (True, "A" * 43 + "=")
+    assert DEFAULTS.webhook_allow_private is False
+    assert "AAAA" not in repr(found)
+
+
+@pytest.mark.parametrize("key", ["hunter2", "A" * 44, "A" * 42 + "==", "é" * 43 + "="])
+def test_a_key_that_is_none_is_refused_and_not_repeated(key: str) -> None:
+    said = refused({}, {"MODELKEEP_SECRETS_KEY": key})
+    assert "secrets_key must be 32 bytes in base64" in said
+    assert key not in said
 
 
 def test_a_file_has_types_of_its_own(config) -> None:

@@ -39,6 +39,12 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return self._call("POST", path, json=given)
 
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        self._send("DELETE", path)
+
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
         import httpx
@@ -84,7 +90,7 @@ class Client:
         # The server is the one named; a proxy in the environment is not asked.
         return httpx.Client(trust_env=False, timeout=_TIMEOUT_S, auth=auth)
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+    def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         import httpx
 
         try:
@@ -93,6 +99,10 @@ class Client:
             end(self.unreachable(error))
         if not answer.is_success and "result" not in _body(answer):
             end(self._refusal(answer))
+        return answer
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+        answer = self._send(method, path, **kwargs)
         try:
             return answer.json()
         except ValueError:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import reading
+from modelkeep.cli import reading, webhooks
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
@@ -48,6 +48,7 @@ app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(import_app, name="import")
+app.add_typer(webhooks.app, name="webhooks")
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
@@ -78,6 +79,12 @@ def serve(
     ] = None,
     search_timeout_s: Annotated[
         int | None, typer.Option(help="Seconds after which a search is given up. [30]")
+    ] = None,
+    webhook_allow_private: Annotated[
+        bool | None,
+        typer.Option(
+            "--webhook-allow-private", help="Deliver webhooks to http: and to private addresses."
+        ),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")

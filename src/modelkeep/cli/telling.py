@@ -78,7 +78,7 @@ def show_entries(entries: list[dict[str, Any]], as_json: bool) -> None:
 
 def _line(entry: dict[str, Any]) -> str:
     texts, thing = entry["texts"], entry["obj"]
-    named = thing.get("name", "")
+    named = thing.get("name") or texts.get("name") or thing.get("webhook", "")
     if "version" in thing:
         named += f"/{thing['version']}"
     who = texts.get("actor", entry["actor"]["kind"])

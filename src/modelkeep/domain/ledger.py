@@ -249,6 +249,18 @@ def _vote(step: _Step) -> None:
     )
 
 
+def _webhook(step: _Step) -> None:
+    key, after = (step.obj["webhook"],), step.after
+    if step.leaf["act"] == "webhook:created":
+        step.put("webhook", key, description="", deleted=False)
+    texts = ("name", "url", "description")
+    values = {name: step.text(name) for name in texts if name in step.leaf["texts"]}
+    values |= {name: after[name] for name in ("status", "signed", "deleted") if name in after}
+    if "topics" in after:
+        values["topics"] = " ".join(after["topics"])
+    step.put("webhook", key, **values)
+
+
 _HANDLERS = {
     "model:created": _model,
     "model:imported": _model,
@@ -266,4 +278,8 @@ _HANDLERS = {
     "policy:revision:applied": _policy,
     "approval:request:opened": _request,
     "approval:vote:cast": _vote,
+    "webhook:created": _webhook,
+    "webhook:changed": _webhook,
+    "webhook:disabled": _webhook,
+    "webhook:deleted": _webhook,
 }

@@ -28,6 +28,10 @@ class Journal(Protocol):
         """(size, peaks of the tree as `merkle.Frontier.encode` gives them)."""
         ...
 
+    def next_index(self) -> int:
+        """Of a writing use case: the index that the next leaf it records will have."""
+        ...
+
     def entries(self, start: int, limit: int) -> list[Entry]: ...
     def of_model(self, model_id: int, before: int | None, limit: int) -> list[Entry]:
         """Newest first."""

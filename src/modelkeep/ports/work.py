@@ -14,6 +14,7 @@ from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
+from modelkeep.ports.webhooks import Deliveries, Webhooks
 
 
 class Work(Protocol):
@@ -39,6 +40,10 @@ class Work(Protocol):
     def logged_models(self) -> LoggedModels: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
     @property
     def now_ms(self) -> int:
         """The batch's moment: never before any earlier batch's."""

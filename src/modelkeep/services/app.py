@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from modelkeep.ports.blobs import Blobs
+from modelkeep.ports.clock import Clock
+from modelkeep.ports.webhooks import Sender, Vault
 
 T = TypeVar("T")
 
@@ -31,11 +33,14 @@ class Reader(Runner, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything the edges need: reads, writes, and the bytes."""
+    """Everything the edges need: reads, writes, the bytes, the time, and the way out."""
 
     reader: Reader
     writer: Runner
     blobs: Blobs
+    clock: Clock
+    sender: Sender
+    vault: Vault
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

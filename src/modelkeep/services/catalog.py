@@ -66,7 +66,7 @@ def resolve(work: Work, model: str, which: str) -> Version:
     if which.lower() == LATEST:
         return latest(work, model)
     version = None
-    if which.startswith("@"):
+    if len(which) > 1 and which.startswith("@"):
         version = by_alias(work, model, which[1:])
     elif which.title() in STAGES:
         newest = latest_per_stage(work, model)

@@ -31,6 +31,7 @@ from modelkeep.protocols.mlflow import (
     logged_models,
     registry,
     runs,
+    webhooks,
 )
 from modelkeep.protocols.mlflow.wire import Rpc, parse_body, parse_query
 from modelkeep.services import artifacts as artifact_cases
@@ -70,6 +71,7 @@ class Dialect:
             *runs.RPCS,
             *logged_models.RPCS,
             *artifacts.RPCS,
+            *webhooks.RPCS,
         )
         self._exact: dict[str, Handle] = {}
         self._templates: list[tuple[re.Pattern[str], Handle]] = []

@@ -21,7 +21,14 @@ from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
 from modelkeep.domain.events import instant
 from modelkeep.protocols.http import Scope, caller_of
-from modelkeep.protocols.native import errors, imports, policy_file, reading, schemas
+from modelkeep.protocols.native import (
+    errors,
+    imports,
+    policy_file,
+    reading,
+    schemas,
+    webhooks,
+)
 from modelkeep.protocols.native.schemas import (
     Ballot,
     MomentView,
@@ -172,7 +179,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         route_handlers=[
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
             entries, export, apply_policy, show_policy, *imports.handlers(app),
-            *reading.handlers(app, now_ms, parse_filter),
+            *reading.handlers(app, now_ms, parse_filter), *webhooks.handlers(app),
         ],
         exception_handlers={
             ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,

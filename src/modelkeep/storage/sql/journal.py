@@ -48,6 +48,9 @@ class SqlJournal:
         )
         self._pending.append((leaf, model_id))
 
+    def next_index(self) -> int:
+        return self._frontier.size + len(self._pending)
+
     def mark(self) -> int:
         return len(self._pending)
 
@@ -55,10 +58,13 @@ class SqlJournal:
         """Drops the leaves of a use case that did not survive."""
         del self._pending[mark:]
 
-    def close(self) -> None:
-        """Writes the leaves of the surviving use cases and the tree's new edge."""
+    def close(self) -> int:
+        """Writes the leaves of the surviving use cases and the tree's new edge.
+
+        Returns how many there were.
+        """
         if not self._pending:
-            return
+            return 0
         rows, frontier = [], self._frontier
         for leaf, model_id in self._pending:
             digest = leaf_hash(leaf.body)
@@ -77,6 +83,7 @@ class SqlJournal:
             self._project_id,
         )
         self._pending.clear()
+        return len(rows)
 
     def _row(self, index: int, model_id: int | None, leaf: Leaf, digest: bytes, root: bytes) -> Row:
         texts = _encode(leaf.texts).decode()
@@ -208,6 +215,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     "vote": (
         ("request", "name", "verdict", "comment"),
         "SELECT request_id, name, verdict, comment FROM votes WHERE project_id = ? ORDER BY id",
+    ),
+    "webhook": (
+        ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted"),
+        "SELECT webhook_id, name, url, topics, description, status, sealed IS NOT NULL,"
+        " deleted_ms IS NOT NULL FROM webhooks WHERE project_id = ? ORDER BY id",
     ),
 }
 # fmt: on

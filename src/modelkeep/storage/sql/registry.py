@@ -95,6 +95,15 @@ class SqlModels:
         self._db.run("UPDATE models SET deleted_ms = ? WHERE id = ?", at_ms, model_id)
         self._end_name(model_id, at_ms)
 
+    def tag(self, model_id: int, key: str) -> str | None:
+        row = self._db.one(
+            "SELECT value FROM model_tags WHERE project_id = ? AND model_id = ? AND key = ?",
+            self._project_id,
+            model_id,
+            key,
+        )
+        return row[0] if row else None
+
     def set_tag(self, model_id: int, key: str, value: str) -> None:
         self._db.run(
             "INSERT INTO model_tags (project_id, model_id, key, value) VALUES (?, ?, ?, ?)"

@@ -3,6 +3,7 @@
 from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.storage.sql.artifacts import SqlArtifacts
+from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
@@ -12,6 +13,7 @@ from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.slots import SqlSlots
+from modelkeep.storage.sql.webhooks import SqlWebhooks
 
 DEFAULT_PROJECT_ID = 1
 DEFAULT_PROJECT = "default"
@@ -33,6 +35,8 @@ class SqlWork:
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
         self.imports = SqlImports(db, project)
+        self.webhooks = SqlWebhooks(db, project)
+        self.deliveries = SqlDeliveries(db, project)
 
     @property
     def now_ms(self) -> int:

@@ -62,6 +62,7 @@ class Writer:
         self._queue: Queue[_Job | None] = Queue(QUEUE_LIMIT)
         self._work: SqlWork | None = None
         self._gate, self._is_closing = threading.Lock(), False
+        self._listeners: list[Callable[[], None]] = []
         self.tally = Tally()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
@@ -95,6 +96,13 @@ class Writer:
             raise Unavailable(
                 f"{QUEUE_LIMIT} changes are waiting already; try again shortly."
             ) from None
+
+    def on_leaves(self, listener: Callable[[], None]) -> None:
+        """Calls the listener, in the writer's thread, after each commit that added leaves.
+
+        It must return at once and raise nothing: callers wait for their answers behind it.
+        """
+        self._listeners.append(listener)
 
     def close(self) -> None:
         """Finishes what is waiting, then stops. Whoever comes later is turned away."""
@@ -134,7 +142,7 @@ class Writer:
             work = self._open_batch()
             for job in batch:
                 _run_job(work, job)
-            work.journal.close()
+            appended = work.journal.close()
             fate = _UNKNOWN
             work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
@@ -142,6 +150,9 @@ class Writer:
             # Only a connection that broke under the commit leaves its outcome open.
             self._abandon(batch, error, fate if isinstance(error, Unavailable) else _UNDONE)
             return
+        if appended:
+            for listener in self._listeners:
+                listener()
         self.tally.jobs += len(batch)
         self.tally.commits += 1
         self.tally.largest_batch = max(self.tally.largest_batch, len(batch))

@@ -1,0 +1,1 @@
+"""Ways out of here: what is sent to somebody else's server."""
