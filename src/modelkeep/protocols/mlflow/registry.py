@@ -1,8 +1,13 @@
 """Registered models, versions, stages and aliases, as MLflow's clients speak of them."""
 
+from collections.abc import Sequence
+
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, InvalidInput
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, Model, Version, stage_named
+from modelkeep.domain.search import Comparison, Position
+from modelkeep.domain.search import Order as SearchOrder
+from modelkeep.ports.work import Work
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.wire import (
     Empty,
@@ -223,10 +228,21 @@ async def search_models(app: App, caller: Caller, request: Search) -> Message:
     )
     search = (where, order)
     after = page_position(request.page_token, search)
-    found = await app.search(registry.search_models, *search, size, after)
+    return await app.search(_models_page, *search, size, after)
+
+
+def _models_page(
+    work: Work,
+    where: Sequence[Comparison],
+    order: Sequence[SearchOrder],
+    size: int,
+    after: Position | None,
+) -> ModelsAnswer:
+    """Rendered where it was read: to do it in the event loop would stop everyone for a while."""
+    found = registry.search_models(work, where, order, size, after)
     return ModelsAnswer(
         registered_models=[render_model(model, latest) for model, latest in found.items],
-        next_page_token=position_token(found.end, search),
+        next_page_token=position_token(found.end, (where, order)),
     )
 
 
@@ -339,10 +355,20 @@ async def search_versions(app: App, caller: Caller, request: Search) -> Message:
     order = (*given, *(o for o in grammars.VERSIONS.default_order if o.key not in named))
     search = (where, order)
     after = page_position(request.page_token, search)
-    found = await app.search(registry.search_versions, *search, size, after)
+    return await app.search(_versions_page, *search, size, after)
+
+
+def _versions_page(
+    work: Work,
+    where: Sequence[Comparison],
+    order: Sequence[SearchOrder],
+    size: int,
+    after: Position | None,
+) -> VersionsAnswer:
+    found = registry.search_versions(work, where, order, size, after)
     return VersionsAnswer(
         model_versions=[render_version(version) for version in found.items],
-        next_page_token=position_token(found.end, search),
+        next_page_token=position_token(found.end, (where, order)),
     )
 
 
