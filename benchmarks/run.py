@@ -22,6 +22,7 @@ from benchmarks.peers.base import Peer
 from benchmarks.peers.mlflow import Mlflow
 from benchmarks.peers.modelkeep import Modelkeep
 from benchmarks.plan import Plan, Sample
+from benchmarks.seeds import Crowd
 from tests.support.postgres import PostgresMissing, running_postgres
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "search": search.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
-QUICK = Plan(rounds=1, load_s=2, warm_up_s=1)
+QUICK = Plan(rounds=1, load_s=2, warm_up_s=1, crowd=Crowd(20_000), searches=10)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import report, run, search
 from benchmarks.load import has_wrk
 from benchmarks.peers.modelkeep import Modelkeep
 from benchmarks.plan import Catalogue, Plan
@@ -38,12 +38,19 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
         "startup: idle memory (PSS)",
         "alias: 2 connections",
         "create: one model, 2 connections",
+        *(f"search: {name}" for name in search.searches(1)),
+        "search: a page of 1,000, the first",
+        "search: a page of 1,000, the last",
+        "an alias, alone",
+        "an alias, while 8 clients scan",
     ]
     assert all(sample.value > 0 for sample in samples)
     alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]
     assert alias["promotions"] > 0
     assert alias["checked_reads"] > 0
     assert alias["stale_reads"] == 0
+    assert found["search: a page of 1,000, the last"].detail["pages"] == 2
+    assert found["an alias, while 8 clients scan"].detail["scans_per_s"] > 0
     assert create.detail["changes"] >= create.detail["commits"] > 0
 
     table = report.table(samples)

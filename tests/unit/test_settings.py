@@ -120,6 +120,7 @@ def test_a_file_that_is_none_is_refused(config, tmp_path: Path) -> None:
     ("name", "value"),
     [
         *(("port", "a"), ("port", ""), ("port", "70000"), ("port", "-1"), ("port", "1.5")),
+        *(("search_timeout_s", "0"), ("search_timeout_s", "soon"), ("search_timeout_s", "1.5")),
         *(("max_body_bytes", "many"), ("max_body_bytes", "0"), ("max_body_bytes", "-5")),
         *(("allow_unauthenticated", "maybe"), ("allow_unauthenticated", "")),
         *(("database_url", "mysql://h/d"), ("database_url", "sqlite:///x"), ("database_url", "x")),

@@ -1,10 +1,13 @@
 """Logged models, as MLflow's 3.x clients speak of them."""
 
+from collections.abc import Sequence
+
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.search import Order
+from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.domain.tracking import MODEL_STATUSES, LoggedModel
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder
+from modelkeep.ports.work import Work
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import parse_id, parse_tags, render_pairs
 from modelkeep.protocols.mlflow.run_messages import WireMetric, render_metric
@@ -224,7 +227,21 @@ async def search(app: App, caller: Caller, request: SearchModels) -> Message:
         [_parse_order(given) for given in request.order_by],
     )
     after = page_position(request.page_token, search)
-    found = await app.search(tracking.search_logged_models, *search, size, after)
+    return await app.search(_models_page, *search, size, after)
+
+
+def _models_page(
+    work: Work,
+    experiment_ids: Sequence[int],
+    where: Sequence[Comparison],
+    datasets: Sequence[DatasetFilter],
+    order: Sequence[MetricOrder],
+    size: int,
+    after: Position | None,
+) -> ModelsAnswer:
+    """Rendered where it was read: to do it in the event loop would stop everyone for a while."""
+    search = (experiment_ids, where, datasets, order)
+    found = tracking.search_logged_models(work, *search, size, after)
     return ModelsAnswer(
         models=[render(model) for model in found.items],
         next_page_token=position_token(found.end, search),

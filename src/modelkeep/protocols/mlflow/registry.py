@@ -12,7 +12,8 @@ from modelkeep.domain.models import (
     Version,
     stage_named,
 )
-from modelkeep.domain.search import Comparison, Order
+from modelkeep.domain.search import Comparison, Order, Position
+from modelkeep.ports.work import Work
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.grammars import Grammar
 from modelkeep.protocols.mlflow.wire import (
@@ -251,10 +252,21 @@ async def search_models(app: App, caller: Caller, request: Search) -> Message:
     where = _without_prompts(filters.parse_filter(request.filter, grammars.MODELS))
     search = (where, _order(request.order_by, grammars.MODELS))
     after = page_position(request.page_token, search)
-    found = await app.search(registry.search_models, *search, size, after)
+    return await app.search(_models_page, *search, size, after)
+
+
+def _models_page(
+    work: Work,
+    where: Sequence[Comparison],
+    order: Sequence[Order],
+    size: int,
+    after: Position | None,
+) -> ModelsAnswer:
+    """Rendered where it was read: to do it in the event loop would stop everyone for a while."""
+    found = registry.search_models(work, where, order, size, after)
     return ModelsAnswer(
         registered_models=[render_model(model, latest) for model, latest in found.items],
-        next_page_token=position_token(found.end, search),
+        next_page_token=position_token(found.end, (where, order)),
     )
 
 
@@ -364,10 +376,20 @@ async def search_versions(app: App, caller: Caller, request: Search) -> Message:
     where = _without_prompts(filters.parse_filter(request.filter, grammars.VERSIONS))
     search = (where, _order(request.order_by, grammars.VERSIONS))
     after = page_position(request.page_token, search)
-    found = await app.search(registry.search_versions, *search, size, after)
+    return await app.search(_versions_page, *search, size, after)
+
+
+def _versions_page(
+    work: Work,
+    where: Sequence[Comparison],
+    order: Sequence[Order],
+    size: int,
+    after: Position | None,
+) -> VersionsAnswer:
+    found = registry.search_versions(work, where, order, size, after)
     return VersionsAnswer(
         model_versions=[render_version(version) for version in found.items],
-        next_page_token=position_token(found.end, search),
+        next_page_token=position_token(found.end, (where, order)),
     )
 
 

@@ -1,8 +1,12 @@
 """Runs and what is logged to them: the calls."""
 
+from collections.abc import Sequence
+
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.domain.tracking import ModelOutput
+from modelkeep.ports.work import Work
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import (
     DEFAULT_EXPERIMENT,
@@ -103,7 +107,21 @@ async def search(app: App, caller: Caller, request: SearchRuns) -> Message:
     stages = parse_view(request.run_view_type)
     search = (experiment_ids, stages, where, order)
     after = page_position(request.page_token, search)
-    found = await app.search(tracking.search_runs, *search, size, after)
+    return await app.search(_runs_page, *search, size, after)
+
+
+def _runs_page(
+    work: Work,
+    experiment_ids: Sequence[int],
+    stages: Sequence[str],
+    where: Sequence[Comparison],
+    order: Sequence[Order],
+    size: int,
+    after: Position | None,
+) -> RunsAnswer:
+    """Rendered where it was read: to do it in the event loop would stop everyone for a while."""
+    search = (experiment_ids, stages, where, order)
+    found = tracking.search_runs(work, *search, size, after)
     return RunsAnswer(
         runs=[render(run) for run in found.items],
         next_page_token=position_token(found.end, search),

@@ -19,7 +19,8 @@ from modelkeep.domain.errors import InvalidInput, Unavailable
 Row = tuple[Any, ...]
 
 QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
-QUICK_MS = 50  # of one statement, on PostgreSQL
+QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of a hundred rows
+QUICK_MS = 200  # of one statement, on PostgreSQL
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
 
@@ -84,14 +85,15 @@ class Dialect(Protocol):
 
 
 class _Quick:
-    """Stops a statement of SQLite that takes many steps. It minds no clock: a machine that is
-    busy with other things makes no statement a slow one.
+    """Stops a statement of SQLite that takes many steps.
+
+    It minds no clock: a machine that is busy with other things makes no statement a slow one.
     """
 
     every_steps = QUICK_STEPS // 10
 
-    def restart(self) -> None:
-        self._left = QUICK_STEPS // self.every_steps
+    def restart(self, values: int) -> None:
+        self._left = (QUICK_STEPS + QUICK_STEPS_A_VALUE * values) // self.every_steps
 
     def __call__(self) -> bool:
         self._left -= 1
@@ -106,7 +108,7 @@ class _Until:
     def __init__(self, limit_s: float) -> None:
         self._end = time.monotonic() + limit_s
 
-    def restart(self) -> None:
+    def restart(self, values: int) -> None:
         """It holds for a transaction, not for each statement."""
 
     def __call__(self) -> bool:
@@ -144,7 +146,7 @@ class _SqliteDb:
 
     def _run(self, sql: str, params: Row, fetch: Callable[[sqlite3.Cursor], Any]) -> Any:
         if self._limit:
-            self._limit.restart()
+            self._limit.restart(len(params))
         try:
             return fetch(self.connection.execute(sql, params))
         except _SQLITE_ERRORS as error:
@@ -313,8 +315,8 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     )
 )
-# Of PostgreSQL's data errors, those that say that a value does not fit: psycopg's own has no code.
-_CANCELED = "57014"
+_CANCELED = "57014"  # what PostgreSQL says of a statement that ran out of time
+# Of its data errors, those that say that a value does not fit: psycopg's own has no code.
 _UNHELD = (None, "22003", "22021", "22P05")
 
 

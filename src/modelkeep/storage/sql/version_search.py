@@ -30,7 +30,6 @@ _COLUMNS = {
 }
 _UPDATED = "last_updated_timestamp"
 _WALKED_IN_A_MODEL = (_UPDATED, "version_number")
-_WALKED_BY_TIME = (_UPDATED, "creation_timestamp")
 # CROSS JOIN tells SQLite which table comes first; PostgreSQL finds out by itself.
 _MODELS_FIRST = "models m CROSS JOIN versions v"
 _VERSIONS_FIRST = "versions v CROSS JOIN models m"
@@ -58,9 +57,10 @@ class VersionSearch:
         if names and model is None:
             return Page([])
         rest = [c for c in where if not _names(c)]
-        drivers = self._drivers(rest)
-        versions = model[1] if model else plans.newest(self._db, "versions")
-        few = plans.fewest(self._db, drivers, versions, limit)
+        few = None
+        if drivers := self._drivers(rest):
+            versions = model[1] if model else plans.newest(self._db, "versions")
+            few = plans.fewest(self._db, drivers, versions, limit)
         scope = self._scope(rest, model[0] if model else None)
         walk = _Walk(self._db, scope, terms, limit + 1)
         found = page(walk.rows(keys[0].key, few, after, one_model=bool(names)), limit, terms)
@@ -139,7 +139,7 @@ class _Walk:
             return self._in_segments(_VERSIONS_FIRST, (), self.terms, after, self.limit)
         if not one_model and first == "name":
             return self._in_segments(_MODELS_FIRST, (), self.terms, after, self.limit)
-        if not one_model and first in _WALKED_BY_TIME:
+        if not one_model and first == _UPDATED:
             return self._by_time(after)
         return self._sorted(after)
 
@@ -200,11 +200,12 @@ class _Walk:
         return self._select(_VERSIONS_FIRST, tests, terms, limit)
 
     def _is_long(self, time: object) -> bool:
-        """Whether a run is worth walking the models for, which have an index for it."""
-        if self.terms[0].sql != _COLUMNS[_UPDATED] or self.terms[1].sql != _COLUMNS["name"]:
+        """Whether a run is worth walking the models for, if their names come next."""
+        if self.terms[1].sql != _COLUMNS["name"]:
             return False
         same = Fragment(f"{self.terms[0].sql} = ?", (time,))
-        tests = conjunction([self.scope[0], same])
+        living = self.scope[0]
+        tests = conjunction([living, same])
         counted = self.db.one(
             "SELECT count(*) FROM (SELECT 1 FROM versions v"
             f" WHERE {tests.sql.removeprefix(' AND ')} LIMIT {SHORT_RUN + 1}) run",

@@ -1,8 +1,7 @@
 """Indexes for searches in a registry of many versions.
 
-A page is read by walking an index in its order, from where the last page ended: over all versions
-by the time of their update or creation, over one model's by the time of their update, over models
-by the time of theirs. What was deleted is in none of them.
+A page is read by walking an index in its order, from where the last page ended: over all versions,
+or over those of one model, by the time of their update. What was deleted is in neither.
 """
 
 from alembic import op
@@ -13,11 +12,7 @@ down_revision = "0001"
 STATEMENTS = """
 DROP INDEX versions_updated;
 CREATE INDEX versions_updated ON versions (project_id, updated_ms) WHERE deleted_ms IS NULL;
-CREATE INDEX versions_created ON versions (project_id, created_ms) WHERE deleted_ms IS NULL;
 CREATE INDEX versions_of_model ON versions (project_id, model_id, updated_ms, number)
-  WHERE deleted_ms IS NULL;
-DROP INDEX models_updated;
-CREATE INDEX models_updated ON models (project_id, updated_ms DESC, name)
   WHERE deleted_ms IS NULL
 """
 
