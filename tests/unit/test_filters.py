@@ -326,6 +326,11 @@ def test_a_list_that_is_none_is_refused(written, message) -> None:
     assert message in refusal(f"run_id IN {written}")
 
 
+@pytest.mark.parametrize("rest", ["= true", "=", "LIKE", "IN", "IN 'a'", "= (", "= = 'x'"])
+def test_a_comparison_with_nothing_is_refused_before_its_key_is_looked_at(rest) -> None:
+    assert "Invalid clause(s) in filter string" in refusal(f"no_such_key {rest}")
+
+
 @pytest.mark.parametrize(
     ("grammar", "text", "message"),
     [

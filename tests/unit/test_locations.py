@@ -3,7 +3,7 @@
 import pytest
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.locations import beneath, check_artifact_location
+from modelkeep.domain.locations import beneath, check_artifact_location, check_source
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,49 @@ def test_folders_of_ours_and_object_stores_are_kept_as_they_are_written(location
 def test_what_lies_beneath_a_location_follows_one_slash() -> None:
     assert beneath("s3://b/x/", "run", "artifacts") == "s3://b/x/run/artifacts"
     assert beneath("s3://b", "run") == "s3://b/run"
+
+
+@pytest.mark.parametrize(
+    ("source", "scheme"),
+    [
+        ("S3://bucket/X", "s3"),
+        ("gs://bucket", "gs"),
+        ("runs:/a/b", "runs"),
+        ("models:/m@a", "models"),
+        ("mlflow-artifacts:/a//b", "mlflow-artifacts"),
+        ("plug-in://store/x", "plug-in"),
+        ("dbfs:/x", "dbfs"),
+    ],
+)
+def test_a_source_has_a_scheme_of_its_own(source: str, scheme: str) -> None:
+    assert check_source(source) == scheme
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("/etc", "To use a local path as a model version source"),
+        ("path/to/source", "To use a local path as a model version source"),
+        ("FILE:///etc", "To use a local path as a model version source"),
+        ("C:/x", "To use a local path as a model version source"),
+        ("", "To use a local path as a model version source"),
+        ("s3a://b/x/../../", "If supplying a source as an http, https,"),
+        ("mlflow-artifacts:/x/..%2f..%2fy", "If supplying a source as an http, https,"),
+        ("mlflow-artifacts:/x%00", "If supplying a source as an http, https,"),
+        ("plug-in://store", "If supplying a source as an http, https,"),
+        ("plug-in:x/y", "If supplying a source as an http, https,"),
+        ("plug-in://store/./x", "If supplying a source as an http, https,"),
+        ("plug-in://[", "If supplying a source as an http, https,"),
+        ("http://h/x", "'source' cannot use the 'http' scheme"),
+        ("FTP://h/../x", "'source' cannot use the 'ftp' scheme"),
+        ("viewfs:/x", "'source' cannot use the 'viewfs' scheme"),
+        ("mlflow-artifacts://h/x", "'source' cannot use the 'mlflow-artifacts' scheme"),
+        ("s3://b/" + "x" * 2048, "maximum length of 2048"),
+    ],
+)
+def test_a_source_that_leads_elsewhere_is_refused_in_words_that_clients_know(
+    source: str, said: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_source(source)
+    assert said in caught.value.message

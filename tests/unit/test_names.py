@@ -250,7 +250,9 @@ def test_an_endless_name_of_nested_encodings_costs_nothing() -> None:
     assert not takes(check_path, "%" + "25" * 500 + "2e%2e/x")
 
 
-@pytest.mark.parametrize("alias", ["champion", "a", "A-b_c", "v", "v1a", "1", "ünïcode", "-"])
+@pytest.mark.parametrize(
+    "alias", ["champion", "a", "A-b_c", "v", "v1a", "1", "ünïcode", "-", "модель_1", "本番", "καλό"]
+)
 def test_ordinary_aliases_are_taken(alias: str) -> None:
     assert check_alias(alias) == alias
 
@@ -261,6 +263,7 @@ def test_ordinary_aliases_are_taken(alias: str) -> None:
         *("", "v1", "V1", "v007", "v１", "latest", "LATEST"),
         *("Latest", "a b", "a/b", "a.b", "a@b", "a:b"),
         *("a\n", "\n", "a\x00", "a%20", "champion\u200b", "a" * 256, "🙂", "e\u0301", "..", " a"),
+        *("ｃhampion", "сhampion", "champiοn", "ﬁrst", "champⅰon"),  # each looks like another
     ],
 )
 def test_reserved_and_odd_aliases_are_refused(alias: str) -> None:

@@ -155,6 +155,8 @@ def test_a_get_may_carry_its_parameters_in_a_body(curl: Curl) -> None:
     assert found["registered_model"]["name"] == "m"
     found = curl("GET", "registered-models/search", {"max_results": 1, "filter": "name = 'x'"})
     assert found == {}
+    other = ("-X", "GET", "-H", "Content-Type: text/plain", "-d", "not JSON")
+    assert curl.raw("/api/2.0/mlflow/registered-models/search", *other)[0] == 200  # is not read
     # Where there is a query, it is what counts.
     found = curl("GET", "registered-models/get?name=m", {"name": "other"})
     assert found["registered_model"]["name"] == "m"

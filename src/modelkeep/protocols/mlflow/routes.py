@@ -150,13 +150,14 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
 async def _request(rpc: Rpc, scope: Scope, receive: Receive, max_body_bytes: int) -> Any:
     path_of(scope)  # refuses one that is no text
     path = scope.get("path_params") or {}
-    has_query = scope["query_string"] or not header(scope, b"content-type")
-    if scope["method"] in ("GET", "HEAD") and has_query:
-        return parse_query(query_of(scope) + list(path.items()), rpc.request)
-    # MLflow's server takes the body of a GET that has no query: so do those who write it in curl.
-    body = await read_body(scope, receive, max_body_bytes)
     kind = header(scope, b"content-type")
-    if (body or kind) and kind.partition(";")[0].strip().lower() != "application/json":
+    is_json = kind.partition(";")[0].strip().lower() == "application/json"
+    # A GET without a query may have its parameters in a body, as on MLflow's own server.
+    is_in_body = is_json and not scope["query_string"]
+    if scope["method"] in ("GET", "HEAD") and not is_in_body:
+        return parse_query(query_of(scope) + list(path.items()), rpc.request)
+    body = await read_body(scope, receive, max_body_bytes)
+    if (body or kind) and not is_json:
         raise InvalidInput("Bad Request. Content-Type must be one of ['application/json'].")
     return parse_body(body, rpc.request, path)
 
