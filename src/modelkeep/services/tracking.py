@@ -139,8 +139,7 @@ def log_batch(
     """
     rules.check_batch(len(metrics), len(params), len(tags))
     single = len(metrics) + len(params) + len(tags) == 1
-    for index, metric in enumerate(metrics):
-        rules.check_metric(metric, "" if single else f"metrics[{index}]")
+    rules.check_metrics(metrics)
     for key, value in params:
         rules.check_param(key, value)
     for index, (key, value) in enumerate(tags):

@@ -135,7 +135,7 @@ async def log_batch(app: App, caller: Caller, request: LogBatch) -> Message:
     await app.write(
         tracking.log_batch,
         run_id_of(request),
-        [parse_metric(m, f"metrics[{index}].") for index, m in enumerate(request.metrics)],
+        [parse_metric(metric, index) for index, metric in enumerate(request.metrics)],
         [(require(p.key, f"params[{i}].key"), p.value) for i, p in enumerate(request.params)],
         [(require(t.key, f"tags[{i}].key"), t.value) for i, t in enumerate(request.tags)],
     )
