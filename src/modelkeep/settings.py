@@ -29,7 +29,7 @@ class Settings:
     database_url: str = ""  # empty: SQLite in the data directory
     allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
-    max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
+    max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
     log_level: str = "info"
     config: Path | None = field(default=None, compare=False)
 

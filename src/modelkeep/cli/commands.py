@@ -75,7 +75,7 @@ def serve(
         typer.Option("--allowed-host", help="A Host name to answer to; may be repeated."),
     ] = None,
     max_body_bytes: Annotated[
-        int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [16777216]")
+        int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [20971520]")
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")

@@ -31,6 +31,9 @@ BATCH_METRICS_LIMIT = 1000
 BATCH_PARAMS_LIMIT = 100
 BATCH_TAGS_LIMIT = 100
 BATCH_LIMIT = 1000
+INPUTS_LIMIT = 10_000  # of one call that logs what a run read or made
+MODEL_VALUE_LIMIT = 100_000  # of a logged model's tags and params, which are not cut
+DATASET_USES_LIMIT = 1000  # in one answer
 
 _DATASET_LIMITS = {
     "name": 500,
@@ -100,6 +103,16 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetUse:
+    """That some run of an experiment read a data set, and for what; "" when it was not said."""
+
+    experiment_id: int
+    name: str
+    digest: str
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelOutput:
     """A logged model that a run made, and at which step."""
 
@@ -143,7 +156,8 @@ class Run:
 class LoggedModel:
     """A model that a run has logged, before anybody registers it (MLflow 3).
 
-    `points` are all that was measured of it, on whichever data set.
+    `points` are all that was measured of it, on whichever data set; `registrations` the names and
+    numbers of the versions that were registered from it.
     """
 
     id: int
@@ -161,6 +175,7 @@ class LoggedModel:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     points: tuple[Metric, ...] = ()
+    registrations: tuple[tuple[str, int], ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -195,7 +210,7 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
         check_key(key, "metric")
     for index, metric in enumerate(metrics):
         if metric.at_ms < 0:
-            path = _within("" if len(metrics) == 1 else f"metrics[{index}]", "timestamp")
+            path = "timestamp" if len(metrics) == 1 else f"metrics[{index}].timestamp"
             raise InvalidInput(
                 f"Invalid value {metric.at_ms} for parameter '{path}' supplied: "
                 f"metric '{metric.key}' (value={metric.value}). "
@@ -214,19 +229,26 @@ def _check_measured_on(name: str | None, digest: str | None) -> None:
     check_text(digest, "dataset_digest", _DATASET_LIMITS["digest"])
 
 
-def check_param(key: str, value: str) -> None:
+def fitting_param(key: str, value: str) -> str:
+    """A param's value as a run keeps it: cut to 6,000 characters, as MLflow's server does."""
     check_key(key, "param")
-    check_text(value, "Param value", PARAM_VALUE_LIMIT)
+    return value[:PARAM_VALUE_LIMIT]
 
 
-def check_run_tag(key: str, value: str, path: str = "") -> None:
+def fitting_tag(key: str, value: str) -> str:
+    """A tag's value as a run keeps it: cut to 8,000 characters, as MLflow's server does."""
     check_key(key, "tag")
-    check_text(value, _within(path, "value"), TAG_VALUE_LIMIT)
+    return value[:TAG_VALUE_LIMIT]
+
+
+def check_logged_model_param(key: str, value: str) -> None:
+    check_key(key, "param")
+    check_text(value, "Param value", MODEL_VALUE_LIMIT)
 
 
 def check_logged_model_tag(key: str, value: str) -> None:
     check_tag_key(key)
-    check_text(value, "value", TAG_VALUE_LIMIT)
+    check_text(value, "value", MODEL_VALUE_LIMIT)
 
 
 def check_experiment_tag(key: str, value: str) -> None:
@@ -306,5 +328,13 @@ def new_params(known: Mapping[str, str], given: Mapping[str, str], owner: str) -
     return {key: value for key, value in given.items() if key not in known}
 
 
-def _within(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def sample_places(total: int, size: int) -> Sequence[int]:
+    """Which of `total` points in a row, counted from 1, make a sample of at most `size`.
+
+    The points fall into `size` groups that are equally large but for one point; the first of each
+    is taken, and of the last group the last (MLflow 3.17, `get_metric_history_bulk_interval`).
+    """
+    if total <= size:
+        return range(1, total + 1)
+    each, more = divmod(total, size)
+    return [*(1 + i * each + min(i, more) for i in range(size - 1)), total]

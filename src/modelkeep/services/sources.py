@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from modelkeep.domain import names
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.locations import OBJECT_STORES, PROXIED, RESERVED
+from modelkeep.domain.locations import LABELS, PROXIED, RESERVED
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
@@ -29,7 +29,6 @@ VERSION_FOLDER = f"{RESERVED}/versions"  # the address space of frozen versions
 COPIES_LIMIT = 100  # a name that moved on to another model could close a ring
 
 _PLACEHOLDERS = frozenset({"dummy-source"})  # what MLflow's prompts have for a source
-_LABELS = OBJECT_STORES | {"azureml", "dbfs", "docker", "hf", "uc", "viewfs"}
 _COPY = re.compile(r"models:/([^/]+)/(\d{1,18})")
 _LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
 _ID = re.compile(r"[0-9]{1,18}")
@@ -64,7 +63,7 @@ def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -
         return _from_models(work, source, run_id, model_id)
     if kind == "mlflow-artifacts":
         return _from_artifacts(work, source, run_id, model_id)
-    if kind in _LABELS:
+    if kind in LABELS:
         return Origin(run_id, model_id, None)
     raise _refused(source)
 

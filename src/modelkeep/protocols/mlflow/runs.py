@@ -7,6 +7,7 @@ from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import (
     DEFAULT_EXPERIMENT,
     parse_id,
+    parse_size,
     parse_tags,
     parse_view,
 )
@@ -39,14 +40,13 @@ from modelkeep.protocols.mlflow.wire import (
     Message,
     Rpc,
     page_offset,
-    page_size,
     page_token,
     require,
 )
 from modelkeep.services import tracking
 from modelkeep.services.app import App
 
-PAGE, LIMIT = 1_000, 50_000
+PAGE = 1_000
 HISTORY_LIMIT = 1_000_000  # points in one answer; also what a client gets that names no limit
 EXPERIMENTS_LIMIT = 10_000  # experiments in one search
 
@@ -92,7 +92,7 @@ async def restore(app: App, caller: Caller, request: RunKey) -> Message:
 
 
 async def search(app: App, caller: Caller, request: SearchRuns) -> Message:
-    size = page_size(request.max_results, PAGE, LIMIT)
+    size = parse_size(request.max_results, PAGE)
     offset = page_offset(request.page_token)
     if len(request.experiment_ids) > EXPERIMENTS_LIMIT:
         raise InvalidInput(f"A search names at most {EXPERIMENTS_LIMIT} experiments.")
@@ -165,7 +165,7 @@ async def log_model(app: App, caller: Caller, request: LogModel) -> Message:
 
 
 async def metric_history(app: App, caller: Caller, request: MetricHistory) -> Message:
-    size = page_size(request.max_results, HISTORY_LIMIT, HISTORY_LIMIT)
+    size = parse_size(request.max_results, HISTORY_LIMIT, HISTORY_LIMIT)
     offset = page_offset(request.page_token)
     key = require(request.metric_key, "metric_key")
     found = await app.read(tracking.metric_history, run_id_of(request), key, size + 1, offset)
