@@ -31,6 +31,7 @@ class Plan:
     warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
     create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
+    loggers: tuple[int, ...] = (1, 4)  # clients that log metrics, each to a run of its own
     catalogue: Catalogue = field(default_factory=Catalogue)
 
 

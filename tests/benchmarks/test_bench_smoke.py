@@ -16,6 +16,7 @@ MOMENT = Plan(
     warm_up_s=0,
     connections=(2,),
     create_on=(1,),
+    loggers=(2,),
     catalogue=Catalogue(models=3, versions=2, aliases=4),
 )
 
@@ -35,6 +36,7 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
         "startup: idle memory (PSS)",
         "alias: 2 connections",
         "create: one model, 2 connections",
+        "metrics: 2 clients",
     ]
     assert all(sample.value > 0 for sample in samples)
     alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]
