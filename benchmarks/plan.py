@@ -33,6 +33,7 @@ class Plan:
     warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
     create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
+    loggers: tuple[int, ...] = (1, 4)  # clients that log metrics, each to a run of its own
     catalogue: Catalogue = field(default_factory=Catalogue)
     crowd: Crowd = field(default_factory=lambda: Crowd(100_000))
     searches: int = 40  # of each kind, one after another

@@ -1,6 +1,6 @@
 """Measures modelkeep and its peer in turn, and prints the ratios. From the repository's root:
 
-    python -m benchmarks.run [--quick] [--only startup,alias,create,search] [--out results.json]
+    python -m benchmarks.run [--quick] [--only alias,search,...] [--out results.json]
 
 Everything listens on the loopback, every load ends after seconds, and all data lies in a temporary
 folder. `make bench` installs the peer; MODELKEEP_MLFLOW3_PYTHON names another Python that has it.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alias, create, limits, report, search, startup
+from benchmarks import alias, create, limits, metrics, report, search, startup
 from benchmarks.load import has_wrk
 from benchmarks.peers.base import Peer
 from benchmarks.peers.mlflow import Mlflow
@@ -31,6 +31,7 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "alias": alias.measure,
     "create": create.measure,
     "search": search.measure,
+    "metrics": metrics.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
 QUICK = Plan(rounds=1, load_s=2, warm_up_s=1, crowd=Crowd(20_000), searches=10)

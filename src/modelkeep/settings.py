@@ -35,7 +35,7 @@ class Settings:
     database_url: str = ""  # empty: SQLite in the data directory
     allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
-    max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
+    max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
     search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
     webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
     secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours

@@ -17,6 +17,7 @@ MOMENT = Plan(
     warm_up_s=0,
     connections=(2,),
     create_on=(1,),
+    loggers=(2,),
     catalogue=Catalogue(models=3, versions=2, aliases=4),
     crowd=Crowd(2_000),
     searches=1,
@@ -43,6 +44,7 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
         "search: a page of 1,000, the last",
         "an alias, alone",
         "an alias, while 8 clients scan",
+        "metrics: 2 clients",
     ]
     assert all(sample.value > 0 for sample in samples)
     alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]

@@ -499,6 +499,7 @@ def test_a_refusal_is_told_and_the_same_again_is_not_journalled(core: Core) -> N
 def test_a_version_that_a_newer_one_displaced_is_not_put_back(core: Core) -> None:
     core.apply({"stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}})
     with_versions(core, (1, 2))
+    ends = []
     for _ in range(2):
         ends = [place(core, number, "Production").end for number in (1, 2)]
         assert core.in_stage("Production") == [2]

@@ -3,13 +3,26 @@
 import pytest
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.locations import beneath, check_artifact_location, check_source
+from modelkeep.domain.locations import artifact_location, beneath, check_source
 
 
 @pytest.mark.parametrize(
     "location",
     [
-        *("file:///etc", "FILE:/etc", "/etc", "./x", "x", "C:/x", "C:\\x", "dbfs:/x", "s3:/b/x"),
+        *(
+            "file:///etc",
+            "FILE:/etc",
+            "/etc",
+            "./x",
+            "../x",
+            "x/../y",
+            "~/x",
+            "$HOME",
+            "C:/x",
+            "C:\\x",
+            "dbfs:/x",
+            "s3:/b/x",
+        ),
         *("http://169.254.169.254/", "http:///?/../../etc/", "https://h/x", "ftp://h/x"),
         *("s3://b/x?y=1", "s3://b/x#y", "s3://b/x;y", "s3://b/x%3Fy", "s3://b/x%253by", "s3:///x"),
         *("s3://b/../x", "s3://b/%2e%2e/x", "s3://b/%252e%252e/x", "gs://b/a\x00"),
@@ -22,18 +35,25 @@ from modelkeep.domain.locations import beneath, check_artifact_location, check_s
 )
 def test_no_artifact_location_leads_out_of_the_store(location: str) -> None:
     with pytest.raises(InvalidInput):
-        check_artifact_location(location)
+        artifact_location(location)
 
 
 @pytest.mark.parametrize(
     "location",
     [
         *("s3://bucket/path/", "gs://bucket", "S3://bucket/x", "mlflow-artifacts:/team a/x"),
-        "abfss://c@account.dfs.core.windows.net/x",
+        *("abfss://c@account.dfs.core.windows.net/x", "azureml://datastores/a/paths/b"),
     ],
 )
 def test_folders_of_ours_and_object_stores_are_kept_as_they_are_written(location: str) -> None:
-    assert check_artifact_location(location) == location
+    assert artifact_location(location) == location
+
+
+def test_a_relative_path_is_a_folder_of_ours() -> None:
+    assert artifact_location("team a/x") == "mlflow-artifacts:/team a/x"
+    for location in ("modelkeep/versions/1", "a//b", "a\\b", "a?b", "x/", " x"):
+        with pytest.raises(InvalidInput):
+            artifact_location(location)
 
 
 def test_what_lies_beneath_a_location_follows_one_slash() -> None:

@@ -75,7 +75,7 @@ def serve(
         typer.Option("--allowed-host", help="A Host name to answer to; may be repeated."),
     ] = None,
     max_body_bytes: Annotated[
-        int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [16777216]")
+        int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [20971520]")
     ] = None,
     search_timeout_s: Annotated[
         int | None, typer.Option(help="Seconds after which a search is given up. [30]")

@@ -1,8 +1,9 @@
 """Where a client may say that artifacts live. The server opens none of these places.
 
-An `mlflow-artifacts:/…` location is a folder of the server's own, held in rows. The address of an
-object store is kept as a label for clients that hold its credentials. Everything else is refused:
-paths and `file:` because they would name the server's disk, hosts because somebody might be led
+An `mlflow-artifacts:/…` location is a folder of the server's own, held in rows, and so is a
+relative path, which MLflow takes for a folder beside its server. The address of an object store is
+kept as a label for clients that hold its credentials. Everything else is refused: absolute paths
+and `file:` because they would name the server's disk, hosts because somebody might be led
 to connect to them. The source of a version may also have a scheme that nobody here knows, for
 clients' plug-ins bring their own.
 """
@@ -17,6 +18,8 @@ PROXIED = "mlflow-artifacts:/"
 RESERVED = "modelkeep"  # the server's own folder, where frozen versions are addressed
 _OBJECT_STORES = "s3 s3a s3n gs gcs wasb wasbs abfs abfss adl oss obs cos b2 r2 oci"
 OBJECT_STORES = frozenset(_OBJECT_STORES.split())
+# What a version may have for a source as well, and nobody here can read either.
+LABELS = OBJECT_STORES | {"azureml", "dbfs", "docker", "hf", "uc", "viewfs"}
 
 # Whom MLflow's clients would connect to for an artifact (3.17.2, `host_policy.py`), but for the
 # object stores among them.
@@ -34,11 +37,12 @@ _LOCAL = (
 )
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]+)://(?P<bucket>[^/]+)(/.*)?", re.IGNORECASE)
+_FOLDER = re.compile(r"[^:/~$.][^:]*")
 _ASIDES = re.compile(r"[?#;]|%(25)*(3f|23|3b)", re.IGNORECASE)  # in any number of encodings
 
 
-def check_artifact_location(location: str) -> str:
-    """`location` itself, if it is a folder of ours or the address of an object store.
+def artifact_location(location: str) -> str:
+    """`location` as it is kept: a folder of ours, or the address of an object store as it stands.
 
     Raises InvalidInput.
     """
@@ -48,7 +52,11 @@ def check_artifact_location(location: str) -> str:
     if location.startswith(PROXIED):
         _check_folder(location[len(PROXIED) :])
         return location
-    if not is_object_store(location):
+    if _FOLDER.fullmatch(location):
+        _check_folder(location)
+        return PROXIED + location
+    address = _ADDRESS.fullmatch(location)
+    if address is None or address["scheme"].lower() not in LABELS:
         raise InvalidInput(
             f"Invalid artifact_location: '{location}'. It may be a folder of this server "
             f"('{PROXIED}<path>') or the address of an object store, such as 's3://bucket/path'; "

@@ -1,13 +1,14 @@
 """Experiments, runs and logged models, and what may be written to them.
 
 What was written stays what was written: a param never changes, a metric's points are only added
-to, and a deleted run takes nothing more. Limits are MLflow's (3.17 `utils/validation.py`), except
-that a value that is too long is refused and not cut. Times are milliseconds since the epoch, UTC.
+to, and a deleted run takes nothing more. Limits are MLflow's (3.17 `utils/validation.py`), which
+cuts the values of a run's params and tags. Times are milliseconds since the epoch, UTC.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import EXPERIMENT_NAME_LIMIT, check_key, check_tag_key, check_text
@@ -30,6 +31,9 @@ BATCH_METRICS_LIMIT = 1000
 BATCH_PARAMS_LIMIT = 100
 BATCH_TAGS_LIMIT = 100
 BATCH_LIMIT = 1000
+INPUTS_LIMIT = 10_000  # of one call that logs what a run read or made
+MODEL_VALUE_LIMIT = 100_000  # of a logged model's tags and params, which are not cut
+DATASET_USES_LIMIT = 1000  # in one answer
 
 _DATASET_LIMITS = {
     "name": 500,
@@ -59,11 +63,11 @@ class Experiment:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One point of a metric. `value` may be NaN or infinite.
 
     With `model_id` it is also a logged model's, measured on the data set named, if one is.
+    A tuple, because they come by the thousand: it costs a third of a frozen dataclass.
     """
 
     key: str
@@ -76,9 +80,13 @@ class Metric:
     run_id: str | None = None
 
     @property
-    def recency(self) -> tuple[int, int, float]:
-        """The greatest of a metric's points is its latest. NaN counts as 0, as in MLflow."""
-        return self.step, self.at_ms, 0.0 if math.isnan(self.value) else self.value
+    def recency(self) -> tuple[int, int, float, bool]:
+        """The greatest of a metric's points is its latest, in whichever order they came.
+
+        NaN counts as 0, as in MLflow, and beats a 0 of the same step and time.
+        """
+        is_nan = math.isnan(self.value)
+        return self.step, self.at_ms, 0.0 if is_nan else self.value, is_nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,16 @@ class Dataset:
     schema: str | None = None
     profile: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetUse:
+    """That some run of an experiment read a data set, and for what; "" when it was not said."""
+
+    experiment_id: int
+    name: str
+    digest: str
+    context: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +156,8 @@ class Run:
 class LoggedModel:
     """A model that a run has logged, before anybody registers it (MLflow 3).
 
-    `points` are all that was measured of it, on whichever data set.
+    `points` are all that was measured of it, on whichever data set; `registrations` the names and
+    numbers of the versions that were registered from it.
     """
 
     id: int
@@ -156,6 +175,7 @@ class LoggedModel:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     points: tuple[Metric, ...] = ()
+    registrations: tuple[tuple[str, int], ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -164,16 +184,6 @@ class LoggedModel:
 
 
 # -- rules -------------------------------------------------------------------------------------
-
-
-def latest_of(metrics: Sequence[Metric]) -> list[Metric]:
-    """The latest point of each metric, in the order in which the metrics first appear."""
-    latest: dict[str, Metric] = {}
-    for metric in metrics:
-        known = latest.get(metric.key)
-        if known is None or metric.recency > known.recency:
-            latest[metric.key] = metric
-    return list(latest.values())
 
 
 def check_experiment_name(name: str) -> str:
@@ -194,37 +204,63 @@ def check_logged_model_name(name: str) -> str:
     return check_text(name, "name", _MODEL_NAME_LIMIT)
 
 
-def check_metric(metric: Metric, path: str = "") -> None:
-    """`path` says which one of a batch it is, such as `metrics[3]`."""
-    check_key(metric.key, "metric")
-    if metric.at_ms < 0:
-        raise InvalidInput(
-            f"Invalid value {metric.at_ms} for parameter '{_within(path, 'timestamp')}' supplied: "
-            f"metric '{metric.key}' (value={metric.value}). "
-            "Timestamp must be a nonnegative long (64-bit integer) "
-        )
-    if (metric.dataset_name is None) != (metric.dataset_digest is None):
+def check_metrics(metrics: Sequence[Metric]) -> None:
+    """A message says which one of a batch it means, as in `metrics[3].timestamp`."""
+    for key in dict.fromkeys(metric.key for metric in metrics):
+        check_key(key, "metric")
+    for index, metric in enumerate(metrics):
+        if metric.at_ms < 0:
+            path = "timestamp" if len(metrics) == 1 else f"metrics[{index}].timestamp"
+            raise InvalidInput(
+                f"Invalid value {metric.at_ms} for parameter '{path}' supplied: "
+                f"metric '{metric.key}' (value={metric.value}). "
+                "Timestamp must be a nonnegative long (64-bit integer) "
+            )
+        if metric.dataset_name is not None or metric.dataset_digest is not None:
+            _check_measured_on(metric.dataset_name, metric.dataset_digest)
+
+
+def _check_measured_on(name: str | None, digest: str | None) -> None:
+    if name is None or digest is None:
         raise InvalidInput(
             "Both dataset_name and dataset_digest must be provided if one is provided"
         )
-    if metric.dataset_name is not None and metric.dataset_digest is not None:
-        check_text(metric.dataset_name, "dataset_name", _DATASET_LIMITS["name"])
-        check_text(metric.dataset_digest, "dataset_digest", _DATASET_LIMITS["digest"])
+    check_text(name, "dataset_name", _DATASET_LIMITS["name"])
+    check_text(digest, "dataset_digest", _DATASET_LIMITS["digest"])
+
+
+def fitting_param(key: str, value: str) -> str:
+    """A param's value as a run keeps it: cut to 6,000 characters, as MLflow's server does."""
+    check_key(key, "param")
+    return value[:PARAM_VALUE_LIMIT]
+
+
+def fitting_tag(key: str, value: str) -> str:
+    """A tag's value as a run keeps it: cut to 8,000 characters, as MLflow's server does."""
+    check_key(key, "tag")
+    return value[:TAG_VALUE_LIMIT]
 
 
 def check_param(key: str, value: str) -> None:
+    """As a run keeps it: an importer brings nothing over that would have to be cut."""
     check_key(key, "param")
     check_text(value, "Param value", PARAM_VALUE_LIMIT)
 
 
-def check_run_tag(key: str, value: str, path: str = "") -> None:
+def check_run_tag(key: str, value: str) -> None:
+    """As `check_param`."""
     check_key(key, "tag")
-    check_text(value, _within(path, "value"), TAG_VALUE_LIMIT)
+    check_text(value, "value", TAG_VALUE_LIMIT)
+
+
+def check_logged_model_param(key: str, value: str) -> None:
+    check_key(key, "param")
+    check_text(value, "Param value", MODEL_VALUE_LIMIT)
 
 
 def check_logged_model_tag(key: str, value: str) -> None:
     check_tag_key(key)
-    check_text(value, "value", TAG_VALUE_LIMIT)
+    check_text(value, "value", MODEL_VALUE_LIMIT)
 
 
 def check_experiment_tag(key: str, value: str) -> None:
@@ -304,5 +340,13 @@ def new_params(known: Mapping[str, str], given: Mapping[str, str], owner: str) -
     return {key: value for key, value in given.items() if key not in known}
 
 
-def _within(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def sample_places(total: int, size: int) -> Sequence[int]:
+    """Which of `total` points in a row, counted from 1, make a sample of at most `size`.
+
+    The points fall into `size` groups that are equally large but for one point; the first of each
+    is taken, and of the last group the last (MLflow 3.17, `get_metric_history_bulk_interval`).
+    """
+    if total <= size:
+        return range(1, total + 1)
+    each, more = divmod(total, size)
+    return [*(1 + i * each + min(i, more) for i in range(size - 1)), total]

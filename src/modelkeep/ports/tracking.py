@@ -12,6 +12,7 @@ from typing import Protocol
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import (
     Dataset,
+    DatasetUse,
     Experiment,
     LoggedModel,
     Metric,
@@ -48,7 +49,7 @@ class NewLoggedModel:
 
 @dataclass(frozen=True, slots=True)
 class DatasetFilter:
-    """A data set by its name and, unless it is empty, its digest."""
+    """A data set by its name and its digest, of which either may be empty: any will do."""
 
     name: str
     digest: str = ""
@@ -120,6 +121,18 @@ class Runs(Protocol):
 
     def points(self, id: int, after: Metric | None, limit: int) -> list[Metric]:
         """Points of every metric, in one order: those that follow one, or the first."""
+        ...
+
+    def histories(self, run_ids: Sequence[str], key: str, limit: int) -> list[Metric]:
+        """The first points of many runs, by run id, then as in `history`; each says its run."""
+        ...
+
+    def sample(self, id: int, key: str, size: int, steps: tuple[int, int] | None) -> list[Metric]:
+        """The points at `sample_places`, by step, time and value; of all or of a span of steps."""
+        ...
+
+    def dataset_uses(self, experiment_ids: Sequence[int], limit: int) -> list[DatasetUse]:
+        """Those by the experiments' runs, deleted ones too, by their fields."""
         ...
 
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from modelkeep.domain import locations
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
-from modelkeep.domain.locations import check_artifact_location
 from modelkeep.domain.search import Comparison, Order, Page, Position
-from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
+from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
 from modelkeep.ports.work import Work
 
 
@@ -17,10 +17,9 @@ def create_experiment(
     rules.check_experiment_name(name)
     for key, value in tags.items():
         rules.check_experiment_tag(key, value)
-    if artifact_location:
-        check_artifact_location(artifact_location)
+    location = locations.artifact_location(artifact_location) if artifact_location else ""
     _refuse_taken(work, name)
-    experiment_id = work.experiments.add(name, artifact_location, work.now_ms)
+    experiment_id = work.experiments.add(name, location, work.now_ms)
     work.experiments.set_tags(experiment_id, tags)
     return experiment_id
 
@@ -50,6 +49,11 @@ def search_experiments(
     after: Position | None = None,
 ) -> Page[Experiment]:
     return work.experiments.search(stages, where, order, limit, after)
+
+
+def search_datasets(work: Work, experiment_ids: Sequence[int]) -> list[DatasetUse]:
+    """What the runs of some experiments read: at most 1,000 uses, each of them once."""
+    return work.runs.dataset_uses(experiment_ids, rules.DATASET_USES_LIMIT)
 
 
 def rename_experiment(work: Work, experiment_id: int, name: str) -> None:

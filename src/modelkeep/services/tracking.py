@@ -53,12 +53,11 @@ def create_run(
     tags: Mapping[str, str] = {},
 ) -> Run:
     """A running run; without a name it gets a random one. Raises NotFound, InvalidInput."""
-    for index, (key, value) in enumerate(tags.items()):
-        rules.check_run_tag(key, value, f"tags[{index}]")
+    kept = {key: rules.fitting_tag(key, value) for key, value in tags.items()}
     check_text(user_id, "user_id", rules.USER_ID_LIMIT)
     experiment = active_experiment(work, experiment_id)
     name = _agreed_name(name, tags.get(RUN_NAME_TAG, "")) or nickname(secrets.randbits(64))
-    rules.check_run_tag(RUN_NAME_TAG, name)
+    name = rules.fitting_tag(RUN_NAME_TAG, name)
     run_id = uuid.uuid4().hex
     new = NewRun(
         run_id=run_id,
@@ -69,7 +68,7 @@ def create_run(
         start_ms=work.now_ms if start_ms is None else start_ms,
         artifact_uri=beneath(experiment.artifact_location, run_id, "artifacts"),
     )
-    work.runs.set_tags(work.runs.add(new), {**tags, RUN_NAME_TAG: name})
+    work.runs.set_tags(work.runs.add(new), {**kept, RUN_NAME_TAG: name})
     return get_run(work, run_id)
 
 
@@ -104,7 +103,7 @@ def update_run(
     """
     run = _active_run(work, run_id)
     if name:
-        rules.check_run_tag(RUN_NAME_TAG, name)
+        name = rules.fitting_tag(RUN_NAME_TAG, name)
         work.runs.set_tags(run.id, {RUN_NAME_TAG: name})
     work.runs.update(
         run.id,
@@ -138,26 +137,21 @@ def log_batch(
     once; a param that would change is refused; of a tag given twice the last counts.
     """
     rules.check_batch(len(metrics), len(params), len(tags))
-    single = len(metrics) + len(params) + len(tags) == 1
-    for index, metric in enumerate(metrics):
-        rules.check_metric(metric, "" if single else f"metrics[{index}]")
-    for key, value in params:
-        rules.check_param(key, value)
-    for index, (key, value) in enumerate(tags):
-        rules.check_run_tag(key, value, "" if single else f"tags[{index}]")
-    given = rules.unique(params)
+    rules.check_metrics(metrics)
+    given = rules.unique([(key, rules.fitting_param(key, value)) for key, value in params])
+    kept = {key: rules.fitting_tag(key, value) for key, value in tags}
     run = _active_run(work, run_id)
     known = work.runs.params(run.id, list(given)) if given else {}
     work.runs.add_params(run.id, rules.new_params(known, given, f"run ID='{run_id}'"))
     _log_metrics(work, run, metrics)
-    _set_tags(work, run, dict(tags))
+    _set_tags(work, run, kept)
 
 
 def log_inputs(
     work: Work, run_id: str, datasets: Sequence[Dataset], model_ids: Sequence[str]
 ) -> None:
     """What a run read: data sets, and logged models. Raises NotFound, InvalidInput."""
-    rules.check_count("inputs", rules.BATCH_LIMIT, len(datasets) + len(model_ids))
+    rules.check_count("inputs", rules.INPUTS_LIMIT, len(datasets) + len(model_ids))
     for dataset in datasets:
         rules.check_dataset(dataset)
     run = _active_run(work, run_id)
@@ -169,7 +163,7 @@ def log_inputs(
 
 def log_outputs(work: Work, run_id: str, outputs: Sequence[ModelOutput]) -> None:
     """The logged models that a run made. Raises NotFound, InvalidInput."""
-    rules.check_count("outputs", rules.BATCH_LIMIT, len(outputs))
+    rules.check_count("outputs", rules.INPUTS_LIMIT, len(outputs))
     run = _active_run(work, run_id)
     for output in outputs:
         _living_model(work, output.model_id)
@@ -365,7 +359,7 @@ def _living_model(work: Work, model_id: str) -> LoggedModel:
 def _checked_params(params: Pairs) -> dict[str, str]:
     rules.check_count("params", rules.BATCH_LIMIT, len(params))
     for key, value in params:
-        rules.check_param(key, value)
+        rules.check_logged_model_param(key, value)
     return rules.unique(params)
 
 

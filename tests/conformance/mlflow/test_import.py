@@ -311,7 +311,8 @@ class Tripwire:
     """Stands between an importer and its target, and kills the importer at one of its calls."""
 
     def __init__(self, target: str, at: int) -> None:
-        self.calls, self.victim = 0, None  # type: int, subprocess.Popen[bytes] | None
+        self.calls = 0
+        self.victim: subprocess.Popen[bytes] | None = None
         wire = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

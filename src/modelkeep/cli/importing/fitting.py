@@ -42,7 +42,7 @@ def run(given: Facts) -> list[Left]:
 def logged_model(given: Facts) -> list[Left]:
     return [
         *_drop(given, "tags", rules.check_logged_model_tag),
-        *_drop(given, "params", rules.check_param),
+        *_drop(given, "params", rules.check_logged_model_param),
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
+from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.wire import (
     Empty,
@@ -23,6 +23,7 @@ from modelkeep.services.app import App
 
 DEFAULT_EXPERIMENT = "0"
 PAGE, LIMIT = 1_000, 50_000
+DATASET_EXPERIMENTS_LIMIT = 20
 
 _VIEWS = {
     "": (ACTIVE,),
@@ -78,6 +79,21 @@ class RenameExperiment(Message):
     new_name: str = ""
 
 
+class SearchDatasets(Message):
+    experiment_ids: list[str] = []
+
+
+class WireDatasetUse(Message):
+    experiment_id: str
+    name: str
+    digest: str
+    context: str = ""
+
+
+class DatasetsAnswer(Message):
+    dataset_summaries: list[WireDatasetUse] = []
+
+
 class TagExperiment(Message):
     experiment_id: str = ""
     key: str = ""
@@ -109,6 +125,16 @@ def parse_view(view_type: str | int) -> tuple[str, ...]:
     if stages is None:
         raise InvalidInput(f"Invalid value {str(view_type)[:100]!r} for parameter 'view_type'.")
     return stages
+
+
+def parse_size(given: int | None, default: int, limit: int = LIMIT) -> int:
+    """How many rows a page has: 1 to `limit`. Raises InvalidInput in the tracking calls' words."""
+    if given is not None and given < 1:
+        raise InvalidInput(
+            f"Invalid value {given} for parameter 'max_results' supplied. "
+            "It must be a positive integer."
+        )
+    return page_size(given, default, limit)
 
 
 def parse_tags(pairs: Iterable[KeyValue]) -> dict[str, str]:
@@ -155,7 +181,7 @@ async def get_by_name(app: App, caller: Caller, request: ExperimentName) -> Mess
 
 
 async def search(app: App, caller: Caller, request: SearchExperiments) -> Message:
-    size = page_size(request.max_results or None, PAGE, LIMIT)
+    size = parse_size(request.max_results, PAGE)
     where = filters.parse_filter(request.filter, grammars.EXPERIMENTS)
     grammar = grammars.EXPERIMENTS
     order = filters.parse_order_by(request.order_by, grammar) or grammar.default_order
@@ -166,6 +192,29 @@ async def search(app: App, caller: Caller, request: SearchExperiments) -> Messag
     return ExperimentsAnswer(
         experiments=[render(experiment) for experiment in found.items],
         next_page_token=position_token(found.end, search),
+    )
+
+
+async def search_datasets(app: App, caller: Caller, request: SearchDatasets) -> Message:
+    given = len(request.experiment_ids)
+    if not given:
+        raise InvalidInput("SearchDatasets request must specify at least one experiment_id.")
+    if given > DATASET_EXPERIMENTS_LIMIT:
+        raise InvalidInput(
+            f"SearchDatasets request cannot specify more than {DATASET_EXPERIMENTS_LIMIT} "
+            f"experiment_ids. Received {given} experiment_ids."
+        )
+    ids = [parse_id(text) for text in request.experiment_ids]
+    found = await app.read(experiments.search_datasets, ids)
+    return DatasetsAnswer(dataset_summaries=[_render_use(use) for use in found])
+
+
+def _render_use(use: DatasetUse) -> WireDatasetUse:
+    return WireDatasetUse(
+        experiment_id=str(use.experiment_id),
+        name=use.name,
+        digest=use.digest,
+        context=use.context,
     )
 
 
@@ -204,6 +253,7 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(_GET, "experiments/get", ExperimentKey, get),
     Rpc(_GET, "experiments/get-by-name", ExperimentName, get_by_name),
     Rpc(("GET", "POST"), "experiments/search", SearchExperiments, search),
+    Rpc(_POST, "experiments/search-datasets", SearchDatasets, search_datasets),
     Rpc(_POST, "experiments/update", RenameExperiment, rename),
     Rpc(_POST, "experiments/delete", ExperimentKey, delete),
     Rpc(_POST, "experiments/restore", ExperimentKey, restore),

@@ -1,6 +1,11 @@
 """Logged models, as MLflow's 3.x clients speak of them."""
 
+import base64
+import binascii
+import zlib
 from collections.abc import Sequence
+
+import msgspec
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
@@ -31,6 +36,11 @@ DATASETS_LIMIT = 100  # data sets in one search
 _STATUS_PREFIX = "LOGGED_MODEL_"
 
 
+class Registration(Message):
+    name: str
+    version: str
+
+
 class ModelInfo(Message):
     model_id: str = ""
     experiment_id: str = ""
@@ -42,6 +52,7 @@ class ModelInfo(Message):
     model_type: str = ""
     source_run_id: str = ""
     tags: list[KeyValue] = []
+    registrations: list[Registration] = []
 
 
 class ModelData(Message):
@@ -128,6 +139,9 @@ def render(model: LoggedModel) -> WireLoggedModel:
             model_type=model.model_type or "",
             source_run_id=model.source_run_id or "",
             tags=render_pairs(model.tags),
+            registrations=[
+                Registration(name=name, version=str(number)) for name, number in model.registrations
+            ],
         ),
         data=ModelData(
             params=render_pairs(model.params),
@@ -172,7 +186,16 @@ def _parse_order(given: WireOrder) -> MetricOrder:
             f"Invalid order by field name: {given.field_name}. Only metrics are supported."
         )
     order = Order("metric", key.strip("`"), given.ascending)
-    return MetricOrder(order, _parse_dataset(given) if given.dataset_name else None)
+    dataset = DatasetFilter(given.dataset_name, given.dataset_digest)
+    return MetricOrder(order, dataset if dataset.name or dataset.digest else None)
+
+
+def _parse_filter(text: str) -> tuple[Comparison, ...]:
+    try:
+        return filters.parse_filter(text, grammars.LOGGED_MODELS)
+    except InvalidInput as error:
+        # What MLflow's clients look for in a mistake of this search, and in no other's.
+        raise InvalidInput(f"Invalid filter string. {error.message}") from None
 
 
 def _check_counts(request: SearchModels) -> None:
@@ -183,6 +206,41 @@ def _check_counts(request: SearchModels) -> None:
     ):
         if length > limit:
             raise InvalidInput(f"A search names at most {limit} {what}, not {length}.")
+
+
+_TOKEN = tuple[int, int, int, str]  # of the three below, and the token of the page
+_BOUND = (
+    "Experiment IDs in the page token do not match the requested experiment IDs.",
+    "Filter string in the page token does not match the requested filter string.",
+    "Order by in the page token does not match the requested order by.",
+)
+
+
+def _marks(request: SearchModels) -> list[int]:
+    """What a page token of this search is bound to, in a few bytes."""
+    bound = (request.experiment_ids, request.filter, request.order_by)
+    return [zlib.crc32(msgspec.json.encode(part)) for part in bound]
+
+
+def _seal(request: SearchModels, token: str) -> str:
+    """A page's token, bound to the search that it is a page of."""
+    sealed = msgspec.json.encode([*_marks(request), token])
+    return base64.b64encode(sealed).decode()
+
+
+def _unseal(request: SearchModels) -> str:
+    """The page's token. Raises InvalidInput for another search's, in MLflow's words."""
+    if not request.page_token:
+        return ""
+    try:
+        sealed = base64.b64decode(request.page_token, validate=True)
+        *marks, token = msgspec.json.decode(sealed, type=_TOKEN)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise InvalidInput("Invalid page token.") from None
+    for message, mark, wanted in zip(_BOUND, marks, _marks(request), strict=True):
+        if mark != wanted:
+            raise InvalidInput(message)
+    return token
 
 
 async def create(app: App, caller: Caller, request: CreateModel) -> Message:
@@ -222,12 +280,15 @@ async def search(app: App, caller: Caller, request: SearchModels) -> Message:
     _check_counts(request)
     search = (
         [parse_id(text) for text in request.experiment_ids],
-        filters.parse_filter(request.filter, grammars.LOGGED_MODELS),
+        _parse_filter(request.filter),
         [_parse_dataset(given) for given in request.datasets],
         [_parse_order(given) for given in request.order_by],
     )
-    after = page_position(request.page_token, search)
-    return await app.search(_models_page, *search, size, after)
+    after = page_position(_unseal(request), search)
+    answer = await app.search(_models_page, *search, size, after)
+    if answer.next_page_token:
+        answer.next_page_token = _seal(request, answer.next_page_token)
+    return answer
 
 
 def _models_page(
@@ -273,6 +334,6 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(("PATCH",), _ONE, FinishModel, finish),
     Rpc(("DELETE",), _ONE, ModelKey, delete),
     Rpc(("PATCH",), f"{_ONE}/tags", ModelTags, set_tags),
-    Rpc(("DELETE",), f"{_ONE}/tags/{{tag_key}}", ModelTagKey, delete_tag),
+    Rpc(("DELETE",), f"{_ONE}/tags/{{+tag_key}}", ModelTagKey, delete_tag),
     Rpc(("POST",), f"{_ONE}/params", ModelParams, log_params),
 )

@@ -29,6 +29,7 @@ from modelkeep.protocols.mlflow import (
     errors,
     experiments,
     logged_models,
+    metrics,
     registry,
     runs,
     webhooks,
@@ -69,6 +70,7 @@ class Dialect:
             *registry.RPCS,
             *experiments.RPCS,
             *runs.RPCS,
+            *metrics.RPCS,
             *logged_models.RPCS,
             *artifacts.RPCS,
             *webhooks.RPCS,
@@ -104,7 +106,8 @@ class Dialect:
         if "{" not in path:
             self._exact[path] = handle
             return
-        pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+        spanning = re.sub(r"\{\+(\w+)\}", r"(?P<\1>.+)", path)
+        pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", spanning))
 
         async def with_parameters(scope: Scope, receive: Receive, send: Send) -> None:
             match = pattern.fullmatch(scope["path"])

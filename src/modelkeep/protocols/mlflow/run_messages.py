@@ -255,22 +255,29 @@ def parse_status(status: str | int | None) -> str | None:
     )
 
 
-def parse_metric(metric: WireMetric | LogMetric, path: str = "") -> Metric:
-    """Raises InvalidInput for one without key, value or timestamp; `path` leads to it."""
-    require(metric.key, f"{path}key")
-    if metric.value is None:
-        raise InvalidInput(f"Missing value for required parameter '{path}value'.")
-    if metric.timestamp is None:
-        raise InvalidInput(f"Missing value for required parameter '{path}timestamp'.")
+def parse_metric(metric: WireMetric | LogMetric, index: int | None = None) -> Metric:
+    """Raises InvalidInput for one without key, value or timestamp; `index` is its place in a list.
+
+    A batch calls this a thousand times: what only a message needs is made when there is one.
+    """
+    value, timestamp = metric.value, metric.timestamp
+    if not metric.key or value is None or timestamp is None:
+        raise _incomplete(metric, "" if index is None else f"metrics[{index}].")
     return Metric(
-        key=metric.key,
-        value=parse_number(metric.value),
-        at_ms=metric.timestamp,
-        step=metric.step or 0,
-        model_id=metric.model_id or None,
-        dataset_name=metric.dataset_name or None,
-        dataset_digest=metric.dataset_digest or None,
+        metric.key,
+        value if type(value) is float else parse_number(value),
+        timestamp,
+        metric.step or 0,
+        metric.model_id or None,
+        metric.dataset_name or None,
+        metric.dataset_digest or None,
     )
+
+
+def _incomplete(metric: WireMetric | LogMetric, path: str) -> InvalidInput:
+    given = {"key": metric.key or None, "value": metric.value, "timestamp": metric.timestamp}
+    missing = next(name for name, value in given.items() if value is None)
+    return InvalidInput(f"Missing value for required parameter '{path}{missing}'.")
 
 
 def parse_dataset(given: DatasetInput) -> Dataset:

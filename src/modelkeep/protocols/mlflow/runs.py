@@ -11,6 +11,7 @@ from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import (
     DEFAULT_EXPERIMENT,
     parse_id,
+    parse_size,
     parse_tags,
     parse_view,
 )
@@ -44,7 +45,6 @@ from modelkeep.protocols.mlflow.wire import (
     Rpc,
     page_offset,
     page_position,
-    page_size,
     page_token,
     position_token,
     require,
@@ -52,7 +52,7 @@ from modelkeep.protocols.mlflow.wire import (
 from modelkeep.services import tracking
 from modelkeep.services.app import App
 
-PAGE, LIMIT = 1_000, 50_000
+PAGE = 1_000
 HISTORY_LIMIT = 1_000_000  # points in one answer; also what a client gets that names no limit
 EXPERIMENTS_LIMIT = 10_000  # experiments in one search
 
@@ -98,7 +98,7 @@ async def restore(app: App, caller: Caller, request: RunKey) -> Message:
 
 
 async def search(app: App, caller: Caller, request: SearchRuns) -> Message:
-    size = page_size(request.max_results, PAGE, LIMIT)
+    size = parse_size(request.max_results, PAGE)
     if len(request.experiment_ids) > EXPERIMENTS_LIMIT:
         raise InvalidInput(f"A search names at most {EXPERIMENTS_LIMIT} experiments.")
     experiment_ids = [parse_id(text) for text in request.experiment_ids]
@@ -154,7 +154,7 @@ async def log_batch(app: App, caller: Caller, request: LogBatch) -> Message:
     await app.write(
         tracking.log_batch,
         run_id_of(request),
-        [parse_metric(m, f"metrics[{index}].") for index, m in enumerate(request.metrics)],
+        [parse_metric(metric, index) for index, metric in enumerate(request.metrics)],
         [(require(p.key, f"params[{i}].key"), p.value) for i, p in enumerate(request.params)],
         [(require(t.key, f"tags[{i}].key"), t.value) for i, t in enumerate(request.tags)],
     )
@@ -184,7 +184,7 @@ async def log_model(app: App, caller: Caller, request: LogModel) -> Message:
 
 
 async def metric_history(app: App, caller: Caller, request: MetricHistory) -> Message:
-    size = page_size(request.max_results, HISTORY_LIMIT, HISTORY_LIMIT)
+    size = parse_size(request.max_results, HISTORY_LIMIT, HISTORY_LIMIT)
     offset = page_offset(request.page_token)
     key = require(request.metric_key, "metric_key")
     found = await app.read(tracking.metric_history, run_id_of(request), key, size + 1, offset)

@@ -43,7 +43,10 @@ class KeyValue(Message, omit_defaults=False):
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One call. `path` follows `/api/2.0/mlflow/`; `{name}` in it fills the request's field."""
+    """One call. `path` follows `/api/2.0/mlflow/`; `{name}` in it fills the request's field.
+
+    What `{name}` stands for has no slash; `{+name}` may, as in RFC 6570.
+    """
 
     methods: tuple[str, ...]
     path: str

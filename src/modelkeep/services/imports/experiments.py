@@ -9,7 +9,7 @@ from modelkeep.domain import imports
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.access import Caller
 from modelkeep.domain.imports import End, Outcome
-from modelkeep.domain.locations import check_artifact_location, is_object_store
+from modelkeep.domain.locations import artifact_location, is_object_store
 from modelkeep.domain.tracking import ACTIVE, Experiment
 from modelkeep.ports.work import Work
 from modelkeep.services.imports.given import check_lifecycle, check_time, tag_changes
@@ -77,7 +77,7 @@ def _experiment_digest(experiment: GivenExperiment | Experiment) -> str:
 def _add_experiment(work: Work, given: GivenExperiment) -> int:
     kept = ""
     if is_object_store(given.artifact_location):
-        kept = check_artifact_location(given.artifact_location)
+        kept = artifact_location(given.artifact_location)
     experiment_id = work.experiments.add(given.name, kept, given.created_ms)
     work.experiments.set_tags(experiment_id, given.tags)
     _set_lifecycle(work, experiment_id, given)

@@ -7,8 +7,8 @@ from modelkeep.domain.access import NAME_LIMIT, Actor, Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.locations import (
     PROXIED,
+    artifact_location,
     beneath,
-    check_artifact_location,
     is_object_store,
 )
 from modelkeep.domain.tracking import ACTIVE, DELETED
@@ -19,7 +19,7 @@ LAST_MS = 253_402_300_799_999  # the end of the year 9999
 def artifact_root(source: str, experiment_id: int, *parts: str) -> str:
     """Where artifacts are from now on: the same object store as before, or a folder of ours."""
     if is_object_store(source):
-        return check_artifact_location(source)
+        return artifact_location(source)
     return beneath(f"{PROXIED}{experiment_id}", *parts, "artifacts")
 
 

@@ -66,7 +66,7 @@ def _check(given: GivenLoggedModel) -> None:
     check_time(given.created_ms, "created_ms")
     check_time(given.updated_ms, "updated_ms")
     for key, value in given.params.items():
-        rules.check_param(key, value)
+        rules.check_logged_model_param(key, value)
     for key, value in given.tags.items():
         rules.check_logged_model_tag(key, value)
 
@@ -148,6 +148,5 @@ def bring_model_points(work: Work, run_id: str, given: Sequence[Metric]) -> None
             raise NotFound(f"Logged model with ID '{model_id}' not found.")
         if work.imports.find("logged-model", model_id) is None:
             raise Conflict(f"Logged model {model_id} is this server's own.")
-    for point in given:
-        rules.check_metric(point)
+    rules.check_metrics(given)
     work.logged_models.log_metrics(run_id, given)

@@ -32,8 +32,7 @@ def bring_points(work: Work, given: Sequence[GivenPoints]) -> None:
         raise InvalidInput(f"A call takes at most {imports.POINTS_LIMIT} points.")
     for metric in given:
         points = [Metric(metric.key, value, at_ms, step) for step, at_ms, value in metric.points]
-        for point in points:
-            rules.check_metric(point)
+        rules.check_metrics(points)
         work.runs.log_metrics(_imported_run(work, metric.run_id).id, points)
 
 

@@ -240,12 +240,14 @@ class SqlLoggedModels:
         tags = pairs_of(self._db, "logged_model_tags", "model", self._project_id, ids)
         params = pairs_of(self._db, "logged_model_params", "model", self._project_id, ids)
         points = self._points({model.id: model.model_id for model in models})
+        registrations = self._registrations([model.model_id for model in models])
         return [
             replace(
                 model,
                 tags=tags.get(model.id, {}),
                 params=params.get(model.id, {}),
                 points=tuple(points.get(model.id, ())),
+                registrations=tuple(registrations.get(model.model_id, ())),
             )
             for model in models
         ]
@@ -266,6 +268,21 @@ class SqlLoggedModels:
             found.setdefault(model, []).append(point)
         return found
 
+    def _registrations(self, model_ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+        """Logged model -> (name, number) of its versions, by name and number."""
+        select = (
+            "SELECT v.logged_model_id, m.name, v.number FROM versions v"
+            " JOIN models m ON m.id = v.model_id"
+            " WHERE v.deleted_ms IS NULL AND m.deleted_ms IS NULL"
+            " AND v.project_id = ? AND v.logged_model_id"
+        )
+        found: dict[str, list[tuple[str, int]]] = {}
+        for model_id, name, number in sorted(
+            rows_of(self._db, select, self._project_id, model_ids)
+        ):
+            found.setdefault(model_id, []).append((name, number))
+        return found
+
 
 def _measured_on(datasets: Sequence[DatasetFilter]) -> Fragment | None:
     """That a point was measured on one of the data sets; None when any will do."""
@@ -273,6 +290,7 @@ def _measured_on(datasets: Sequence[DatasetFilter]) -> Fragment | None:
         return None
     tests, params = [], []
     for dataset in datasets:
-        tests.append("dataset_name = ?" + (" AND dataset_digest = ?" if dataset.digest else ""))
-        params += [dataset.name, *([dataset.digest] if dataset.digest else [])]
+        given = {"dataset_name": dataset.name, "dataset_digest": dataset.digest}
+        tests.append(" AND ".join(f"{column} = ?" for column, text in given.items() if text))
+        params += [text for text in given.values() if text]
     return Fragment(f"({' OR '.join(tests)})", tuple(params))

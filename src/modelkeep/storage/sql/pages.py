@@ -7,7 +7,9 @@ from modelkeep.storage.sql.dialects import Db, Row
 CHUNK = 500  # owners in one IN list; well below what either database accepts
 
 
-def rows_of(db: Db, select: str, project_id: int, owners: Sequence[int]) -> Iterator[Row]:
+def rows_of(
+    db: Db, select: str, project_id: int, owners: Sequence[int] | Sequence[str]
+) -> Iterator[Row]:
     """The rows of `select`, which ends in `… WHERE project_id = ? AND <owner>`, of many owners."""
     for start in range(0, len(owners), CHUNK):
         chunk = owners[start : start + CHUNK]
