@@ -7,6 +7,7 @@ not known, in a file, is refused: a misspelt setting must not pass for a default
 
 import ipaddress
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
 
+_PUBLIC_URL = re.compile(r"https?://[\w.:\[\]\-]+(/[\w.~\-]+)*/?", re.ASCII)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
@@ -29,6 +31,7 @@ class Settings:
     database_url: str = ""  # empty: SQLite in the data directory
     allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
+    public_url: str = ""  # how clients reach this server, if a proxy does not tell
     max_body_bytes: int = 16 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
     log_level: str = "info"
     config: Path | None = field(default=None, compare=False)
@@ -74,6 +77,11 @@ def check(settings: Settings) -> Settings:
     if settings.log_level.lower() not in LOG_LEVELS:
         raise InvalidInput(
             f"log_level must be one of {', '.join(LOG_LEVELS)}, got {settings.log_level!r}."
+        )
+    if settings.public_url and not _PUBLIC_URL.fullmatch(settings.public_url):
+        raise InvalidInput(
+            "public_url must be http:// or https://, a host, and no more than a path: "
+            f"got {settings.public_url!r}."
         )
     url = settings.database_url
     if url and not url.startswith(("postgresql://", "postgres://")):

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from modelkeep.ports.blobs import Blobs
+from modelkeep.domain.tokens import Signer
+from modelkeep.ports.blobs import Blobs, Parts
 
 T = TypeVar("T")
 
@@ -24,11 +25,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything the edges need: reads, writes, and the bytes."""
+    """Everything the edges need: reads, writes, the bytes, and the key of its addresses."""
 
     reader: Runner
     writer: Runner
     blobs: Blobs
+    parts: Parts
+    signer: Signer
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

@@ -34,6 +34,25 @@ class SqlArtifacts:
         )
         return File(*row) if row else None
 
+    def keep(self, sha256: str, content: bytes) -> None:
+        # Where the same bytes are kept already this writes nothing, unless they were damaged.
+        self._db.run(
+            "INSERT INTO small_blobs (project_id, sha256, content) VALUES (?, ?, ?)"
+            " ON CONFLICT (project_id, sha256) DO UPDATE SET content = excluded.content"
+            " WHERE small_blobs.content <> excluded.content",
+            self._project_id,
+            sha256,
+            content,
+        )
+
+    def kept(self, sha256: str) -> bytes | None:
+        row = self._db.one(
+            "SELECT content FROM small_blobs WHERE project_id = ? AND sha256 = ?",
+            self._project_id,
+            sha256,
+        )
+        return row[0] if row else None
+
     def tree(self, folder: str, limit: int) -> list[File]:
         files = [
             File(path[len(folder) + 1 :], sha256, size)
