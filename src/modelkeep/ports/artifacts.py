@@ -32,6 +32,10 @@ class Artifacts(Protocol):
         """The bytes of a small file, as they are stored; None for what lies among the blobs."""
         ...
 
+    def clash(self, path: str) -> str | None:
+        """A file that this path would lie in; the path itself if files lie in it; else None."""
+        ...
+
     def tree(self, folder: str, limit: int) -> list[File]:
         """Every file under a folder, or the one file of that path; paths relative to it.
 

@@ -134,10 +134,8 @@ def _living(work: Work, version_id: int, path: str) -> Version:
 
 def _refuse_clash(work: Work, path: str) -> None:
     """A name is a file or a folder, never both: a client could not write both to its disk."""
-    segments = path.split("/")
-    for depth in range(1, len(segments)):
-        above = "/".join(segments[:depth])
-        if work.artifacts.get(above) is not None:
-            raise InvalidInput(f"'{above}' is a file; '{path}' cannot lie in it.")
-    if work.artifacts.tree(path, 1) and work.artifacts.get(path) is None:
+    clash = work.artifacts.clash(path)
+    if clash == path:
         raise InvalidInput(f"'{path}' is a folder; it cannot be a file as well.")
+    if clash is not None:
+        raise InvalidInput(f"'{clash}' is a file; '{path}' cannot lie in it.")

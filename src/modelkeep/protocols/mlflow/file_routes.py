@@ -173,7 +173,7 @@ class FileRoutes:
     ) -> None:
         request = await self._message(multipart.Create, scope, receive)
         address = self._address(scope, "mpu/part")
-        if address is None:
+        if address is None or multipart.names_wrong_folders(scope):
             await _answer_unsupported(send, "Multipart upload")
             return
         created = await multipart.create(self._app, folder, request, address)

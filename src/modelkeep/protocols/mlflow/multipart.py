@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.ports.blobs import Blobs, Parts
-from modelkeep.protocols.http import Receive, Scope
+from modelkeep.protocols.http import Receive, Scope, header
 from modelkeep.protocols.mlflow import uploads
 from modelkeep.protocols.mlflow.wire import Message, require
 from modelkeep.services import artifacts, grants
 from modelkeep.services.app import App
 from modelkeep.services.grants import Multipart
 
+_AGENT = re.compile(r"mlflow-python-client/(\d{1,4})\.(\d{1,4})\b")
 _ETAG = re.compile(r'(W/)?"?([0-9a-f]{64})"?')
 
 
@@ -49,6 +50,12 @@ class Finish(Message):
     path: str = ""
     upload_id: str = ""
     parts: list[PartDone] = []
+
+
+def names_wrong_folders(scope: Scope) -> bool:
+    """Whether a client is one of those that leave the run's folder out (mlflow#11225)."""
+    agent = _AGENT.match(header(scope, b"user-agent"))
+    return agent is not None and (int(agent[1]), int(agent[2])) < (2, 12)
 
 
 async def create(app: App, folder: str, request: Create, address: str) -> Created:

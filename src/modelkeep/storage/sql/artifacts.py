@@ -53,6 +53,21 @@ class SqlArtifacts:
         )
         return row[0] if row else None
 
+    def clash(self, path: str) -> str | None:
+        segments = path.split("/")
+        above = ["/".join(segments[:depth]) for depth in range(len(segments))]  # "" names nothing
+        row = self._db.one(
+            "SELECT path FROM artifacts WHERE project_id = ?"
+            f" AND path IN ({', '.join('?' * len(above))})"
+            " UNION ALL SELECT path FROM artifacts"
+            " WHERE project_id = ? AND path > ? AND path < ? LIMIT 1",
+            self._project_id,
+            *above,
+            self._project_id,
+            *_range(path),
+        )
+        return (row[0] if row[0] in above else path) if row else None
+
     def tree(self, folder: str, limit: int) -> list[File]:
         files = [
             File(path[len(folder) + 1 :], sha256, size)
