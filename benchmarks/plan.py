@@ -31,6 +31,10 @@ class Plan:
     warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
     create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
+    large_bytes: int = 1 << 30  # of one artifact
+    small_files: int = 2000  # artifacts, by as many clients as the next line says
+    small_clients: int = 8
+    small_bytes: int = 10_240
     catalogue: Catalogue = field(default_factory=Catalogue)
 
 

@@ -1,6 +1,6 @@
 """Measures modelkeep and its peer in turn, and prints the ratios. From the repository's root:
 
-    python -m benchmarks.run [--quick] [--only startup,alias,create] [--out results.json]
+    python -m benchmarks.run [--quick] [--only startup,alias,create,artifacts] [--out results.json]
 
 Everything listens on the loopback, every load ends after seconds, and all data lies in a temporary
 folder. `make bench` installs the peer; MODELKEEP_MLFLOW3_PYTHON names another Python that has it.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alias, create, limits, report, startup
+from benchmarks import alias, artifacts, create, limits, report, startup
 from benchmarks.load import has_wrk
 from benchmarks.peers.base import Peer
 from benchmarks.peers.mlflow import Mlflow
@@ -29,14 +29,16 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "startup": startup.measure,
     "alias": alias.measure,
     "create": create.measure,
+    "artifacts": artifacts.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
-QUICK = Plan(rounds=1, load_s=2, warm_up_s=1)
+DRIVEN_BY_WRK = frozenset(("alias", "create"))
+QUICK = Plan(rounds=1, load_s=2, warm_up_s=1, large_bytes=256 << 20)
 
 
 def main() -> None:
     options = _options()
-    if not has_wrk():
+    if DRIVEN_BY_WRK & set(options.only) and not has_wrk():
         sys.exit("The load comes from wrk, which is not on this machine; `make bench` installs it.")
     circumstances = {
         "began": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -63,8 +65,9 @@ def run(folder: Path, peers: Sequence[Peer], names: Sequence[str], plan: Plan) -
         peer.seed(plan.catalogue)
     samples: list[Sample] = []
     for number in range(1, plan.rounds + 1):
-        _say(f"round {number} of {plan.rounds}: limits")
-        samples += limits.measure(folder, plan)
+        if DRIVEN_BY_WRK & set(names):
+            _say(f"round {number} of {plan.rounds}: limits")
+            samples += limits.measure(folder, plan)
         for name in names:
             for peer in peers:
                 _say(f"round {number} of {plan.rounds}: {name}, {peer.name}")

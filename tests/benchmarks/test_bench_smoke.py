@@ -16,6 +16,9 @@ MOMENT = Plan(
     warm_up_s=0,
     connections=(2,),
     create_on=(1,),
+    large_bytes=3 << 20,
+    small_files=8,
+    small_clients=2,
     catalogue=Catalogue(models=3, versions=2, aliases=4),
 )
 
@@ -35,12 +38,19 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
         "startup: idle memory (PSS)",
         "alias: 2 connections",
         "create: one model, 2 connections",
+        "artifacts: limit, cp of one file and a flush",
+        "artifacts: limit, SHA-256, write and flush of one file",
+        "artifacts: one file up",
+        "artifacts: one file down",
+        "artifacts: small files up, 2 clients",
+        "artifacts: small files down, 2 clients",
     ]
     assert all(sample.value > 0 for sample in samples)
     alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]
     assert alias["promotions"] > 0
     assert alias["checked_reads"] > 0
     assert alias["stale_reads"] == 0
+    assert found["artifacts: one file up"].detail["rss_growth_mb"] < 64
     assert create.detail["changes"] >= create.detail["commits"] > 0
 
     table = report.table(samples)
