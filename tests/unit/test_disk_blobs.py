@@ -147,13 +147,13 @@ def test_the_later_part_of_a_number_stays(parts: DiskParts, tmp_path: Path) -> N
     assert put(parts, upload_id, 1, b"second") == second
     with pytest.raises(InvalidInput):
         b"".join(parts.read(upload_id, 1, first))
-    assert len(list((tmp_path / "uploads" / upload_id).iterdir())) == 1
+    assert len(list((tmp_path / "uploads" / upload_id / "1").iterdir())) == 1
 
 
 def test_a_damaged_part_is_not_handed_out(parts: DiskParts, tmp_path: Path) -> None:
     upload_id = parts.open(1000)
     sha256 = put(parts, upload_id, 1, CONTENT)
-    damage(tmp_path / "uploads" / upload_id / f"1-{sha256}", 5)
+    damage(tmp_path / "uploads" / upload_id / "1" / sha256, 5)
     with pytest.raises(IntegrityFailure):
         b"".join(parts.read(upload_id, 1, sha256))
 

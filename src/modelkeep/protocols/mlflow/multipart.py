@@ -64,7 +64,7 @@ async def create(app: App, folder: str, request: Create, address: str) -> Create
     until_ms = await app.read(grants.multipart_expiry, path, request.num_parts)
     upload_id = await asyncio.to_thread(app.parts.open, until_ms)
     upload = Multipart(upload_id, path, request.num_parts)
-    whole, parts = grants.to_multipart(app.signer, upload, until_ms)
+    whole, parts = await asyncio.to_thread(grants.to_multipart, app.signer, upload, until_ms)
     return Created(
         upload_id=whole,
         credentials=[

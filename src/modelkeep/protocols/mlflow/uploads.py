@@ -15,6 +15,7 @@ from modelkeep.services import artifacts
 from modelkeep.services.app import App
 
 WRITE_BYTES = 1 << 20  # how much is handed to the disk at a time
+WRITE_PIECES = 512  # or how many pieces, where a client sends crumbs
 
 
 async def store(app: App, path: str, body: AsyncIterator[bytes]) -> None:
@@ -93,7 +94,7 @@ async def _write(upload: Upload, waiting: list[bytes], body: AsyncIterator[bytes
         async for piece in body:
             waiting.append(piece)
             size += len(piece)
-            if size >= WRITE_BYTES:
+            if size >= WRITE_BYTES or len(waiting) >= WRITE_PIECES:
                 if writing is not None:
                     await writing
                 writing = asyncio.ensure_future(asyncio.to_thread(upload.write, waiting))

@@ -1,9 +1,9 @@
-"""Uploads in parts: `uploads/<when it expires>-<random>/<number>-<SHA-256>`.
+"""Uploads in parts: `uploads/<when it expires>-<random>/<number>/<SHA-256>`.
 
 A part is a file of its own, named by its number and its bytes; to name a part is to say its
 digest. Parts are not flushed: one that a crash damaged no longer hashes to its name, and the
-upload is refused. A folder that holds only `closed` was completed. All the state is in the names,
-so it outlives a restart.
+upload is refused. A folder that holds `closed` was completed. All the state is in the names, so
+it outlives a restart.
 """
 
 import re
@@ -50,7 +50,7 @@ class DiskParts:
         if not _SHA256.fullmatch(sha256):
             raise _no_such_part(number)
         try:
-            file = (self._folder(upload_id) / f"{number}-{sha256}").open("rb", buffering=0)
+            file = (self._folder(upload_id) / str(number) / sha256).open("rb", buffering=0)
         except OSError:
             raise _no_such_part(number) from None
         with file:
@@ -60,8 +60,8 @@ class DiskParts:
         folder = self._folder(upload_id)
         with self._lock:
             (folder / _CLOSED).touch()
-            for part in folder.glob("*-*"):
-                part.unlink(missing_ok=True)
+            for number in folder.glob("[0-9]*"):
+                shutil.rmtree(number, ignore_errors=True)
 
     def is_closed(self, upload_id: str) -> bool:
         return (self._folder(upload_id) / _CLOSED).exists()
@@ -77,14 +77,15 @@ class DiskParts:
 
     def keep(self, upload_id: str, number: int, part: Incoming) -> None:
         """Puts a part in the place of the earlier ones of its number."""
-        folder = self._folder(upload_id)
+        folder = self._folder(upload_id) / str(number)
         with self._lock:
             if self.is_closed(upload_id):
                 raise _gone()
-            for earlier in folder.glob(f"{number}-*"):
-                earlier.unlink()
             try:
-                part.move(folder / f"{number}-{part.sha256}")
+                folder.mkdir(mode=0o700, exist_ok=True)
+                for earlier in folder.iterdir():
+                    earlier.unlink()
+                part.move(folder / part.sha256)
             except FileNotFoundError:
                 raise _gone() from None
             except OSError as error:
