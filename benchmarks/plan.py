@@ -34,6 +34,10 @@ class Plan:
     connections: tuple[int, ...] = (1, 16, 64)
     create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
     loggers: tuple[int, ...] = (1, 4)  # clients that log metrics, each to a run of its own
+    large_bytes: int = 1 << 30  # of one artifact
+    small_files: int = 2000  # artifacts, by as many clients as the next line says
+    small_clients: int = 8
+    small_bytes: int = 10_240
     catalogue: Catalogue = field(default_factory=Catalogue)
     crowd: Crowd = field(default_factory=lambda: Crowd(100_000))
     searches: int = 40  # of each kind, one after another

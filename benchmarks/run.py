@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alias, create, limits, metrics, report, search, startup
+from benchmarks import alias, artifacts, create, limits, metrics, report, search, startup
 from benchmarks.load import has_wrk
 from benchmarks.peers.base import Peer
 from benchmarks.peers.mlflow import Mlflow
@@ -32,14 +32,18 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "create": create.measure,
     "search": search.measure,
     "metrics": metrics.measure,
+    "artifacts": artifacts.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
-QUICK = Plan(rounds=1, load_s=2, warm_up_s=1, crowd=Crowd(20_000), searches=10)
+DRIVEN_BY_WRK = frozenset(("alias", "create", "metrics"))
+QUICK = Plan(
+    rounds=1, load_s=2, warm_up_s=1, crowd=Crowd(20_000), searches=10, large_bytes=256 << 20
+)
 
 
 def main() -> None:
     options = _options()
-    if not has_wrk():
+    if DRIVEN_BY_WRK & set(options.only) and not has_wrk():
         sys.exit("The load comes from wrk, which is not on this machine; `make bench` installs it.")
     circumstances = {
         "began": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -66,8 +70,9 @@ def run(folder: Path, peers: Sequence[Peer], names: Sequence[str], plan: Plan) -
         peer.seed(plan.catalogue)
     samples: list[Sample] = []
     for number in range(1, plan.rounds + 1):
-        _say(f"round {number} of {plan.rounds}: limits")
-        samples += limits.measure(folder, plan)
+        if DRIVEN_BY_WRK & set(names):
+            _say(f"round {number} of {plan.rounds}: limits")
+            samples += limits.measure(folder, plan)
         for name in names:
             for peer in peers:
                 _say(f"round {number} of {plan.rounds}: {name}, {peer.name}")

@@ -2,20 +2,24 @@
 
 import fcntl
 import logging
+import os
+import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.services import audit
 from modelkeep.services.app import App
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.disk import DiskBlobs
+from modelkeep.storage.blobs.parts import DiskParts
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
@@ -23,7 +27,7 @@ from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
 
-CHECKPOINT_EVERY_S = 1.0
+CHORES_EVERY_S = 1.0
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
 
 _log = logging.getLogger(__name__)
@@ -50,13 +54,17 @@ class Running:
         clock = clock or SystemClock()
         self.writer = Writer(dialect, clock)
         self.reader = Reader(dialect, clock, settings.search_timeout_s)
+        self._blobs = DiskBlobs(settings.data_dir)
+        self._parts = DiskParts(settings.data_dir, self._blobs)
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
         )
         self.app = App(
             self.reader,
             self.writer,
-            DiskBlobs(settings.data_dir),
+            self._blobs,
+            self._parts,
+            Signer(_signing_key(settings.data_dir)),
             clock,
             self._sender,
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
@@ -64,7 +72,7 @@ class Running:
         self.is_alone = isinstance(dialect, Sqlite)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
-            target=self._keep_house, args=(dialect,), name="housekeeper", daemon=True
+            target=self._keep_house, args=(dialect, clock), name="housekeeper", daemon=True
         )
         self._housekeeper.start()
 
@@ -74,21 +82,45 @@ class Running:
         self._housekeeper.join()
         self.writer.close()
         self.reader.close()
+        self._blobs.close()
         self._lock.close()
 
-    def _keep_house(self, dialect: Dialect) -> None:
-        """Copies the write-ahead log back off the hot path, so that no commit has to."""
-        if not isinstance(dialect, Sqlite):
-            return
-        wal = dialect.path.with_name(dialect.path.name + "-wal")
-        db = dialect.connect(read_only=False)
-        while not self._stopping.wait(CHECKPOINT_EVERY_S):
-            try:
-                if wal.exists() and wal.stat().st_size > CHECKPOINT_WAL_BYTES:
-                    db.all("PRAGMA wal_checkpoint(PASSIVE)")
-            except Exception:  # noqa: BLE001 - this loop outlives one bad turn
-                _log.warning("a checkpoint failed; the next turn tries again", exc_info=True)
+    def _keep_house(self, dialect: Dialect, clock: Clock) -> None:
+        chores: list[Callable[[], None]] = [lambda: self._parts.sweep(clock.now_ms())]
+        if isinstance(dialect, Sqlite):
+            chores.append(lambda: _checkpoint(dialect))
+        while not self._stopping.wait(CHORES_EVERY_S):
+            for chore in chores:
+                try:
+                    chore()
+                except Exception:  # noqa: BLE001 - this loop outlives one bad turn
+                    _log.warning("a chore failed; the next turn tries again", exc_info=True)
+
+
+def _checkpoint(dialect: Sqlite) -> None:
+    """Copies the write-ahead log back off the hot path, so that no commit has to."""
+    wal = dialect.path.with_name(dialect.path.name + "-wal")
+    if not wal.exists() or wal.stat().st_size <= CHECKPOINT_WAL_BYTES:
+        return
+    db = dialect.connect(read_only=False)
+    try:
+        db.all("PRAGMA wal_checkpoint(PASSIVE)")
+    finally:
         db.close()
+
+
+def _signing_key(data_dir: Path) -> bytes:
+    """The key of this data directory, made at the first start; nobody else may read it."""
+    path = data_dir / "signing.key"
+    if not path.exists():
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with open(new, "xb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+    return path.read_bytes()
 
 
 def _lock(data_dir: Path) -> IO[bytes]:

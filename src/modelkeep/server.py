@@ -52,7 +52,7 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes)
+    mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
 
     rest = cast("Asgi", framework)
 

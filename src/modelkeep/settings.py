@@ -11,6 +11,7 @@ import binascii
 import difflib
 import ipaddress
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from modelkeep.domain.errors import InvalidInput
 
 PREFIX = "MODELKEEP_"
 COMMAND_NAMES = ("URL", "USER")  # what the commands that ask a server read
+_PUBLIC_URL = re.compile(r"https?://[\w.:\[\]\-]+(/[\w.~\-]+)*/?", re.ASCII)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
@@ -35,6 +37,7 @@ class Settings:
     database_url: str = ""  # empty: SQLite in the data directory
     allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
+    public_url: str = ""  # how clients reach this server, if a proxy does not tell
     max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
     search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
     webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
@@ -100,6 +103,11 @@ def check(settings: Settings) -> Settings:
     if settings.log_level.lower() not in LOG_LEVELS:
         raise InvalidInput(
             f"log_level must be one of {', '.join(LOG_LEVELS)}, got {settings.log_level!r}."
+        )
+    if settings.public_url and not _PUBLIC_URL.fullmatch(settings.public_url):
+        raise InvalidInput(
+            "public_url must be http:// or https://, a host, and no more than a path: "
+            f"got {settings.public_url!r}."
         )
     url = settings.database_url
     if url and not url.startswith(("postgresql://", "postgres://")):

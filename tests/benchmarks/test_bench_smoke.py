@@ -18,6 +18,9 @@ MOMENT = Plan(
     connections=(2,),
     create_on=(1,),
     loggers=(2,),
+    large_bytes=3 << 20,
+    small_files=8,
+    small_clients=2,
     catalogue=Catalogue(models=3, versions=2, aliases=4),
     crowd=Crowd(2_000),
     searches=1,
@@ -45,6 +48,12 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
         "an alias, alone",
         "an alias, while 8 clients scan",
         "metrics: 2 clients",
+        "artifacts: limit, cp of one file and a flush",
+        "artifacts: limit, SHA-256, write and flush of one file",
+        "artifacts: one file up",
+        "artifacts: one file down",
+        "artifacts: small files up, 2 clients",
+        "artifacts: small files down, 2 clients",
     ]
     assert all(sample.value > 0 for sample in samples)
     alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]
@@ -53,6 +62,7 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
     assert alias["stale_reads"] == 0
     assert found["search: a page of 1,000, the last"].detail["pages"] == 2
     assert found["an alias, while 8 clients scan"].detail["scans_per_s"] > 0
+    assert found["artifacts: one file up"].detail["rss_growth_mb"] < 64
     assert create.detail["changes"] >= create.detail["commits"] > 0
 
     table = report.table(samples)

@@ -37,6 +37,7 @@ class Core:
     def _start(self) -> None:
         self._running = Running(self.settings, self.clock)
         self.writer = self._running.writer
+        self.app = self._running.app
 
     def restart(self) -> None:
         self.close()

@@ -74,6 +74,10 @@ def serve(
         list[str] | None,
         typer.Option("--allowed-host", help="A Host name to answer to; may be repeated."),
     ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="How clients reach this server through a proxy: https://host/path."),
+    ] = None,
     max_body_bytes: Annotated[
         int | None, typer.Option(help="Largest JSON body; artifacts are not limited. [20971520]")
     ] = None,

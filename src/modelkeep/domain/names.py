@@ -26,6 +26,8 @@ _KEY = re.compile(r"[/\w.\- :]*")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ASIDE = re.compile(r"[;?#]")  # where some readers stop: `..;x` is `..` to a servlet container
+_PLAIN_SEGMENT = r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,254}"
+_PLAIN_PATH = re.compile(rf"{_PLAIN_SEGMENT}(/{_PLAIN_SEGMENT})*")  # nothing to look at closely
 _UNREADABLE = re.compile("\ufffd|%u[0-9a-f]{4}", re.IGNORECASE)  # decodes to who knows what
 
 
@@ -150,6 +152,8 @@ def check_path(path: str) -> str:
     message = f"Invalid path: {path[:200]!r}"
     if len(path) > PATH_LIMIT:
         raise InvalidInput(f"{message}: longer than {PATH_LIMIT} characters.")
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     if any(segment != segment.strip() for segment in path.split("/")):
         raise InvalidInput(f"{message}.")
     _check_shape(path, message)

@@ -24,6 +24,18 @@ class Artifacts(Protocol):
         ...
 
     def get(self, path: str) -> File | None: ...
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Stores the bytes of a small file beside the rows that name them."""
+        ...
+
+    def kept(self, sha256: str) -> bytes | None:
+        """The bytes of a small file, as they are stored; None for what lies among the blobs."""
+        ...
+
+    def clash(self, path: str) -> str | None:
+        """A file that this path would lie in; the path itself if files lie in it; else None."""
+        ...
+
     def tree(self, folder: str, limit: int) -> list[File]:
         """Every file under a folder, or the one file of that path; paths relative to it.
 

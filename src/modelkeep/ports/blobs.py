@@ -1,15 +1,18 @@
-"""Immutable bytes, addressed by their SHA-256."""
+"""Immutable bytes, addressed by their SHA-256; and the parts of what is still being uploaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 
 class Upload(Protocol):
     """Bytes on their way in. Nothing is visible before `finish` returns."""
 
-    def write(self, chunk: bytes) -> None: ...
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Raises Unavailable if they cannot be stored."""
+        ...
+
     def finish(self) -> tuple[str, int]:
-        """(SHA-256 in hex, size in bytes), once the bytes are flushed to the disk."""
+        """(SHA-256 in hex, size in bytes), once the bytes are kept."""
         ...
 
     def abandon(self) -> None:
@@ -18,11 +21,67 @@ class Upload(Protocol):
 
 
 class Blobs(Protocol):
-    def begin(self) -> Upload: ...
+    def begin(self) -> Upload:
+        """An upload whose bytes are flushed to the disk before `finish` returns."""
+        ...
+
     def read(self, sha256: str, size_bytes: int) -> Iterator[bytes]:
         """The bytes in chunks of at most 1 MiB.
 
         Raises IntegrityFailure before the last chunk is handed out if they no longer hash to
         their name, or aren't there.
         """
+        ...
+
+    def read_range(self, sha256: str, size_bytes: int, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`, in chunks of at most 1 MiB.
+
+        Raises IntegrityFailure before any byte of a damaged chunk is handed out.
+        """
+        ...
+
+    def check(self, sha256: str, size_bytes: int) -> None:
+        """Hashes the whole, once, so that ranges of it can be read at once.
+
+        Raises IntegrityFailure.
+        """
+        ...
+
+
+class Parts(Protocol):
+    """Uploads that come in parts: each a set of numbered parts, kept until it's discarded.
+
+    `upload_id` begins with the moment that it is swept at, as `open` gave it.
+    """
+
+    def open(self, expires_ms: int) -> str:
+        """The id of a new upload."""
+        ...
+
+    def begin(self, upload_id: str, number: int) -> Upload:
+        """A part on its way in; it takes the place of an earlier one of that number.
+
+        Raises NotFound, now or when it finishes, if there is no such upload (any more).
+        """
+        ...
+
+    def read(self, upload_id: str, number: int, sha256: str) -> Iterator[bytes]:
+        """A part's bytes in chunks of at most 1 MiB.
+
+        Raises InvalidInput if no part of that number has that digest; IntegrityFailure before
+        the last chunk is handed out if it is damaged; NotFound if there is no such upload.
+        """
+        ...
+
+    def close(self, upload_id: str) -> None:
+        """Throws the parts away and remembers that the upload was completed."""
+        ...
+
+    def is_closed(self, upload_id: str) -> bool: ...
+    def discard(self, upload_id: str) -> None:
+        """Forgets an upload and its parts; harmless if it isn't there."""
+        ...
+
+    def sweep(self, now_ms: int) -> None:
+        """Discards the uploads that expired."""
         ...

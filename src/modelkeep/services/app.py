@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from modelkeep.ports.blobs import Blobs
+from modelkeep.domain.tokens import Signer
+from modelkeep.ports.blobs import Blobs, Parts
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.webhooks import Sender, Vault
 
@@ -33,11 +34,13 @@ class Reader(Runner, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything the edges need: reads, writes, the bytes, the time, and the way out."""
+    """Everything the edges need: reads, writes, the bytes, the time, the way out, and the keys."""
 
     reader: Reader
     writer: Runner
     blobs: Blobs
+    parts: Parts
+    signer: Signer
     clock: Clock
     sender: Sender
     vault: Vault

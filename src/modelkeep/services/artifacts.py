@@ -1,11 +1,17 @@
 """Artifacts: paths that name bytes, and the frozen trees of versions under their own addresses.
 
+The bytes of a file of up to `SMALL_BYTES` are stored in the same commit as the row that names
+them; larger ones lie among the blobs before any row does.
+
 Everything under `modelkeep/versions/<id>/` is read-only: it is what that version froze. All other
 paths are the runs' and logged models' own and may be written, overwritten and deleted.
 """
 
+import hashlib
+from dataclasses import dataclass
+
 from modelkeep.domain import names
-from modelkeep.domain.errors import Forbidden, InvalidInput, NotFound
+from modelkeep.domain.errors import Forbidden, IntegrityFailure, InvalidInput, NotFound
 from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
@@ -13,6 +19,16 @@ from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER
+
+SMALL_BYTES = 32 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, with its bytes where it is a small one."""
+
+    file: File
+    small: bytes | None
 
 
 def check_writable(path: str) -> str:
@@ -31,6 +47,33 @@ def put(work: Work, path: str, sha256: str, size_bytes: int) -> None:
     check_writable(path)
     _refuse_clash(work, path)
     work.artifacts.put(File(path, sha256, size_bytes), work.now_ms)
+
+
+def put_small(work: Work, path: str, sha256: str, content: bytes) -> None:
+    """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
+    put(work, path, sha256, len(content))
+    work.artifacts.keep(sha256, content)
+
+
+def fetch(work: Work, path: str) -> Found:
+    """As `find`. Raises IntegrityFailure if the bytes no longer hash to their name."""
+    return with_bytes(work, find(work, path))
+
+
+def fetch_in_version(work: Work, name: str, number: int, path: str) -> Found:
+    """As `find_in_version`, and as `fetch`."""
+    return with_bytes(work, find_in_version(work, name, number, path))
+
+
+def with_bytes(work: Work, file: File) -> Found:
+    if file.size_bytes > SMALL_BYTES:
+        return Found(file, None)
+    kept = work.artifacts.kept(file.sha256)
+    if kept is not None and hashlib.sha256(kept).hexdigest() != file.sha256:
+        raise IntegrityFailure(
+            f"The stored bytes sha256:{file.sha256} are damaged and are not served."
+        )
+    return Found(file, kept)
 
 
 def find(work: Work, path: str) -> File:
@@ -122,10 +165,8 @@ def _living(work: Work, version_id: int, path: str) -> Version:
 
 def _refuse_clash(work: Work, path: str) -> None:
     """A name is a file or a folder, never both: a client could not write both to its disk."""
-    segments = path.split("/")
-    for depth in range(1, len(segments)):
-        above = "/".join(segments[:depth])
-        if work.artifacts.get(above) is not None:
-            raise InvalidInput(f"'{above}' is a file; '{path}' cannot lie in it.")
-    if work.artifacts.tree(path, 1) and work.artifacts.get(path) is None:
+    clash = work.artifacts.clash(path)
+    if clash == path:
         raise InvalidInput(f"'{path}' is a folder; it cannot be a file as well.")
+    if clash is not None:
+        raise InvalidInput(f"'{clash}' is a file; '{path}' cannot lie in it.")

@@ -1,28 +1,22 @@
-"""Artifacts: the `mlflow-artifacts` proxy, and the downloads that MLflow's pages link to."""
+"""Artifacts by run, logged model and version: listings, and what MLflow's pages link to."""
 
-import asyncio
-import mimetypes
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import msgspec
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.manifests import File
 from modelkeep.ports.artifacts import Entry
-from modelkeep.ports.blobs import Upload
-from modelkeep.protocols.http import Receive, Scope, Send, header, query_of
+from modelkeep.protocols.http import Receive, Scope, query_of
+from modelkeep.protocols.mlflow import uploads
 from modelkeep.protocols.mlflow.registry import parse_version
 from modelkeep.protocols.mlflow.wire import Message, Rpc, require
 from modelkeep.services import artifacts, registry, sources, tracking
 from modelkeep.services.app import App
+from modelkeep.services.artifacts import Found
 
-WRITE_BYTES = 1 << 20  # how much of an upload is handed to the disk at a time
-SMALL_BYTES = 1 << 20  # up to this size a download is one read
-
-# What a browser would run or render as a page is never sent as such.
-_PLAIN_TYPES = frozenset(("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml"))
+PAGE_UPLOAD_LIMIT_BYTES = 10 << 20
 
 
 class WireFile(Message):
@@ -88,9 +82,6 @@ RPCS: tuple[Rpc, ...] = (
 )
 
 
-# -- the proxy ---------------------------------------------------------------------------------
-
-
 async def list_folder(app: App, scope: Scope) -> bytes:
     """`GET mlflow-artifacts/artifacts?path=`: the names in a folder, without their folders."""
     query = dict(query_of(scope))
@@ -98,83 +89,10 @@ async def list_folder(app: App, scope: Scope) -> bytes:
     return msgspec.json.encode(Files(files=_render(entries, "")))
 
 
-async def upload(app: App, path: str, scope: Scope, receive: Receive) -> None:
-    """Streams a body to the disk, then makes the path name it; a broken one leaves nothing."""
-    artifacts.check_writable(path)
-    target = await asyncio.to_thread(app.blobs.begin)
-    try:
-        size = await _stream(target, receive)
-        announced = header(scope, b"content-length")
-        if announced.isdigit() and int(announced) != size:
-            raise InvalidInput(f"The body has {size} bytes, Content-Length says {announced}.")
-        sha256, size = await asyncio.to_thread(target.finish)
-        await app.write(artifacts.put, path, sha256, size)
-    finally:
-        target.abandon()
-
-
-async def _stream(target: Upload, receive: Receive) -> int:
-    """Writes what arrives in pieces of about 1 MiB; returns the size in bytes."""
-    pending, waiting, size = [], 0, 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidInput("The connection was closed before the upload was complete.")
-        part = message.get("body", b"")
-        pending.append(part)
-        waiting += len(part)
-        size += len(part)
-        if waiting >= WRITE_BYTES or not message.get("more_body"):
-            await asyncio.to_thread(target.write, b"".join(pending))
-            pending, waiting = [], 0
-        if not message.get("more_body"):
-            return size
-
-
-async def download(app: App, file: File, name: str, send: Send) -> None:
-    """Sends stored bytes as an attachment. Damaged ones are refused, or the answer is cut off."""
-    chunks = app.blobs.read(file.sha256, file.size_bytes)
-    if file.size_bytes <= SMALL_BYTES:
-        body = await asyncio.to_thread(b"".join, chunks)
-        await send(_head(file, name))
-        await send({"type": "http.response.body", "body": body})
-        return
-    first = await asyncio.to_thread(next, chunks)
-    await send(_head(file, name))
-    await send({"type": "http.response.body", "body": first, "more_body": True})
-    async for chunk in _in_thread(chunks):
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    end = object()
-    while (chunk := await asyncio.to_thread(next, chunks, end)) is not end:
-        assert isinstance(chunk, bytes)
-        yield chunk
-
-
-def _head(file: File, name: str) -> dict[str, object]:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    kind = "text/plain" if kind in _PLAIN_TYPES else kind
-    plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
-    return {
-        "type": "http.response.start",
-        "status": 200,
-        "headers": [
-            (b"content-type", kind.encode()),
-            (b"content-length", str(file.size_bytes).encode()),
-            (b"content-disposition", f'attachment; filename="{plain}"'.encode()),
-            (b"etag", f'"{file.sha256}"'.encode()),
-            (b"content-security-policy", b"sandbox"),
-        ],
-    }
-
-
 # -- links of MLflow's pages -------------------------------------------------------------------
 
 
-async def find_for_page(app: App, scope: Scope) -> File:
+async def find_for_page(app: App, scope: Scope) -> Found:
     """The file that `/get-artifact` or `/model-versions/get-artifact` asks for."""
     query = dict(query_of(scope))
     path = require(query.get("path"), "path")
@@ -182,12 +100,50 @@ async def find_for_page(app: App, scope: Scope) -> File:
         name = require(query.get("name"), "name")
         number = parse_version(query.get("version", ""))
         with suppress(NotFound):
-            return await app.read(artifacts.find_in_version, name, number, path)
+            return await app.read(artifacts.fetch_in_version, name, number, path)
         await app.read(registry.get_version, name, number)
         raise NotFound(f"No such artifact: '{path}'")
     run_id = require(query.get("run_id") or query.get("run_uuid"), "run_id")
     run = await app.read(tracking.get_run, run_id)
-    root = sources.path_of(run.artifact_uri)
+    return await _fetch_under(app, run.artifact_uri, path)
+
+
+async def find_in_model(app: App, scope: Scope) -> Found:
+    """The file that `logged-models/{id}/artifacts/files` asks for."""
+    path = dict(query_of(scope)).get("artifact_file_path")
+    if not path:
+        raise InvalidInput('Request must include the "artifact_file_path" query parameter.')
+    model = await app.read(tracking.get_logged_model, scope["path_params"]["model_id"])
+    return await _fetch_under(app, model.artifact_uri, path)
+
+
+async def _fetch_under(app: App, root_uri: str, path: str) -> Found:
+    root = sources.path_of(root_uri)
     if root is None:
         raise NotFound(f"No such artifact: '{path}'")
-    return await app.read(artifacts.find, f"{root}/{path}")
+    return await app.read(artifacts.fetch, f"{root}/{path}")
+
+
+async def upload_from_page(app: App, scope: Scope, receive: Receive) -> None:
+    """`upload-artifact`: a file of up to 10 MB into a run (MLflow 3.17, `server/handlers.py`)."""
+    query = dict(query_of(scope))
+    run_id = query.get("run_uuid") or query.get("run_id")
+    if not run_id:
+        raise InvalidInput("Request must specify run_uuid.")
+    path = query.get("path")
+    if not path:
+        raise InvalidInput("Request must specify path.")
+    run = await app.read(tracking.get_run, run_id)
+    root = sources.path_of(run.artifact_uri)
+    if root is None:
+        raise InvalidInput(f"This server does not keep the artifacts of run {run_id}.")
+    await uploads.store(app, f"{root}/{path}", _page_body(scope, receive))
+
+
+async def _page_body(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
+    is_empty, too_long = True, "Artifact size is too large. Max size is 10MB."
+    async for piece in uploads.limited(scope, receive, PAGE_UPLOAD_LIMIT_BYTES, too_long):
+        is_empty = is_empty and not piece
+        yield piece
+    if is_empty:
+        raise InvalidInput("Request must specify data.")

@@ -5,15 +5,17 @@ the folder is flushed, all before any row may name them. An upload lives in `inc
 then; what an earlier process left there is swept at the start.
 """
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
-from modelkeep.domain.errors import IntegrityFailure, Unavailable
+from modelkeep.domain.errors import IntegrityFailure
+from modelkeep.storage.blobs.checks import CHUNK_BYTES, Checks, check_chunk, verified
+from modelkeep.storage.blobs.incoming import Incoming, not_stored
 
-CHUNK_BYTES = 1 << 20
+HASHERS = 16  # threads that hash and flush for the uploads under way
 
 
 class DiskBlobs:
@@ -25,31 +27,44 @@ class DiskBlobs:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir():
             left_over.unlink(missing_ok=True)
+        self._threads = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
+        self._checks = Checks()
 
     def begin(self) -> "DiskUpload":
-        return DiskUpload(self)
+        return DiskUpload(self, self.incoming())
 
     def read(self, sha256: str, size_bytes: int) -> Iterator[bytes]:
-        """One chunk is always held back until the hash is known to be right."""
-        digest, held, seen = hashlib.sha256(), b"", 0
         with self._open(sha256) as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-                seen += len(chunk)
-                if held:
-                    yield held
-                held = chunk
-        if digest.hexdigest() != sha256 or seen != size_bytes:
-            raise IntegrityFailure(
-                f"The stored bytes sha256:{sha256} are damaged and are not served."
-            )
-        if held:
-            yield held
+            yield from verified(file, sha256, size_bytes)
+
+    def read_range(self, sha256: str, size_bytes: int, start: int, stop: int) -> Iterator[bytes]:
+        hashes = self._hashes(sha256, size_bytes)
+        with self._open(sha256) as file:
+            position = start - start % CHUNK_BYTES
+            file.seek(position)
+            while position < stop:
+                chunk = file.read(CHUNK_BYTES)
+                check_chunk(sha256, hashes, position // CHUNK_BYTES, chunk)
+                yield chunk[max(start - position, 0) : stop - position]
+                position += CHUNK_BYTES
+
+    def check(self, sha256: str, size_bytes: int) -> None:
+        self._hashes(sha256, size_bytes)
+
+    def incoming(self) -> Incoming:
+        """A file to receive bytes in, which is no blob yet."""
+        return Incoming(self._incoming, self._threads)
 
     def path(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / sha256
 
-    def _open(self, sha256: str):
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def _hashes(self, sha256: str, size_bytes: int) -> bytes:
+        return self._checks.of(sha256, lambda: self.read(sha256, size_bytes))
+
+    def _open(self, sha256: str) -> BinaryIO:
         try:
             return open(
                 self.path(sha256),
@@ -66,50 +81,21 @@ class DiskBlobs:
 class DiskUpload:
     """See `ports.blobs.Upload`."""
 
-    def __init__(self, blobs: DiskBlobs) -> None:
-        self._blobs = blobs
-        self._digest, self._size = hashlib.sha256(), 0
-        try:
-            descriptor, self._name = tempfile.mkstemp(dir=blobs._incoming)
-        except OSError as error:
-            raise Unavailable(f"An upload could not begin: {error.strerror}.") from None
-        self._file = open(descriptor, "wb", buffering=0)
-
-    def write(self, chunk: bytes) -> None:
-        self._digest.update(chunk)
-        self._size += len(chunk)
-        try:
-            _write_all(self._file.fileno(), chunk)
-        except OSError as error:
-            self.abandon()
-            raise Unavailable(f"The upload could not be stored: {error.strerror}.") from None
+    def __init__(self, blobs: DiskBlobs, incoming: Incoming) -> None:
+        self._blobs, self._incoming = blobs, incoming
+        self.write, self.abandon = incoming.write, incoming.abandon
 
     def finish(self) -> tuple[str, int]:
-        sha256 = self._digest.hexdigest()
+        sha256 = self._incoming.sha256
         target = self._blobs.path(sha256)
         try:
-            os.fsync(self._file.fileno())
-            self._file.close()
+            self._incoming.flush()
             _make_durable_folder(target.parent)
-            os.replace(self._name, target)
-            self._name = ""
+            self._incoming.move(target)
             _flush_folder(target.parent)
         except OSError as error:
-            self.abandon()
-            raise Unavailable(f"The upload could not be stored: {error.strerror}.") from None
-        return sha256, self._size
-
-    def abandon(self) -> None:
-        self._file.close()
-        if self._name:
-            Path(self._name).unlink(missing_ok=True)
-            self._name = ""  # from now on the name may be another upload's
-
-
-def _write_all(descriptor: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(descriptor, view) :]
+            raise not_stored(error) from None
+        return sha256, self._incoming.size_bytes
 
 
 def _make_durable_folder(folder: Path) -> None:

@@ -34,6 +34,40 @@ class SqlArtifacts:
         )
         return File(*row) if row else None
 
+    def keep(self, sha256: str, content: bytes) -> None:
+        # Where the same bytes are kept already this writes nothing, unless they were damaged.
+        self._db.run(
+            "INSERT INTO small_blobs (project_id, sha256, content) VALUES (?, ?, ?)"
+            " ON CONFLICT (project_id, sha256) DO UPDATE SET content = excluded.content"
+            " WHERE small_blobs.content <> excluded.content",
+            self._project_id,
+            sha256,
+            content,
+        )
+
+    def kept(self, sha256: str) -> bytes | None:
+        row = self._db.one(
+            "SELECT content FROM small_blobs WHERE project_id = ? AND sha256 = ?",
+            self._project_id,
+            sha256,
+        )
+        return row[0] if row else None
+
+    def clash(self, path: str) -> str | None:
+        segments = path.split("/")
+        above = ["/".join(segments[:depth]) for depth in range(len(segments))]  # "" names nothing
+        row = self._db.one(
+            "SELECT path FROM artifacts WHERE project_id = ?"
+            f" AND path IN ({', '.join('?' * len(above))})"
+            " UNION ALL SELECT path FROM artifacts"
+            " WHERE project_id = ? AND path > ? AND path < ? LIMIT 1",
+            self._project_id,
+            *above,
+            self._project_id,
+            *_range(path),
+        )
+        return (row[0] if row[0] in above else path) if row else None
+
     def tree(self, folder: str, limit: int) -> list[File]:
         files = [
             File(path[len(folder) + 1 :], sha256, size)

@@ -1,0 +1,141 @@
+"""Uploads in parts, as MLflow's clients make them: create, PUT of each part, complete or abort.
+
+A client PUTs the parts to the addresses that `create` gave it, in any order and at once, and
+hands back each part's ETag, which is its SHA-256. `complete` puts the parts together as one file,
+and only then does the path name it. (MLflow 3.17, `http_artifact_repo`; clients before 3.18 send
+the file's whole path on their own machine as `path`, of which the name alone counts.)
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.ports.blobs import Blobs, Parts
+from modelkeep.protocols.http import Receive, Scope, header
+from modelkeep.protocols.mlflow import uploads
+from modelkeep.protocols.mlflow.wire import Message, require
+from modelkeep.services import artifacts, grants
+from modelkeep.services.app import App
+from modelkeep.services.grants import Multipart
+
+_AGENT = re.compile(r"mlflow-python-client/(\d{1,4})\.(\d{1,4})\b")
+_ETAG = re.compile(r'(W/)?"?([0-9a-f]{64})"?')
+
+
+class Create(Message):
+    path: str = ""
+    num_parts: int = 1
+
+
+class Credential(Message):
+    url: str
+    part_number: int
+    headers: dict[str, str] = {}
+
+
+class Created(Message):
+    upload_id: str
+    credentials: list[Credential]
+
+
+class PartDone(Message):
+    part_number: int = 0
+    etag: str | None = None
+
+
+class Finish(Message):
+    """`complete`, and `abort`, which has no parts."""
+
+    path: str = ""
+    upload_id: str = ""
+    parts: list[PartDone] = []
+
+
+def names_wrong_folders(scope: Scope) -> bool:
+    """Whether a client is one of those that leave the run's folder out (mlflow#11225)."""
+    agent = _AGENT.match(header(scope, b"user-agent"))
+    return agent is not None and (int(agent[1]), int(agent[2])) < (2, 12)
+
+
+async def create(app: App, folder: str, request: Create, address: str) -> Created:
+    """Opens an upload; `address` is what the addresses of its parts begin with."""
+    path = _target(folder, request.path)
+    until_ms = await app.read(grants.multipart_expiry, path, request.num_parts)
+    upload_id = await asyncio.to_thread(app.parts.open, until_ms)
+    upload = Multipart(upload_id, path, request.num_parts)
+    whole, parts = await asyncio.to_thread(grants.to_multipart, app.signer, upload, until_ms)
+    return Created(
+        upload_id=whole,
+        credentials=[
+            Credential(url=f"{address}/{grant}", part_number=number)
+            for number, grant in enumerate(parts, 1)
+        ],
+    )
+
+
+async def put_part(app: App, grant: str, scope: Scope, receive: Receive) -> str:
+    """Keeps a part; its ETag."""
+    part = await app.read(grants.part, app.signer, grant)
+    upload = await asyncio.to_thread(app.parts.begin, part.upload_id, part.number)
+    limit = grants.PART_LIMIT_BYTES
+    body = uploads.limited(scope, receive, limit, f"A part may have at most {limit} bytes.")
+    sha256, _ = await uploads.fill(upload, body)
+    return f'"{sha256}"'
+
+
+async def complete(app: App, folder: str, request: Finish) -> None:
+    """Makes the path name the parts, put together. To do it again does nothing."""
+    upload = await _find(app, folder, request)
+    if await asyncio.to_thread(app.parts.is_closed, upload.upload_id):
+        return
+    digests = _digests(request.parts, upload.parts)
+    sha256, size = await asyncio.to_thread(
+        _assemble, app.blobs, app.parts, upload.upload_id, digests
+    )
+    await app.write(artifacts.put, upload.path, sha256, size)
+    await asyncio.to_thread(app.parts.close, upload.upload_id)
+
+
+async def abort(app: App, folder: str, request: Finish) -> None:
+    upload = await _find(app, folder, request)
+    await asyncio.to_thread(app.parts.discard, upload.upload_id)
+
+
+async def _find(app: App, folder: str, request: Finish) -> Multipart:
+    path = _target(folder, request.path)
+    grant = require(request.upload_id, "upload_id")
+    return await app.read(grants.multipart, app.signer, grant, path)
+
+
+def _target(folder: str, local_path: str) -> str:
+    name = re.split(r"[/\\]", require(local_path, "path"))[-1]
+    folder = folder.removesuffix("/")
+    return artifacts.check_writable(f"{folder}/{name}" if folder else name)
+
+
+def _digests(given: Sequence[PartDone], count: int) -> list[str]:
+    """The SHA-256 of each part, in order. Raises InvalidInput unless all are there, once."""
+    if sorted(part.part_number for part in given) != list(range(1, count + 1)):
+        raise InvalidInput(f"Invalid value for parameter 'parts': parts 1 to {count}, each once.")
+    found: dict[int, str] = {}
+    for part in given:
+        etag = _ETAG.fullmatch(part.etag or "")
+        if etag is None:
+            raise InvalidInput(f"The etag of part {part.part_number} is none of this server's.")
+        found[part.part_number] = etag[2]
+    return [found[number] for number in sorted(found)]
+
+
+def _assemble(
+    blobs: Blobs, parts: Parts, upload_id: str, digests: Sequence[str]
+) -> tuple[str, int]:
+    whole = blobs.begin()
+    try:
+        for number, sha256 in enumerate(digests, 1):
+            for chunk in parts.read(upload_id, number, sha256):
+                whole.write([chunk])
+        return whole.finish()
+    except BaseException:
+        whole.abandon()
+        raise

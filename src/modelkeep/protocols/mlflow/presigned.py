@@ -1,0 +1,88 @@
+"""Addresses that need no more than themselves: MLflow's presigned downloads and uploads.
+
+The addresses are this server's own. A client that was given one downloads in parallel ranges, or
+uploads without a call of MLflow's API; `services.grants` says what such an address is good for.
+"""
+
+import asyncio
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.manifests import File
+from modelkeep.protocols.mlflow.wire import Message, require
+from modelkeep.services import grants, sources, tracking
+from modelkeep.services.app import App
+from modelkeep.services.artifacts import SMALL_BYTES
+
+
+class OfFile(Message, omit_defaults=False):
+    """The answer to `presigned/<path>`."""
+
+    url: str
+    file_size: int
+    headers: dict[str, str] = {}
+
+
+class ToDownload(Message):
+    """`artifacts/presigned-download-url`; `expiration` in seconds."""
+
+    run_id: str = ""
+    path: str = ""
+    expiration: int = grants.DOWNLOAD_S
+
+
+class ToUpload(Message):
+    """`artifacts/presigned-upload-url`; `expiration` in seconds."""
+
+    run_id: str = ""
+    model_id: str = ""
+    path: str = ""
+    expiration: int = grants.UPLOAD_S
+
+
+class Presigned(Message):
+    """The answer to both."""
+
+    presigned_url: str
+    file_size: int | None = None
+
+
+async def of_file(app: App, path: str, address: str) -> OfFile:
+    grant, file = await _to_download(app, path, grants.DOWNLOAD_S)
+    return OfFile(url=f"{address}/{grant}", file_size=file.size_bytes)
+
+
+async def to_download(app: App, request: ToDownload, address: str) -> Presigned:
+    run = await app.read(tracking.get_run, require(request.run_id, "run_id"))
+    path = _under(run.artifact_uri, require(request.path, "path"), "download")
+    grant, file = await _to_download(app, path, request.expiration)
+    return Presigned(presigned_url=f"{address}/{grant}", file_size=file.size_bytes)
+
+
+async def to_upload(app: App, request: ToUpload, address: str) -> Presigned:
+    if bool(request.run_id) == bool(request.model_id):
+        raise InvalidInput("Exactly one of run_id and model_id must be provided.")
+    if request.run_id:
+        root = (await app.read(tracking.get_run, request.run_id)).artifact_uri
+    else:
+        root = (await app.read(tracking.get_logged_model, request.model_id)).artifact_uri
+    path = _under(root, require(request.path, "path"), "upload")
+    grant = await app.read(grants.to_upload, app.signer, path, request.expiration)
+    return Presigned(presigned_url=f"{address}/{grant}")
+
+
+async def _to_download(app: App, path: str, seconds: int) -> tuple[str, File]:
+    grant, file = await app.read(grants.to_download, app.signer, path, seconds)
+    if file.size_bytes > SMALL_BYTES:
+        # Now, while the client waits for this answer: for a range it waits ten seconds at most.
+        await asyncio.to_thread(app.blobs.check, file.sha256, file.size_bytes)
+    return grant, file
+
+
+def _under(root_uri: str, path: str, direction: str) -> str:
+    root = sources.path_of(root_uri)
+    if root is None:
+        raise InvalidInput(
+            f"Presigned {direction} is not supported for artifacts that this server does not keep "
+            f"(artifact URI: {root_uri})."
+        )
+    return f"{root}/{path}"

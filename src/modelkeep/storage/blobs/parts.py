@@ -1,0 +1,117 @@
+"""Uploads in parts: `uploads/<when it expires>-<random>/<number>/<SHA-256>`.
+
+A part is a file of its own, named by its number and its bytes; to name a part is to say its
+digest. Parts are not flushed: one that a crash damaged no longer hashes to its name, and the
+upload is refused. A folder that holds `closed` was completed. All the state is in the names, so
+it outlives a restart.
+"""
+
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.storage.blobs.checks import verified
+from modelkeep.storage.blobs.disk import DiskBlobs
+from modelkeep.storage.blobs.incoming import Incoming, not_stored
+
+_ID = re.compile(r"(?P<expires_ms>[0-9]{1,15})-[0-9a-f]{32}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CLOSED = "closed"
+
+
+class DiskParts:
+    """See `ports.blobs.Parts`."""
+
+    def __init__(self, folder: Path, blobs: DiskBlobs) -> None:
+        self._uploads, self._blobs = folder / "uploads", blobs
+        self._uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = threading.Lock()  # two parts of one number: the later one stays
+
+    def open(self, expires_ms: int) -> str:
+        upload_id = f"{expires_ms}-{secrets.token_hex(16)}"
+        try:
+            self._folder(upload_id).mkdir(mode=0o700)
+        except OSError as error:
+            raise not_stored(error) from None
+        return upload_id
+
+    def begin(self, upload_id: str, number: int) -> "_PartUpload":
+        if not self._folder(upload_id).is_dir() or self.is_closed(upload_id):
+            raise _gone()
+        return _PartUpload(self, upload_id, number, self._blobs.incoming())
+
+    def read(self, upload_id: str, number: int, sha256: str) -> Iterator[bytes]:
+        if not self._folder(upload_id).is_dir():
+            raise _gone()
+        if not _SHA256.fullmatch(sha256):
+            raise _no_such_part(number)
+        try:
+            file = (self._folder(upload_id) / str(number) / sha256).open("rb", buffering=0)
+        except OSError:
+            raise _no_such_part(number) from None
+        with file:
+            yield from verified(file, sha256, None)
+
+    def close(self, upload_id: str) -> None:
+        folder = self._folder(upload_id)
+        with self._lock:
+            (folder / _CLOSED).touch()
+            for number in folder.glob("[0-9]*"):
+                shutil.rmtree(number, ignore_errors=True)
+
+    def is_closed(self, upload_id: str) -> bool:
+        return (self._folder(upload_id) / _CLOSED).exists()
+
+    def discard(self, upload_id: str) -> None:
+        shutil.rmtree(self._folder(upload_id), ignore_errors=True)
+
+    def sweep(self, now_ms: int) -> None:
+        for folder in self._uploads.iterdir():
+            named = _ID.fullmatch(folder.name)
+            if named and int(named["expires_ms"]) < now_ms:
+                self.discard(folder.name)
+
+    def keep(self, upload_id: str, number: int, part: Incoming) -> None:
+        """Puts a part in the place of the earlier ones of its number."""
+        folder = self._folder(upload_id) / str(number)
+        with self._lock:
+            if self.is_closed(upload_id):
+                raise _gone()
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                for earlier in folder.iterdir():
+                    earlier.unlink()
+                part.move(folder / part.sha256)
+            except FileNotFoundError:
+                raise _gone() from None
+            except OSError as error:
+                raise not_stored(error) from None
+
+    def _folder(self, upload_id: str) -> Path:
+        assert _ID.fullmatch(upload_id), upload_id  # the server's own, never a client's text
+        return self._uploads / upload_id
+
+
+class _PartUpload:
+    """See `ports.blobs.Upload`: kept, but not flushed to the disk."""
+
+    def __init__(self, parts: DiskParts, upload_id: str, number: int, incoming: Incoming) -> None:
+        self._parts, self._upload_id, self._number = parts, upload_id, number
+        self._incoming = incoming
+        self.write, self.abandon = incoming.write, incoming.abandon
+
+    def finish(self) -> tuple[str, int]:
+        self._parts.keep(self._upload_id, self._number, self._incoming)
+        return self._incoming.sha256, self._incoming.size_bytes
+
+
+def _gone() -> NotFound:
+    return NotFound("No such upload: it was completed or aborted, or has expired.")
+
+
+def _no_such_part(number: int) -> InvalidInput:
+    return InvalidInput(f"Part {number} was not uploaded, or its ETag is not the one given.")
