@@ -21,6 +21,7 @@ RUN_NAME_TAG = "mlflow.runName"  # says the same as the run's name, always
 MODEL_HISTORY_TAG = "mlflow.log-model.history"  # a JSON list of what 2.x clients logged
 CONTEXT_TAG = "mlflow.data.context"  # what a run used a data set for
 
+RUN_ID_LIMIT = 256
 USER_ID_LIMIT = 256
 MODEL_TYPE_LIMIT = 500
 PARAM_VALUE_LIMIT = 6000
@@ -161,6 +162,16 @@ class LoggedModel:
     def metrics(self) -> dict[str, float]:
         """The latest value of each metric, over all data sets."""
         return {p.key: p.value for p in sorted(self.points, key=lambda point: point.recency)}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """A data set that runs of an experiment read, and what for ("" if they did not say)."""
+
+    experiment_id: int
+    name: str
+    digest: str
+    context: str
 
 
 # -- rules -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Protocol
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import (
     Dataset,
+    DatasetSummary,
     Experiment,
     LoggedModel,
     Metric,
@@ -118,8 +119,19 @@ class Runs(Protocol):
         """By time, step and value."""
         ...
 
+    def sample(self, id: int, key: str, steps: tuple[int, int], limit: int) -> list[Metric]:
+        """At most `limit` points of the steps from one to another, evenly spread over them.
+
+        By step, time and value; the first and the last are among them, of one alone the last.
+        """
+        ...
+
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:
         """A data set (name, digest) that the run has already stays as it is."""
+        ...
+
+    def datasets_in(self, experiment_ids: Sequence[int], limit: int) -> list[DatasetSummary]:
+        """What the runs of these experiments read, each once, by experiment and name."""
         ...
 
     def add_model_inputs(self, id: int, model_ids: Sequence[str]) -> None: ...

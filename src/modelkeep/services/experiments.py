@@ -6,7 +6,7 @@ from modelkeep.domain import tracking as rules
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.locations import check_artifact_location
 from modelkeep.domain.search import Comparison, Order
-from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
+from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetSummary, Experiment
 from modelkeep.ports.work import Work
 
 
@@ -50,6 +50,11 @@ def search_experiments(
     offset: int,
 ) -> list[Experiment]:
     return work.experiments.search(stages, where, order, limit, offset)
+
+
+def search_datasets(work: Work, experiment_ids: Sequence[int], limit: int) -> list[DatasetSummary]:
+    """What the runs of these experiments read."""
+    return work.runs.datasets_in(experiment_ids, limit)
 
 
 def rename_experiment(work: Work, experiment_id: int, name: str) -> None:

@@ -9,6 +9,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from modelkeep.domain import tracking as rules
@@ -201,6 +202,32 @@ def metric_history(work: Work, run_id: str, key: str, limit: int, offset: int) -
     return work.runs.history(_found(work.runs.find(run_id), run_id).id, key, limit, offset)
 
 
+def metric_histories(work: Work, run_ids: Sequence[str], key: str, limit: int) -> list[Metric]:
+    """The histories of a metric in several runs, one run after the other by id.
+
+    A run that isn't there has none.
+    """
+    found: list[Metric] = []
+    for run_id in sorted(set(run_ids)):
+        run = work.runs.find(run_id)
+        if run is not None:
+            points = work.runs.history(run.id, key, limit - len(found), 0)
+            found += [replace(point, run_id=run_id) for point in points]
+    return found
+
+
+def sampled_histories(
+    work: Work, run_ids: Sequence[str], key: str, steps: tuple[int, int], limit: int
+) -> list[Metric]:
+    """At most `limit` points of each run, evenly spread over these steps. Raises NotFound."""
+    ids = [(run_id, _found(work.runs.find(run_id), run_id).id) for run_id in run_ids]
+    return [
+        replace(point, run_id=run_id)
+        for run_id, id in ids
+        for point in work.runs.sample(id, key, steps, limit)
+    ]
+
+
 def _found(run: Run | None, run_id: str) -> Run:
     if run is None:
         raise NotFound(f"Run with id={run_id} not found")
@@ -274,14 +301,16 @@ def create_logged_model(
     params: Pairs = (),
     tags: Mapping[str, str] = {},
 ) -> LoggedModel:
-    """A pending one; without a name it gets a random one. Raises NotFound, InvalidInput."""
+    """A pending one; without a name it gets a random one. Raises NotFound, InvalidInput.
+
+    `source_run_id` is what the client says: no run has to be there.
+    """
     given = _checked_params(params)
     _check_model_tags(tags)
     check_text(model_type or "", "model_type", rules.MODEL_TYPE_LIMIT)
+    check_text(source_run_id or "", "source_run_id", rules.RUN_ID_LIMIT)
     name = rules.check_logged_model_name(name or nickname(secrets.randbits(64)))
     experiment = active_experiment(work, experiment_id)
-    if source_run_id is not None:
-        _found(work.runs.find(source_run_id), source_run_id)
     model_id = f"m-{uuid.uuid4().hex}"
     new = NewLoggedModel(
         model_id=model_id,

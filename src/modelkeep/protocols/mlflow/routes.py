@@ -8,7 +8,7 @@ use.
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from modelkeep.protocols.mlflow import (
     errors,
     experiments,
     logged_models,
+    overviews,
     registry,
     runs,
 )
@@ -58,6 +59,7 @@ _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Dialect:
@@ -69,6 +71,7 @@ class Dialect:
             *experiments.RPCS,
             *runs.RPCS,
             *logged_models.RPCS,
+            *overviews.RPCS,
             *artifacts.RPCS,
         )
         self._exact: dict[str, Handle] = {}
@@ -80,6 +83,7 @@ class Dialect:
         for prefix in ("/api", "/ajax-api"):
             self._exact[f"{prefix}/3.0/mlflow/server-info"] = _server_info
         self._exact["/version"] = _version
+        self._exact["/health"] = _health
         self._proxies = {prefix: _guarded(_proxy(app, prefix)) for prefix in _PROXY_PREFIXES}
         self._proxies |= dict.fromkeys(_MULTIPART_PREFIXES, _no_multipart)
 
@@ -163,15 +167,16 @@ def _our_fault(scope: Scope) -> tuple[int, bytes]:
     return 500, errors.body("INTERNAL_ERROR", f"Internal error; request id {request_id}.")
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, status: int, body: bytes, headers: Headers = ()) -> None:
+    headers = [_JSON, (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _answer_wrong_method(send: Send, allowed: Iterable[str]) -> None:
-    body = errors.body("BAD_REQUEST", f"This path answers {', '.join(sorted(allowed))} only.")
-    await _answer(send, 405, body)
+    methods = ", ".join(sorted(allowed))
+    body = errors.body("BAD_REQUEST", f"This path answers {methods} only.")
+    await _answer(send, 405, body, [(b"allow", methods.encode())])
 
 
 # -- artifacts and the rest --------------------------------------------------------------------
@@ -236,11 +241,22 @@ async def _no_multipart(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _server_info(scope: Scope, receive: Receive, send: Send) -> None:
-    await _answer(send, 200, _encode(_SERVER_INFO))
+    await _answer_fixed(scope, send, b"application/json", _encode(_SERVER_INFO))
 
 
 async def _version(scope: Scope, receive: Receive, send: Send) -> None:
-    body = COMPATIBLE_VERSION.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await _answer_fixed(scope, send, b"text/plain; charset=utf-8", COMPATIBLE_VERSION.encode())
+
+
+async def _health(scope: Scope, receive: Receive, send: Send) -> None:
+    await _answer_fixed(scope, send, b"text/plain; charset=utf-8", b"OK")
+
+
+async def _answer_fixed(scope: Scope, send: Send, kind: bytes, body: bytes) -> None:
+    """Load balancers ask with HEAD; the HTTP server leaves the body of that answer out."""
+    if scope["method"] not in ("GET", "HEAD"):
+        await _answer_wrong_method(send, ("GET", "HEAD"))
+        return
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -10,6 +10,7 @@ from modelkeep.protocols.mlflow.wire import (
     Int64,
     KeyValue,
     Message,
+    missing,
     number,
     parse_number,
     require,
@@ -259,9 +260,9 @@ def parse_metric(metric: WireMetric | LogMetric, path: str = "") -> Metric:
     """Raises InvalidInput for one without key, value or timestamp; `path` leads to it."""
     require(metric.key, f"{path}key")
     if metric.value is None:
-        raise InvalidInput(f"Missing value for required parameter '{path}value'.")
+        raise missing(f"{path}value")
     if metric.timestamp is None:
-        raise InvalidInput(f"Missing value for required parameter '{path}timestamp'.")
+        raise missing(f"{path}timestamp")
     return Metric(
         key=metric.key,
         value=parse_number(metric.value),

@@ -1,9 +1,10 @@
 """What a call of MLflow's REST API is: a method and a path, a request, an answer.
 
-The wire is proto-JSON with snake_case names: unset fields are left out, 64-bit integers are
-numbers (strings are accepted too), NaN is the string "NaN", and an infinity is the largest double
-of its sign, as MLflow's SQL store answers it. Unknown fields are ignored. GET takes the query
-string, every other method a JSON body. (MLflow 3.18, `mlflow/protos`, `utils/proto_json_utils`.)
+The wire is proto-JSON with snake_case names: unset fields are left out, and null is unset too;
+64-bit integers are numbers (strings are accepted too), NaN is the string "NaN", and an infinity is
+the largest double of its sign, as MLflow's SQL store answers it. Unknown fields are ignored. GET
+takes the query string, every other method a JSON body. (MLflow 3.18, `mlflow/protos`,
+`utils/proto_json_utils`.)
 """
 
 import base64
@@ -13,6 +14,7 @@ import math
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -23,6 +25,9 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.services.app import App
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+SHOWN_LIMIT = 200  # characters of a wrong value that its refusal repeats
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_SEE_DOCS = "See the API docs for more information about request parameters."
 
 
 class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -65,7 +70,7 @@ def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:
     try:
         message = msgspec.convert(fields, request, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_explain(error)) from None
+        raise InvalidInput(_explain(error, fields)) from None
     _refuse_nul(fields)
     return message
 
@@ -73,9 +78,7 @@ def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:
 def parse_body(body: bytes, request: type[Message], path: Mapping[str, str]) -> Any:
     """A request from a JSON body and the parameters in its path. Raises InvalidInput."""
     try:
-        message = msgspec.json.decode(body or b"{}", type=request, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(_explain(error)) from None
+        message = _decoded(body or b"{}", request)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The request's body is not valid JSON: {error}.") from None
     except RecursionError:
@@ -86,6 +89,23 @@ def parse_body(body: bytes, request: type[Message], path: Mapping[str, str]) -> 
     if b"\\u0000" in body:
         _refuse_nul(msgspec.to_builtins(message))
     return message
+
+
+def _decoded(body: bytes, request: type[Message]) -> Any:
+    with suppress(msgspec.ValidationError):
+        return msgspec.json.decode(body, type=request, strict=False)
+    # Once more, slowly: without the fields that are null, and naming the one that is wrong.
+    given = _without_nulls(msgspec.json.decode(body))
+    try:
+        return msgspec.convert(given, request, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(_explain(error, given)) from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _list_fields(request: type[Message]) -> frozenset[str]:
@@ -101,11 +121,14 @@ def _list_fields(request: type[Message]) -> frozenset[str]:
 _LIST_FIELDS: dict[type, frozenset[str]] = {}
 
 
-def _explain(error: msgspec.ValidationError) -> str:
-    """msgspec's `Expected `int`, got `str` - at `$.max_results`` in MLflow's manner."""
+def _explain(error: msgspec.ValidationError, given: Any) -> str:
+    """msgspec's `Expected `int`, got `str` - at `$.max_results`` in MLflow's words."""
     text, _, where = str(error).partition(" - at `$")
+    for name, index in _STEP.findall(where):
+        given = given[name] if name else given[int(index)]
+    shown = json.dumps(given, separators=(",", ":"))[:SHOWN_LIMIT]
     field = where.strip("`").lstrip(".") or "the request"
-    return f"Invalid value for parameter '{field}': {text}."
+    return f"Invalid value {shown} for parameter '{field}' supplied: {text}. {_SEE_DOCS}"
 
 
 def _refuse_nul(value: Any, field: str = "") -> None:
@@ -122,8 +145,13 @@ def _refuse_nul(value: Any, field: str = "") -> None:
 def require(value: str | None, name: str) -> str:
     """The value, or MLflow's complaint that a required parameter is missing."""
     if not value:
-        raise InvalidInput(f"Missing value for required parameter '{name}'.")
+        raise missing(name)
     return value
+
+
+def missing(name: str) -> InvalidInput:
+    """MLflow's complaint that a required parameter is missing."""
+    return InvalidInput(f"Missing value for required parameter '{name}'. {_SEE_DOCS}")
 
 
 def number(value: float) -> float | str:

@@ -9,12 +9,14 @@ from modelkeep.domain.tracking import (
     ACTIVE,
     CONTEXT_TAG,
     Dataset,
+    DatasetSummary,
     Metric,
     ModelOutput,
     Run,
 )
 from modelkeep.ports.tracking import NewRun
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.metric_samples import sample_of
 from modelkeep.storage.sql.metrics import insert_points, latest_points, points_of
 from modelkeep.storage.sql.pages import pairs_of, rows_of
 from modelkeep.storage.sql.run_search import conditions, order_of
@@ -137,6 +139,9 @@ class SqlRuns:
     def history(self, id: int, key: str, limit: int, offset: int) -> list[Metric]:
         return points_of(self._db, self._project_id, id, key, limit, offset)
 
+    def sample(self, id: int, key: str, steps: tuple[int, int], limit: int) -> list[Metric]:
+        return sample_of(self._db, self._project_id, id, key, steps, limit)
+
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:
         self._db.many(
             "INSERT INTO run_datasets (project_id, run, name, digest, source_type, source, schema,"
@@ -150,6 +155,18 @@ class SqlRuns:
                 for d in datasets
             ],
         )
+
+    def datasets_in(self, experiment_ids: Sequence[int], limit: int) -> list[DatasetSummary]:
+        scope = any_of("r.experiment_id", experiment_ids)
+        rows = self._db.all(
+            "SELECT DISTINCT r.experiment_id, d.name, d.digest, d.context FROM run_datasets d"
+            f" JOIN runs r ON r.id = d.run WHERE d.project_id = ? AND {scope.sql}"
+            " ORDER BY r.experiment_id, d.name, d.digest, d.context LIMIT ?",
+            self._project_id,
+            *scope.params,
+            limit,
+        )
+        return [DatasetSummary(*row) for row in rows]
 
     def add_model_inputs(self, id: int, model_ids: Sequence[str]) -> None:
         self._link(id, "input", [ModelOutput(model_id) for model_id in model_ids])
