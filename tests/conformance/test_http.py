@@ -18,7 +18,14 @@ import httpx
 import msgspec
 import pytest
 
-from modelkeep.protocols.mlflow import artifacts, experiments, logged_models, registry, runs
+from modelkeep.protocols.mlflow import (
+    artifacts,
+    experiments,
+    logged_models,
+    overviews,
+    registry,
+    runs,
+)
 from modelkeep.protocols.mlflow.routes import Dialect
 from modelkeep.protocols.mlflow.wire import Message, Rpc
 from modelkeep.services.app import App
@@ -36,6 +43,7 @@ RPCS: tuple[Rpc, ...] = (
     *runs.RPCS,
     *logged_models.RPCS,
     *artifacts.RPCS,
+    *overviews.RPCS,
 )
 
 
@@ -222,6 +230,7 @@ def test_a_wrong_method_is_405_and_an_unknown_path_404_in_mlflows_shape(
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
                 answer = http_.request(method, f"{prefix}/{path}", json={})
                 assert answer.status_code == 405, (method, path)
+                assert answer.headers["allow"] == ", ".join(sorted(allowed))
                 assert is_explained(answer)
     assert http_.post(f"{FILES}/a", content=b"x").status_code == 405
     for path in (
@@ -620,5 +629,16 @@ def test_the_server_is_up_and_says_what_it_is(http_: httpx.Client, server: Serve
     for path in ("/health", "/none", f"{API}/registered-models/search", f"{FILES}/none"):
         answer = http_.get(path)
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "SAMEORIGIN"
         assert answer.headers["x-request-id"]
         assert "server" not in answer.headers
+    for path in ("/health", "/version", "/ajax-api/3.0/mlflow/server-info"):
+        assert http_.post(path).status_code == 405
+        head = http_.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) == len(http_.get(path).content)
+
+
+def test_an_address_may_end_with_a_slash(server: Server) -> None:
+    for path in ("/health", f"{API}/experiments/get?experiment_id=0", f"{NATIVE}/policy"):
+        assert httpx.get(f"{server.url}//{path[1:]}", trust_env=False).status_code == 200, path

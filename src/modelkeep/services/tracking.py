@@ -208,24 +208,29 @@ def metric_histories(work: Work, run_ids: Sequence[str], key: str, limit: int) -
     A run that isn't there has none.
     """
     found: list[Metric] = []
-    for run_id in sorted(set(run_ids)):
-        run = work.runs.find(run_id)
-        if run is not None:
-            points = work.runs.history(run.id, key, limit - len(found), 0)
-            found += [replace(point, run_id=run_id) for point in points]
+    for run in _runs(work, sorted(set(run_ids))):
+        points = work.runs.history(run.id, key, limit - len(found), 0)
+        found += [replace(point, run_id=run.run_id) for point in points]
     return found
 
 
 def sampled_histories(
     work: Work, run_ids: Sequence[str], key: str, steps: tuple[int, int], limit: int
 ) -> list[Metric]:
-    """At most `limit` points of each run, evenly spread over these steps. Raises NotFound."""
-    ids = [(run_id, _found(work.runs.find(run_id), run_id).id) for run_id in run_ids]
+    """At most `limit` points of each run, evenly spread over these steps.
+
+    A run that isn't there has none.
+    """
     return [
-        replace(point, run_id=run_id)
-        for run_id, id in ids
-        for point in work.runs.sample(id, key, steps, limit)
+        replace(point, run_id=run.run_id)
+        for run in _runs(work, run_ids)
+        for point in work.runs.sample(run.id, key, steps, limit)
     ]
+
+
+def _runs(work: Work, run_ids: Sequence[str]) -> list[Run]:
+    found = (work.runs.find(run_id) for run_id in run_ids)
+    return [run for run in found if run is not None]
 
 
 def _found(run: Run | None, run_id: str) -> Run:

@@ -178,7 +178,8 @@ def test_autologging_tells_of_a_fit_and_of_a_search_over_a_grid(
         assert run.data.params["best_C"] == str(grid.best_params_["C"])
         assert run.data.metrics["best_cv_score"] == grid.best_score_
         where = f"tags.mlflow.parentRunId = '{search.info.run_id}'"
-        children = mlflow.search_runs(filter_string=where, order_by=["metrics.mean_test_score DESC"])
+        best_first = ["metrics.mean_test_score DESC"]
+        children = mlflow.search_runs(filter_string=where, order_by=best_first)
         assert len(children) == 2
         assert children["metrics.mean_test_score"].tolist()[0] == grid.best_score_
         results = mlflow.artifacts.load_text(f"runs:/{search.info.run_id}/cv_results.csv")
