@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import uvicorn
-from litestar import Litestar, MediaType, Response, get
+from litestar import Litestar, MediaType, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -33,15 +33,8 @@ _log = logging.getLogger(__name__)
 def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     """The whole application over a running core."""
 
-    @get("/health", media_type=MediaType.TEXT, include_in_schema=False)
-    async def health() -> str:
-        return "OK"
-
     framework = Litestar(
-        [
-            health,
-            native_routes.router(app, now_ms, _models_where),
-        ],
+        [native_routes.router(app, now_ms, _models_where)],
         openapi_config=OpenAPIConfig(
             title="modelkeep",
             version=__version__,
@@ -57,6 +50,8 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     rest = cast("Asgi", framework)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("//"):  # the client's address of us ends with a slash
+            scope["path"] = "/" + scope["path"].lstrip("/")
         handle = mlflow.handle_for(scope["path"]) if scope["type"] == "http" else None
         await (handle or rest)(scope, receive, send)
 

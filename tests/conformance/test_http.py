@@ -22,6 +22,7 @@ from modelkeep.protocols.mlflow import (
     artifacts,
     experiments,
     logged_models,
+    metrics,
     registry,
     runs,
     webhooks,
@@ -43,6 +44,7 @@ RPCS: tuple[Rpc, ...] = (
     *runs.RPCS,
     *logged_models.RPCS,
     *artifacts.RPCS,
+    *metrics.RPCS,
     *webhooks.RPCS,
 )
 
@@ -61,7 +63,7 @@ def on_either(start_server: StartServer, database_url: str) -> Server:
 
 def concrete(path: str) -> str:
     """A path of a template or pattern, with its parameters filled in."""
-    return re.sub(r"\(\?P<\w+>[^)]*\)|\{\w+(:\w+)?\}", "1", path)
+    return re.sub(r"\(\?P<\w+>[^)]*\)|\{\+?\w+(:\w+)?\}", "1", path)
 
 
 def mlflow_paths() -> list[str]:
@@ -230,6 +232,7 @@ def test_a_wrong_method_is_405_and_an_unknown_path_404_in_mlflows_shape(
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
                 answer = http_.request(method, f"{prefix}/{path}", json={})
                 assert answer.status_code == 405, (method, path)
+                assert answer.headers["allow"] == ", ".join(sorted(allowed))
                 assert is_explained(answer)
     assert http_.post(f"{FILES}/a", content=b"x").status_code == 405
     for path in (
@@ -630,5 +633,16 @@ def test_the_server_is_up_and_says_what_it_is(http_: httpx.Client, server: Serve
     for path in ("/health", "/none", f"{API}/registered-models/search", f"{FILES}/none"):
         answer = http_.get(path)
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "SAMEORIGIN"
         assert answer.headers["x-request-id"]
         assert "server" not in answer.headers
+    for path in ("/health", "/version", "/ajax-api/3.0/mlflow/server-info"):
+        assert http_.post(path).status_code == 405
+        head = http_.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) == len(http_.get(path).content)
+
+
+def test_an_address_may_end_with_a_slash(server: Server) -> None:
+    for path in ("/health", f"{API}/experiments/get?experiment_id=0", f"{NATIVE}/policy"):
+        assert httpx.get(f"{server.url}//{path[1:]}", trust_env=False).status_code == 200, path

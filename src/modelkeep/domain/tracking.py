@@ -22,6 +22,7 @@ RUN_NAME_TAG = "mlflow.runName"  # says the same as the run's name, always
 MODEL_HISTORY_TAG = "mlflow.log-model.history"  # a JSON list of what 2.x clients logged
 CONTEXT_TAG = "mlflow.data.context"  # what a run used a data set for
 
+RUN_ID_LIMIT = 256
 USER_ID_LIMIT = 256
 MODEL_TYPE_LIMIT = 500
 PARAM_VALUE_LIMIT = 6000

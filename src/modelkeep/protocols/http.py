@@ -4,7 +4,8 @@
   name to this address reaches a server, but under its own name. An address is no name that could
   be rebound, so addresses pass, and names only if they are this machine's or were configured.
 * A foreign `Origin` is refused for whatever could change something.
-* Every answer carries the request's id in `X-Request-Id`, and may not be sniffed for a type.
+* Every answer carries the request's id in `X-Request-Id`, and may neither be sniffed for a type
+  nor be shown in a page of somebody else's.
 """
 
 import base64
@@ -27,7 +28,11 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.\-]+)(:\d+)?", re.ASCII)
 _WANTED = (b"host", b"origin", b"x-request-id")
-FIELDS_LIMIT = 1000  # of a query string
+FIELDS_LIMIT = 2000  # of a query string
+_ON_EVERY_ANSWER = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+)
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -47,8 +52,8 @@ class FrontDoor:
 
         async def send_marked(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                extra = [(b"x-request-id", given.encode()), (b"x-content-type-options", b"nosniff")]
-                message["headers"] = [*message["headers"], *extra]
+                extra = (b"x-request-id", given.encode())
+                message["headers"] = [*message["headers"], extra, *_ON_EVERY_ANSWER]
             await send(message)
 
         refusal = self._refusal(scope["method"], headers)

@@ -268,14 +268,16 @@ def create_logged_model(
     params: Pairs = (),
     tags: Mapping[str, str] = {},
 ) -> LoggedModel:
-    """A pending one; without a name it gets a random one. Raises NotFound, InvalidInput."""
+    """A pending one; without a name it gets a random one. Raises NotFound, InvalidInput.
+
+    `source_run_id` is what the client says: no run has to be there.
+    """
     given = _checked_params(params)
     _check_model_tags(tags)
     check_text(model_type or "", "model_type", rules.MODEL_TYPE_LIMIT)
+    check_text(source_run_id or "", "source_run_id", rules.RUN_ID_LIMIT)
     name = rules.check_logged_model_name(name or nickname(secrets.randbits(64)))
     experiment = active_experiment(work, experiment_id)
-    if source_run_id is not None:
-        _found(work.runs.find(source_run_id), source_run_id)
     model_id = f"m-{uuid.uuid4().hex}"
     new = NewLoggedModel(
         model_id=model_id,

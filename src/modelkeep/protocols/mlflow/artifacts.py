@@ -63,8 +63,7 @@ async def list_of_logged_model(app: App, caller: Caller, request: LoggedModelFol
 
 
 async def _list_under(app: App, root_uri: str, folder: str) -> Files:
-    root = sources.path_of(root_uri)
-    folder = folder.strip("/")
+    root, folder = sources.path_of(root_uri), folder.rstrip("/")
     if root is None:
         return Files(root_uri=root_uri)
     entries = await app.read(artifacts.listing, f"{root}/{folder}" if folder else root)
@@ -85,7 +84,9 @@ RPCS: tuple[Rpc, ...] = (
 async def list_folder(app: App, scope: Scope) -> bytes:
     """`GET mlflow-artifacts/artifacts?path=`: the names in a folder, without their folders."""
     query = dict(query_of(scope))
-    entries = await app.read(artifacts.listing, query.get("path", "").strip("/"))
+    # Who downloads all of a run asks for the folder `.` of its folder, and then for `./models`.
+    folder = query.get("path", "").strip("/").replace("/./", "/").removesuffix("/.")
+    entries = await app.read(artifacts.listing, folder)
     return msgspec.json.encode(Files(files=_render(entries, "")))
 
 

@@ -70,6 +70,7 @@ class Dialect:
         for prefix in ("/api", "/ajax-api"):
             self._exact[f"{prefix}/3.0/mlflow/server-info"] = _server_info(files)
         self._exact["/version"] = _version
+        self._exact["/health"] = _health
 
     def handle_for(self, path: str) -> Handle | None:
         """What answers a path, already decoded; None if the dialect has no such path."""
@@ -144,13 +145,24 @@ def _server_info(files: FileRoutes) -> Handle:
             ),
             files.knows_address(scope),
         )
-        await answer(send, 200, _encode(_SERVER_INFO | can))
+        await _answer_fixed(scope, send, b"application/json", _encode(_SERVER_INFO | can))
 
     return handle
 
 
 async def _version(scope: Scope, receive: Receive, send: Send) -> None:
-    body = COMPATIBLE_VERSION.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await _answer_fixed(scope, send, b"text/plain; charset=utf-8", COMPATIBLE_VERSION.encode())
+
+
+async def _health(scope: Scope, receive: Receive, send: Send) -> None:
+    await _answer_fixed(scope, send, b"text/plain; charset=utf-8", b"OK")
+
+
+async def _answer_fixed(scope: Scope, send: Send, kind: bytes, body: bytes) -> None:
+    """Load balancers ask with HEAD; the HTTP server leaves the body of that answer out."""
+    if scope["method"] not in ("GET", "HEAD"):
+        await answer_wrong_method(send, scope["method"], ("GET", "HEAD"))
+        return
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -276,8 +276,7 @@ def parse_metric(metric: WireMetric | LogMetric, index: int | None = None) -> Me
 
 def _incomplete(metric: WireMetric | LogMetric, path: str) -> InvalidInput:
     given = {"key": metric.key or None, "value": metric.value, "timestamp": metric.timestamp}
-    missing = next(name for name, value in given.items() if value is None)
-    return InvalidInput(f"Missing value for required parameter '{path}{missing}'.")
+    return missing(path + next(name for name, value in given.items() if value is None))
 
 
 def parse_dataset(given: DatasetInput) -> Dataset:

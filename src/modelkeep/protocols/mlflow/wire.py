@@ -1,9 +1,10 @@
 """What a call of MLflow's REST API is: a method and a path, a request, an answer.
 
-The wire is proto-JSON with snake_case names: unset fields are left out, 64-bit integers are
-numbers (strings are accepted too), NaN is the string "NaN", and an infinity is the largest double
-of its sign, as MLflow's SQL store answers it. Unknown fields are ignored. GET takes the query
-string, every other method a JSON body. (MLflow 3.18, `mlflow/protos`, `utils/proto_json_utils`.)
+The wire is proto-JSON with snake_case names: unset fields are left out, and null is unset too;
+64-bit integers are numbers (strings are accepted too), NaN is the string "NaN", and an infinity is
+the largest double of its sign, as MLflow's SQL store answers it. Unknown fields are ignored. GET
+takes the query string, every other method a JSON body. (MLflow 3.18, `mlflow/protos`,
+`utils/proto_json_utils`.)
 """
 
 import base64
@@ -13,6 +14,7 @@ import math
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -24,6 +26,9 @@ from modelkeep.domain.search import Position
 from modelkeep.services.app import App
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+SHOWN_LIMIT = 200  # characters of a wrong value that its refusal repeats
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_SEE_DOCS = "See the API docs for more information about request parameters."
 
 
 class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -69,7 +74,7 @@ def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:
     try:
         message = msgspec.convert(fields, request, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_explain(error)) from None
+        raise InvalidInput(_explain(error, fields)) from None
     _refuse_nul(fields)
     return message
 
@@ -77,9 +82,7 @@ def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:
 def parse_body(body: bytes, request: type[Message], path: Mapping[str, str]) -> Any:
     """A request from a JSON body and the parameters in its path. Raises InvalidInput."""
     try:
-        message = msgspec.json.decode(body or b"{}", type=request, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(_explain(error)) from None
+        message = _decoded(body or b"{}", request)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The request's body is not valid JSON: {error}.") from None
     except RecursionError:
@@ -90,6 +93,23 @@ def parse_body(body: bytes, request: type[Message], path: Mapping[str, str]) -> 
     if b"\\u0000" in body:
         _refuse_nul(msgspec.to_builtins(message))
     return message
+
+
+def _decoded(body: bytes, request: type[Message]) -> Any:
+    with suppress(msgspec.ValidationError):
+        return msgspec.json.decode(body, type=request, strict=False)
+    # Once more, slowly: without the fields that are null, and naming the one that is wrong.
+    given = _without_nulls(msgspec.json.decode(body))
+    try:
+        return msgspec.convert(given, request, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(_explain(error, given)) from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _list_fields(request: type[Message]) -> frozenset[str]:
@@ -105,11 +125,14 @@ def _list_fields(request: type[Message]) -> frozenset[str]:
 _LIST_FIELDS: dict[type, frozenset[str]] = {}
 
 
-def _explain(error: msgspec.ValidationError) -> str:
-    """msgspec's `Expected `int`, got `str` - at `$.max_results`` in MLflow's manner."""
+def _explain(error: msgspec.ValidationError, given: Any) -> str:
+    """msgspec's `Expected `int`, got `str` - at `$.max_results`` in MLflow's words."""
     text, _, where = str(error).partition(" - at `$")
+    for name, index in _STEP.findall(where):
+        given = given[name] if name else given[int(index)]
+    shown = json.dumps(given, separators=(",", ":"))[:SHOWN_LIMIT]
     field = where.strip("`").lstrip(".") or "the request"
-    return f"Invalid value for parameter '{field}': {text}."
+    return f"Invalid value {shown} for parameter '{field}' supplied: {text}. {_SEE_DOCS}"
 
 
 def _refuse_nul(value: Any, field: str = "") -> None:
@@ -126,8 +149,13 @@ def _refuse_nul(value: Any, field: str = "") -> None:
 def require(value: str | None, name: str) -> str:
     """The value, or MLflow's complaint that a required parameter is missing."""
     if not value:
-        raise InvalidInput(f"Missing value for required parameter '{name}'.")
+        raise missing(name)
     return value
+
+
+def missing(name: str) -> InvalidInput:
+    """MLflow's complaint that a required parameter is missing."""
+    return InvalidInput(f"Missing value for required parameter '{name}'. {_SEE_DOCS}")
 
 
 def number(value: float) -> float | str:
@@ -163,7 +191,7 @@ def page_offset(token: str) -> int:
     """The offset that a token stands for, 0 for none. Raises InvalidInput for any other text."""
     if not token:
         return 0
-    match = re.fullmatch(rb'\{"offset": ?(\d{1,15})\}', _decoded(token))
+    match = re.fullmatch(rb'\{"offset": ?(\d{1,15})\}', _token_bytes(token))
     if match is None:
         raise InvalidInput("Invalid page token, parsed value is not an offset")
     return int(match[1])
@@ -186,7 +214,7 @@ def page_position(token: str, search: object) -> Position | None:
     if not token:
         return None
     try:
-        content = json.loads(_decoded(token))
+        content = json.loads(_token_bytes(token))
     except (ValueError, RecursionError):
         raise InvalidInput("Invalid page token, it is none of this server's") from None
     if not isinstance(content, dict) or content.get("of") != _fingerprint(search):
@@ -203,7 +231,7 @@ def _fingerprint(search: object) -> str:
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
-def _decoded(token: str) -> bytes:
+def _token_bytes(token: str) -> bytes:
     try:
         return base64.b64decode(token, validate=True)
     except ValueError:
