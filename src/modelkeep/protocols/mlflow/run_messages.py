@@ -10,6 +10,7 @@ from modelkeep.protocols.mlflow.wire import (
     Int64,
     KeyValue,
     Message,
+    missing,
     number,
     parse_number,
     require,
