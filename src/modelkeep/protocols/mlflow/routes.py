@@ -29,7 +29,6 @@ from modelkeep.protocols.mlflow import (
     errors,
     experiments,
     logged_models,
-    metrics,
     registry,
     runs,
 )
@@ -69,7 +68,6 @@ class Dialect:
             *registry.RPCS,
             *experiments.RPCS,
             *runs.RPCS,
-            *metrics.RPCS,
             *logged_models.RPCS,
             *artifacts.RPCS,
         )
