@@ -1,15 +1,15 @@
-"""Points of metrics: what is kept of them, whoever logs them at once."""
+"""Points of metrics: what is kept of them, whoever logs them at once, and what is drawn of them."""
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.tracking import Dataset, Metric
-from modelkeep.services import registry, tracking
+from modelkeep.domain.tracking import Dataset, DatasetUse, Metric, sample_places
+from modelkeep.services import experiments, histories, registry, tracking
 from modelkeep.storage.sql.metrics import ROWS_A_STATEMENT
 from tests.support.core import ANN, Core
 
@@ -98,6 +98,78 @@ def test_a_batch_of_many_statements_is_still_all_or_nothing(core: Core) -> None:
     assert history_of(core, run_id, "m") == []
     core.write(tracking.log_batch, run_id, good)
     assert [metric.step for metric in history_of(core, run_id, "m")] == list(range(len(good)))
+
+
+@pytest.mark.parametrize(
+    ("total", "size", "places"),
+    [
+        (0, 5, []),
+        (3, 5, [1, 2, 3]),
+        (5, 5, [1, 2, 3, 4, 5]),
+        (7, 1, [7]),
+        (7, 2, [1, 7]),
+        (7, 3, [1, 4, 7]),
+        (10, 4, [1, 4, 7, 10]),
+    ],
+)
+def test_a_sample_is_spread_evenly_from_the_first_to_the_last(
+    total: int, size: int, places: Sequence[int]
+) -> None:
+    assert list(sample_places(total, size)) == list(places)
+
+
+def test_a_sample_never_holds_more_than_was_asked_for() -> None:
+    for total in range(60):
+        for size in range(1, 12):
+            places = sample_places(total, size)
+            assert len(set(places)) == len(places) == min(total, size)
+            assert not total or places[-1] == total
+
+
+def test_histories_of_runs_are_sampled_by_step(core: Core) -> None:
+    steep, flat = core.run({}), core.run({})
+    core.write(tracking.log_batch, steep, [Metric("loss", float(s), 100 - s, s) for s in range(50)])
+    core.write(tracking.log_batch, flat, [Metric("loss", float(v), v, 0) for v in range(300)])
+
+    def sample(size: int, steps: tuple[int, int] | None = None) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        runs = [flat, steep, "no run"]
+        for m in core.read(histories.samples_of_runs, runs, "loss", size, steps):
+            assert m.run_id is not None
+            found.setdefault(m.run_id, []).append(m.value)
+        return found
+
+    assert sample(3) == {flat: [0, 100, 299], steep: [0, 17, 49]}
+    assert sample(1) == {flat: [299], steep: [49]}
+    assert sample(100, (10, 12)) == {steep: [10, 11, 12]}
+    assert core.read(histories.samples_of_runs, [steep], "acc", 3, None) == []
+
+
+def test_histories_of_runs_come_by_run_and_time(core: Core) -> None:
+    first, second = sorted((core.run({}), core.run({})))
+    for run_id, shift in ((second, 10), (first, 0)):
+        points = [Metric("m", float(shift + v), 5 - v, v) for v in range(3)]
+        core.write(tracking.log_batch, run_id, points)
+    found = core.read(histories.of_runs, [second, first, "no run"], "m", 5)
+    assert [(m.run_id, m.value) for m in found] == [
+        *((first, 2.0), (first, 1.0), (first, 0.0)),
+        *((second, 12.0), (second, 11.0)),
+    ]
+
+
+def test_what_runs_of_experiments_read_is_told_once(core: Core) -> None:
+    other = core.write(experiments.create_experiment, "other")
+    here = [core.run({}), core.run({})]
+    there = core.write(tracking.create_run, ANN, other).run_id
+    iris = Dataset("iris", "d1", tags={"mlflow.data.context": "train"})
+    for run_id in (*here, there):
+        core.write(tracking.log_inputs, run_id, [iris, Dataset("wine", "d2")], [])
+    uses = [DatasetUse(0, "iris", "d1", "train"), DatasetUse(0, "wine", "d2", "")]
+    assert core.read(experiments.search_datasets, [0]) == uses
+    assert len(core.read(experiments.search_datasets, [0, other])) == 4
+    many = [Dataset(f"name {i}", "d") for i in range(1010)]
+    core.write(tracking.log_inputs, here[0], many, [])
+    assert len(core.read(experiments.search_datasets, [0])) == 1000
 
 
 def test_a_run_may_read_thousands_of_data_sets(core: Core) -> None:

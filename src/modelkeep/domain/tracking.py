@@ -33,6 +33,7 @@ BATCH_TAGS_LIMIT = 100
 BATCH_LIMIT = 1000
 INPUTS_LIMIT = 10_000  # of one call that logs what a run read or made
 MODEL_VALUE_LIMIT = 100_000  # of a logged model's tags and params, which are not cut
+DATASET_USES_LIMIT = 1000  # in one answer
 
 _DATASET_LIMITS = {
     "name": 500,
@@ -99,6 +100,16 @@ class Dataset:
     schema: str | None = None
     profile: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetUse:
+    """That some run of an experiment read a data set, and for what; "" when it was not said."""
+
+    experiment_id: int
+    name: str
+    digest: str
+    context: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,3 +326,15 @@ def new_params(known: Mapping[str, str], given: Mapping[str, str], owner: str) -
             f"for {owner}."
         )
     return {key: value for key, value in given.items() if key not in known}
+
+
+def sample_places(total: int, size: int) -> Sequence[int]:
+    """Which of `total` points in a row, counted from 1, make a sample of at most `size`.
+
+    The points fall into `size` groups that are equally large but for one point; the first of each
+    is taken, and of the last group the last (MLflow 3.17, `get_metric_history_bulk_interval`).
+    """
+    if total <= size:
+        return range(1, total + 1)
+    each, more = divmod(total, size)
+    return [*(1 + i * each + min(i, more) for i in range(size - 1)), total]

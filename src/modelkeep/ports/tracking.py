@@ -12,6 +12,7 @@ from typing import Protocol
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import (
     Dataset,
+    DatasetUse,
     Experiment,
     LoggedModel,
     Metric,
@@ -116,6 +117,18 @@ class Runs(Protocol):
 
     def history(self, id: int, key: str, limit: int, offset: int) -> list[Metric]:
         """By time, step and value."""
+        ...
+
+    def histories(self, run_ids: Sequence[str], key: str, limit: int) -> list[Metric]:
+        """The first points of many runs, by run id, then as in `history`; each says its run."""
+        ...
+
+    def sample(self, id: int, key: str, size: int, steps: tuple[int, int] | None) -> list[Metric]:
+        """The points at `sample_places`, by step, time and value; of all or of a span of steps."""
+        ...
+
+    def dataset_uses(self, experiment_ids: Sequence[int], limit: int) -> list[DatasetUse]:
+        """Those by the experiments' runs, deleted ones too, by their fields."""
         ...
 
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:

@@ -6,7 +6,7 @@ from modelkeep.domain import locations
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.search import Comparison, Order
-from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
+from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
 from modelkeep.ports.work import Work
 
 
@@ -49,6 +49,11 @@ def search_experiments(
     offset: int,
 ) -> list[Experiment]:
     return work.experiments.search(stages, where, order, limit, offset)
+
+
+def search_datasets(work: Work, experiment_ids: Sequence[int]) -> list[DatasetUse]:
+    """What the runs of some experiments read: at most 1,000 uses, each of them once."""
+    return work.runs.dataset_uses(experiment_ids, rules.DATASET_USES_LIMIT)
 
 
 def rename_experiment(work: Work, experiment_id: int, name: str) -> None:

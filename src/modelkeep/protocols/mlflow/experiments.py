@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.tracking import ACTIVE, DELETED, Experiment
+from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.wire import (
     Empty,
@@ -23,6 +23,7 @@ from modelkeep.services.app import App
 
 DEFAULT_EXPERIMENT = "0"
 PAGE, LIMIT = 1_000, 50_000
+DATASET_EXPERIMENTS_LIMIT = 20
 
 _VIEWS = {
     "": (ACTIVE,),
@@ -76,6 +77,21 @@ class ExperimentName(Message):
 class RenameExperiment(Message):
     experiment_id: str = ""
     new_name: str = ""
+
+
+class SearchDatasets(Message):
+    experiment_ids: list[str] = []
+
+
+class WireDatasetUse(Message):
+    experiment_id: str
+    name: str
+    digest: str
+    context: str = ""
+
+
+class DatasetsAnswer(Message):
+    dataset_summaries: list[WireDatasetUse] = []
 
 
 class TagExperiment(Message):
@@ -178,6 +194,29 @@ async def search(app: App, caller: Caller, request: SearchExperiments) -> Messag
     )
 
 
+async def search_datasets(app: App, caller: Caller, request: SearchDatasets) -> Message:
+    given = len(request.experiment_ids)
+    if not given:
+        raise InvalidInput("SearchDatasets request must specify at least one experiment_id.")
+    if given > DATASET_EXPERIMENTS_LIMIT:
+        raise InvalidInput(
+            f"SearchDatasets request cannot specify more than {DATASET_EXPERIMENTS_LIMIT} "
+            f"experiment_ids. Received {given} experiment_ids."
+        )
+    ids = [parse_id(text) for text in request.experiment_ids]
+    found = await app.read(experiments.search_datasets, ids)
+    return DatasetsAnswer(dataset_summaries=[_render_use(use) for use in found])
+
+
+def _render_use(use: DatasetUse) -> WireDatasetUse:
+    return WireDatasetUse(
+        experiment_id=str(use.experiment_id),
+        name=use.name,
+        digest=use.digest,
+        context=use.context,
+    )
+
+
 async def rename(app: App, caller: Caller, request: RenameExperiment) -> Message:
     new_name = require(request.new_name, "new_name")
     await app.write(experiments.rename_experiment, _id(request), new_name)
@@ -213,6 +252,7 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(_GET, "experiments/get", ExperimentKey, get),
     Rpc(_GET, "experiments/get-by-name", ExperimentName, get_by_name),
     Rpc(("GET", "POST"), "experiments/search", SearchExperiments, search),
+    Rpc(_POST, "experiments/search-datasets", SearchDatasets, search_datasets),
     Rpc(_POST, "experiments/update", RenameExperiment, rename),
     Rpc(_POST, "experiments/delete", ExperimentKey, delete),
     Rpc(_POST, "experiments/restore", ExperimentKey, restore),

@@ -29,6 +29,7 @@ from modelkeep.protocols.mlflow import (
     errors,
     experiments,
     logged_models,
+    metrics,
     registry,
     runs,
 )
@@ -68,6 +69,7 @@ class Dialect:
             *registry.RPCS,
             *experiments.RPCS,
             *runs.RPCS,
+            *metrics.RPCS,
             *logged_models.RPCS,
             *artifacts.RPCS,
         )

@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 from itertools import chain
 
-from modelkeep.domain.tracking import Metric
+from modelkeep.domain.tracking import Metric, sample_places
 from modelkeep.storage.sql.dialects import Db, Row
 from modelkeep.storage.sql.pages import rows_of
+from modelkeep.storage.sql.search import any_of
 
 ROWS_A_STATEMENT = 100  # 700 parameters; both databases take more than 30,000
 _COLUMNS = "project_id, run, key, step, at_ms, value, is_nan"
@@ -75,6 +76,44 @@ def points_of(db: Db, project_id: int, run: int, key: str, limit: int, offset: i
         key,
         limit,
         offset,
+    )
+    return [Metric(key, read(value, is_nan), at, step) for value, is_nan, at, step in rows]
+
+
+def points_of_many(
+    db: Db, project_id: int, run_ids: Sequence[str], key: str, limit: int
+) -> list[Metric]:
+    """The first points of many runs, by run id, then as in `points_of`; each says its run."""
+    wanted = any_of("r.run_id", run_ids)
+    rows = db.all(
+        "SELECT m.value, m.is_nan, m.at_ms, m.step, r.run_id FROM runs r"
+        " JOIN metrics m ON m.project_id = r.project_id AND m.run = r.id AND m.key = ?"
+        f" WHERE r.project_id = ? AND {wanted.sql}"
+        " ORDER BY r.run_id, m.at_ms, m.step, m.value, m.is_nan LIMIT ?",
+        *(key, project_id, *wanted.params, limit),
+    )
+    return [
+        Metric(key, read(value, is_nan), at, step, run_id=run_id)
+        for value, is_nan, at, step, run_id in rows
+    ]
+
+
+def sampled_points(
+    db: Db, project_id: int, run: int, key: str, size: int, steps: tuple[int, int] | None
+) -> list[Metric]:
+    """The points of a run's metric at `sample_places`, by step, time and value.
+
+    That is the order of the table's key: to number the points is to walk along it.
+    """
+    within, span = (" AND step BETWEEN ? AND ?", steps) if steps else ("", ())
+    points = f"FROM metrics WHERE project_id = ? AND run = ? AND key = ?{within}"
+    counted = db.one(f"SELECT COUNT(*) {points}", project_id, run, key, *span)
+    places = any_of("place", sample_places(counted[0] if counted else 0, size))
+    rows = db.all(
+        "SELECT value, is_nan, at_ms, step FROM (SELECT value, is_nan, at_ms, step,"
+        f" ROW_NUMBER() OVER (ORDER BY step, at_ms, value, is_nan) AS place {points}) AS points"
+        f" WHERE {places.sql} ORDER BY place",
+        *(project_id, run, key, *span, *places.params),
     )
     return [Metric(key, read(value, is_nan), at, step) for value, is_nan, at, step in rows]
 

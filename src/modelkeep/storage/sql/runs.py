@@ -9,13 +9,20 @@ from modelkeep.domain.tracking import (
     ACTIVE,
     CONTEXT_TAG,
     Dataset,
+    DatasetUse,
     Metric,
     ModelOutput,
     Run,
 )
 from modelkeep.ports.tracking import NewRun
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.metrics import insert_points, latest_points, points_of
+from modelkeep.storage.sql.metrics import (
+    insert_points,
+    latest_points,
+    points_of,
+    points_of_many,
+    sampled_points,
+)
 from modelkeep.storage.sql.pages import pairs_of, rows_of
 from modelkeep.storage.sql.run_search import conditions, order_of
 from modelkeep.storage.sql.search import any_of, conjunction
@@ -136,6 +143,24 @@ class SqlRuns:
 
     def history(self, id: int, key: str, limit: int, offset: int) -> list[Metric]:
         return points_of(self._db, self._project_id, id, key, limit, offset)
+
+    def histories(self, run_ids: Sequence[str], key: str, limit: int) -> list[Metric]:
+        return points_of_many(self._db, self._project_id, run_ids, key, limit)
+
+    def sample(self, id: int, key: str, size: int, steps: tuple[int, int] | None) -> list[Metric]:
+        return sampled_points(self._db, self._project_id, id, key, size, steps)
+
+    def dataset_uses(self, experiment_ids: Sequence[int], limit: int) -> list[DatasetUse]:
+        scope = any_of("r.experiment_id", experiment_ids)
+        rows = self._db.all(
+            "SELECT DISTINCT r.experiment_id, d.name, d.digest, d.context"
+            " FROM runs r JOIN run_datasets d ON d.project_id = r.project_id AND d.run = r.id"
+            f" WHERE r.project_id = ? AND {scope.sql} ORDER BY 1, 2, 3, 4 LIMIT ?",
+            self._project_id,
+            *scope.params,
+            limit,
+        )
+        return [DatasetUse(*row) for row in rows]
 
     def add_datasets(self, id: int, datasets: Sequence[Dataset]) -> None:
         self._db.many(

@@ -1,4 +1,4 @@
-"""The limits of tracking on the wire, and what logged models answer there."""
+"""What MLflow's pages and its REST documentation ask of tracking, beyond the Python client."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from tests.support.server import Server
+
+LARGEST = 1.7976931348623157e308
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,109 @@ def refused(answer: httpx.Response) -> str:
     assert answer.status_code == 400, answer.text
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
     return answer.json()["message"]
+
+
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_histories_of_runs_are_given_whole(wire: httpx.Client, api: str) -> None:
+    path = f"/{api}/2.0/mlflow/metrics/get-history-bulk"
+    first, second = sorted((new_run(wire, 3), new_run(wire, 3)))
+    asked: dict[str, Any] = {"run_id": [second, first, "none"], "metric_key": "loss"}
+    found = wire.get(path, params=asked).json()["metrics"]
+    assert found[1] == {"key": "loss", "value": 1.0, "timestamp": 101, "step": 1, "run_id": first}
+    assert [m["run_id"] for m in found] == [first] * 3 + [second] * 3
+    assert len(wire.get(path, params={**asked, "max_results": 4}).json()["metrics"]) == 4
+    assert wire.get(path, params={**asked, "metric_key": "acc"}).json() == {"metrics": []}
+
+    def wrong(**params: Any) -> str:
+        return refused(wire.get(path, params=params))
+
+    bulk = "GetMetricHistoryBulk request"
+    assert wrong(metric_key="m") == f"{bulk} must specify at least one run_id."
+    assert wrong(run_id=first) == f"{bulk} must specify a metric_key."
+    assert wrong(run_id=[first] * 101, metric_key="m") == (
+        f"{bulk} cannot specify more than 100 run_ids. Received 101 run_ids."
+    )
+    assert "max_results" in wrong(run_id=first, metric_key="m", max_results=-1)
+    assert "max_results" in wrong(run_id=first, metric_key="m", max_results="many")
+
+
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_histories_of_runs_are_sampled(wire: httpx.Client, api: str) -> None:
+    path = f"/{api}/2.0/mlflow/metrics/get-history-bulk-interval"
+    run_id = new_run(wire, 100)
+
+    def steps(**params: Any) -> list[int]:
+        asked = {"run_ids": [run_id, "none"], "metric_key": "loss", **params}
+        found = wire.get(path, params=asked).json().get("metrics", [])
+        assert {m["run_id"] for m in found} <= {run_id}
+        return [m["step"] for m in found]
+
+    assert steps(max_results=10) == [0, 10, 20, 30, 40, 50, 60, 70, 80, 99]
+    assert steps(max_results=320, start_step=20, end_step=30) == list(range(20, 31))
+    assert steps() == list(range(100))
+    assert steps(metric_key="acc") == []
+
+    def wrong(**params: Any) -> str:
+        return refused(wire.get(path, params=params))
+
+    asked = {"run_ids": run_id, "metric_key": "loss"}
+    assert wrong(metric_key="m").startswith("Missing value for required parameter 'run_ids'")
+    assert wrong(run_ids="r").startswith("Missing value for required parameter 'metric_key'")
+    for size in (0, 2501):
+        assert wrong(**asked, max_results=size) == "max_results must be between 1 and 2500."
+    assert wrong(metric_key="m", run_ids=[run_id] * 101) == (
+        "GetMetricHistoryBulkInterval request must specify at most 100 run_ids. "
+        "Received 101 run_ids."
+    )
+    for alone in ("start_step", "end_step"):
+        assert wrong(**asked, **{alone: 1}) == (
+            "If either start step or end step are specified, both must be specified."
+        )
+    assert wrong(**asked, start_step=4, end_step=3) == (
+        "end_step must be greater than start_step. Found start_step=4 and end_step=3."
+    )
+
+
+def test_numbers_that_json_does_not_have_are_spelt_alike_in_every_history(
+    wire: httpx.Client,
+) -> None:
+    run_id = new_run(wire)
+    given = [("NaN", 1), ("Infinity", 2), ("-Infinity", 3)]
+    metrics = [{"key": "m", "value": value, "timestamp": at, "step": at} for value, at in given]
+    made(wire, "runs/log-batch", run_id=run_id, metrics=metrics)
+    for call, name in (
+        ("get-history", "run_id"),
+        ("get-history-bulk", "run_id"),
+        ("get-history-bulk-interval", "run_ids"),
+    ):
+        path = f"/ajax-api/2.0/mlflow/metrics/{call}"
+        found = wire.get(path, params={name: run_id, "metric_key": "m"}).json()["metrics"]
+        assert [metric["value"] for metric in found] == ["NaN", LARGEST, -LARGEST]
+
+
+def test_the_data_sets_of_experiments_are_listed(wire: httpx.Client, experiment: str) -> None:
+    run_id = new_run(wire, experiment_id=experiment)
+    iris = {"name": "iris", "digest": "d1", "source_type": "local", "source": "x"}
+    context = [{"key": "mlflow.data.context", "value": "training"}]
+    datasets = [{"dataset": iris, "tags": context}, {"dataset": {**iris, "digest": "d2"}}]
+    made(wire, "runs/log-inputs", run_id=run_id, datasets=datasets)
+    for api in ("api", "ajax-api"):
+        path = f"/{api}/2.0/mlflow/experiments/search-datasets"
+        assert wire.post(path, json={"experiment_ids": [experiment]}).json()[
+            "dataset_summaries"
+        ] == [
+            {"experiment_id": experiment, "name": "iris", "digest": "d1", "context": "training"},
+            {"experiment_id": experiment, "name": "iris", "digest": "d2"},
+        ]
+        assert wire.post(path, json={"experiment_ids": ["999"]}).json() == {}
+        assert refused(wire.post(path, json={})) == (
+            "SearchDatasets request must specify at least one experiment_id."
+        )
+        assert refused(wire.post(path, json={"experiment_ids": ["0"] * 21})) == (
+            "SearchDatasets request cannot specify more than 20 experiment_ids. "
+            "Received 21 experiment_ids."
+        )
+        assert "must be a valid integer" in refused(wire.post(path, json={"experiment_ids": ["x"]}))
 
 
 def test_a_run_takes_a_profile_of_16_mib_and_long_values_are_cut(wire: httpx.Client) -> None:
