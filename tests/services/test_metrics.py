@@ -172,6 +172,15 @@ def test_what_runs_of_experiments_read_is_told_once(core: Core) -> None:
     assert len(core.read(experiments.search_datasets, [0])) == 1000
 
 
+def test_a_run_may_read_thousands_of_data_sets(core: Core) -> None:
+    run_id = core.run({})
+    many = [Dataset(f"name {i}", "d") for i in range(1010)]
+    core.write(tracking.log_inputs, run_id, many, [])
+    assert len(core.read(tracking.get_run, run_id).datasets) == 1010
+    with pytest.raises(InvalidInput, match="at most 10000 inputs"):
+        core.write(tracking.log_inputs, run_id, many * 10, [])
+
+
 def test_a_logged_model_tells_which_versions_came_of_it(core: Core) -> None:
     model_id = core.write(tracking.create_logged_model, ANN, 0, name="m").model_id
     core.model("churn")

@@ -1,15 +1,18 @@
-"""Names for what nobody named: an adjective, a noun and a number, such as `brisk-otter-417`.
+"""Names for what nobody named: an adjective, a noun and a number, such as `nimble-otter-417`.
 
-They are for people to tell things apart at a glance, and need not be unique.
+They are for people to tell things apart at a glance, and need not be unique. The adjectives are
+among those that MLflow's servers give, by which its clients know a name that nobody chose.
 """
 
 _ADJECTIVES = """
-agile amber ample ardent bold breezy bright brisk calm candid clear clever cosy crisp curious
-dapper deft eager early earnest fair fleet fond frank fresh gentle glad golden grand hardy hazel
-honest humble jolly keen kind lively loyal lucid mellow merry mild modest neat nimble noble
-patient placid plucky polite proud quick quiet rapid ready robust rustic sage sane silver
-sincere snug sober spry stable steady still stout sturdy subtle sunny supple swift tidy tranquil
-trim true upbeat valiant vivid warm wise witty zesty
+able adaptable adventurous agreeable ambitious awesome bold bright calm capable carefree caring
+charming classy clean colorful dapper dashing dazzling debonair delightful efficient enchanting
+entertaining fearless flawless fortunate gentle gifted honorable illustrious industrious
+inquisitive intelligent invincible judicious kindly learned legendary likeable luminous lyrical
+magnificent marvelous melodic merciful nimble orderly peaceful persistent placid polite popular
+powerful rare receptive resilient respected righteous silent sincere skillful smiling spiffy
+stately stylish tasteful thoughtful traveling treasured trusting unique upbeat useful valuable
+victorious welcoming whimsical wise youthful zealous
 """
 _NOUNS = """
 acorn alder anchor aspen auk badger beacon beech birch bison brook canyon cedar comet coral

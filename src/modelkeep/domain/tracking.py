@@ -274,10 +274,10 @@ def check_dataset(dataset: Dataset) -> None:
         value = getattr(dataset, name)
         if name in ("name", "digest") and not value:
             raise InvalidInput(f"Missing value for required parameter 'dataset.{name}'.")
-        check_text(value or "", f"dataset.{name}", limit)
+        check_text(value or "", name, limit)
     for key, value in dataset.tags.items():
-        check_text(key, "dataset tag key", 255)
-        check_text(value, "dataset tag value", 500)
+        check_text(key, "key", 255)
+        check_text(value, "value", 500)
 
 
 def check_batch(metrics: int, params: int, tags: int) -> None:

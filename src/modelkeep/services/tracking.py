@@ -35,7 +35,7 @@ from modelkeep.services.experiments import active_experiment
 
 Pairs = Sequence[tuple[str, str]]
 
-_HISTORY_FIELDS = ("run_id", "utc_time_created", "artifact_path", "model_uuid", "flavors")
+_HISTORY_FIELDS = ("run_id", "utc_time_created", "artifact_path", "model_uuid")
 _HISTORY_NEEDS = {"artifact_path", "flavors", "utc_time_created", "run_id"}
 
 
@@ -243,7 +243,18 @@ def _history_entry(model_json: str) -> dict[str, Any]:
     missing = sorted(_HISTORY_NEEDS - model.keys())
     if missing:
         raise InvalidInput(f"Model json is missing mandatory fields: {missing}")
-    return {name: model[name] for name in _HISTORY_FIELDS if name in model}
+    flavors = model["flavors"]
+    if not isinstance(flavors, dict):
+        raise InvalidInput("The flavors of a model's json are not an object.")
+    entry = {name: value for name, value in model.items() if name in _HISTORY_FIELDS}
+    return {**entry, "flavors": {name: _without_config(of) for name, of in flavors.items()}}
+
+
+def _without_config(flavor: Any) -> Any:
+    """A flavor without its `config`, which may be long and is in the model's own files."""
+    if not isinstance(flavor, dict):
+        return flavor
+    return {name: value for name, value in flavor.items() if name != "config"}
 
 
 def _json(text: str) -> Any:

@@ -56,7 +56,7 @@ def test_histories_of_runs_are_given_whole(wire: httpx.Client, api: str) -> None
     assert found[1] == {"key": "loss", "value": 1.0, "timestamp": 101, "step": 1, "run_id": first}
     assert [m["run_id"] for m in found] == [first] * 3 + [second] * 3
     assert len(wire.get(path, params={**asked, "max_results": 4}).json()["metrics"]) == 4
-    assert wire.get(path, params={**asked, "metric_key": "acc"}).json() == {}
+    assert wire.get(path, params={**asked, "metric_key": "acc"}).json() == {"metrics": []}
 
     def wrong(**params: Any) -> str:
         return refused(wire.get(path, params=params))
@@ -154,10 +154,12 @@ def test_a_run_takes_a_profile_of_16_mib_and_long_values_are_cut(wire: httpx.Cli
     run_id = new_run(wire)
     largest = {"name": "n", "digest": "d", "profile": "p" * 16_777_215}
     made(wire, "runs/log-inputs", run_id=run_id, datasets=[{"dataset": largest}])
-    largest["profile"] += "p"
-    body = {"run_id": run_id, "datasets": [{"dataset": largest}]}
-    said = refused(wire.post("/api/2.0/mlflow/runs/log-inputs", json=body))
-    assert "profile' exceeds the maximum length of 16777215" in said
+    limits = {"name": 500, "digest": 36, "source": 65_535, "profile": 16_777_215}
+    for field, limit in limits.items():
+        dataset = {"name": "n", "digest": "d", field: "x" * (limit + 1)}
+        body = {"run_id": run_id, "datasets": [{"dataset": dataset}]}
+        said = refused(wire.post("/api/2.0/mlflow/runs/log-inputs", json=body))
+        assert said.startswith(f"'{field}' exceeds the maximum length of {limit}")
 
     long = {"key": "long", "value": "x" * 9000}
     for _ in range(2):  # what is cut to the same value is the same value

@@ -2,7 +2,7 @@
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.protocols.mlflow.run_messages import MetricsAnswer, render_metric
+from modelkeep.protocols.mlflow.run_messages import MetricsAnswer, WireMetric, render_metric
 from modelkeep.protocols.mlflow.wire import Int64, Message, Rpc, require
 from modelkeep.services import histories
 from modelkeep.services.app import App
@@ -26,12 +26,16 @@ class SampledHistory(Message):
     end_step: Int64 | None = None
 
 
+class BulkAnswer(Message):
+    metrics: list[WireMetric]  # sent when there are none, too: MLflow's pages look for it
+
+
 async def bulk_history(app: App, caller: Caller, request: BulkHistory) -> Message:
     _check_bulk(request)
     assert request.metric_key is not None
     limit = min(request.max_results, BULK_LIMIT)
     found = await app.read(histories.of_runs, request.run_id, request.metric_key, limit)
-    return MetricsAnswer(metrics=[render_metric(metric) for metric in found])
+    return BulkAnswer(metrics=[render_metric(metric) for metric in found])
 
 
 def _check_bulk(request: BulkHistory) -> None:
