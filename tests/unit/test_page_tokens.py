@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelkeep.domain.errors import InvalidInput
@@ -16,6 +16,7 @@ SEARCH = ((Comparison("tag", "k", "=", "v"),), (Order("attribute", "name", ascen
 KEYS = st.none() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
 
 
+@settings(deadline=None)
 @given(st.lists(KEYS, min_size=1).map(tuple))
 def test_a_token_stands_for_its_position(position: tuple[str | int | float | None, ...]) -> None:
     token = position_token(position, SEARCH)
