@@ -405,12 +405,27 @@ def test_a_model_that_was_here_before_is_another_one(core: Core) -> None:
     core.model("churn")
     core.register("churn", "s3://bucket/ours")
     kept = bring_model(core, description="theirs")
-    assert (kept.end, "not imported" in kept.reason) == (End.KEPT, True)
+    assert (kept.end, "not imported" in kept.reason) == (End.REFUSED, True)
     for number in (1, 2):
         assert bring_version(core, version_of(number)).end is End.KEPT
     assert core.get(1).source == "s3://bucket/ours"
     with pytest.raises(NotFound):
         core.get(2)
+
+
+def test_what_was_renamed_here_or_deleted_is_not_brought_anew(core: Core) -> None:
+    with_versions(core, (1,))
+    core.write(registry.rename_model, ANN, "churn", "leavers")
+    assert bring_model(core).end is End.REFUSED
+    bring_model(core, "gone")
+    core.write(registry.delete_model, ANN, "gone")
+    assert bring_model(core, "gone").end is End.REFUSED
+    key = int(bring_experiment(core, "train", tags={"k": "v"}).key)
+    bring_runs(core, run_of(experiment_id=key))
+    core.write(experiments.rename_experiment, key, "training")
+    assert bring_experiment(core, "train", tags={"k": "v"}) == Outcome(str(key), End.UNCHANGED)
+    kept = bring_runs(core, run_of(experiment_id=0))
+    assert kept == [End.KEPT]
 
 
 def test_a_number_that_was_registered_here_meanwhile_is_left_alone(core: Core) -> None:
@@ -499,10 +514,10 @@ def test_a_refusal_is_told_and_the_same_again_is_not_journalled(core: Core) -> N
 def test_a_version_that_a_newer_one_displaced_is_not_put_back(core: Core) -> None:
     core.apply({"stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}})
     with_versions(core, (1, 2))
-    for _ in range(2):
-        ends = [place(core, number, "Production").end for number in (1, 2)]
-        assert core.in_stage("Production") == [2]
-    assert ends == [End.KEPT, End.UNCHANGED]
+    first = [place(core, number, "Production").end for number in (1, 2)]
+    again = [place(core, number, "Production").end for number in (1, 2)]
+    assert (first, again) == ([End.CREATED, End.CREATED], [End.KEPT, End.UNCHANGED])
+    assert core.in_stage("Production") == [2]
 
 
 def test_whoever_imports_a_version_may_not_approve_it(core: Core) -> None:

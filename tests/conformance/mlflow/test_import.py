@@ -1,7 +1,7 @@
 """A genuine MLflow server, filled by its own client, is brought over by `modelkeep import mlflow`.
 
-One source serves the whole module, for it takes long to start; whatever a test changes there it
-changes for those that follow, and none of them minds.
+One source serves the whole module, for it takes long to start. What a test changes there it
+changes for those that follow; those that count everything come first.
 """
 
 import http.server
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -102,7 +103,8 @@ with mlflow.start_run(run_name="it") as run:
     mlflow.log_param("C", 1)
     for step in range(30):
         mlflow.log_metric("acc", step / 10, step=step)
-    mlflow.log_metric("acc", 0.0, step=0)
+    for _ in range(2):  # such a server keeps both; here they are one
+        client.log_metric(run.info.run_id, "acc", 9.0, timestamp=5, step=99)
     mlflow.log_metric("nan", float("nan"))
     mlflow.log_text("weights", "model/weights.txt")
 run_id = run.info.run_id
@@ -142,8 +144,11 @@ class Source:
         assert httpx.put(address, content=content, trust_env=False).status_code == HTTPStatus.OK
 
 
-def filled(client: Client, script: str, folder: Path, store: str = "") -> Iterator[Source]:
-    server = MlflowServer(client, folder, store)
+@contextmanager
+def filled(
+    client: Client, script: str, folder: Path, *, over_files: bool = False
+) -> Iterator[Source]:
+    server = MlflowServer(client, folder, over_files=over_files)
     server.start()
     try:
         told = client.run(script, url=server.url).splitlines()
@@ -155,7 +160,8 @@ def filled(client: Client, script: str, folder: Path, store: str = "") -> Iterat
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     folder = tmp_path_factory.mktemp("source")
-    yield from filled(installed("mlflow3", folder / "client"), FILL, folder)
+    with filled(installed("mlflow3", folder / "client"), FILL, folder) as source:
+        yield source
 
 
 def bring(source: Source, server: Server, *args: str, user: str = "ann") -> Outcome:
@@ -311,7 +317,8 @@ class Tripwire:
     """Stands between an importer and its target, and kills the importer at one of its calls."""
 
     def __init__(self, target: str, at: int) -> None:
-        self.calls, self.victim = 0, None  # type: int, subprocess.Popen[bytes] | None
+        self.calls = 0
+        self.victim: subprocess.Popen[bytes] | None = None
         wire = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -450,9 +457,18 @@ def test_a_server_of_2_10_over_files_comes_over_as_well(
 ) -> None:
     folder = tmp_path / "old"
     folder.mkdir()
-    for old in filled(mlflow2, FILL_OLD, folder, str(folder / "mlruns")):
+    with filled(mlflow2, FILL_OLD, folder, over_files=True) as old:
         report = brought(old, server)
         counts = {kind: count["here"] for kind, count in report["counts"].items()}
         assert (counts["versions"], counts["stages"], counts["aliases"]) == (2, 1, 1)
         assert (counts["metric points"], counts["files"]) == (32, 1)
         assert not brought(old, server)["anything_new"]
+    params = {"name": "churn", "alias": "champion"}
+    found = httpx.get(
+        f"{server.url}{API}/registered-models/alias", params=params, trust_env=False
+    ).json()["model_version"]
+    # Its source was a folder of that server's disk; here it is ours, and the note says what it was.
+    assert found["version"] == "2"
+    assert found["source"].startswith("mlflow-artifacts:/")
+    (note,) = found["tags"]
+    assert (note["key"], note["value"].startswith("/")) == ("modelkeep.imported.source", True)

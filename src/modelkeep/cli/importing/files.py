@@ -72,6 +72,8 @@ def of_logged_model(job: Job, model_id: str, here: str) -> Tree:
 def bring(job: Job, trees: Sequence[Tree]) -> None:
     """Brings what is missing of the trees, and compares them."""
     ours = [tree for tree in trees if tree.root.startswith(PROXIED)]
+    for _ in range(len(trees) - len(ours)):
+        job.report.stays()
     missing = (
         file for tree in job.each(lambda tree: _survey(job, tree), ours) for file in tree.files
     )

@@ -14,6 +14,7 @@ from modelkeep.cli.importing.job import Job
 from modelkeep.cli.importing.keep import Ended
 from modelkeep.cli.importing.mlflow import Wire
 from modelkeep.cli.importing.report import ALIASES, MODELS, STAGES, VERSIONS
+from modelkeep.domain.imports import End
 from modelkeep.domain.models import NO_STAGE
 
 READY = "READY"
@@ -43,17 +44,17 @@ def bring_registry(job: Job, found: Iterable[Wire]) -> None:
 
 
 def _bring_model(job: Job, wire: Wire) -> bool:
+    """Whether its versions may come."""
     given = facts.model(wire)
     _fit(job, MODELS, given["name"], given)
     try:
         ended = job.keep.model(given)
     except Refused as refused:
-        job.report.differs(MODELS, given["name"], f"{refused.message} None of its versions came.")
-        return False
+        ended = Ended(given["name"], End.REFUSED, refused.message)
     if job.note(MODELS, given["name"], ended):
         here = facts.model(job.here.model(given["name"]))
         _tell(job, MODELS, given["name"], facts.differences(given, here))
-    return True
+    return ended.end is not End.REFUSED
 
 
 # -- versions ----------------------------------------------------------------------------------

@@ -94,6 +94,8 @@ def _bring_run(work: Work, caller: Caller, origin: str, given: GivenRun) -> Outc
         end = End.CREATED
     else:
         end, reason = settle(base, _run_digest(given), _run_digest(found))
+        if end is not End.UNCHANGED and found.experiment_id != given.experiment_id:
+            end, reason = End.KEPT, f"it is in experiment {found.experiment_id} here"
         if end is not End.KEPT and found.params.items() - given.params.items():
             end, reason = End.KEPT, "its params differ, and a param never changes"
         if end is End.KEPT:
