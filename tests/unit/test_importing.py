@@ -186,6 +186,29 @@ def test_every_other_source_is_left_as_it_is(source: str) -> None:
     assert origins.here(moved, {"run_id": RUN}, source) == source
 
 
+@pytest.mark.parametrize(
+    ("source", "unlike", "waits"),
+    [
+        (f"runs:/{RUN}/model", "model/weights", True),
+        (f"runs:/{RUN}/model", "model", True),
+        (f"runs:/{RUN}/model", "", True),  # the whole could not be listed
+        (f"runs:/{RUN}/model/deep", "model", True),  # nor could this folder
+        (f"runs:/{RUN}/model", "models/weights", False),
+        (f"runs:/{RUN}/model", "notes.txt", False),
+        (OURS + "/model", "model/weights", True),
+        (OURS, "notes.txt", True),
+        (f"models:/{MODEL}", "MLmodel", True),
+        (f"mlflow-artifacts:/7/models/{MODEL}/artifacts", "MLmodel", True),
+        ("s3://bucket/model", "MLmodel", False),
+    ],
+)
+def test_a_version_waits_for_the_files_that_it_is_made_of(
+    source: str, unlike: str, waits: bool
+) -> None:
+    waiting = job(unlike={RUN: {unlike}, MODEL: {unlike}})
+    assert (origins.unlike(waiting, source) is not None) == waits
+
+
 # -- what fits, and what differs ---------------------------------------------------------------
 
 

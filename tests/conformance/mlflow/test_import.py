@@ -138,10 +138,17 @@ class Source:
             return answer.json()
 
     def put(self, run_id: str, path: str, content: bytes) -> None:
-        run = httpx.get(f"{self.url}{API}/runs/get", params={"run_id": run_id}, trust_env=False)
-        root = run.json()["run"]["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-        address = f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{root}/{path}"
-        assert httpx.put(address, content=content, trust_env=False).status_code == HTTPStatus.OK
+        self._artifact("PUT", run_id, path, content)
+
+    def delete(self, run_id: str, path: str) -> None:
+        self._artifact("DELETE", run_id, path)
+
+    def _artifact(self, method: str, run_id: str, path: str, content: bytes = b"") -> None:
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as http:
+            run = http.get(f"{API}/runs/get", params={"run_id": run_id}).json()["run"]
+            root = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+            address = f"/api/2.0/mlflow-artifacts/artifacts/{root}/{path}"
+            assert http.request(method, address, content=content).status_code == HTTPStatus.OK
 
 
 @contextmanager
@@ -412,6 +419,28 @@ def test_names_that_may_not_be_here_are_told_and_not_mangled(
         assert ended.json["counts"]["models"]["here"] == 1
     finally:
         source.call("DELETE", "registered-models/delete", name="50%25 off")
+
+
+def test_a_version_is_not_frozen_before_all_its_files_are_here(
+    source: Source, server: Server
+) -> None:
+    run = source.call("POST", "runs/create", experiment_id="0", run_name="odd", start_time=2)
+    run_id, root = run["run"]["info"]["run_id"], run["run"]["info"]["artifact_uri"]
+    source.put(run_id, "model/fine.txt", b"fine")
+    source.put(run_id, "model/odd%20%20%20.txt%20", b"a name that ends with a space")
+    source.call("POST", "registered-models/create", name="odd")
+    version = {"name": "odd", "source": f"{root}/model", "run_id": run_id}
+    source.call("POST", "model-versions/create", **version)
+    try:
+        ended = bring(source, server, "--only", "models=odd")
+        told = {line["kind"]: line["why"] for line in ended.json["differences"]}
+        assert (ended.code, set(told)) == (1, {"files", "versions"})
+        assert "Invalid path" in told["files"]
+        assert "waits for it" in told["versions"]
+        assert ended.json["counts"]["versions"]["here"] == 0
+    finally:
+        source.call("DELETE", "registered-models/delete", name="odd")
+        source.delete(run_id, "model/odd%20%20%20.txt%20")
 
 
 def test_only_what_is_named_comes_with_what_it_stands_on(source: Source, server: Server) -> None:

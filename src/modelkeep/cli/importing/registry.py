@@ -112,13 +112,23 @@ def _sent(job: Job, given: Facts) -> Ended:
     there = given["source"]
     _rename(given, there, origins.here(job, given, there))
     try:
-        return job.keep.version(given)
+        return _given(job, given)
     except Refused:
         if not origins.COPY.fullmatch(there):
             raise
         place = job.source.download_uri(given["model"], given["number"])
         _rename(given, there, origins.here(job, given, place))
-        return job.keep.version(given)
+        return _given(job, given)
+
+
+def _given(job: Job, given: Facts) -> Ended:
+    """A version is frozen once: not before all its files are here, as they are there."""
+    path = origins.unlike(job, given["source"])
+    if path:
+        raise Refused(
+            409, f"its file {path!r} is not here as it is there; the version waits for it"
+        )
+    return job.keep.version(given)
 
 
 def _rename(given: Facts, there: str, here: str) -> None:
