@@ -188,6 +188,20 @@ def test_a_run_of_this_server_is_never_overwritten(core: Core) -> None:
     assert core.read(tracking.get_run, own).metrics == {"accuracy": 0.5}
 
 
+def test_a_run_of_this_server_does_not_pass_for_an_imported_one(core: Core) -> None:
+    """Saying exactly what is here must not open it to a second call."""
+    own = core.run({})
+    found = core.read(tracking.get_run, own)
+    same = run_of(
+        own, name=found.name, user_id=found.user_id, status=found.status, start_ms=found.start_ms,
+        end_ms=found.end_ms, params={}, tags={},
+    )  # fmt: skip
+    assert bring_runs(core, same) == [End.KEPT]
+    assert bring_runs(core, replace(same, tags={"tested": "yes"})) == [End.KEPT]
+    with pytest.raises(Conflict, match="this server's own"):
+        core.write(points.bring_points, [GivenPoints(own, "accuracy", [(0, 0, 0.99)])])
+
+
 def test_a_param_never_changes_not_even_by_an_import(core: Core) -> None:
     bring_runs(core, run_of())
     assert bring_runs(core, run_of(params={"lr": "0.2"})) == [End.KEPT]

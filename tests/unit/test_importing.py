@@ -76,6 +76,16 @@ def test_nobody_there_is_no_answer() -> None:
     target.close()
 
 
+def test_a_source_whose_pages_go_in_a_circle_is_told_of() -> None:
+    class Circle(Http):
+        def get(self, path: str, /, **params: Any) -> Any:
+            return {"metrics": [], "next_page_token": "again"}
+
+    source = Mlflow(Circle("http://127.0.0.1:1", connections=1))
+    with pytest.raises(Refused, match="again and again"):
+        list(source.history("acc", RUN))
+
+
 # -- work for many hands -----------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from modelkeep.cli.importing.report import FILES
 from modelkeep.domain.imports import End
 from modelkeep.domain.locations import PROXIED
 from modelkeep.domain.manifests import File
+from modelkeep.domain.names import PATH_LIMIT
 
 Folder = Callable[[str], Sequence[Wire]]  # the entries of a folder, by paths from the root
 
@@ -116,7 +117,10 @@ def _walk(job: Job, tree: Tree) -> Iterator[tuple[str, int | None]]:
             continue
         for entry in entries:
             if entry.get("is_dir"):
-                folders.append(entry["path"])
+                if len(folder) < len(entry["path"]) <= PATH_LIMIT:  # so that it comes to an end
+                    folders.append(entry["path"])
+                else:
+                    _differs(job, tree, folder, f"a folder in it is too deep: {entry['path']!r}")
             else:
                 yield entry["path"], entry.get("file_size")
 

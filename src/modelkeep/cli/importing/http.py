@@ -86,10 +86,19 @@ class Http:
                     raise
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
                 if left == 0 or not isinstance(error, httpx.TransportError):
-                    raise NoAnswer(f"No answer from {self.url}: {error}.") from error
+                    raise NoAnswer(f"No answer from {_asked(error, self.url)}: {error}.") from error
             time.sleep(wait_s * random.uniform(0.5, 1.0))
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         raise AssertionError("the last try returned or raised")
+
+
+def _asked(error: Exception, otherwise: str) -> str:
+    """Who did not answer: while a file is streamed there are two."""
+    try:
+        url = error.request.url if isinstance(error, httpx.RequestError) else None
+    except RuntimeError:  # it was raised before there was a request
+        url = None
+    return f"{url.scheme}://{url.netloc.decode()}" if url else otherwise
 
 
 def _succeeded(answer: httpx.Response) -> httpx.Response:

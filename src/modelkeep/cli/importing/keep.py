@@ -80,7 +80,7 @@ class Keep:
                     "at_ms": at_ms,
                     "dataset_name": name,
                     "dataset_digest": digest,
-                    "value": said(value),
+                    "value": value,
                 }
                 for _, key, step, at_ms, name, digest, value in points[start : start + POINTS_LIMIT]
             ]

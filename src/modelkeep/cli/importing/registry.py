@@ -124,11 +124,19 @@ def _sent(job: Job, given: Facts) -> Ended:
 def _given(job: Job, given: Facts) -> Ended:
     """A version is frozen once: not before all its files are here, as they are there."""
     path = origins.unlike(job, given["source"])
-    if path:
+    if path and not _is_here(job, given):
         raise Refused(
             409, f"its file {path!r} is not here as it is there; the version waits for it"
         )
     return job.keep.version(given)
+
+
+def _is_here(job: Job, given: Facts) -> bool:
+    try:
+        job.here.version(given["model"], given["number"])
+    except Refused:
+        return False
+    return True
 
 
 def _rename(given: Facts, there: str, here: str) -> None:
