@@ -188,6 +188,20 @@ def test_a_run_of_this_server_is_never_overwritten(core: Core) -> None:
     assert core.read(tracking.get_run, own).metrics == {"accuracy": 0.5}
 
 
+def test_a_run_of_this_server_does_not_pass_for_an_imported_one(core: Core) -> None:
+    """Saying exactly what is here must not open it to a second call."""
+    own = core.run({})
+    found = core.read(tracking.get_run, own)
+    same = run_of(
+        own, name=found.name, user_id=found.user_id, status=found.status, start_ms=found.start_ms,
+        end_ms=found.end_ms, params={}, tags={},
+    )  # fmt: skip
+    assert bring_runs(core, same) == [End.KEPT]
+    assert bring_runs(core, replace(same, tags={"tested": "yes"})) == [End.KEPT]
+    with pytest.raises(Conflict, match="this server's own"):
+        core.write(points.bring_points, [GivenPoints(own, "accuracy", [(0, 0, 0.99)])])
+
+
 def test_a_param_never_changes_not_even_by_an_import(core: Core) -> None:
     bring_runs(core, run_of())
     assert bring_runs(core, run_of(params={"lr": "0.2"})) == [End.KEPT]
@@ -405,12 +419,27 @@ def test_a_model_that_was_here_before_is_another_one(core: Core) -> None:
     core.model("churn")
     core.register("churn", "s3://bucket/ours")
     kept = bring_model(core, description="theirs")
-    assert (kept.end, "not imported" in kept.reason) == (End.KEPT, True)
+    assert (kept.end, "not imported" in kept.reason) == (End.REFUSED, True)
     for number in (1, 2):
         assert bring_version(core, version_of(number)).end is End.KEPT
     assert core.get(1).source == "s3://bucket/ours"
     with pytest.raises(NotFound):
         core.get(2)
+
+
+def test_what_was_renamed_here_or_deleted_is_not_brought_anew(core: Core) -> None:
+    with_versions(core, (1,))
+    core.write(registry.rename_model, ANN, "churn", "leavers")
+    assert bring_model(core).end is End.REFUSED
+    bring_model(core, "gone")
+    core.write(registry.delete_model, ANN, "gone")
+    assert bring_model(core, "gone").end is End.REFUSED
+    key = int(bring_experiment(core, "train", tags={"k": "v"}).key)
+    bring_runs(core, run_of(experiment_id=key))
+    core.write(experiments.rename_experiment, key, "training")
+    assert bring_experiment(core, "train", tags={"k": "v"}) == Outcome(str(key), End.UNCHANGED)
+    kept = bring_runs(core, run_of(experiment_id=0))
+    assert kept == [End.KEPT]
 
 
 def test_a_number_that_was_registered_here_meanwhile_is_left_alone(core: Core) -> None:
@@ -499,11 +528,10 @@ def test_a_refusal_is_told_and_the_same_again_is_not_journalled(core: Core) -> N
 def test_a_version_that_a_newer_one_displaced_is_not_put_back(core: Core) -> None:
     core.apply({"stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}})
     with_versions(core, (1, 2))
-    ends = []
-    for _ in range(2):
-        ends = [place(core, number, "Production").end for number in (1, 2)]
-        assert core.in_stage("Production") == [2]
-    assert ends == [End.KEPT, End.UNCHANGED]
+    first = [place(core, number, "Production").end for number in (1, 2)]
+    again = [place(core, number, "Production").end for number in (1, 2)]
+    assert (first, again) == ([End.CREATED, End.CREATED], [End.KEPT, End.UNCHANGED])
+    assert core.in_stage("Production") == [2]
 
 
 def test_whoever_imports_a_version_may_not_approve_it(core: Core) -> None:

@@ -16,14 +16,20 @@ START_LIMIT_S = 60.0  # it imports a great deal
 class MlflowServer:
     """`mlflow server` of a client's environment: one worker, everything in a folder of its own.
 
-    `store` is where it keeps its rows: an SQLite file, or a folder as 2.10 has it by default.
+    `over_files` keeps rows in files and lets clients write artifacts to its disk, as old ones do.
     """
 
-    def __init__(self, client: Client, folder: Path, store: str = "") -> None:
+    def __init__(self, client: Client, folder: Path, *, over_files: bool = False) -> None:
         self.client, self._folder = client, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._store = store or f"sqlite:///{folder}/mlflow.db"
+        artifacts = str(folder / "artifacts")
+        if over_files:
+            self._stores = ["--backend-store-uri", str(folder / "mlruns"), "--no-serve-artifacts",
+                            "--default-artifact-root", artifacts]  # fmt: skip
+        else:
+            self._stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
+                            "--artifacts-destination", artifacts]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,8 +41,7 @@ class MlflowServer:
                 [
                     *(str(programs / "mlflow"), "server", "--workers", "1"),
                     *("--host", "127.0.0.1", "--port", str(self.port)),
-                    *("--backend-store-uri", self._store),
-                    *("--artifacts-destination", str(self._folder / "artifacts")),
+                    *self._stores,
                 ],
                 cwd=self._folder,
                 # Its programs start one another by name.

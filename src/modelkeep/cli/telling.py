@@ -94,7 +94,9 @@ def _line(entry: dict[str, Any]) -> str:
     target = f"to {entry['post']['target']}" if "target" in entry["post"] else ""
     gates = [f"{g['gate']} {g['outcome']}" for g in entry["why"].get("gates", ())]
     renamed = f"now {entry['post']['name']}" if "name" in entry["pre"] else ""
-    facts = ", ".join([f for f in (renamed, target) if f] + gates + tags)
+    whence = entry["why"].get("imported", {}).get("from", "")
+    origin = f"from {whence}" if whence else ""
+    facts = ", ".join([f for f in (renamed, target, origin) if f] + gates + tags)
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
     parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

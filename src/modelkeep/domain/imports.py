@@ -47,7 +47,7 @@ class End(StrEnum):
     UNCHANGED = "unchanged"
     KEPT = "kept"  # something else is here, and was left as it is
     WAITING = "waiting"  # for an approval
-    REFUSED = "refused"  # by the policy
+    REFUSED = "refused"  # by the policy, or because what is here of that name is another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Record:
     """That a thing was brought here: from where, what it was then, by whom first.
 
     `kind` says what `key` is the id of: run, logged-model, experiment, model, version, or stage (of
-    a version) and alias (of a model). `digest` is of the facts, or the plain value of a slot.
+    a version) and alias (of a model). `digest` is of the facts, or the plain value of a slot. The
+    kinds experiment-name and model-name have a name at the source for a key, and our id of it.
     """
 
     kind: str

@@ -1,6 +1,5 @@
 """Rows of what was brought here from other servers."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from modelkeep.domain.imports import Record
@@ -8,10 +7,6 @@ from modelkeep.domain.imports import Record
 
 class Imports(Protocol):
     def find(self, kind: str, key: str) -> Record | None: ...
-    def known(self, kind: str, keys: Sequence[str]) -> dict[str, Record]:
-        """Those of the keys that have a record."""
-        ...
-
     def note(self, record: Record) -> None:
         """Keeps what was brought now; of a record that is there, who brought it first stays."""
         ...

@@ -1,7 +1,7 @@
 """A genuine MLflow server, filled by its own client, is brought over by `modelkeep import mlflow`.
 
-One source serves the whole module, for it takes long to start; whatever a test changes there it
-changes for those that follow, and none of them minds.
+One source serves the whole module, for it takes long to start. What a test changes there it
+changes for those that follow; those that count everything come first.
 """
 
 import http.server
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -102,7 +103,8 @@ with mlflow.start_run(run_name="it") as run:
     mlflow.log_param("C", 1)
     for step in range(30):
         mlflow.log_metric("acc", step / 10, step=step)
-    mlflow.log_metric("acc", 0.0, step=0)
+    for _ in range(2):  # such a server keeps both; here they are one
+        client.log_metric(run.info.run_id, "acc", 9.0, timestamp=5, step=99)
     mlflow.log_metric("nan", float("nan"))
     mlflow.log_text("weights", "model/weights.txt")
 run_id = run.info.run_id
@@ -136,14 +138,24 @@ class Source:
             return answer.json()
 
     def put(self, run_id: str, path: str, content: bytes) -> None:
-        run = httpx.get(f"{self.url}{API}/runs/get", params={"run_id": run_id}, trust_env=False)
-        root = run.json()["run"]["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-        address = f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{root}/{path}"
-        assert httpx.put(address, content=content, trust_env=False).status_code == HTTPStatus.OK
+        self._artifact("PUT", run_id, path, content)
+
+    def delete(self, run_id: str, path: str) -> None:
+        self._artifact("DELETE", run_id, path)
+
+    def _artifact(self, method: str, run_id: str, path: str, content: bytes = b"") -> None:
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as http:
+            run = http.get(f"{API}/runs/get", params={"run_id": run_id}).json()["run"]
+            root = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+            address = f"/api/2.0/mlflow-artifacts/artifacts/{root}/{path}"
+            assert http.request(method, address, content=content).status_code == HTTPStatus.OK
 
 
-def filled(client: Client, script: str, folder: Path, store: str = "") -> Iterator[Source]:
-    server = MlflowServer(client, folder, store)
+@contextmanager
+def filled(
+    client: Client, script: str, folder: Path, *, over_files: bool = False
+) -> Iterator[Source]:
+    server = MlflowServer(client, folder, over_files=over_files)
     server.start()
     try:
         told = client.run(script, url=server.url).splitlines()
@@ -155,7 +167,8 @@ def filled(client: Client, script: str, folder: Path, store: str = "") -> Iterat
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     folder = tmp_path_factory.mktemp("source")
-    yield from filled(installed("mlflow3", folder / "client"), FILL, folder)
+    with filled(installed("mlflow3", folder / "client"), FILL, folder) as source:
+        yield source
 
 
 def bring(source: Source, server: Server, *args: str, user: str = "ann") -> Outcome:
@@ -408,6 +421,28 @@ def test_names_that_may_not_be_here_are_told_and_not_mangled(
         source.call("DELETE", "registered-models/delete", name="50%25 off")
 
 
+def test_a_version_is_not_frozen_before_all_its_files_are_here(
+    source: Source, server: Server
+) -> None:
+    run = source.call("POST", "runs/create", experiment_id="0", run_name="odd", start_time=2)
+    run_id, root = run["run"]["info"]["run_id"], run["run"]["info"]["artifact_uri"]
+    source.put(run_id, "model/fine.txt", b"fine")
+    source.put(run_id, "model/odd%20%20%20.txt%20", b"a name that ends with a space")
+    source.call("POST", "registered-models/create", name="odd")
+    version = {"name": "odd", "source": f"{root}/model", "run_id": run_id}
+    source.call("POST", "model-versions/create", **version)
+    try:
+        ended = bring(source, server, "--only", "models=odd")
+        told = {line["kind"]: line["why"] for line in ended.json["differences"]}
+        assert (ended.code, set(told)) == (1, {"files", "versions"})
+        assert "Invalid path" in told["files"]
+        assert "waits for it" in told["versions"]
+        assert ended.json["counts"]["versions"]["here"] == 0
+    finally:
+        source.call("DELETE", "registered-models/delete", name="odd")
+        source.delete(run_id, "model/odd%20%20%20.txt%20")
+
+
 def test_only_what_is_named_comes_with_what_it_stands_on(source: Source, server: Server) -> None:
     report = brought(source, server, "--only", "models=copied,churn")
     counts = {kind: count["here"] for kind, count in report["counts"].items()}
@@ -451,9 +486,18 @@ def test_a_server_of_2_10_over_files_comes_over_as_well(
 ) -> None:
     folder = tmp_path / "old"
     folder.mkdir()
-    for old in filled(mlflow2, FILL_OLD, folder, str(folder / "mlruns")):
+    with filled(mlflow2, FILL_OLD, folder, over_files=True) as old:
         report = brought(old, server)
         counts = {kind: count["here"] for kind, count in report["counts"].items()}
         assert (counts["versions"], counts["stages"], counts["aliases"]) == (2, 1, 1)
         assert (counts["metric points"], counts["files"]) == (32, 1)
         assert not brought(old, server)["anything_new"]
+    params = {"name": "churn", "alias": "champion"}
+    found = httpx.get(
+        f"{server.url}{API}/registered-models/alias", params=params, trust_env=False
+    ).json()["model_version"]
+    # Its source was a folder of that server's disk; here it is ours, and the note says what it was.
+    assert found["version"] == "2"
+    assert found["source"].startswith("mlflow-artifacts:/")
+    (note,) = found["tags"]
+    assert (note["key"], note["value"].startswith("/")) == ("modelkeep.imported.source", True)

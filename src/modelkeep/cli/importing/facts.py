@@ -6,7 +6,7 @@ The same functions read both sides, so that what is compared is what was sent.
 from collections.abc import Iterator
 from typing import Any
 
-from modelkeep.cli.importing.mlflow import Wire, number, pairs
+from modelkeep.cli.importing.mlflow import Wire, number, pairs, said
 from modelkeep.domain.evidence import INSTRUCTION_PREFIX
 from modelkeep.domain.tracking import RUN_NAME_TAG
 
@@ -90,12 +90,12 @@ def logged_model(wire: Wire, experiment_id: int) -> Facts:
     }
 
 
-Point = tuple[str, str, int, int, str | None, str | None, float]
+Point = tuple[str, str, int, int, str | None, str | None, float | str]
 
 
 def model_points(wire: Wire) -> set[Point]:
     """What was measured of a logged model: (run, metric, step, time in ms, data set's name and
-    digest, value) each.
+    digest, value) each. A value that JSON has not is its name, and so equals itself.
     """
     return {
         (
@@ -105,7 +105,7 @@ def model_points(wire: Wire) -> set[Point]:
             point["timestamp"],
             point.get("dataset_name") or None,
             point.get("dataset_digest") or None,
-            number(point.get("value")),
+            said(number(point.get("value"))),
         )
         for point in wire.get("data", {}).get("metrics", ())
     }

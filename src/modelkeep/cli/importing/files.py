@@ -18,6 +18,7 @@ from modelkeep.cli.importing.report import FILES
 from modelkeep.domain.imports import End
 from modelkeep.domain.locations import PROXIED
 from modelkeep.domain.manifests import File
+from modelkeep.domain.names import PATH_LIMIT
 
 Folder = Callable[[str], Sequence[Wire]]  # the entries of a folder, by paths from the root
 
@@ -72,6 +73,8 @@ def of_logged_model(job: Job, model_id: str, here: str) -> Tree:
 def bring(job: Job, trees: Sequence[Tree]) -> None:
     """Brings what is missing of the trees, and compares them."""
     ours = [tree for tree in trees if tree.root.startswith(PROXIED)]
+    for _ in range(len(trees) - len(ours)):
+        job.report.stays()
     missing = (
         file for tree in job.each(lambda tree: _survey(job, tree), ours) for file in tree.files
     )
@@ -90,7 +93,7 @@ def _survey(job: Job, tree: Tree) -> Tree:
         why = fitting.path(f"{tree.root}/{path}")
         known = here.pop(path, None)
         if why:
-            job.report.differs(FILES, f"{tree.name} {path!r}", why)
+            _differs(job, tree, path, why)
         elif known and known.size_bytes == size_bytes and not job.verify:
             job.report.sized()
             job.report.same(FILES)
@@ -98,7 +101,7 @@ def _survey(job: Job, tree: Tree) -> Tree:
         else:
             tree.files.append(Missing(tree, path, known))
     for path in sorted(here):
-        job.report.differs(FILES, f"{tree.name} {path!r}", "it is here only")
+        _differs(job, tree, path, "it is here only")
     return tree
 
 
@@ -110,11 +113,14 @@ def _walk(job: Job, tree: Tree) -> Iterator[tuple[str, int | None]]:
         try:
             entries = tree.entries(folder)
         except Refused as refused:
-            job.report.differs(FILES, f"{tree.name} {folder or '/'}", refused.message)
+            _differs(job, tree, folder, refused.message)
             continue
         for entry in entries:
             if entry.get("is_dir"):
-                folders.append(entry["path"])
+                if len(folder) < len(entry["path"]) <= PATH_LIMIT:  # so that it comes to an end
+                    folders.append(entry["path"])
+                else:
+                    _differs(job, tree, folder, f"a folder in it is too deep: {entry['path']!r}")
             else:
                 yield entry["path"], entry.get("file_size")
 
@@ -130,7 +136,7 @@ def _bring(job: Job, file: Missing) -> None:
             job.source.http.patiently(lambda: _read(job, file, lambda *sent: put(path, *sent)))
     except Refused as refused:
         file.sha256 = ""
-        job.report.differs(FILES, f"{file.tree.name} {file.path!r}", refused.message)
+        _differs(job, file.tree, file.path, refused.message)
 
 
 def _read(job: Job, file: Missing, take: Callable[[Iterator[bytes], int | None], object]) -> None:
@@ -158,7 +164,7 @@ def _compare(job: Job, tree: Tree) -> None:
         if not file.sha256:
             continue  # it could not be read, or not be written: that is in the report
         if found is None or found.sha256 != file.sha256:
-            job.report.differs(FILES, f"{tree.name} {file.path!r}", "its SHA-256 is another here")
+            _differs(job, tree, file.path, "its SHA-256 is another here")
             continue
         was = file.known
         end = End.CREATED if was is None else End.CHANGED
@@ -166,3 +172,9 @@ def _compare(job: Job, tree: Tree) -> None:
         job.report.count(FILES, End.UNCHANGED if same else end)
         job.report.same(FILES)
         job.report.read(file.size_bytes)
+
+
+def _differs(job: Job, tree: Tree, path: str, why: str) -> None:
+    """Tells it, and keeps it in mind: no version may be frozen from such a tree."""
+    job.report.differs(FILES, f"{tree.name} {path!r}", why)
+    job.unlike.setdefault(tree.name, set()).add(path)

@@ -16,7 +16,7 @@ import httpx
 TRIES = 6  # in all about ten seconds
 TIMEOUT_S = 120.0  # a search over a large table may take that long
 CHUNK_BYTES = 1 << 20
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 4.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 4.0
 _NOT_NOW = frozenset((408, 429, 502, 503, 504))
 
 T = TypeVar("T")
@@ -37,8 +37,10 @@ class NoAnswer(Exception):
 class Http:
     """A server at `url`; a path prefix in it is kept. May be used by several threads."""
 
-    def __init__(self, url: str, *, connections: int, **settings: Any) -> None:
-        self.url = url.rstrip("/")
+    def __init__(
+        self, url: str, *, connections: int, first_wait_s: float = FIRST_WAIT_S, **settings: Any
+    ) -> None:
+        self.url, self._first_wait_s = url.rstrip("/"), first_wait_s
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._client = httpx.Client(timeout=TIMEOUT_S, limits=limits, **settings)
 
@@ -75,7 +77,7 @@ class Http:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """What a call comes to, which may have to be made again from its beginning."""
-        wait_s = _FIRST_WAIT_S
+        wait_s = self._first_wait_s
         for left in reversed(range(TRIES)):
             try:
                 return call()
@@ -84,10 +86,19 @@ class Http:
                     raise
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
                 if left == 0 or not isinstance(error, httpx.TransportError):
-                    raise NoAnswer(f"No answer from {self.url}: {error}.") from error
+                    raise NoAnswer(f"No answer from {_asked(error, self.url)}: {error}.") from error
             time.sleep(wait_s * random.uniform(0.5, 1.0))
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         raise AssertionError("the last try returned or raised")
+
+
+def _asked(error: Exception, otherwise: str) -> str:
+    """Who did not answer: while a file is streamed there are two."""
+    try:
+        url = error.request.url if isinstance(error, httpx.RequestError) else None
+    except RuntimeError:  # it was raised before there was a request
+        url = None
+    return f"{url.scheme}://{url.netloc.decode()}" if url else otherwise
 
 
 def _succeeded(answer: httpx.Response) -> httpx.Response:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from modelkeep.cli.importing.keep import Ended, Keep
@@ -20,7 +20,8 @@ U = TypeVar("U")
 class Job:
     """`here` reads modelkeep as `source` reads its peer; `tick` shows how far it is.
 
-    `verify` reads every file again; `reason` is given for moves into guarded stages.
+    `verify` reads every file again; `reason` is given for moves into guarded stages. `unlike` are
+    the files, and folders, in which what is here is not what the source has.
     """
 
     source: Mlflow
@@ -32,6 +33,7 @@ class Job:
     with_artifacts: bool = True
     verify: bool = False
     reason: str = ""
+    unlike: dict[str, set[str]] = field(default_factory=dict)  # run or logged model -> paths
 
     def each(self, task: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
         """What a task comes to for each item, in order; a few at once, and never more waiting."""

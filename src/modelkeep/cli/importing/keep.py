@@ -15,6 +15,9 @@ from modelkeep.domain.manifests import File
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 
 
+Metered = tuple[int, int, float]  # step, time in ms, value
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """What came of a thing that was given."""
@@ -58,12 +61,10 @@ class Keep:
 
     # -- points of metrics -----------------------------------------------------------------
 
-    def points(self, run_id: str, key: str, points: Sequence[tuple[int, int, float]]) -> None:
-        """(step, time in ms, value) each."""
-        for start in range(0, len(points), POINTS_LIMIT):
-            some = [(s, at_ms, said(v)) for s, at_ms, v in points[start : start + POINTS_LIMIT]]
-            body = {"metrics": [{"run_id": run_id, "key": key, "points": some}]}
-            self.http.post(f"{API}/import/points", body)
+    def points(self, given: Sequence[tuple[str, str, Sequence[Metered]]]) -> None:
+        """Points of metrics: (run, metric, points) each."""
+        for metrics in _packed(given):
+            self.http.post(f"{API}/import/points", {"metrics": metrics})
 
     def digests(self, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
         """Run -> metric -> digest of its points (`domain.imports.Points`)."""
@@ -79,7 +80,7 @@ class Keep:
                     "at_ms": at_ms,
                     "dataset_name": name,
                     "dataset_digest": digest,
-                    "value": said(value),
+                    "value": value,
                 }
                 for _, key, step, at_ms, name, digest, value in points[start : start + POINTS_LIMIT]
             ]
@@ -109,6 +110,23 @@ class Keep:
     def _many(self, path: str, **body: Any) -> list[Ended]:
         found = self.http.post(f"{API}/import/{path}", {"origin": self._origin, **body})
         return [_ended(outcome) for outcome in found]
+
+
+def _packed(given: Sequence[tuple[str, str, Sequence[Metered]]]) -> Iterator[list[Facts]]:
+    """The bodies of as few calls as the server's limit allows."""
+    metrics: list[Facts] = []
+    room = POINTS_LIMIT
+    for run_id, key, points in given:
+        start = 0
+        while start < len(points):
+            some = [(s, at_ms, said(v)) for s, at_ms, v in points[start : start + room]]
+            metrics.append({"run_id": run_id, "key": key, "points": some})
+            start, room = start + len(some), room - len(some)
+            if room == 0:
+                yield metrics
+                metrics, room = [], POINTS_LIMIT
+    if metrics:
+        yield metrics
 
 
 def _ended(outcome: dict[str, Any]) -> Ended:

@@ -5,7 +5,7 @@ a release of MLflow from 2.10 on: what an older one has no answer for is found e
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from modelkeep.cli.importing.http import Http, Refused
@@ -73,19 +73,9 @@ class Mlflow:
 
     def history(self, key: str, run_id: str) -> Iterator[list[Wire]]:
         """Every point of one metric of a run, in pages; 2.10 knows only one, with all of them."""
-        token = None
-        while True:
-            answer = self.get(
-                "metrics/get-history",
-                run_id=run_id,
-                metric_key=key,
-                max_results=HISTORY_LIMIT,
-                page_token=token,
-            )
-            yield answer.get("metrics", [])
-            token = answer.get("next_page_token")
-            if not token:
-                return
+        given = {"run_id": run_id, "metric_key": key, "max_results": HISTORY_LIMIT}
+        for page in _pages(lambda t: self.get("metrics/get-history", page_token=t, **given)):
+            yield page.get("metrics", [])
 
     # -- logged models ---------------------------------------------------------------------
 
@@ -137,22 +127,28 @@ class Mlflow:
     # -- pages -----------------------------------------------------------------------------
 
     def _posted(self, path: str, body: Wire, items: str) -> Iterator[Wire]:
-        token = None
-        while True:
-            answer = self.post(path, {**body, **({"page_token": token} if token else {})})
-            yield from answer.get(items, ())
-            token = answer.get("next_page_token")
-            if not token:
-                return
+        def turn(token: str | None) -> Wire:
+            return self.post(path, {**body, "page_token": token} if token else body)
+
+        for page in _pages(turn):
+            yield from page.get(items, ())
 
     def _got(self, path: str, items: str, /, **params: Any) -> Iterator[Wire]:
-        token = None
-        while True:
-            answer = self.get(path, max_results=MANY, page_token=token, **params)
-            yield from answer.get(items, ())
-            token = answer.get("next_page_token")
-            if not token:
-                return
+        for page in _pages(lambda t: self.get(path, max_results=MANY, page_token=t, **params)):
+            yield from page.get(items, ())
+
+
+def _pages(turn: Callable[[str | None], Wire]) -> Iterator[Wire]:
+    """Page after page. Some releases answer with the token of the very page that they gave."""
+    token: str | None = None
+    while True:
+        page = turn(token)
+        yield page
+        before, token = token, page.get("next_page_token") or None
+        if token is None:
+            return
+        if token == before:
+            raise Refused(200, "its pages do not go on: it gives one token again and again")
 
 
 def number(value: Any) -> float:
@@ -165,7 +161,7 @@ def pairs(listed: Sequence[Wire] | None) -> dict[str, str]:
     return {pair["key"]: pair.get("value", "") for pair in listed or ()}
 
 
-def said(value: float) -> Any:
+def said(value: float) -> float | str:
     """A value as modelkeep's API takes it: JSON has no NaN."""
     text = json.dumps(value)
     return text if text in ("NaN", "Infinity", "-Infinity") else value

@@ -16,6 +16,10 @@ from modelkeep.domain.locations import PROXIED
 _PROXY_PATH = "/mlflow-artifacts/artifacts/"
 _OWNER = re.compile(r"(?:^|/)([0-9a-f]{32}|m-[0-9a-f]{32})(?=/|$)")
 LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})(?=/|$)")
+_TREE = re.compile(
+    r"(?:runs:/|models:/|mlflow-artifacts:/\d+/(?:models/)?)"
+    r"(?P<owner>[0-9a-f]{32}|m-[0-9a-f]{32})(?:/artifacts(?=/|$))?(?:/(?P<path>.+))?"
+)
 COPY = re.compile(r"models:/([^/]+)/(\d{1,18})")
 
 
@@ -32,6 +36,20 @@ def here(job: Job, version: Facts, source: str) -> str:
         if roots and rest is not None and roots[1].startswith(PROXIED):
             return roots[1] + rest
     return source
+
+
+def unlike(job: Job, source: str) -> str | None:
+    """A path in the tree that a source names here whose files are not what they are there."""
+    named = _TREE.fullmatch(source)
+    if named is None:
+        return None
+    folder = named["path"] or ""
+    for path in sorted(job.unlike.get(named["owner"], ())):
+        if not folder or not path or path == folder or path.startswith(folder + "/"):
+            return path or "/"
+        if folder.startswith(path + "/"):  # a folder above that could not be listed
+            return path
+    return None
 
 
 def _place(uri: str) -> tuple[str, str] | None:

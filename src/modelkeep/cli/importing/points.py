@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from modelkeep.cli.importing import fitting
 from modelkeep.cli.importing.http import Refused
 from modelkeep.cli.importing.job import Job, chunks
+from modelkeep.cli.importing.keep import Metered
 from modelkeep.cli.importing.mlflow import BULK_RUNS, Wire, number
 from modelkeep.cli.importing.report import POINTS
 from modelkeep.domain.imports import End, Points
 
-Point = tuple[int, int, float]  # step, time in ms, value
 Digests = dict[str, dict[str, str]]  # run -> metric -> digest
 _Read = tuple[str, str, Points]  # run, metric, what its source has
 
@@ -50,19 +50,25 @@ def _wanted(job: Job, runs: Sequence[Wire]) -> dict[str, list[str]]:
 
 def _bring(job: Job, known: Digests, key: str, run_ids: Sequence[str]) -> list[_Read]:
     """One metric of some runs."""
-    found = _together(job, key, run_ids)
-    read: list[_Read] = []
-    for run_id in run_ids:
-        points = found[run_id] if found is not None else None
-        sums = _summed([points] if points is not None else _pages(job, key, run_id))
-        if known.get(run_id, {}).get(key) != sums.digest:
-            for page in [points] if points is not None else _pages(job, key, run_id):
-                job.keep.points(run_id, key, page)
-        read.append((run_id, key, sums))
+    together = _together(job, key, run_ids)
+    if together is None:
+        return [(run_id, key, _bring_long(job, known, key, run_id)) for run_id in run_ids]
+    read = [(run_id, key, _summed([points])) for run_id, points in together.items()]
+    missing = [r for r, _, sums in read if known.get(r, {}).get(key) != sums.digest]
+    job.keep.points([(run_id, key, together[run_id]) for run_id in missing])
     return read
 
 
-def _together(job: Job, key: str, run_ids: Sequence[str]) -> dict[str, list[Point]] | None:
+def _bring_long(job: Job, known: Digests, key: str, run_id: str) -> Points:
+    """A history that may be long: read page by page and, if it has to be sent, once more."""
+    sums = _summed(_pages(job, key, run_id))
+    if known.get(run_id, {}).get(key) != sums.digest:
+        for page in _pages(job, key, run_id):
+            job.keep.points([(run_id, key, page)])
+    return sums
+
+
+def _together(job: Job, key: str, run_ids: Sequence[str]) -> dict[str, list[Metered]] | None:
     """The histories of some runs in one answer; None if the source cannot give them so."""
     try:
         answer = job.source.histories(key, run_ids)
@@ -72,28 +78,28 @@ def _together(job: Job, key: str, run_ids: Sequence[str]) -> dict[str, list[Poin
         raise
     if answer is None:
         return None
-    found: dict[str, list[Point]] = {run_id: [] for run_id in run_ids}
+    found: dict[str, list[Metered]] = {run_id: [] for run_id in run_ids}
     for wire in answer:
         found[wire["run_id"]].append(_point(wire))
     return {run_id: _distinct(points) for run_id, points in found.items()}
 
 
-def _pages(job: Job, key: str, run_id: str) -> Iterator[list[Point]]:
+def _pages(job: Job, key: str, run_id: str) -> Iterator[list[Metered]]:
     for page in job.source.history(key, run_id):
         yield _distinct([_point(wire) for wire in page])
 
 
-def _point(wire: Wire) -> Point:
+def _point(wire: Wire) -> Metered:
     return wire.get("step", 0), wire["timestamp"], number(wire.get("value"))
 
 
-def _distinct(points: list[Point]) -> list[Point]:
+def _distinct(points: list[Metered]) -> list[Metered]:
     """Each point once: a source that keeps files may have one twice, and a NaN is not itself."""
     seen = {(s, at, "nan" if math.isnan(v) else v): (s, at, v) for s, at, v in points}
     return list(seen.values())
 
 
-def _summed(pages: Iterable[list[Point]]) -> Points:
+def _summed(pages: Iterable[list[Metered]]) -> Points:
     sums = Points()
     for page in pages:
         for point in page:

@@ -14,6 +14,7 @@ from modelkeep.cli.importing.job import Job
 from modelkeep.cli.importing.keep import Ended
 from modelkeep.cli.importing.mlflow import Wire
 from modelkeep.cli.importing.report import ALIASES, MODELS, STAGES, VERSIONS
+from modelkeep.domain.imports import End
 from modelkeep.domain.models import NO_STAGE
 
 READY = "READY"
@@ -43,17 +44,17 @@ def bring_registry(job: Job, found: Iterable[Wire]) -> None:
 
 
 def _bring_model(job: Job, wire: Wire) -> bool:
+    """Whether its versions may come."""
     given = facts.model(wire)
     _fit(job, MODELS, given["name"], given)
     try:
         ended = job.keep.model(given)
     except Refused as refused:
-        job.report.differs(MODELS, given["name"], f"{refused.message} None of its versions came.")
-        return False
+        ended = Ended(given["name"], End.REFUSED, refused.message)
     if job.note(MODELS, given["name"], ended):
         here = facts.model(job.here.model(given["name"]))
         _tell(job, MODELS, given["name"], facts.differences(given, here))
-    return True
+    return ended.end is not End.REFUSED
 
 
 # -- versions ----------------------------------------------------------------------------------
@@ -111,13 +112,31 @@ def _sent(job: Job, given: Facts) -> Ended:
     there = given["source"]
     _rename(given, there, origins.here(job, given, there))
     try:
-        return job.keep.version(given)
+        return _given(job, given)
     except Refused:
         if not origins.COPY.fullmatch(there):
             raise
         place = job.source.download_uri(given["model"], given["number"])
         _rename(given, there, origins.here(job, given, place))
-        return job.keep.version(given)
+        return _given(job, given)
+
+
+def _given(job: Job, given: Facts) -> Ended:
+    """A version is frozen once: not before all its files are here, as they are there."""
+    path = origins.unlike(job, given["source"])
+    if path and not _is_here(job, given):
+        raise Refused(
+            409, f"its file {path!r} is not here as it is there; the version waits for it"
+        )
+    return job.keep.version(given)
+
+
+def _is_here(job: Job, given: Facts) -> bool:
+    try:
+        job.here.version(given["model"], given["number"])
+    except Refused:
+        return False
+    return True
 
 
 def _rename(given: Facts, there: str, here: str) -> None:

@@ -43,6 +43,7 @@ class Report:
     bytes_read: int = 0
     by_digest: int = 0  # files
     by_size: int = 0
+    elsewhere: int = 0  # runs and logged models
     _gate: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -97,6 +98,11 @@ class Report:
         with self._gate:
             self.by_size += 1
 
+    def stays(self) -> None:
+        """The files of a run or logged model stay in their object store, whose address is kept."""
+        with self._gate:
+            self.elsewhere += 1
+
     # -- telling ---------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
@@ -112,6 +118,7 @@ class Report:
             "bytes_read": self.bytes_read,
             "files_compared_by_digest": self.by_digest,
             "files_compared_by_size": self.by_size,
+            "left_in_object_stores": self.elsewhere,
             "differences": self.lines,
             "differences_not_listed": self.unlisted,
         }
@@ -141,6 +148,8 @@ class Report:
             print(f"Files: {self.by_digest} compared by SHA-256 ({megabytes:,.1f} MB read)")
         if self.by_size:
             print(f"  and {self.by_size} by size alone; --verify reads those again as well")
+        if self.elsewhere:
+            print(f"The files of {self.elsewhere} runs and logged models stay in object stores.")
 
     def _verdict(self) -> str:
         new = "" if self.is_new else "Nothing was new. "

@@ -21,7 +21,7 @@ from modelkeep.services.imports.given import (
     check_time,
     tag_changes,
 )
-from modelkeep.services.imports.records import note, settle
+from modelkeep.services.imports.records import note, settle_own
 
 _USER_TAG = "mlflow.user"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -78,7 +78,7 @@ def _bring(work: Work, caller: Caller, origin: str, given: GivenLoggedModel) -> 
         end = End.CREATED
     else:
         base = work.imports.find("logged-model", given.model_id)
-        end, reason = settle(base, _digest(given), _digest(found))
+        end, reason = settle_own(base, _digest(given), _digest(found))
         if end is not End.KEPT and found.params.items() - given.params.items():
             end, reason = End.KEPT, "its params differ, and a param never changes"
         if end is End.KEPT:

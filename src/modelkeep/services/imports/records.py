@@ -25,6 +25,28 @@ def settle(base: Record | None, given: str, found: str) -> tuple[End, str]:
     return end, "it was changed on both sides since it was imported, and left as it is here"
 
 
+def settle_own(base: Record | None, given: str, found: str) -> tuple[End, str]:
+    """As `settle`, of things known by ids: what was not imported is never taken for what was."""
+    if base is None:
+        return End.KEPT, "it is here and was not imported; it was left alone"
+    return settle(base, given, found)
+
+
+def bind(work: Work, caller: Caller, kind: str, origin: str, name: str, id: int) -> None:
+    """Keeps what a name of another server stands for here, whatever it is called by and by."""
+    note(work, caller, kind, _named(origin, name), origin, str(id))
+
+
+def bound(work: Work, kind: str, origin: str, name: str) -> int | None:
+    """The id of what that name was brought as."""
+    known = work.imports.find(kind, _named(origin, name))
+    return int(known.digest) if known else None
+
+
+def _named(origin: str, name: str) -> str:
+    return f"{origin} {name}"
+
+
 def foreign(base: Record, origin: str) -> str | None:
     """The objection to things that are known by name alone, if they are another server's."""
     if base.origin == origin:

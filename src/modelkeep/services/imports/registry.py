@@ -18,7 +18,7 @@ from modelkeep.ports.work import Work
 from modelkeep.services import registry
 from modelkeep.services.catalog import model_id_of
 from modelkeep.services.imports.given import check_time, tag_changes
-from modelkeep.services.imports.records import foreign, note, settle
+from modelkeep.services.imports.records import bind, bound, foreign, note, settle
 from modelkeep.services.registry import Draft, Elsewhere
 
 NUMBER_LIMIT = 2**31 - 1  # what MLflow's databases hold
@@ -57,22 +57,29 @@ class GivenVersion:
 
 
 def bring_model(work: Work, caller: Caller, origin: str, given: GivenModel) -> Outcome:
-    """Raises InvalidInput for a name that may not be, here or under the policy in force."""
+    """REFUSED says that none of its versions may come either.
+
+    Raises InvalidInput for a name that may not be, here or under the policy in force.
+    """
     imports.check_origin(origin)
     check_time(given.created_ms, "created_ms")
     _refuse_instructions(given.tags)
-    model_id = work.models.find(given.name)
+    known, model_id = bound(work, "model-name", origin, given.name), work.models.find(given.name)
+    if known is not None and known != model_id:
+        reason = "it was renamed or deleted here since it was imported"
+        return Outcome(given.name, End.REFUSED, reason)
     if model_id is None:
         there = Elsewhere(origin, given.created_ms)
         model = registry.create_model(
             work, caller, given.name, given.description, given.tags, there
         )
+        bind(work, caller, "model-name", origin, given.name, model.id)
         note(work, caller, "model", model.id, origin, _digest(given))
         return Outcome(given.name, End.CREATED)
     end, reason = _judge_model(work, model_id, origin, given)
     if end is End.CHANGED:
         _change_model(work, caller, registry.get_model(work, given.name), given)
-    if end is not End.KEPT:
+    if end in (End.CHANGED, End.UNCHANGED):
         note(work, caller, "model", model_id, origin, _digest(given))
     return Outcome(given.name, end, reason)
 
@@ -80,9 +87,9 @@ def bring_model(work: Work, caller: Caller, origin: str, given: GivenModel) -> O
 def _judge_model(work: Work, model_id: int, origin: str, given: GivenModel) -> tuple[End, str]:
     base = work.imports.find("model", str(model_id))
     if base is None:
-        return End.KEPT, "a model of that name is here and was not imported; rename one of them"
+        return End.REFUSED, "a model of that name is here and was not imported; rename one of them"
     if objection := foreign(base, origin):
-        return End.KEPT, objection
+        return End.REFUSED, objection
     return settle(base, _digest(given), _digest(registry.get_model(work, given.name)))
 
 

@@ -34,7 +34,7 @@ from modelkeep.services.imports.given import (
     check_time,
     tag_changes,
 )
-from modelkeep.services.imports.records import note, settle
+from modelkeep.services.imports.records import note, settle_own
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -93,7 +93,9 @@ def _bring_run(work: Work, caller: Caller, origin: str, given: GivenRun) -> Outc
         _add_run(work, caller, given)
         end = End.CREATED
     else:
-        end, reason = settle(base, _run_digest(given), _run_digest(found))
+        end, reason = settle_own(base, _run_digest(given), _run_digest(found))
+        if end is not End.UNCHANGED and found.experiment_id != given.experiment_id:
+            end, reason = End.KEPT, f"it is in experiment {found.experiment_id} here"
         if end is not End.KEPT and found.params.items() - given.params.items():
             end, reason = End.KEPT, "its params differ, and a param never changes"
         if end is End.KEPT:

@@ -1,10 +1,7 @@
 """Records of what was brought here from other servers."""
 
-from collections.abc import Sequence
-
 from modelkeep.domain.imports import Record
 from modelkeep.storage.sql.dialects import Db
-from modelkeep.storage.sql.search import any_of
 
 _RECORD = "SELECT kind, key, origin, digest, importer, at_ms FROM imports WHERE project_id = ?"
 
@@ -16,14 +13,8 @@ class SqlImports:
         self._db, self._project_id = db, project_id
 
     def find(self, kind: str, key: str) -> Record | None:
-        return self.known(kind, [key]).get(key)
-
-    def known(self, kind: str, keys: Sequence[str]) -> dict[str, Record]:
-        wanted = any_of("key", keys)
-        rows = self._db.all(
-            f"{_RECORD} AND kind = ? AND {wanted.sql}", self._project_id, kind, *wanted.params
-        )
-        return {row[1]: Record(*row) for row in rows}
+        row = self._db.one(f"{_RECORD} AND kind = ? AND key = ?", self._project_id, kind, key)
+        return Record(*row) if row else None
 
     def note(self, record: Record) -> None:
         self._db.run(
