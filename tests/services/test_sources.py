@@ -168,10 +168,10 @@ def test_a_tag_can_be_asked_not_to_be_something(core: Core) -> None:
         core.model(name, tags=tags)
         core.register(name, "s3://b/x", tags=tags)
     where = [Comparison("tag", "k", "IS NOT", "x")]
-    models = core.read(registry.search_models, where, [], 10, 0)
-    assert {model.name for model, _ in models} == {"a", "c"}
-    found = core.read(registry.search_versions, where, [], 10, 0)
-    assert {version.model_name for version in found} == {"a", "c"}
+    models = core.read(registry.search_models, where, [], 10)
+    assert {model.name for model, _ in models.items} == {"a", "c"}
+    found = core.read(registry.search_versions, where, [], 10)
+    assert {version.model_name for version in found.items} == {"a", "c"}
 
 
 # -- when a model was last updated -------------------------------------------------------------

@@ -190,7 +190,7 @@ def test_a_prompt_is_announced_as_one(core: Core) -> None:
     mark = {"mlflow.prompt.is_prompt": "True", "_mlflow_prompt_type": "text"}
     core.model("churn", tags={**mark, "a": "b"})
     tags = {**mark, "mlflow.prompt.text": "Hello {{name}}!", "c": "d"}
-    core.register("churn", "s3://b/p", tags=tags)
+    core.register("churn", "dummy-source", tags=tags)
     core.write(registry.set_model_tag, ANN, "churn", "team", "x")
     core.tag(1, "k", "v")
     core.set_alias("best", 1)
