@@ -334,7 +334,7 @@ def test_addresses_are_given_where_they_are_known_to_lead_back(
         info = wire.http.get("/ajax-api/3.0/mlflow/server-info", headers=headers).json()
         down = wire.http.get(f"{PROXY}/presigned/{wire.root}/a", headers=headers)
         mpu = wire.http.post(f"{PROXY}/mpu/create/x", json={"path": "a"}, headers=headers)
-        for capability in ("multipart_uploads_enabled", "multipart_downloads_enabled"):
+        for capability in ("multipart_uploads_enabled", "presigned_upload_run_id_supported"):
             assert info[capability] is (base is not None)
         if base is None:
             # What the clients fall back on.

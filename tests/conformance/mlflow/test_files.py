@@ -51,8 +51,9 @@ def test_large_files_go_there_and_back_in_parts(mlflow3: Client, server: Server)
         "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": "1000000",
         "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": "1000000",
         "MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE": "900000",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "true",
     }
-    # The server says that it can: nobody needs to tell the client.
+    # Of uploads the server says that it can: nobody needs to tell the client.
     mlflow3.run(THERE_AND_BACK, url=server.url, env=sizes)
     closed = list((server.data_dir / "uploads").glob("*/closed"))
     assert len(closed) == 2, "both large files came in parts"

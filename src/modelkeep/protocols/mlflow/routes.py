@@ -41,6 +41,9 @@ _SERVER_INFO = {
     "trace_archival_enabled": False,
     "artifact_serving_enabled": True,
     "artifacts_presigned_only": False,
+    # It would cost a client one call more for every file, and the bytes come from here either
+    # way. One that wants ranges side by side says so (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD).
+    "multipart_downloads_enabled": False,
 }
 
 _encode = msgspec.json.Encoder().encode
@@ -139,7 +142,6 @@ def _server_info(files: FileRoutes) -> Handle:
         can = dict.fromkeys(
             (
                 "multipart_uploads_enabled",
-                "multipart_downloads_enabled",
                 "presigned_upload_run_id_supported",
                 "presigned_upload_model_id_supported",
             ),
