@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -55,10 +57,17 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def damage(server: Server, content: bytes) -> None:
+    """Behind the server's back: a file on the disk or, of a small one, its row."""
     sha256 = hashlib.sha256(content).hexdigest()
+    damaged = content[:-1] + bytes([content[-1] ^ 1])
     blob = server.data_dir / "blobs" / sha256[:2] / sha256
-    blob.chmod(0o600)
-    blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    if blob.exists():
+        blob.chmod(0o600)
+        blob.write_bytes(damaged)
+        return
+    with closing(sqlite3.connect(server.data_dir / "modelkeep.db")) as db, db:
+        update = "UPDATE small_blobs SET content = ? WHERE sha256 = ?"
+        assert db.execute(update, (damaged, sha256)).rowcount == 1
 
 
 def test_a_download_can_be_repeated_and_overwrites_nothing_unasked(

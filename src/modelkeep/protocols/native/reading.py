@@ -95,8 +95,7 @@ def handlers(
     @get(content, media_type="application/octet-stream")
     async def read_file(name: str, which: str, path: str) -> Stream:
         """A file's bytes as they were frozen. Damaged ones are refused or, if large, cut off."""
-        file = await _find(name, which, path)
-        chunks = app.blobs.read(file.sha256, file.size_bytes)
+        file, chunks = await _fetch(name, which, path)
         first = await asyncio.to_thread(next, chunks, b"")
         headers = {
             "content-length": str(file.size_bytes),
@@ -110,11 +109,14 @@ def handlers(
     @head(content)
     async def check_file(name: str, which: str, path: str) -> None:
         """Reads a file through without sending it: 409 if its bytes are damaged."""
-        file = await _find(name, which, path)
-        await asyncio.to_thread(_exhaust, app.blobs.read(file.sha256, file.size_bytes))
+        _, chunks = await _fetch(name, which, path)
+        await asyncio.to_thread(_exhaust, chunks)
 
-    async def _find(name: str, which: str, path: str) -> File:
-        return await app.read(artifacts.find_named, name, which, path)
+    async def _fetch(name: str, which: str, path: str) -> tuple[File, Iterator[bytes]]:
+        found = await app.read(artifacts.fetch_named, name, which, path)
+        if found.small is not None:
+            return found.file, iter([found.small])
+        return found.file, app.blobs.read(found.file.sha256, found.file.size_bytes)
 
     return (list_models, list_versions, compare, trace, list_files, read_file, check_file)
 
