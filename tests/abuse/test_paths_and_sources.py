@@ -493,7 +493,6 @@ def test_routes_that_fetch_or_run_for_others_do_not_exist(attacker: Attacker) ->
     for path in (
         "/ajax-api/2.0/mlflow/gateway-proxy",
         "/api/2.0/mlflow/gateway-proxy",
-        "/graphql",
         "/v1/traces",
         "/ajax-api/3.0/jobs/",
         "/ajax-api/3.0/jobs/search",

@@ -243,7 +243,6 @@ def test_a_wrong_method_is_405_and_an_unknown_path_404_in_mlflows_shape(
         "/api/2.0/preview/mlflow/experiments/list",
         "/api/2.0/mlflow/gateway-proxy",
         "/ajax-api/2.0/mlflow/gateway-proxy",
-        "/graphql",
         "/ajax-api/3.0/jobs/",
         f"{API}/REGISTERED-models/get",
         f"{NATIVE}/none",

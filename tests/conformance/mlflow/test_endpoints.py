@@ -18,7 +18,7 @@ pytestmark = pytest.mark.client
 
 # The generative surface, workspaces, and the jobs and pages of MLflow's own server.
 OUT_OF_SCOPE = re.compile(
-    r"/graphql|/(ajax-)?api/\d\.0/mlflow/(traces|unified-traces|get-online-trace-details|datasets"
+    r"/(ajax-)?api/\d\.0/mlflow/(traces|unified-traces|get-online-trace-details|datasets"
     r"|demo|gateway|genai|issues|jobs|label-schemas|prompt-optimization|review-queues|scorers?|workspaces)(/.*)?"
 )
 # What is meant to be served and is not: nothing may join them.

@@ -29,6 +29,7 @@ from modelkeep.protocols.mlflow.answers import (
     refusal,
 )
 from modelkeep.protocols.mlflow.file_routes import FileRoutes
+from modelkeep.protocols.mlflow.graphql import Graphql
 from modelkeep.protocols.mlflow.wire import Rpc
 from modelkeep.services.app import App
 
@@ -70,6 +71,7 @@ class Dialect:
         for path, handle in (files.exact | files.templates).items():
             self._add(path, handle)
         self._prefixes = files.prefixes
+        self._exact["/graphql"] = Graphql(app, rpcs, max_body_bytes).handle
         for prefix in ("/api", "/ajax-api"):
             self._exact[f"{prefix}/3.0/mlflow/server-info"] = _server_info(files)
         self._exact["/version"] = _version

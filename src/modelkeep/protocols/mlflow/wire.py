@@ -99,7 +99,13 @@ def _decoded(body: bytes, request: type[Message]) -> Any:
     with suppress(msgspec.ValidationError):
         return msgspec.json.decode(body, type=request, strict=False)
     # Once more, slowly: without the fields that are null, and naming the one that is wrong.
-    given = _without_nulls(msgspec.json.decode(body))
+    return parse_fields(msgspec.json.decode(body), request)
+
+
+def parse_fields(fields: Any, request: type[Message]) -> Any:
+    """A request from what was JSON. Raises InvalidInput naming the field that is wrong."""
+    given = _without_nulls(fields)
+    _refuse_nul(given)
     try:
         return msgspec.convert(given, request, strict=False)
     except msgspec.ValidationError as error:
