@@ -18,6 +18,7 @@ import pytest
 from modelkeep.cli.landing import Landing, State, WrongBytes
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.manifests import File, Manifest
+from modelkeep.services.artifacts import SMALL_BYTES
 from tests.support.cli import Outcome, modelkeep
 from tests.support.server import Server
 
@@ -57,17 +58,19 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def damage(server: Server, content: bytes) -> None:
-    """Behind the server's back: a file on the disk or, of a small one, its row."""
+    """Changes a bit of what is stored, among the blobs or beside the rows."""
     sha256 = hashlib.sha256(content).hexdigest()
-    damaged = content[:-1] + bytes([content[-1] ^ 1])
-    blob = server.data_dir / "blobs" / sha256[:2] / sha256
-    if blob.exists():
-        blob.chmod(0o600)
-        blob.write_bytes(damaged)
+    changed = content[:-1] + bytes([content[-1] ^ 1])
+    if len(content) <= SMALL_BYTES:
+        with closing(sqlite3.connect(server.data_dir / "modelkeep.db")) as db, db:
+            done = db.execute(
+                "UPDATE small_blobs SET content = ? WHERE sha256 = ?", (changed, sha256)
+            )
+            assert done.rowcount == 1
         return
-    with closing(sqlite3.connect(server.data_dir / "modelkeep.db")) as db, db:
-        update = "UPDATE small_blobs SET content = ? WHERE sha256 = ?"
-        assert db.execute(update, (damaged, sha256)).rowcount == 1
+    blob = server.data_dir / "blobs" / sha256[:2] / sha256
+    blob.chmod(0o600)
+    blob.write_bytes(changed)
 
 
 def test_a_download_can_be_repeated_and_overwrites_nothing_unasked(

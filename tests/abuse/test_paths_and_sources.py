@@ -364,6 +364,11 @@ def test_a_location_that_means_another_place_is_refused(attacker: Attacker, cana
     run = attacker.run(made["experiment_id"])
     assert attacker.send("PUT", f"{FILES}/own/place/{run}/artifacts/a", b"x")[0] == 200
     assert attacker.send("GET", f"/get-artifact?run_id={run}&path=a") == (200, b"x")
+    # Nor is a relative path one of the disk.
+    made = attacker.made("experiments/create", name="etc", artifact_location="etc")
+    run = attacker.run(made["experiment_id"])
+    assert attacker.send("GET", f"/get-artifact?run_id={run}&path=../../passwd")[0] == 400
+    assert attacker.send("GET", f"{FILES}/etc/passwd")[0] == 404
     bucket = attacker.made("experiments/create", name="s3", artifact_location="s3://bucket/x")
     run = attacker.run(bucket["experiment_id"])
     assert attacker.send("GET", f"/get-artifact?run_id={run}&path=a")[0] == 404

@@ -65,6 +65,11 @@ def fetch_in_version(work: Work, name: str, number: int, path: str) -> Found:
     return with_bytes(work, find_in_version(work, name, number, path))
 
 
+def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
+    """As `fetch_in_version`, of the version that a person means (see `catalog.resolve`)."""
+    return fetch_in_version(work, name, resolve(work, name, which).number, path)
+
+
 def with_bytes(work: Work, file: File) -> Found:
     if file.size_bytes > SMALL_BYTES:
         return Found(file, None)
@@ -96,11 +101,6 @@ def find_in_version(work: Work, name: str, number: int, path: str) -> File:
     if file is None:
         raise NotFound(f"No such artifact: '{path}'")
     return file
-
-
-def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
-    """As `fetch_in_version`, of the version that a person means (see `catalog.resolve`)."""
-    return fetch_in_version(work, name, resolve(work, name, which).number, path)
 
 
 def files_of(

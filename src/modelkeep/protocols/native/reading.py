@@ -14,12 +14,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 from litestar.response import Stream
 
-from modelkeep.domain.manifests import FILE_LIMIT, File
+from modelkeep.domain.manifests import FILE_LIMIT
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.native import views
 from modelkeep.protocols.native.views import ComparisonView, FilePage, LineageView
 from modelkeep.services import artifacts, comparison, lineage, listings
 from modelkeep.services.app import App
+from modelkeep.services.artifacts import Found
 
 Limit = Annotated[int, Parameter(ge=1, le=1000)]
 Before = Annotated[int | None, Parameter(ge=1, le=2**53)]
@@ -95,7 +96,8 @@ def handlers(
     @get(content, media_type="application/octet-stream")
     async def read_file(name: str, which: str, path: str) -> Stream:
         """A file's bytes as they were frozen. Damaged ones are refused or, if large, cut off."""
-        file, chunks = await _fetch(name, which, path)
+        found = await _fetch(name, which, path)
+        file, chunks = found.file, _chunks(found)
         first = await asyncio.to_thread(next, chunks, b"")
         headers = {
             "content-length": str(file.size_bytes),
@@ -109,14 +111,16 @@ def handlers(
     @head(content)
     async def check_file(name: str, which: str, path: str) -> None:
         """Reads a file through without sending it: 409 if its bytes are damaged."""
-        _, chunks = await _fetch(name, which, path)
-        await asyncio.to_thread(_exhaust, chunks)
+        found = await _fetch(name, which, path)
+        await asyncio.to_thread(_exhaust, _chunks(found))
 
-    async def _fetch(name: str, which: str, path: str) -> tuple[File, Iterator[bytes]]:
-        found = await app.read(artifacts.fetch_named, name, which, path)
+    async def _fetch(name: str, which: str, path: str) -> Found:
+        return await app.read(artifacts.fetch_named, name, which, path)
+
+    def _chunks(found: Found) -> Iterator[bytes]:
         if found.small is not None:
-            return found.file, iter([found.small])
-        return found.file, app.blobs.read(found.file.sha256, found.file.size_bytes)
+            return iter((found.small,))
+        return app.blobs.read(found.file.sha256, found.file.size_bytes)
 
     return (list_models, list_versions, compare, trace, list_files, read_file, check_file)
 
