@@ -50,6 +50,7 @@ BEYOND = (
     ("{__schema{types{name}}}", "introspection has been disabled"),
     ('{__type(name:"Query"){name}}', "introspection has been disabled"),
     ("{", "Syntax Error"),
+    ('{test(inputString:"\\ud800"){output}}', "Syntax Error"),
     ("subscription{test{output}}", "subscription"),
     ("mutation{createRun{run}}", "Cannot query field"),
 )
@@ -60,6 +61,7 @@ NO_QUERIES = (
     b"[]",
     b"{}",
     b'{"query": 5}',
+    b'{"query": "{test{output}}", "variables": {"a": "\\ud800"}}',
     b'{"query": "{test{output}}", "variables": 5}',
     b'{"query": "{test{output}}", "variables": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
     b'{"query": "' + b"a" * (1 << 20) + b'"}',

@@ -95,7 +95,7 @@ class _Execution:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._app, self._rpcs, self._caller, self._loop = app, rpcs, caller, loop
-        self._fields = 0
+        self._fields = self._made = 0
         self._calls: dict[tuple[str, bytes], Message] = {}
 
     def run(self, query: Query) -> bytes:
@@ -136,7 +136,8 @@ class _Execution:
         key = (path, msgspec.json.encode(fields, order="sorted"))
         found = self._calls.get(key)
         if found is None:
-            if len(self._calls) >= CALLS_LIMIT:
+            self._made += 1  # those that fail cost as much
+            if self._made > CALLS_LIMIT:
                 raise _Overrun(f"A query makes at most {CALLS_LIMIT} calls. Ask for fewer runs.")
             rpc = self._rpcs[path]
             request = parse_fields(fields, rpc.request)
@@ -160,8 +161,8 @@ def _value(source: Any, name: str, kind: str) -> Any:
     if isinstance(source, WireMetric) and name == "value":
         return None if isinstance(value, str) else value  # "NaN", which is no number of GraphQL
     if value is None:
-        return [] if kind.startswith("[") and name != "error_details" else _UNSET.get(kind)
-    return value or None if kind.endswith("Status") else value
+        return [] if kind.startswith("[") else _UNSET.get(kind)
+    return value
 
 
 @lru_cache(maxsize=1024)
