@@ -34,7 +34,8 @@ class Target:
         assert self.call("registered-models/create", name="m")[0] == 200
         self.files = f"{FILES}/0/{self.run}/artifacts"
         assert self.send("PUT", f"{self.files}/a/b", b"mine")[0] == 200
-        assert self.call("model-versions/create", name="m", source=f"runs:/{self.run}/a")[0] == 200
+        version = {"name": "m", "source": f"runs:/{self.run}/a", "run_id": self.run}
+        assert self.call("model-versions/create", **version)[0] == 200
 
     def _run(self) -> str:
         return self.call("runs/create", experiment_id="0")[1]["run"]["info"]["run_id"]

@@ -54,7 +54,8 @@ class Wire:
         self.put(f"{self.model_root}/{name}", content)
         model = f"of {self.run_id}"
         self.post("registered-models/create", name=model)
-        self.post("model-versions/create", name=model, source=f"runs:/{self.run_id}/m")
+        source = f"runs:/{self.run_id}/m"
+        self.post("model-versions/create", name=model, source=source, run_id=self.run_id)
         version = self.http.get(
             f"{API}/model-versions/get-download-uri", params={"name": model, "version": "1"}
         ).json()["artifact_uri"]

@@ -315,7 +315,7 @@ def right_values(http_: httpx.Client, fields: list[msgspec.inspect.Field]) -> di
     made("registered-models/create", name="1")
     run = made("runs/create", experiment_id="0")["run"]["info"]["run_id"]
     model = made("logged-models", experiment_id="0")["model"]["info"]["model_id"]
-    made("model-versions/create", name="1", source=f"runs:/{run}/a")
+    made("model-versions/create", name="1", source=f"runs:/{run}/a", run_id=run)
     known = {
         "run_id": run,
         "run_uuid": run,

@@ -90,7 +90,9 @@ def register(http: httpx.Client, ledger: Ledger) -> None:
     if answer.status_code != 200:
         raise Refused(answer)
     tag = {"key": "weights", "value": weights.decode()}
-    made = post(http, "model-versions/create", name="m", source=f"runs:/{run}/model", tags=[tag])
+    made = post(
+        http, "model-versions/create", name="m", source=f"runs:/{run}/model", run_id=run, tags=[tag]
+    )
     number = int(made["model_version"]["version"])
     ledger.note(lambda: ledger.bytes_of.update({number: weights}))
 

@@ -58,6 +58,8 @@ class Client:
                     yield json.loads(line)
         except httpx.HTTPError as error:
             end(self.unreachable(error))
+        except ValueError:
+            self._not_modelkeep()
 
     @contextmanager
     def chunks(self, path: str, /, **params: str) -> Iterator[Iterator[bytes]]:
@@ -106,8 +108,11 @@ class Client:
         try:
             return answer.json()
         except ValueError:
-            message = f"{self._url} answers, but not as modelkeep does. Is it the right address?"
-            fail(message, UNREACHABLE, "no_answer")
+            self._not_modelkeep()
+
+    def _not_modelkeep(self) -> NoReturn:
+        message = f"{self._url} answers, but not as modelkeep does. Is it the right address?"
+        fail(message, UNREACHABLE, "no_answer")
 
     def _refusal(self, answer: Any) -> Failed:
         body = _body(answer)

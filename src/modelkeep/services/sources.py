@@ -77,6 +77,24 @@ def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -
     return Origin(run_id, None, None)
 
 
+def check_claimed(source: str, run_id: str | None, model_id: str | None) -> None:
+    """That a client says beside a source whose it is, which MLflow asks of it (3.17.2).
+
+    Raises InvalidInput in MLflow's words for a run's source without `run_id`, a logged model's
+    without `model_id`, a path of the artifact store without either. A frozen version's address
+    is nobody's else.
+    """
+    kind = check_source(source)
+    of_model = kind == "models" and _LOGGED_MODEL.fullmatch(_path_in(source).split("/", 1)[0])
+    if of_model and not model_id:
+        raise _refused(source, "model_id")
+    if kind == "runs" and not run_id:
+        raise _refused(source, "run_id")
+    frozen = (path_of(source) or "").startswith(VERSION_FOLDER + "/")
+    if kind == "mlflow-artifacts" and not (run_id or model_id or frozen):
+        raise _refused(source, "run_id")
+
+
 def of_prompt(source: str, run_id: str | None) -> Origin:
     """What a prompt comes from, whose text is in its tags. Raises InvalidInput."""
     if source not in _PLACEHOLDERS:

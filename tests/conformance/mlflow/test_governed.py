@@ -238,6 +238,7 @@ class Wire:
             "model-versions/create",
             name=name,
             source=f"runs:/{run_id}/model",
+            run_id=run_id,
             tags=[{"key": key, "value": "true"} for key in tags],
         )
         number = made.json()["model_version"]["version"]

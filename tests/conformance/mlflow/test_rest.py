@@ -193,3 +193,21 @@ def test_all_of_a_run_is_the_folder_dot(http_: httpx.Client, run_id: str) -> Non
     listed = [http_.get(FILES, params={"path": p}).json() for p in (root, f"{root}/.")]
     assert listed[0] == listed[1] == {"files": [{"path": "a", "is_dir": True}]}
     assert http_.get(FILES, params={"path": f"{root}/./a"}).json()["files"][0]["path"] == "b.txt"
+
+
+def test_an_infinity_that_was_read_and_logged_again_is_one_point(
+    http_: httpx.Client, run_id: str
+) -> None:
+    def points(value: float | str) -> list[dict[str, Any]]:
+        point = {"key": "m", "value": value, "timestamp": 1, "step": 0}
+        body = {"run_id": run_id, "metrics": [point]}
+        assert http_.post(f"{API}/runs/log-batch", json=body).status_code == 200
+        query = {"run_id": run_id, "metric_key": "m"}
+        return http_.get(f"{API}/metrics/get-history", params=query).json()["metrics"]
+
+    (read,) = points("-Infinity")
+    assert points(read["value"]) == [read]
+    for text, found in ((repr(read["value"]), 1), (repr(-read["value"]), 0)):
+        search = {"experiment_ids": ["0"], "filter": f"metrics.m = {text}"}
+        runs = http_.post(f"{API}/runs/search", json=search).json().get("runs", [])
+        assert len(runs) == found

@@ -73,7 +73,13 @@ class Http:
             yield int(size) if size else None, answer.iter_raw(CHUNK_BYTES)
 
     def _json(self, method: str, path: str, **kwargs: Any) -> Any:
-        return _succeeded(self._client.request(method, self.url + path, **kwargs)).json()
+        answer = _succeeded(self._client.request(method, self.url + path, **kwargs))
+        try:
+            return answer.json()
+        except ValueError:
+            raise NoAnswer(
+                f"{self.url} answers, but not in JSON. Is it the right address?"
+            ) from None
 
     def patiently(self, call: Callable[[], T]) -> T:
         """What a call comes to, which may have to be made again from its beginning."""

@@ -154,5 +154,5 @@ class Report:
     def _verdict(self) -> str:
         new = "" if self.is_new else "Nothing was new. "
         if self.agrees:
-            return f"{new}Both sides agree: {self.source} and {self.target}."
+            return f"{new}All that {self.source} lists is at {self.target}, and the same."
         return f"{new}{self.source} and {self.target} do not agree: see above."

@@ -20,6 +20,7 @@ from typing import NoReturn
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.protocols.mlflow.grammars import LISTS, NULLS, OPERATORS, Grammar, Kind
+from modelkeep.protocols.mlflow.wire import parse_number
 
 TEXT_LIMIT_BYTES = 64 * 1024
 COMPARISONS_LIMIT = 100
@@ -141,7 +142,8 @@ def _refuse(token: _Token) -> NoReturn:
             f"Search filter contained multiple expression '{_shown(token.text)}'. "
             "Provide AND-ed expression list."
         )
-    raise InvalidInput(f"Invalid clause(s) in filter string: '{_shown(token.text)}'")
+    where = token.text or "the filter ends too early"
+    raise InvalidInput(f"Invalid clause(s) in filter string: '{_shown(where)}'")
 
 
 # -- filters -----------------------------------------------------------------------------------
@@ -326,7 +328,7 @@ def _refuse_list(expected: str) -> NoReturn:
 
 def _value(token: _Token, field: str, key: str, kind: Kind) -> str | float | int:
     if kind is Kind.METRIC:
-        return float(_number(token, "metric"))
+        return parse_number(_number(token, "metric"))
     if kind is Kind.NUMBER:
         text = _number(token, f"numeric attribute: {key}")
         return int(text) if text.lstrip("-").isdigit() else float(text)

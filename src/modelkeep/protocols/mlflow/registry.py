@@ -10,6 +10,7 @@ from modelkeep.domain.models import (
     PROMPT_TAG,
     Model,
     Version,
+    is_prompt,
     stage_named,
 )
 from modelkeep.domain.search import Comparison, Order, Position
@@ -27,7 +28,7 @@ from modelkeep.protocols.mlflow.wire import (
     position_token,
     require,
 )
-from modelkeep.services import promotion, registry
+from modelkeep.services import promotion, registry, sources
 from modelkeep.services.app import App
 from modelkeep.services.promotion import Result
 
@@ -335,6 +336,8 @@ async def create_version(app: App, caller: Caller, request: CreateVersion) -> Me
         description=request.description,
         tags=_tags(request.tags),
     )
+    if not is_prompt(_tags(request.tags)):  # which has a placeholder for a source
+        sources.check_claimed(draft.source, draft.run_id, draft.logged_model_id)
     version = await app.write(registry.create_version, caller, draft)
     return VersionAnswer(model_version=render_version(version))
 

@@ -7,6 +7,7 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.tracking import RUN_STATUSES, Dataset, Metric, Run
 from modelkeep.protocols.mlflow.experiments import parse_tags, render_pairs
 from modelkeep.protocols.mlflow.wire import (
+    LARGEST,
     Int64,
     KeyValue,
     Message,
@@ -266,7 +267,7 @@ def parse_metric(metric: WireMetric | LogMetric, index: int | None = None) -> Me
         raise _incomplete(metric, "" if index is None else f"metrics[{index}].")
     return Metric(
         metric.key,
-        value if type(value) is float else parse_number(value),
+        value if type(value) is float and abs(value) < LARGEST else parse_number(value),
         timestamp,
         metric.step or 0,
         metric.model_id or None,

@@ -25,6 +25,8 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Position
 from modelkeep.services.app import App
 
+LARGEST = sys.float_info.max  # what an infinity is on the wire, with its sign
+
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 SHOWN_LIMIT = 200  # characters of a wrong value that its refusal repeats
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
@@ -169,20 +171,22 @@ def number(value: float) -> float | str:
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
-        return math.copysign(sys.float_info.max, value)
+        return math.copysign(LARGEST, value)
     return value
 
 
 def parse_number(value: float | str) -> float:
-    """A metric's value from the wire: a number, or "NaN", "Infinity", "-Infinity"."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise InvalidInput(
-                f"Got invalid value {value!r} for metric. Metric values must be numbers."
-            ) from None
-    return float(value)
+    """A metric's value from the wire: a number, or "NaN", "Infinity", "-Infinity".
+
+    The largest double is how `number` says infinity: clients log again what they have read.
+    """
+    try:
+        parsed = float(value)
+    except ValueError:
+        raise InvalidInput(
+            f"Got invalid value {value!r} for metric. Metric values must be numbers."
+        ) from None
+    return math.copysign(math.inf, parsed) if abs(parsed) == LARGEST else parsed
 
 
 # -- pages -------------------------------------------------------------------------------------
