@@ -50,6 +50,10 @@ class Wire:
         )
 
 
+def run_of(root: str) -> str:
+    return root.split("/")[1]
+
+
 @pytest.fixture
 def wire(server: Server) -> Any:
     wire = Wire(server)
@@ -133,7 +137,7 @@ def test_a_version_of_a_logged_model_is_frozen_too(wire: Wire) -> None:
 def test_a_copy_of_a_version_has_its_bytes_though_the_original_is_deleted(wire: Wire) -> None:
     root = wire.run_root()
     assert wire.put(f"{root}/model/weights", b"old") == 200
-    first = wire.version(f"mlflow-artifacts:/{root}/model")
+    first = wire.version(f"mlflow-artifacts:/{root}/model", run_id=run_of(root))
     assert wire.put(f"{root}/model/weights", b"new") == 200
     by_number = wire.version("models:/m/1")
     by_address = wire.version(f"mlflow-artifacts:/{first}")
@@ -146,7 +150,7 @@ def test_a_copy_of_a_version_has_its_bytes_though_the_original_is_deleted(wire: 
 def test_nobody_writes_under_a_versions_own_address(wire: Wire) -> None:
     root = wire.run_root()
     assert wire.put(f"{root}/model/weights", b"old") == 200
-    own = wire.version(f"mlflow-artifacts:/{root}/model")
+    own = wire.version(f"mlflow-artifacts:/{root}/model", run_id=run_of(root))
     folder, _, number = own.rpartition("/")
     for path in (
         f"{own}/weights",
@@ -171,9 +175,10 @@ def test_a_version_without_bytes_of_ours_gives_back_its_label(wire: Wire) -> Non
     for source in (
         "s3://bucket/model",
         f"mlflow-artifacts:/{root}/nothing",
-        f"runs:/{root.split('/')[1]}/none",
+        f"runs:/{run_of(root)}/none",
     ):
-        made = wire.post("model-versions/create", name="m", source=source)["model_version"]
+        given = {"name": "m", "source": source, "run_id": run_of(root)}
+        made = wire.post("model-versions/create", **given)["model_version"]
         given = wire.get("model-versions/get-download-uri", name="m", version=made["version"])
         assert (made["source"], given["artifact_uri"]) == (source, source)
     # Files that come later are the run's, not the version's.

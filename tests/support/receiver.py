@@ -79,7 +79,10 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", "0")))
+                announced = int(self.headers.get("content-length", "0"))
+                body = self.rfile.read(announced)
+                if len(body) < announced:
+                    return  # whoever sent it was killed over it: nothing has been received
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver._take(Received(self.path, headers, body))(self)
 
