@@ -106,13 +106,25 @@ def _bare(text: str) -> str:
 
 
 class _Reader:
-    """The tokens of one text, from the first to the last."""
+    """The tokens of one text, from the first to the last, and then an end.
+
+    The end's text is the clause that it breaks off: a message repeats it, as MLflow's does.
+    """
 
     def __init__(self, tokens: Sequence[_Token]) -> None:
         self._tokens, self._at = tokens, 0
 
     def peek(self) -> _Token:
-        return self._tokens[self._at] if self._at < len(self._tokens) else _Token("end", "")
+        if self._at < len(self._tokens):
+            return self._tokens[self._at]
+        return _Token("end", self._last_clause())
+
+    def _last_clause(self) -> str:
+        words = [token.text for token in self._tokens]
+        begins = max(
+            (at for at, word in enumerate(words[:-1], 1) if word.upper() == "AND"), default=0
+        )
+        return " ".join(words[begins:])
 
     def take(self) -> _Token:
         token = self.peek()
@@ -142,8 +154,7 @@ def _refuse(token: _Token) -> NoReturn:
             f"Search filter contained multiple expression '{_shown(token.text)}'. "
             "Provide AND-ed expression list."
         )
-    where = token.text or "the filter ends too early"
-    raise InvalidInput(f"Invalid clause(s) in filter string: '{_shown(where)}'")
+    raise InvalidInput(f"Invalid clause(s) in filter string: '{_shown(token.text)}'")
 
 
 # -- filters -----------------------------------------------------------------------------------
