@@ -1,11 +1,14 @@
 """One import: both servers, what is wanted, and the report that is being written."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from modelkeep.cli.importing.facts import Facts
+from modelkeep.cli.importing.fitting import Left
+from modelkeep.cli.importing.http import Refused
 from modelkeep.cli.importing.keep import Ended, Keep
 from modelkeep.cli.importing.mlflow import Mlflow
 from modelkeep.cli.importing.report import Report
@@ -51,6 +54,31 @@ class Job:
         if not ended.is_here:
             self.report.differs(kind, name, ended.reason)
         return ended.is_here
+
+    def fitted(
+        self, kind: str, key: str, fit: Callable[[Facts], list[Left]], given: Facts
+    ) -> Facts:
+        """A thing of the source without what may not be here of it; `key` names the thing."""
+        self.report.saw(kind)
+        for what, why in fit(given):
+            self.report.differs(kind, f"{given[key]}: {what}", why)
+        return given
+
+    def brought(
+        self,
+        kind: str,
+        key: str,
+        bring: Callable[[Sequence[Facts]], list[Ended]],
+        given: Sequence[Facts],
+    ) -> list[Ended]:
+        """What came of a page of things; one that is refused is brought one by one, to find why."""
+        try:
+            return bring(given)
+        except Refused as refused:
+            if len(given) > 1:
+                return [end for one in given for end in self.brought(kind, key, bring, [one])]
+            self.report.differs(kind, given[0][key], refused.message)
+            return []
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from modelkeep.cli.importing import facts, files, fitting
 from modelkeep.cli.importing.facts import Facts, Point
-from modelkeep.cli.importing.http import Refused
 from modelkeep.cli.importing.job import Job, chunks
-from modelkeep.cli.importing.keep import Ended
 from modelkeep.cli.importing.mlflow import PAGE, Wire
 from modelkeep.cli.importing.report import LOGGED_MODELS, MODEL_POINTS
 from modelkeep.cli.importing.runs import Matched
@@ -23,10 +21,15 @@ def bring_logged_models(job: Job, experiment: Matched, found: Iterable[Wire]) ->
 def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
     wires = {wire["info"]["model_id"]: wire for wire in page}
     given = {
-        model_id: _fitted(job, facts.logged_model(wire, experiment.here_id))
+        model_id: job.fitted(
+            LOGGED_MODELS,
+            "model_id",
+            fitting.logged_model,
+            facts.logged_model(wire, experiment.here_id),
+        )
         for model_id, wire in wires.items()
     }
-    ended = _brought(job, list(given.values()))
+    ended = job.brought(LOGGED_MODELS, "model_id", job.keep.logged_models, list(given.values()))
     here = [one.key for one in ended if job.note(LOGGED_MODELS, one.key, one)]
     trees = [
         files.of_logged_model(job, model_id, root)
@@ -34,24 +37,6 @@ def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
     ]
     if job.with_artifacts:
         files.bring(job, trees)
-
-
-def _fitted(job: Job, given: Facts) -> Facts:
-    job.report.saw(LOGGED_MODELS)
-    for what, why in fitting.logged_model(given):
-        job.report.differs(LOGGED_MODELS, f"{given['model_id']}: {what}", why)
-    return given
-
-
-def _brought(job: Job, given: Sequence[Facts]) -> list[Ended]:
-    """What came of them. A page that is refused is brought one by one, to find out for which."""
-    try:
-        return job.keep.logged_models(given)
-    except Refused as refused:
-        if len(given) > 1:
-            return [ended for model in given for ended in _brought(job, [model])]
-        job.report.differs(LOGGED_MODELS, given[0]["model_id"], refused.message)
-        return []
 
 
 def _finish(job: Job, given: Facts, wire: Wire) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from modelkeep.cli.importing import facts, files, fitting, points
 from modelkeep.cli.importing.facts import Facts
 from modelkeep.cli.importing.http import Refused
 from modelkeep.cli.importing.job import Job, chunks
-from modelkeep.cli.importing.keep import Ended
 from modelkeep.cli.importing.mlflow import PAGE, Wire
 from modelkeep.cli.importing.report import EXPERIMENTS, RUNS
 
@@ -56,8 +55,15 @@ def bring_runs(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
 
 
 def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
-    given = [_fitted(job, facts.run(wire, experiment.here_id)) for wire in page]
-    here = {ended.key for ended in _brought(job, given) if job.note(RUNS, ended.key, ended)}
+    given = [
+        job.fitted(RUNS, "run_id", fitting.run, facts.run(wire, experiment.here_id))
+        for wire in page
+    ]
+    here = {
+        ended.key
+        for ended in job.brought(RUNS, "run_id", job.keep.runs, given)
+        if job.note(RUNS, ended.key, ended)
+    }
     carried = [wire for wire in page if wire["info"]["run_id"] in here]
     points.bring(job, carried)
     roots = _compare(job, experiment, [run for run in given if run["run_id"] in here])
@@ -65,24 +71,6 @@ def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
         trees = [files.of_run(job, w["info"]["run_id"], roots.get(w["info"]["run_id"], ""))
                  for w in carried]  # fmt: skip
         files.bring(job, trees)
-
-
-def _fitted(job: Job, given: Facts) -> Facts:
-    job.report.saw(RUNS)
-    for what, why in fitting.run(given):
-        job.report.differs(RUNS, f"{given['run_id']}: {what}", why)
-    return given
-
-
-def _brought(job: Job, given: Sequence[Facts]) -> list[Ended]:
-    """What came of the runs. A page that is refused is brought one by one, to find out why."""
-    try:
-        return job.keep.runs(given)
-    except Refused as refused:
-        if len(given) > 1:
-            return [ended for run in given for ended in _brought(job, [run])]
-        job.report.differs(RUNS, given[0]["run_id"], refused.message)
-        return []
 
 
 def _compare(job: Job, experiment: Matched, given: Sequence[Facts]) -> dict[str, str]:
