@@ -49,7 +49,7 @@ def some_batches(seed: int) -> list[list[Metric]]:
 
 
 def history_of(core: Core, run_id: str, key: str) -> list[Metric]:
-    return core.read(tracking.metric_history, run_id, key, 100_000, 0)
+    return core.read(tracking.metric_history, run_id, key, 100_000).items
 
 
 def test_latest_and_history_are_right_whoever_logs_at_once(core: Core) -> None:

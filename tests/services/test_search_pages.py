@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Comparison, Order, Page, Position
-from modelkeep.domain.tracking import ACTIVE
+from modelkeep.domain.tracking import ACTIVE, Metric
 from modelkeep.ports.tracking import MetricOrder
 from modelkeep.storage.sql import version_search
 from modelkeep.storage.sql.dialects import Row, dialect_for
@@ -356,6 +356,31 @@ def test_pages_of_experiments_and_of_models_are_the_whole_in_order(
     assert walk(experiments, limit) == experiments(100, None).items
     assert len(models(100, None).items) == 40
     assert walk(models, limit) == models(100, None).items
+
+
+def test_points_logged_between_two_pages_of_a_history_move_no_other(tracked: SqlWork) -> None:
+    """Among equal times, steps and values, odd ones, and on both sides of where a page ended."""
+    values = (1.0, -0.0, math.inf, -math.inf, 0.1 + 0.2, math.nan, 5e-324)
+    points = [Metric("m", values[i % 7], T0 + i % 5, i % 3) for i in range(105)]
+    tracked.runs.log_metrics(1, [*points, Metric("other", 1.0, T0, 0)])
+    later = (Metric("m", 100.0 + i, T0 + i % 6, i % 4) for i in range(1_000))
+
+    def find(limit: int, after: Position | None) -> Page[Any]:
+        found = tracked.runs.history(1, "m", limit, after)
+        return Page([(p.at_ms, p.step, str(p.value)) for p in found.items], found.end)
+
+    whole = find(1_000, None).items
+    assert len(set(whole)) == len(whole) == 105
+    assert walk(find, 7) == walk(find, 105) == whole
+    found = walk(find, 7, between=lambda: tracked.runs.log_metrics(1, [next(later)]))
+    assert len(found) > 105
+    assert [point for point in found if point in whole] == whole
+
+
+@pytest.mark.parametrize("position", [(), (T0, 0, 1.0), ("x", 0, 1.0, 0), (T0, 0, None, 0)])
+def test_a_position_that_is_none_of_a_history_is_refused(work: SqlWork, position: Any) -> None:
+    with pytest.raises(InvalidInput, match="Invalid page token"):
+        work.runs.history(1, "m", 10, position)
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,8 @@ class Runs(Protocol):
         """Adds points, and moves the latest on. A point that is there already stays one."""
         ...
 
-    def history(self, id: int, key: str, limit: int, offset: int) -> list[Metric]:
-        """By time, step and value."""
+    def history(self, id: int, key: str, limit: int, after: Position | None) -> Page[Metric]:
+        """A page by time, step and value. Raises InvalidInput for a position in another order."""
         ...
 
     def points(self, id: int, after: Metric | None, limit: int) -> list[Metric]:

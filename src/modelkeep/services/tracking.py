@@ -190,9 +190,15 @@ def delete_tag(work: Work, run_id: str, key: str) -> None:
         raise NotFound(f"No tag with name: {key} in run with id {run_id}")
 
 
-def metric_history(work: Work, run_id: str, key: str, limit: int, offset: int) -> list[Metric]:
-    """By time, step and value; deleted runs' too. Raises NotFound."""
-    return work.runs.history(_found(work.runs.find(run_id), run_id).id, key, limit, offset)
+def metric_history(
+    work: Work, run_id: str, key: str, limit: int, after: Position | None = None
+) -> Page[Metric]:
+    """A page by time, step and value; deleted runs' too.
+
+    Points that are logged later come up where they belong: none of the others is shown twice or
+    left out. Raises NotFound, and InvalidInput for a position in another order.
+    """
+    return work.runs.history(_found(work.runs.find(run_id), run_id).id, key, limit, after)
 
 
 def _found(run: Run | None, run_id: str) -> Run:

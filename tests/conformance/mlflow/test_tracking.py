@@ -1,5 +1,6 @@
 """Tracking, as stock MLflow clients use it, and its wire where they cannot show it."""
 
+import base64
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -509,3 +510,15 @@ def test_a_history_comes_in_pages(wire: Wire, run_id: str) -> None:
     whole = wire.get("metrics/get-history", run_id=run_id, metric_key="m").json()
     assert len(whole["metrics"]) == 5
     assert wire.get("metrics/get-history", run_id=run_id, metric_key="none").json() == {}
+
+
+def test_a_token_is_of_one_history(wire: Wire, run_id: str) -> None:
+    metrics = [{"key": "m", "value": n, "timestamp": n, "step": n} for n in range(3)]
+    wire.post("runs/log-batch", run_id=run_id, metrics=metrics)
+    asked = {"run_id": run_id, "metric_key": "m", "max_results": 1}
+    token = wire.get("metrics/get-history", **asked).json()["next_page_token"]
+    by_number = base64.b64encode(b'{"offset": 1}').decode()
+    for other in ({"metric_key": "n", "page_token": token}, {"page_token": by_number}):
+        answer = wire.get("metrics/get-history", **{**asked, **other})
+        assert answer.status_code == 400
+        assert "Invalid page token" in answer.json()["message"]

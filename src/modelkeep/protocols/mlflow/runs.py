@@ -43,9 +43,7 @@ from modelkeep.protocols.mlflow.wire import (
     Empty,
     Message,
     Rpc,
-    page_offset,
     page_position,
-    page_token,
     position_token,
     require,
 )
@@ -185,12 +183,19 @@ async def log_model(app: App, caller: Caller, request: LogModel) -> Message:
 
 async def metric_history(app: App, caller: Caller, request: MetricHistory) -> Message:
     size = parse_size(request.max_results, HISTORY_LIMIT, HISTORY_LIMIT)
-    offset = page_offset(request.page_token)
-    key = require(request.metric_key, "metric_key")
-    found = await app.read(tracking.metric_history, run_id_of(request), key, size + 1, offset)
+    run_id, key = run_id_of(request), require(request.metric_key, "metric_key")
+    after = page_position(request.page_token, (run_id, key))
+    return await app.read(_history_page, run_id, key, size, after)
+
+
+def _history_page(
+    work: Work, run_id: str, key: str, size: int, after: Position | None
+) -> MetricsAnswer:
+    """Rendered where it was read, as above: it may have a million points."""
+    found = tracking.metric_history(work, run_id, key, size, after)
     return MetricsAnswer(
-        metrics=[render_metric(metric) for metric in found[:size]],
-        next_page_token=page_token(offset + size) if len(found) > size else "",
+        metrics=[render_metric(metric) for metric in found.items],
+        next_page_token=position_token(found.end, (run_id, key)),
     )
 
 

@@ -144,8 +144,8 @@ class SqlRuns:
     def log_metrics(self, id: int, metrics: Sequence[Metric]) -> None:
         insert_points(self._db, self._project_id, id, metrics)
 
-    def history(self, id: int, key: str, limit: int, offset: int) -> list[Metric]:
-        return points_of(self._db, self._project_id, id, key, limit, offset)
+    def history(self, id: int, key: str, limit: int, after: Position | None) -> Page[Metric]:
+        return points_of(self._db, self._project_id, id, key, limit, after)
 
     def points(self, id: int, after: Metric | None, limit: int) -> list[Metric]:
         return points_after(self._db, self._project_id, id, after, limit)
