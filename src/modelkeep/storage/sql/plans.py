@@ -22,9 +22,8 @@ def fewest(db: Db, drivers: Sequence[Fragment], rows: int, limit: int) -> Fragme
     A driver is a statement that finds, by an index, the ids (as `id`) of the rows for which one
     condition is true.
     """
-    best, bound = None, isqrt(limit * rows) + 1
-    if bound > rows:  # then walking them all is cheap
-        return None
+    # To sort more than half of them is no better than to walk them all, whatever the limit.
+    best, bound = None, min(isqrt(limit * rows), rows // 2) + 1
     for driver in drivers:
         counted = db.one(
             f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params

@@ -14,9 +14,10 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.storage.sql import plans
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page, segments
-from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction
+from modelkeep.storage.sql.search import Fragment, KeyValues, any_of, condition, conjunction
 
 SHORT_RUN = 1_000  # versions; so many are sorted sooner than models are walked
+SOURCE_CHARS = 200  # of a source; the migrations index as many
 SPARE = 8  # rows read beyond a page, to see that its last run ended
 
 _TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
@@ -103,6 +104,8 @@ class VersionSearch:
                 drivers.append(self._of_models(comparison))
             elif comparison.key == "run_id":
                 drivers.append(self._of_runs(comparison))
+            elif comparison.key == "source_path" and comparison.op in ("=", "IN"):
+                drivers.append(self._of_sources(comparison))
         return drivers
 
     def _of_models(self, comparison: Comparison) -> Fragment:
@@ -117,6 +120,14 @@ class VersionSearch:
     def _of_runs(self, comparison: Comparison) -> Fragment:
         test = condition(self._dialect, "run_id", comparison)
         sql = f"SELECT id FROM versions WHERE project_id = ? AND {test.sql}"
+        return Fragment(sql, (self._project_id, *test.params))
+
+    def _of_sources(self, comparison: Comparison) -> Fragment:
+        """The index has but the start of a source; the rest is tested where rows are read."""
+        given = comparison.value if isinstance(comparison.value, tuple) else (comparison.value,)
+        starts = sorted({str(value)[:SOURCE_CHARS] for value in given})
+        test = any_of(f"substr(source, 1, {SOURCE_CHARS})", starts)
+        sql = f"SELECT id FROM versions WHERE project_id = ? AND deleted_ms IS NULL AND {test.sql}"
         return Fragment(sql, (self._project_id, *test.params))
 
 
