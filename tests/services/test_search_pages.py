@@ -55,7 +55,9 @@ def work(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
 
 def insert(work: SqlWork, table: str, columns: str, rows: Sequence[Row]) -> None:
     marks = ", ".join("?" * len(columns.split(",")))
+    work.db.run("BEGIN")  # else each row is flushed by itself
     work.db.many(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+    work.db.run("COMMIT")
 
 
 def walk(
