@@ -1,6 +1,7 @@
 """One ASGI application: the dialects behind one front door."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -104,6 +105,9 @@ def serve(settings: Settings) -> None:
         )
         if not is_loopback(settings.host):
             _log.warning("listening on %s without accounts: every user name is only a claim", host)
+        # What there is by now stays: whoever collects garbage, while all threads wait, need not
+        # look through a hundred thousand objects of the imports each time.
+        gc.freeze()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(uvicorn.Server(config).serve(sockets=[listener]))
     finally:

@@ -33,8 +33,12 @@ _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _SEE_DOCS = "See the API docs for more information about request parameters."
 
 
-class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A request or an answer. Absent is the default; defaults are not sent."""
+class Message(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """A request or an answer. Absent is the default; defaults are not sent.
+
+    None refers to itself, so there is nothing in them for the garbage collector to look for: a
+    page of versions is ten thousand of them.
+    """
 
 
 class Empty(Message):

@@ -7,7 +7,7 @@ and neither takes a backslash in a pattern for an escape.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter, methodcaller
@@ -44,6 +44,14 @@ class Db(Protocol):
         ...
 
     def many(self, sql: str, rows: Iterable[Row]) -> None: ...
+    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
+        """What says of the column before it that it is one of some values, and its parameters.
+
+        One parameter on PostgreSQL, whose driver takes longer to count a hundred of them than the
+        server does to answer; and the statement is the same for every number of values.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -53,8 +61,10 @@ class Dialect(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def point_reads_in_loop(self) -> bool:
-        """Whether a look-up by key is so quick that a thread would cost more."""
+    def embedded(self) -> bool:
+        """Whether it works in this process: then a thread costs more than a look-up by key, and
+        threads that search take the interpreter from one another.
+        """
         ...
 
     @property
@@ -141,6 +151,9 @@ class _SqliteDb:
         except _SQLITE_ERRORS as error:
             raise _of_sqlite(error) from error
 
+    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
+        return f"IN ({', '.join('?' * len(values))})", tuple(values)
+
     def close(self) -> None:
         self.connection.close()
 
@@ -159,7 +172,7 @@ class Sqlite:
 
     path: Path
     name: str = "sqlite"
-    point_reads_in_loop: bool = True
+    embedded: bool = True
 
     @property
     def migration_url(self) -> str:
@@ -232,6 +245,9 @@ class _PostgresDb:
         except self._errors as error:
             raise _of_postgres(error) from error
 
+    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
+        return "= ANY(?)", (list(values),)
+
     def close(self) -> None:
         self.connection.close()
 
@@ -248,7 +264,7 @@ class Postgres:
 
     url: str
     name: str = "postgresql"
-    point_reads_in_loop: bool = False
+    embedded: bool = False
 
     @property
     def migration_url(self) -> str:

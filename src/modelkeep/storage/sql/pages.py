@@ -12,8 +12,8 @@ def rows_of(
 ) -> Iterator[Row]:
     """The rows of `select`, which ends in `… WHERE project_id = ? AND <owner>`, of many owners."""
     for start in range(0, len(owners), CHUNK):
-        chunk = owners[start : start + CHUNK]
-        yield from db.all(f"{select} IN ({', '.join('?' * len(chunk))})", project_id, *chunk)
+        among, params = db.among(owners[start : start + CHUNK])
+        yield from db.all(f"{select} {among}", project_id, *params)
 
 
 def pairs_of(

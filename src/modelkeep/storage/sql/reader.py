@@ -1,7 +1,9 @@
 """Reads, each in a transaction of its own that sees one moment.
 
 On SQLite a point read takes microseconds and runs where it is asked, in the event loop; every
-other read runs in one of a few threads, each with a connection of its own.
+other read runs in one of a few threads, each with a connection of its own. Searches on SQLite have
+threads for themselves, one a processor: more of them get nothing done sooner, they only take the
+processors and Python's interpreter from one another and from the event loop.
 
 A search that turns out to have to look at very many rows is stopped before it has cost much, and
 begins again in a lane for such searches, which runs few at a time and has a deadline. So however
@@ -24,6 +26,7 @@ from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime
 from modelkeep.storage.sql.work import SqlWork
 
 THREADS = 8
+SEARCHES = os.cpu_count() or 1  # at once, where the database works in this process
 SCANS = max(1, (os.cpu_count() or 1) // 2)  # searches at once that look at very many rows
 
 
@@ -36,13 +39,16 @@ class Reader:
         self._local = threading.local()
         self._opened: list[SqlWork] = []
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reader")
+        self._searches = self._threads
+        if dialect.embedded:
+            self._searches = ThreadPoolExecutor(SEARCHES, thread_name_prefix="searcher")
         self._lane = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
 
     async def submit(
         self, use_case: Callable[..., Any], *args: Any, point: bool = False, **kwargs: Any
     ) -> Any:
         """The use case's value. `point`: it costs a few look-ups by key and nothing more."""
-        if point and self._dialect.point_reads_in_loop:
+        if point and self._dialect.embedded:
             return self.run(use_case, *args, **kwargs)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
@@ -65,7 +71,7 @@ class Reader:
             return self._run(begin, use_case, args, kwargs)
 
         with suppress(OutOfTime):
-            return await loop.run_in_executor(self._threads, quick)
+            return await loop.run_in_executor(self._searches, quick)
         try:
             return await loop.run_in_executor(self._lane, long)
         except OutOfTime:
@@ -123,7 +129,7 @@ class Reader:
         work.db.close()
 
     def close(self) -> None:
-        for threads in (self._threads, self._lane):
+        for threads in (self._threads, self._searches, self._lane):
             threads.shutdown(wait=True, cancel_futures=True)
         for work in self._opened:
             work.db.close()

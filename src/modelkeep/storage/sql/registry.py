@@ -8,7 +8,6 @@ from modelkeep.ports.registry import NewVersion
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
-from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.version_search import VersionSearch
 
 _MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
@@ -309,9 +308,9 @@ class SqlVersions:
     def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
         found: dict[int, list[Version]] = {model_id: [] for model_id in model_ids}
         for start in range(0, len(model_ids), CHUNK):
-            models = any_of("m.id", model_ids[start : start + CHUNK])
-            newest = _NEWEST_IN_EACH_STAGE.format(models=models.sql)
-            params = (self._project_id, *models.params) * len(STAGES)
+            among, models = self._db.among(model_ids[start : start + CHUNK])
+            newest = _NEWEST_IN_EACH_STAGE.format(models=f"m.id {among}")
+            params = (self._project_id, *models) * len(STAGES)
             for version in self._all(f"v.id IN ({newest}) ORDER BY v.number", *params):
                 found[version.model_id].append(version)
         return found
@@ -356,10 +355,8 @@ class SqlVersions:
         found = search.find(where, order, limit, after)
         rows: dict[int, Row] = {}
         for start in range(0, len(found.items), CHUNK):
-            some = any_of("v.id", found.items[start : start + CHUNK])
-            rows |= {
-                row[0]: row for row in self._db.all(f"{_VERSION} WHERE {some.sql}", *some.params)
-            }
+            among, ids = self._db.among(found.items[start : start + CHUNK])
+            rows |= {row[0]: row for row in self._db.all(f"{_VERSION} WHERE v.id {among}", *ids)}
         return Page(self._dress([rows[version_id] for version_id in found.items]), found.end)
 
     def _set(self, version_id: int, column: str, value: str | int, at_ms: int) -> None:
