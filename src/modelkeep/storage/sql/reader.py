@@ -2,8 +2,8 @@
 
 On SQLite a point read takes microseconds and runs where it is asked, in the event loop; every
 other read runs in one of a few threads, each with a connection of its own. Searches on SQLite have
-threads for themselves, one a processor: more of them get nothing done sooner, they only take the
-processors and Python's interpreter from one another and from the event loop.
+one thread, in turn: two that read rows hand Python's interpreter to and fro at each of them, and
+the event loop waits for both. So a search in turn ends sooner than beside others.
 
 A search that turns out to have to look at very many rows is stopped before it has cost much, and
 begins again in a lane for such searches, which runs few at a time and has a deadline. So however
@@ -26,7 +26,6 @@ from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime
 from modelkeep.storage.sql.work import SqlWork
 
 THREADS = 8
-SEARCHES = os.cpu_count() or 1  # at once, where the database works in this process
 SCANS = max(1, (os.cpu_count() or 1) // 2)  # searches at once that look at very many rows
 
 
@@ -41,7 +40,7 @@ class Reader:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reader")
         self._searches = self._threads
         if dialect.embedded:
-            self._searches = ThreadPoolExecutor(SEARCHES, thread_name_prefix="searcher")
+            self._searches = ThreadPoolExecutor(1, thread_name_prefix="searcher")
         self._lane = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
 
     async def submit(
