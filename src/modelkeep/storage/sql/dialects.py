@@ -89,6 +89,10 @@ class Dialect(Protocol):
         """As `begin_read`; a statement that runs when the time is over raises OutOfTime."""
         ...
 
+    def by_index(self, table: str, index: str) -> str:
+        """A table, to be looked into by an index; PostgreSQL finds out by itself."""
+        ...
+
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool: ...
@@ -212,6 +216,9 @@ class Sqlite:
         db.limit(limit)
         db.run("BEGIN")
 
+    def by_index(self, table: str, index: str) -> str:
+        return f"{table} INDEXED BY {index}"
+
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
 
@@ -306,6 +313,9 @@ class Postgres:
 
     def begin_long_read(self, db: Db, limit_s: float) -> None:
         db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
+
+    def by_index(self, table: str, index: str) -> str:
+        return table
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"
