@@ -105,8 +105,8 @@ def serve(settings: Settings) -> None:
         )
         if not is_loopback(settings.host):
             _log.warning("listening on %s without accounts: every user name is only a claim", host)
-        # What there is by now stays: whoever collects garbage, while all threads wait, need not
-        # look through a hundred thousand objects of the imports each time.
+        # What there is by now stays: the garbage collector, for which all threads wait, need not
+        # look through the fifty thousand objects of the imports each time.
         gc.freeze()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(uvicorn.Server(config).serve(sockets=[listener]))

@@ -440,6 +440,9 @@ class Spy:
         self.asked.append((sql, params))
         return self._db.one(sql, *params)
 
+    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
+        return self._db.among(values)
+
     def plans(self) -> list[str]:
         """The plan of each statement, none of which looks at all versions or all tags."""
         # So few rows would be read faster without an index: what counts is that one would do.
