@@ -18,18 +18,18 @@ from modelkeep.services.imports import (
 from modelkeep.services.imports import (
     files,
     logged_models,
+    models,
     points,
     runs,
     slots,
-)
-from modelkeep.services.imports import (
-    registry as given_registry,
+    versions,
 )
 from modelkeep.services.imports.experiments import GivenExperiment
 from modelkeep.services.imports.logged_models import GivenLoggedModel
+from modelkeep.services.imports.models import GivenModel
 from modelkeep.services.imports.points import GivenPoints
-from modelkeep.services.imports.registry import GivenModel, GivenVersion
 from modelkeep.services.imports.runs import GivenRun
+from modelkeep.services.imports.versions import GivenVersion
 from modelkeep.services.steps import End as Ended
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, BOB, ROB, Core
@@ -63,7 +63,7 @@ def bring_runs(core: Core, *given: GivenRun, by: Caller = ANN) -> list[End]:
 
 def bring_model(core: Core, name: str = "churn", by: Caller = ANN, **facts: Any) -> Outcome:
     given = GivenModel(name, created_ms=LAST_YEAR_MS, **facts)
-    return core.write(given_registry.bring_model, by, ORIGIN, given)
+    return core.write(models.bring_model, by, ORIGIN, given)
 
 
 def version_of(number: int, name: str = "churn", **facts: Any) -> GivenVersion:
@@ -72,7 +72,7 @@ def version_of(number: int, name: str = "churn", **facts: Any) -> GivenVersion:
 
 
 def bring_version(core: Core, given: GivenVersion, by: Caller = ANN) -> Outcome:
-    return core.write(given_registry.bring_version, by, ORIGIN, given)
+    return core.write(versions.bring_version, by, ORIGIN, given)
 
 
 def with_versions(core: Core, numbers: Sequence[int] = (1, 2, 3), by: Caller = ANN) -> None:
@@ -331,9 +331,9 @@ def test_nothing_is_measured_of_logged_models_of_this_server(core: Core) -> None
 
 def test_versions_keep_their_numbers_with_the_holes_and_the_next_goes_on(core: Core) -> None:
     with_versions(core, (2, 5, 3))
-    versions = [core.get(number) for number in (2, 3, 5)]
-    assert [v.created_ms for v in versions] == [LAST_YEAR_MS + n for n in (2, 3, 5)]
-    assert {v.author for v in versions} == {"ann"}
+    found = [core.get(number) for number in (2, 3, 5)]
+    assert [v.created_ms for v in found] == [LAST_YEAR_MS + n for n in (2, 3, 5)]
+    assert {v.author for v in found} == {"ann"}
     model = core.read(registry.get_model, "churn")
     assert model.created_ms == LAST_YEAR_MS
     assert core.register("churn", "s3://bucket/next").number == 6
@@ -437,7 +437,8 @@ def test_what_was_renamed_here_or_deleted_is_not_brought_anew(core: Core) -> Non
     key = int(bring_experiment(core, "train", tags={"k": "v"}).key)
     bring_runs(core, run_of(experiment_id=key))
     core.write(experiments.rename_experiment, key, "training")
-    assert bring_experiment(core, "train", tags={"k": "v"}) == Outcome(str(key), End.UNCHANGED)
+    told = bring_experiment(core, "train", tags={"k": "v"})
+    assert told == Outcome(str(key), End.UNCHANGED, "it was renamed here")
     kept = bring_runs(core, run_of(experiment_id=0))
     assert kept == [End.KEPT]
 
