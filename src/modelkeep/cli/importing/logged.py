@@ -7,13 +7,14 @@ from modelkeep.cli.importing.facts import Facts, Point
 from modelkeep.cli.importing.job import Job, chunks
 from modelkeep.cli.importing.mlflow import PAGE, Wire
 from modelkeep.cli.importing.report import LOGGED_MODELS, MODEL_POINTS
-from modelkeep.cli.importing.runs import Matched
+from modelkeep.cli.importing.runs import OURS, Matched
 from modelkeep.domain.imports import End
 
 
 def bring_logged_models(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
     """All of an experiment's logged models, or those that are wanted of it."""
     for page in chunks(found, PAGE):
+        job.seen.logged_models.update(wire["info"]["model_id"] for wire in page)
         _bring_page(job, experiment, page)
         job.tick()
 
@@ -62,13 +63,8 @@ def _fitting_points(job: Job, model_id: str, wire: Wire) -> set[Point]:
 
 
 def _compare(job: Job, given: Facts, there: set[Point], sent: int, after: Wire) -> None:
-    ignored = ("experiment_id", "artifact_uri", "updated_ms")
     here = facts.logged_model(after, given["experiment_id"])
-    differing = facts.differences(given, here, ignored)
-    if differing:
-        job.report.differs(LOGGED_MODELS, given["model_id"], "; ".join(differing))
-    else:
-        job.report.same(LOGGED_MODELS)
+    job.compared(LOGGED_MODELS, given["model_id"], facts.differences(given, here, OURS))
     points = facts.model_points(after)
     job.report.saw(MODEL_POINTS, len(there))
     job.report.count(MODEL_POINTS, End.CREATED, sent)
