@@ -6,6 +6,7 @@ changes for those that follow; those that count everything come first.
 
 import http.server
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -555,15 +556,15 @@ def test_a_dry_run_says_what_would_come_what_is_here_and_what_differs(
         assert http.patch(f"{API}/model-versions/update", json=described).is_success
     args = ("--only", "models=raw,churn", "--dry-run", "--quiet")
     told = modelkeep("import", "mlflow", source.url, *args, url=server.url)
-    table = [line for line in told.out.splitlines() if not line.startswith("  versions")]
-    head, *rows = [line for line in table if not line.startswith(("  versions", "Nothing"))]
+    head, *rows, difference, _ = told.out.splitlines()
     assert (told.code, told.err) == (0, "")
-    assert head.split("  ")[-5:] == ["source", "to bring", "already here", "differ", "only here"]
+    columns = ["source", "to bring", "already here", "differ", "only here"]
+    assert re.split(" {2,}", head.strip()) == columns
     cells = {row[:13].strip(): row[13:].split() for row in rows}
     assert cells["versions"][1:] == ["2", str(int(cells["versions"][0]) - 3), "1", "0"]
     assert (cells["models"], cells["aliases"][1]) == (["2", "1", "1", "0", "0"], "1")
     assert len({len(line) for line in (head, *rows)}) == 1
-    assert "description is '' there and 'ours' here" in told.out
+    assert difference == "  versions  raw/1: description is '' there and 'ours' here"
 
 
 def test_a_server_is_not_imported_into_itself(server: Server) -> None:

@@ -7,26 +7,26 @@ from modelkeep.cli.importing.facts import Facts, Point
 from modelkeep.cli.importing.job import Job, chunks
 from modelkeep.cli.importing.mlflow import PAGE, Wire
 from modelkeep.cli.importing.report import LOGGED_MODELS, MODEL_POINTS
-from modelkeep.cli.importing.runs import OURS, Matched
+from modelkeep.cli.importing.runs import OURS
 from modelkeep.domain.imports import End
 
 
-def bring_logged_models(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
+def bring_logged_models(job: Job, here_id: int, found: Iterable[Wire]) -> None:
     """All of an experiment's logged models, or those that are wanted of it."""
     for page in chunks(found, PAGE):
         job.seen.logged_models.update(wire["info"]["model_id"] for wire in page)
-        _bring_page(job, experiment, page)
+        _bring_page(job, here_id, page)
         job.tick()
 
 
-def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
+def _bring_page(job: Job, here_id: int, page: Sequence[Wire]) -> None:
     wires = {wire["info"]["model_id"]: wire for wire in page}
     given = {
         model_id: job.fitted(
             LOGGED_MODELS,
             "model_id",
             fitting.logged_model,
-            facts.logged_model(wire, experiment.here_id),
+            facts.logged_model(wire, here_id),
         )
         for model_id, wire in wires.items()
     }

@@ -50,7 +50,9 @@ def matched(job: Job, given: Facts) -> Brought | None:
         return found
     try:
         former = facts.model(job.source.model(found.name))
-    except Refused:
+    except Refused as refused:
+        if refused.status not in (400, 404):  # what a name that nothing has, or can have, comes to
+            raise
         return found
     # Two that were created in one millisecond cannot be told apart: then nobody was renamed.
     return None if former["created_ms"] == given["created_ms"] else found

@@ -1,7 +1,6 @@
 """Experiments and their runs, page by page: bring, then read both sides and compare."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from modelkeep.cli.importing import facts, files, fitting, points
 from modelkeep.cli.importing.facts import Facts
@@ -17,16 +16,8 @@ OURS = ("artifact_uri", "experiment_id", "source_id", "artifact_location", "upda
 OURS_OF_EXPERIMENTS = (*OURS, "created_ms")
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """An experiment on both sides."""
-
-    source_id: str
-    here_id: int
-
-
-def bring_experiment(job: Job, wire: Wire) -> Matched | None:
-    """The experiment on both sides; None if it may not be here."""
+def bring_experiment(job: Job, wire: Wire) -> int | None:
+    """The experiment's id here; None if it may not be here."""
     given = job.fitted(EXPERIMENTS, "name", fitting.experiment, facts.experiment(wire))
     name = given["name"]
     try:
@@ -44,22 +35,19 @@ def bring_experiment(job: Job, wire: Wire) -> Matched | None:
         here = facts.experiment(job.here.experiment(ended.key))
         differing = facts.differences(given, here, OURS_OF_EXPERIMENTS)
         job.compared(EXPERIMENTS, name, [*differing, *([ended.reason] if ended.reason else [])])
-    return Matched(wire["experiment_id"], int(ended.key))
+    return int(ended.key)
 
 
-def bring_runs(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
+def bring_runs(job: Job, here_id: int, found: Iterable[Wire]) -> None:
     """All of an experiment's runs, or those that are wanted of it."""
     for page in chunks(found, PAGE):
         job.seen.runs.update(wire["info"]["run_id"] for wire in page)
-        _bring_page(job, experiment, page)
+        _bring_page(job, here_id, page)
         job.tick()
 
 
-def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
-    given = [
-        job.fitted(RUNS, "run_id", fitting.run, facts.run(wire, experiment.here_id))
-        for wire in page
-    ]
+def _bring_page(job: Job, here_id: int, page: Sequence[Wire]) -> None:
+    given = [job.fitted(RUNS, "run_id", fitting.run, facts.run(wire, here_id)) for wire in page]
     here = {
         ended.key
         for ended in job.brought(RUNS, "run_id", job.keep.runs, given)
@@ -67,21 +55,21 @@ def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
     }
     carried = [wire for wire in page if wire["info"]["run_id"] in here]
     points.bring(job, carried)
-    roots = _compare(job, experiment, [run for run in given if run["run_id"] in here])
+    roots = _compare(job, here_id, [run for run in given if run["run_id"] in here])
     if job.with_artifacts:
         trees = [files.of_run(job, w["info"]["run_id"], roots.get(w["info"]["run_id"], ""))
                  for w in carried]  # fmt: skip
         files.bring(job, trees)
 
 
-def _compare(job: Job, experiment: Matched, given: Sequence[Facts]) -> dict[str, str]:
+def _compare(job: Job, here_id: int, given: Sequence[Facts]) -> dict[str, str]:
     """Holds the runs here against what was given; where the artifacts of each lie here."""
     if not given:
         return {}
     ids = [run["run_id"] for run in given]
     found = {
-        wire["info"]["run_id"]: facts.run(wire, experiment.here_id)
-        for wire in job.here.some_runs(str(experiment.here_id), ids)
+        wire["info"]["run_id"]: facts.run(wire, here_id)
+        for wire in job.here.some_runs(str(here_id), ids)
     }
     for run in given:
         here = found.get(run["run_id"])

@@ -35,22 +35,22 @@ class Part:
 
 def bring(job: Job, wanted: Wanted) -> None:
     """Brings it, and writes into the job's report what came of it."""
-    models = _wanted_models(job, wanted)
+    models = list(_named_models(job, wanted))
     job.begin("Experiments, runs and logged models")
     for part in _parts(job, wanted, models):
-        matched = runs.bring_experiment(job, part.experiment)
-        if matched:
-            runs.bring_runs(job, matched, part.runs)
-            logged.bring_logged_models(job, matched, part.logged_models)
-            _saw_all(job, part, str(matched.here_id))
+        here_id = runs.bring_experiment(job, part.experiment)
+        if here_id is not None:
+            runs.bring_runs(job, here_id, part.runs)
+            logged.bring_logged_models(job, here_id, part.logged_models)
+            _saw_all(job, part, str(here_id))
     job.begin("Models, versions and aliases")
-    registry.bring_registry(job, models)
+    registry.bring_registry(job, _all_models(job, wanted, models))
     _look_for_extras(job, wanted)
 
 
 def foresee(job: Job, wanted: Wanted) -> None:
     """Holds it against what is here, and finds what cannot come. Writes nothing."""
-    models = _wanted_models(job, wanted)
+    models = list(_named_models(job, wanted))
     job.begin("Experiments, runs and logged models")
     for part in _parts(job, wanted, models):
         here_id = forecast.of_experiment(job, part.experiment)
@@ -58,7 +58,7 @@ def foresee(job: Job, wanted: Wanted) -> None:
         forecast.of_logged_models(job, part.logged_models)
         _saw_all(job, part, here_id)
     job.begin("Models, versions and aliases")
-    for model in models:
+    for model in _all_models(job, wanted, models):
         forecast.of_model(job, model)
     _look_for_extras(job, wanted)
 
@@ -78,12 +78,12 @@ def _parts(job: Job, wanted: Wanted, models: Sequence[Wire]) -> Iterator[Part]:
     for experiment in _experiments(job, wanted):
         id = experiment["experiment_id"]
         yield Part(experiment, source.runs(id), source.logged_models(id), is_whole=True)
-    if not wanted.is_all:
-        yield from _Grounds(job).parts(models)
+    yield from _Grounds(job).parts(models)
 
 
-def _wanted_models(job: Job, wanted: Wanted) -> list[Wire]:
-    return job.source.models() if wanted.is_all else list(_named_models(job, wanted))
+def _all_models(job: Job, wanted: Wanted, named: Sequence[Wire]) -> Sequence[Wire]:
+    """Listed as late as may be: the source is in use meanwhile."""
+    return job.source.models() if wanted.is_all else named
 
 
 def _experiments(job: Job, wanted: Wanted) -> Iterator[Wire]:
