@@ -9,27 +9,28 @@ import pytest
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, ModelkeepError, NotFound
-from modelkeep.domain.imports import POINTS_LIMIT, End, Outcome, Points
+from modelkeep.domain.imports import POINTS_LIMIT, Brought, End, Kind, Outcome, Points
 from modelkeep.domain.tracking import Dataset, Metric, ModelOutput
 from modelkeep.services import artifacts, experiments, promotion, registry, tracking
 from modelkeep.services.imports import (
-    experiments as given_experiments,
-)
-from modelkeep.services.imports import (
+    brought,
     files,
     logged_models,
+    models,
     points,
     runs,
     slots,
+    versions,
 )
 from modelkeep.services.imports import (
-    registry as given_registry,
+    experiments as given_experiments,
 )
 from modelkeep.services.imports.experiments import GivenExperiment
 from modelkeep.services.imports.logged_models import GivenLoggedModel
+from modelkeep.services.imports.models import GivenModel
 from modelkeep.services.imports.points import GivenPoints
-from modelkeep.services.imports.registry import GivenModel, GivenVersion
 from modelkeep.services.imports.runs import GivenRun
+from modelkeep.services.imports.versions import GivenVersion
 from modelkeep.services.steps import End as Ended
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, BOB, ROB, Core
@@ -63,7 +64,7 @@ def bring_runs(core: Core, *given: GivenRun, by: Caller = ANN) -> list[End]:
 
 def bring_model(core: Core, name: str = "churn", by: Caller = ANN, **facts: Any) -> Outcome:
     given = GivenModel(name, created_ms=LAST_YEAR_MS, **facts)
-    return core.write(given_registry.bring_model, by, ORIGIN, given)
+    return core.write(models.bring_model, by, ORIGIN, given)
 
 
 def version_of(number: int, name: str = "churn", **facts: Any) -> GivenVersion:
@@ -72,7 +73,7 @@ def version_of(number: int, name: str = "churn", **facts: Any) -> GivenVersion:
 
 
 def bring_version(core: Core, given: GivenVersion, by: Caller = ANN) -> Outcome:
-    return core.write(given_registry.bring_version, by, ORIGIN, given)
+    return core.write(versions.bring_version, by, ORIGIN, given)
 
 
 def with_versions(core: Core, numbers: Sequence[int] = (1, 2, 3), by: Caller = ANN) -> None:
@@ -137,6 +138,72 @@ def test_two_servers_do_not_take_turns_at_one_experiment(core: Core) -> None:
     kept = bring_experiment(core, "train", other, tags={"k": "b"})
     assert (kept.end, f"--as {ORIGIN}" in kept.reason) == (End.KEPT, True)
     assert bring_experiment(core, "train", tags={"k": "c"}).end is End.CHANGED
+
+
+def named(core: Core, key: str) -> str:
+    return core.read(experiments.get_experiment, int(key)).name
+
+
+def test_an_experiment_that_its_source_renamed_is_renamed_and_its_runs_agree(core: Core) -> None:
+    key = bring_experiment(core, "train", source_id="7").key
+    bring_runs(core, run_of(experiment_id=int(key)))
+    assert bring_experiment(core, "training", source_id="7") == Outcome(key, End.CHANGED)
+    assert named(core, key) == "training"
+    assert bring_runs(core, run_of(experiment_id=int(key))) == [End.UNCHANGED]
+    assert bring_experiment(core, "training", source_id="7") == Outcome(key, End.UNCHANGED)
+    # The name is free at the source, and whoever has it by now is another one.
+    other = bring_experiment(core, "train", source_id="8")
+    assert (other.end, other.key != key, named(core, other.key)) == (End.CREATED, True, "train")
+
+
+def test_default_may_be_renamed_as_well(core: Core) -> None:
+    bring_experiment(core, "Default", source_id="0")
+    assert bring_experiment(core, "Base", source_id="0") == Outcome("0", End.CHANGED)
+    assert named(core, "0") == "Base"
+
+
+def test_a_name_that_is_taken_here_is_told_until_it_is_free(core: Core) -> None:
+    a = bring_experiment(core, "a", source_id="1").key
+    b = bring_experiment(core, "b", source_id="2").key
+    ours = core.write(experiments.create_experiment, "c")
+    for _ in range(2):
+        assert bring_experiment(core, "b", source_id="1") == Outcome(
+            a, End.UNCHANGED, "that name is taken here"
+        )
+        assert bring_experiment(core, "c", source_id="2") == Outcome(
+            b, End.UNCHANGED, "that name is taken here"
+        )
+    third = bring_experiment(core, "a", source_id="3")  # what gave it up there has it here still
+    assert (third.end, third.key) == (End.REFUSED, "")
+    core.write(experiments.rename_experiment, ours, "ours")
+    for name, id in (("c", "2"), ("b", "1"), ("a", "3")):
+        assert bring_experiment(core, name, source_id=id).end in (End.CHANGED, End.CREATED)
+    assert (named(core, a), named(core, b)) == ("b", "c")
+
+
+def test_an_experiment_that_was_renamed_here_keeps_its_name(core: Core) -> None:
+    key = bring_experiment(core, "a", source_id="1").key
+    bring_experiment(core, "b", source_id="1")
+    core.write(experiments.rename_experiment, int(key), "a")  # a name that it had there once
+    assert bring_experiment(core, "b", source_id="1").reason == "it was renamed here"
+    assert bring_experiment(core, "c", source_id="1").reason == "it was renamed here"
+    assert named(core, key) == "a"
+
+
+def test_a_server_that_was_set_up_anew_gives_its_ids_to_others(core: Core) -> None:
+    key = bring_experiment(core, "a", source_id="1").key
+    given = GivenExperiment("b", "1", created_ms=LAST_YEAR_MS + 5)
+    other = core.write(given_experiments.bring_experiment, ANN, ORIGIN, given)
+    assert (other.end, named(core, key)) == (End.CREATED, "a")
+
+
+def test_another_server_renames_nothing_of_the_first(core: Core) -> None:
+    key = bring_experiment(core, "train", source_id="1").key
+    other = "http://other.example.com"
+    assert bring_experiment(core, "train", other, source_id="5", tags={"k": "v"}).key == key
+    kept = bring_experiment(core, "training", other, source_id="5")
+    assert (kept.key, f"--as {ORIGIN}" in kept.reason) == (key, True)
+    assert named(core, key) == "train"
 
 
 def test_a_run_comes_as_it_was_and_its_artifacts_come_to_lie_here(core: Core) -> None:
@@ -331,9 +398,9 @@ def test_nothing_is_measured_of_logged_models_of_this_server(core: Core) -> None
 
 def test_versions_keep_their_numbers_with_the_holes_and_the_next_goes_on(core: Core) -> None:
     with_versions(core, (2, 5, 3))
-    versions = [core.get(number) for number in (2, 3, 5)]
-    assert [v.created_ms for v in versions] == [LAST_YEAR_MS + n for n in (2, 3, 5)]
-    assert {v.author for v in versions} == {"ann"}
+    found = [core.get(number) for number in (2, 3, 5)]
+    assert [v.created_ms for v in found] == [LAST_YEAR_MS + n for n in (2, 3, 5)]
+    assert {v.author for v in found} == {"ann"}
     model = core.read(registry.get_model, "churn")
     assert model.created_ms == LAST_YEAR_MS
     assert core.register("churn", "s3://bucket/next").number == 6
@@ -437,9 +504,82 @@ def test_what_was_renamed_here_or_deleted_is_not_brought_anew(core: Core) -> Non
     key = int(bring_experiment(core, "train", tags={"k": "v"}).key)
     bring_runs(core, run_of(experiment_id=key))
     core.write(experiments.rename_experiment, key, "training")
-    assert bring_experiment(core, "train", tags={"k": "v"}) == Outcome(str(key), End.UNCHANGED)
+    told = bring_experiment(core, "train", tags={"k": "v"})
+    assert told == Outcome(str(key), End.UNCHANGED, "it was renamed here")
     kept = bring_runs(core, run_of(experiment_id=0))
     assert kept == [End.KEPT]
+
+
+def test_a_model_that_its_source_renamed_is_renamed_with_all_that_it_has(core: Core) -> None:
+    with_versions(core, (1, 2))
+    point(core, "best", 2)
+    asked = GivenModel("leavers", created_ms=LAST_YEAR_MS)
+    found = core.read(brought.match_model, ORIGIN, asked)
+    assert found is not None
+    assert found.name == "churn"
+    renamed = bring_model(core, "leavers", renamed=True)
+    assert renamed == Outcome(found.key, End.CHANGED)
+    assert bring_model(core, "leavers") == Outcome(found.key, End.UNCHANGED)
+    assert core.read(registry.get_model, "leavers").aliases == {"best": 2}
+    assert bring_version(core, version_of(2, "leavers")).end is End.UNCHANGED
+    assert core.leaves()[-1]["act"] == "model:renamed"
+    # The name is free at the source, and whoever has it by now is another one.
+    another = GivenModel("churn", created_ms=NOON_MS)
+    assert core.write(models.bring_model, ANN, ORIGIN, another).end is End.CREATED
+    core.verify()
+
+
+def test_a_model_is_not_renamed_over_another_nor_if_it_was_renamed_or_deleted_here(
+    core: Core,
+) -> None:
+    bring_model(core)
+    core.model("leavers")
+    taken = bring_model(core, "leavers", renamed=True)
+    assert (taken.end, "has that name" in taken.reason) == (End.REFUSED, True)
+    another = GivenModel("churn", created_ms=NOON_MS)  # what gave it up there has it here still
+    assert core.write(models.bring_model, ANN, ORIGIN, another).end is End.REFUSED
+    core.write(registry.rename_model, ANN, "churn", "ours")
+    told = bring_model(core, "gone", renamed=True)
+    assert (told.end, "called ours" in told.reason) == (End.REFUSED, True)
+    core.write(registry.delete_model, ANN, "ours")
+    told = bring_model(core, "gone", renamed=True)
+    assert (told.end, "deleted here" in told.reason) == (End.REFUSED, True)
+    assert core.read(brought.match_model, ORIGIN, GivenModel("x", created_ms=LAST_YEAR_MS)) is None
+
+
+def test_models_that_were_created_in_one_millisecond_are_never_taken_for_one(core: Core) -> None:
+    for _ in range(2):
+        for name in ("a", "b"):
+            bring_model(core, name)
+    assert core.read(brought.match_model, ORIGIN, GivenModel("c", created_ms=LAST_YEAR_MS)) is None
+    assert bring_model(core, "c", renamed=True).end is End.CREATED
+
+
+def test_what_came_and_is_still_here_is_listed_by_its_origin(core: Core) -> None:
+    key = bring_experiment(core, "train").key
+    bring_experiment(core, "gone", lifecycle_stage="deleted")
+    core.write(experiments.create_experiment, "ours")
+    bring_runs(core, run_of(), run_of(OTHER_RUN, lifecycle_stage="deleted"))
+    core.run({})
+    bring_logged(core, logged())
+    with_versions(core, (1, 2))
+    core.model("ours")
+    core.write(registry.delete_version, ANN, "churn", 1)
+    model_id = str(core.get(2).model_id)
+    for kind, here in (
+        (Kind.EXPERIMENT, [Brought(key, "train")]),
+        (Kind.RUN, [Brought(RUN, "first try", "0")]),
+        (Kind.LOGGED_MODEL, [Brought(MODEL_ID, "model", "0")]),
+        (Kind.MODEL, [Brought(model_id, "churn")]),
+        (Kind.VERSION, [Brought(str(core.get(2).id), "2", model_id)]),
+    ):
+        assert core.read(brought.brought, ORIGIN, kind) == here
+        assert core.read(brought.brought, "http://other.example.com", kind) == []
+        assert core.read(brought.brought, ORIGIN, kind, here[-1].key) == []
+    bring_runs(core, run_of(OTHER_RUN))
+    first = core.read(brought.brought, ORIGIN, Kind.RUN, limit=1)
+    rest = core.read(brought.brought, ORIGIN, Kind.RUN, first[0].key, 1)
+    assert [one.key for one in (*first, *rest)] == [RUN, OTHER_RUN]
 
 
 def test_a_number_that_was_registered_here_meanwhile_is_left_alone(core: Core) -> None:

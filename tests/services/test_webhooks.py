@@ -7,9 +7,21 @@ import pytest
 
 from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.errors import Conflict, IntegrityFailure, InvalidInput, NotFound
-from modelkeep.domain.webhooks import Changes, Outcome, Progress, Status, Webhook, topic_of
+from modelkeep.domain.webhooks import (
+    MLFLOW_TOPICS,
+    OWN_TOPICS,
+    Changes,
+    Outcome,
+    Progress,
+    Status,
+    Webhook,
+    topic_of,
+)
 from modelkeep.ports.webhooks import Claim, Delivery
 from modelkeep.services import outbox, registry, webhooks
+from modelkeep.services.imports import models, slots, versions
+from modelkeep.services.imports.models import GivenModel
+from modelkeep.services.imports.versions import GivenVersion
 from modelkeep.storage.vault import AesVault
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, ROB, TAGS, Core
@@ -579,3 +591,31 @@ def test_the_history_goes_back_page_by_page_and_is_pruned(core: Core, clock: Mov
     dispatch(core)
     assert core.write(outbox.prune) == 3
     assert [d.progress for d in history(core, hook)] == [Progress.QUEUED]
+
+
+# -- imports -------------------------------------------------------------------------------------
+
+
+def test_an_import_is_no_news_but_what_it_leaves_to_be_approved_is(core: Core) -> None:
+    topics = {**MLFLOW_TOPICS, **OWN_TOPICS}.items()
+    subscribe(core, *(f"{entity}/{action}" for entity, actions in topics for action in actions))
+    origin = "http://mlflow.example.com"
+    core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})
+    for name, tags in (("churn", {"k": "v"}), ("leavers", {"l": "w"})):
+        given = GivenModel(name, renamed=True, created_ms=5, description=name, tags=tags)
+        core.write(models.bring_model, ANN, origin, given)
+    for text in ("one", "two"):
+        given_version = GivenVersion("leavers", 1, "s3://b/1", description=text, tags={text: "x"})
+        core.write(versions.bring_version, ANN, origin, given_version)
+    core.write(slots.point, ANN, origin, "leavers", "best", 1)
+    core.write(slots.place, ANN, origin, "leavers", 1, "Staging")
+    core.write(slots.place, ANN, origin, "leavers", 1, "Archived")
+    core.write(slots.point, ANN, origin, "leavers", "best", None)
+    acts = core.acts()
+    assert {"model:renamed", "model:tag:set", "version:described", "model:alias:set"} <= set(acts)
+    assert told(core) == []
+    core.write(versions.bring_version, ANN, origin, GivenVersion("leavers", 2, "s3://b/2"))
+    core.write(slots.place, ANN, origin, "leavers", 2, "Production")
+    assert [topic for topic, _ in told(core)] == ["approval_request/opened"]
+    core.approve(1)
+    assert "model_version_stage/changed" in [topic for topic, _ in told(core)]

@@ -1,8 +1,10 @@
 """A genuine MLflow server, to bring content over from."""
 
 import os
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -67,6 +69,11 @@ class MlflowServer:
             os.killpg(self._process.pid, 9)
             self._process.wait()
             self._process = None
+
+    def purge(self, table: str, column: str, value: str) -> None:
+        """Deletes rows for good, as `mlflow gc` does; of a server over a database."""
+        with closing(sqlite3.connect(self._folder / "mlflow.db")) as rows, rows:
+            rows.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))
 
     def _is_healthy(self) -> bool:
         try:

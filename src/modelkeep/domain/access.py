@@ -59,10 +59,14 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An actor in one request: what a use case needs to know of whoever called it."""
+    """An actor in one request: what a use case needs to know of whoever called it.
+
+    `origin` is the address of the server whose past the caller brings over, if it does.
+    """
 
     actor: Actor
     request_id: str = ""
+    origin: str = ""
 
 
 NOBODY = Caller(Actor())

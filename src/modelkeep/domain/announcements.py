@@ -4,6 +4,9 @@ MLflow's topics have MLflow's payloads (3.17.2, `webhooks/types.py`, `server/han
 theirs (docs/webhooks.md). One leaf may announce several things: a promotion that archives another
 version and takes an alias along announces all three. A model whose tag `mlflow.prompt.is_prompt`
 says "true" is a prompt, and its topics are the PROMPT ones instead.
+
+What an import did is the past of another server and no news; only the requests that it leaves
+behind are, because somebody has to answer them.
 """
 
 import json
@@ -52,16 +55,19 @@ def announced(
     found: list[Announcement] = []
     created = leaf["act"] in ("model:created", "version:created")
     of_prompt = is_prompt(_tags(leaf).get(PROMPT_TAG)) if created else of_prompt
-    teller = _TELLERS.get(leaf["act"])
-    for entity, action, data in (
-        *(teller(leaf) if teller else ()),
-        *_stages(leaf),
-        *_aliases(leaf),
-        *_requests(leaf, requests),
-    ):
+    news = () if "imported" in leaf["why"] else _news(leaf)
+    for entity, action, data in (*news, *_requests(leaf, requests)):
         known = _PROMPT_TOPICS.get(entity, entity) if of_prompt else entity
         found.append(Announcement(Topic(known, action), _as_prompt(known, action, data)))
     return found
+
+
+def _news(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    teller = _TELLERS.get(leaf["act"])
+    if teller:
+        yield from teller(leaf)
+    yield from _stages(leaf)
+    yield from _aliases(leaf)
 
 
 def body_of(topic: Topic, at_ms: int, data: Data) -> str:

@@ -74,9 +74,14 @@ def ulid(ms: int) -> str:
     return "".join(_ULID_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
-def encode(event: Event, *, at_ms: int, project: str, actor: Actor, request_id: str) -> Leaf:
-    """The leaf of an event. LimitExceeded if it would be longer than 65,535 bytes."""
+def encode(
+    event: Event, *, at_ms: int, project: str, actor: Actor, request_id: str, origin: str = ""
+) -> Leaf:
+    """The leaf of an event; `origin` is that of an import. LimitExceeded if it would be longer
+    than 65,535 bytes.
+    """
     texts = dict(event.texts)
+    imported = {"imported": {"from": origin}} if origin else {}
     if not actor.is_anonymous:
         texts["actor"] = actor.name
     salted = {name: (secrets.token_hex(16), text) for name, text in texts.items()}
@@ -94,7 +99,7 @@ def encode(event: Event, *, at_ms: int, project: str, actor: Actor, request_id: 
             "obj": event.object,
             "pre": event.before,
             "post": event.after,
-            "why": event.why,
+            "why": imported | event.why,
             "texts": {name: commitment(salt, text) for name, (salt, text) in salted.items()},
             "req": request_id,
         }

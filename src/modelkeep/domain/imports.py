@@ -32,6 +32,7 @@ ORIGIN_LIMIT = 500  # characters of a server's address
 RUNS_LIMIT = 100  # things in one call
 POINTS_LIMIT = 5_000  # points of metrics in one call
 FILES_PAGE = 1_000  # files in one answer
+BROUGHT_PAGE = 1_000  # things in one answer
 # A note on a version whose source had to be written anew. Tags under `modelkeep.` are no evidence.
 SOURCE_TAG = "modelkeep.imported.source"
 
@@ -59,13 +60,36 @@ class Outcome:
     reason: str = ""
 
 
+class Kind(StrEnum):
+    """The things of which it can be asked what was brought."""
+
+    EXPERIMENT = "experiment"
+    RUN = "run"
+    LOGGED_MODEL = "logged-model"
+    MODEL = "model"
+    VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Something that was brought and is here, not deleted.
+
+    `key` is its id; `within` that of its experiment or model, and empty for those.
+    """
+
+    key: str
+    name: str
+    within: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """That a thing was brought here: from where, what it was then, by whom first.
 
     `kind` says what `key` is the id of: run, logged-model, experiment, model, version, or stage (of
     a version) and alias (of a model). `digest` is of the facts, or the plain value of a slot. The
-    kinds experiment-name and model-name have a name at the source for a key, and our id of it.
+    kinds experiment-name, experiment-id, model-name and model-id have for a key what a thing is
+    called at the source, and our id of it for a digest.
     """
 
     kind: str

@@ -6,6 +6,7 @@ changes for those that follow; those that count everything come first.
 
 import http.server
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -301,6 +302,75 @@ def test_only_what_is_new_or_changed_at_the_source_comes_the_next_time(
     assert new_or_changed(brought(source, server)) == {"aliases": 1}
 
 
+def made(source: Source, name: str) -> tuple[str, str, str]:
+    """An experiment, a run and a logged model in it, and a model with two versions at the source;
+    the ids of the first three."""
+    id = source.call("POST", "experiments/create", name=name)["experiment_id"]
+    run = source.call("POST", "runs/create", experiment_id=id, run_name="its run", start_time=3)
+    run_id = run["run"]["info"]["run_id"]
+    logged = source.call("POST", "logged-models", experiment_id=id, name="m")["model"]
+    source.call("POST", "registered-models/create", name=name)
+    for _ in range(2):
+        source.call("POST", "model-versions/create", name=name, source="s3://bucket/x")
+    source.call("POST", "registered-models/alias", name=name, alias="best", version="2")
+    return id, run_id, logged["info"]["model_id"]
+
+
+def only_here(report: dict[str, Any]) -> dict[str, int]:
+    """Kind -> how many are only here."""
+    counts = report["counts"].items()
+    return {kind: count["only_here"] for kind, count in counts if count["only_here"]}
+
+
+def test_what_is_renamed_there_is_renamed_here_and_what_is_gone_there_is_told(
+    source: Source, server: Server
+) -> None:
+    (id, run_id, logged_id), first = made(source, "it"), brought(source, server)
+    source.call("POST", "experiments/update", experiment_id=id, new_name="it was")
+    source.call("POST", "registered-models/rename", name="it", new_name="it was")
+    other_id, other_run, _ = made(source, "it")  # both names are free, and taken again
+    report = brought(source, server)
+    assert report["counts"]["models"]["here"] == first["counts"]["models"]["here"] + 1
+    with httpx.Client(base_url=server.url + API, trust_env=False) as http:
+        experiment = http.get("/experiments/get-by-name", params={"experiment_name": "it was"})
+        run = http.get("/runs/get", params={"run_id": run_id}).json()["run"]
+        here_id = experiment.json()["experiment"]["experiment_id"]
+        assert run["info"]["experiment_id"] == here_id
+
+        source.call("DELETE", "model-versions/delete", name="it was", version="1")
+        source.call("DELETE", f"logged-models/{logged_id}")
+        source.server.purge("runs", "run_uuid", run_id)
+        source.call("DELETE", "registered-models/delete", name="it")
+        for table in ("logged_models", "runs", "experiments"):
+            source.server.purge(table, "experiment_id", other_id)
+        gone = {"experiments": 1, "runs": 2, "logged models": 2, "models": 1, "versions": 3}
+        told = modelkeep("import", "mlflow", source.url, url=server.url)
+        assert (told.code, "10 are only here; nothing was deleted" in told.out) == (1, True)
+        foreseen = bring(source, server, "--dry-run")
+        assert only_here(foreseen.json) == {**gone, "aliases": 1}
+        names = {line["name"] for line in foreseen.json["differences"]}
+        assert {"it", "it/1", "it/2", "it@best", "it was/1", f"{run_id} 'its run'"} <= names
+        for part in ("experiments=it was", "models=it was"):
+            alone = bring(source, server, "--only", part).json
+            assert sum(only_here(alone).values()) == (2 if part.startswith("exp") else 1)
+
+        # What is deleted here as well is a difference no more.
+        it_id = http.get("/experiments/get-by-name", params={"experiment_name": "it"}).json()
+        body = {"experiment_id": it_id["experiment"]["experiment_id"]}
+        assert http.post("/experiments/delete", json=body).is_success
+        assert http.post("/runs/delete", json={"run_id": run_id}).is_success
+        listed = http.post(
+            "/logged-models/search", json={"experiment_ids": [here_id, *body.values()]}
+        )
+        for model in listed.json()["models"]:
+            assert http.delete(f"/logged-models/{model['info']['model_id']}").is_success
+        model = {"name": "it was", "version": "1"}
+        assert http.request("DELETE", "/model-versions/delete", json=model).is_success
+        assert http.request("DELETE", "/registered-models/delete", json={"name": "it"}).is_success
+        assert http.get("/runs/get", params={"run_id": other_run}).is_success
+    assert not brought(source, server)["anything_new"]
+
+
 def test_what_is_changed_here_stays_and_is_told(source: Source, server: Server) -> None:
     brought(source, server)
     run_id = source.made["children"][0]
@@ -462,13 +532,48 @@ def test_only_what_is_named_comes_with_what_it_stands_on(source: Source, server:
 
 def test_a_dry_run_counts_and_writes_nothing(source: Source, server: Server) -> None:
     counted = bring(source, server, "--dry-run")
-    assert (counted.code, counted.json["dry_run"]) == (0, True)
-    assert counted.json["counts"]["versions"]["source"] >= 6
+    assert (counted.code, counted.json["dry_run"], counted.json["agrees"]) == (0, True, None)
+    versions = counted.json["counts"]["versions"]
+    assert versions["source"] == versions["missing"] >= 6
     assert journal_size(server) == 0
     without = brought(source, server, "--no-artifacts", "--only", "models=raw")
     assert without["counts"]["files"]["source"] == 0
     told = modelkeep("import", "mlflow", source.url, "--only", "models=raw", url=server.url)
     assert (told.code, "and the same" in told.out) == (0, True)
+    stages = ["Experiments, runs and logged models", "Models, versions and aliases"]
+    stages.append("What is here only")
+    lines = told.err.splitlines()
+    assert [line.removesuffix(" …") for line in lines if line.endswith(" …")] == stages
+    done = [line.partition(": done in ") for line in lines if ": done in " in line]
+    assert [stage for stage, _, _ in done] == stages
+    assert all("experiments " in counted and "runs " in counted for _, _, counted in done)
+
+
+def test_a_dry_run_says_what_would_come_what_is_here_and_what_differs(
+    source: Source, server: Server
+) -> None:
+    brought(source, server, "--only", "models=raw")
+    described = {"name": "raw", "version": "1", "description": "ours"}
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        assert http.patch(f"{API}/model-versions/update", json=described).is_success
+    args = ("--only", "models=raw,churn", "--dry-run", "--quiet")
+    told = modelkeep("import", "mlflow", source.url, *args, url=server.url)
+    head, *rows, difference, _ = told.out.splitlines()
+    assert (told.code, told.err) == (0, "")
+    columns = ["source", "to bring", "already here", "differ", "only here"]
+    assert re.split(" {2,}", head.strip()) == columns
+    cells = {row[:13].strip(): row[13:].split() for row in rows}
+    assert cells["versions"][1:] == ["2", str(int(cells["versions"][0]) - 3), "1", "0"]
+    assert (cells["models"], cells["aliases"][1]) == (["2", "1", "1", "0", "0"], "1")
+    assert len({len(line) for line in (head, *rows)}) == 1
+    assert difference == "  versions  raw/1: description is '' there and 'ours' here"
+
+
+def test_a_server_is_not_imported_into_itself(server: Server) -> None:
+    told = modelkeep(
+        "import", "mlflow", server.url.replace("127.0.0.1", "localhost"), url=server.url
+    )
+    assert (told.code, "is this modelkeep itself" in told.err) == (64, True)
 
 
 def test_nobody_who_answers_is_code_3_and_wrong_usage_is_64(server: Server) -> None:

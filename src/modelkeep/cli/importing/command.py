@@ -31,7 +31,7 @@ def import_mlflow(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what the source has.")
+        bool, typer.Option("--dry-run", help="Write nothing; say what would come.")
     ] = False,
     no_artifacts: Annotated[
         bool, typer.Option("--no-artifacts", help="Bring no files; versions stay unverified.")
@@ -58,19 +58,23 @@ def import_mlflow(
         str, typer.Option("--user", envvar="MODELKEEP_USER", help="Who you are (a claim, for now).")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show no progress; --json shows none either.")
+    ] = False,
 ) -> None:
     """Bring an MLflow server over: experiments, runs, models, versions, aliases and artifacts.
 
     It may be stopped at any point and run again: what is here already is compared, not brought.
     The source is only read. A password for it comes from MLFLOW_TRACKING_PASSWORD. Exits 0 only
-    if both sides agree in the end, 1 if they do not, 3 if one of them does not answer.
+    if both sides agree in the end, 1 if they do not (what came before and is gone there is only
+    here, and a difference), 3 if one of them does not answer.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     from modelkeep.cli.importing import whole
     from modelkeep.cli.importing.http import Http, NoAnswer, Refused
     from modelkeep.cli.importing.job import WORKERS, Job
-    from modelkeep.cli.importing.keep import Keep
+    from modelkeep.cli.importing.keep import Keep, process_of
     from modelkeep.cli.importing.mlflow import Mlflow
     from modelkeep.cli.importing.progress import Progress
     from modelkeep.cli.importing.report import Report
@@ -81,19 +85,27 @@ def import_mlflow(
     source = Http(address, connections=WORKERS, **settings)
     target = Http(url, connections=WORKERS, trust_env=False, auth=(user, "-") if user else None)
     try:
-        with Progress(report) as progress, ThreadPoolExecutor(WORKERS) as pool:
+        process = process_of(target)
+        if process and process_of(source) == process:
+            raise typer.BadParameter(f"{address} is this modelkeep itself; name another server.")
+        is_quiet = quiet or as_json
+        with (
+            Progress(report, quiet=is_quiet) as progress,
+            ThreadPoolExecutor(WORKERS) as pool,
+        ):
             job = Job(
                 Mlflow(source),
                 Mlflow(target),
                 Keep(target, (origin or address).rstrip("/")),
                 report,
+                progress.begin,
                 progress.tick,
                 pool,
                 with_artifacts=not no_artifacts,
                 verify=verify,
                 reason=reason,
             )
-            (whole.count if dry_run else whole.bring)(job, wanted)
+            (whole.foresee if dry_run else whole.bring)(job, wanted)
     except NoAnswer as error:
         fail(f"{error} What was brought is here; run it again to go on.", UNREACHABLE)
     except Refused as error:
@@ -101,7 +113,7 @@ def import_mlflow(
     except KeyboardInterrupt:
         fail("Stopped. What was brought is here; run it again to go on.")
     if as_json:
-        print(json.dumps({**report.to_json(), "dry_run": dry_run}, indent=2))
+        print(json.dumps(report.to_json(dry_run=dry_run), indent=2))
     else:
         report.show(dry_run=dry_run)
     if not dry_run and not report.agrees:

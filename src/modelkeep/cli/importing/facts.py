@@ -18,6 +18,7 @@ SHOWN_CHARS = 60  # of each side of a difference
 def experiment(wire: Wire) -> Facts:
     return {
         "name": wire["name"],
+        "source_id": wire["experiment_id"],
         "lifecycle_stage": wire.get("lifecycle_stage", "active"),
         "artifact_location": wire.get("artifact_location", ""),
         "created_ms": wire.get("creation_time", 0),
@@ -155,6 +156,13 @@ def differences(source: Facts, here: Facts, ignoring: tuple[str, ...] = ()) -> l
         if name not in ignoring
         for said in _differing(name, value, here.get(name))
     ]
+
+
+def version_differences(source: Facts, here: Facts, ignoring: tuple[str, ...] = ()) -> list[str]:
+    """As `differences`; what a source does not say of a version is known better here."""
+    said = {key: value for key, value in source.items() if value is not None}
+    unsaid = () if source["author"] else ("author",)
+    return differences(said, here, ("original", *unsaid, *ignoring))
 
 
 def _differing(name: str, there: Any, here: Any) -> Iterator[str]:

@@ -101,7 +101,8 @@ def _survey(job: Job, tree: Tree) -> Tree:
         else:
             tree.files.append(Missing(tree, path, known))
     for path in sorted(here):
-        _differs(job, tree, path, "it is here only")
+        job.report.only_here(FILES, f"{tree.name} {path!r}", "it is here only")
+        job.unlike.setdefault(tree.name, set()).add(path)
     return tree
 
 

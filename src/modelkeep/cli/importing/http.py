@@ -34,6 +34,10 @@ class NoAnswer(Exception):
     """No answer after every try."""
 
 
+class NotJson(NoAnswer):
+    """An answer, but not in the API's language."""
+
+
 class Http:
     """A server at `url`; a path prefix in it is kept. May be used by several threads."""
 
@@ -77,7 +81,7 @@ class Http:
         try:
             return answer.json()
         except ValueError:
-            raise NoAnswer(
+            raise NotJson(
                 f"{self.url} answers, but not in JSON. Is it the right address?"
             ) from None
 

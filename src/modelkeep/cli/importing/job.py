@@ -19,9 +19,28 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
+@dataclass(slots=True)
+class Seen:
+    """What the source has, by the ids that it has here, as far as it was looked for.
+
+    `whole` are the experiments of which every run and logged model was listed, `listed` the models,
+    with their names, of which every version was.
+    """
+
+    experiments: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
+    logged_models: set[str] = field(default_factory=set)
+    models: set[str] = field(default_factory=set)
+    listed: dict[str, str] = field(default_factory=dict)
+    versions: set[tuple[str, str]] = field(default_factory=set)  # model, number
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`here` reads modelkeep as `source` reads its peer; `tick` shows how far it is.
+    """`here` reads modelkeep as `source` reads its peer.
+
+    `begin` says what is begun, `tick` shows how far it is.
 
     `verify` reads every file again; `reason` is given for moves into guarded stages. `unlike` are
     the files, and folders, in which what is here is not what the source has.
@@ -31,12 +50,14 @@ class Job:
     here: Mlflow
     keep: Keep
     report: Report
+    begin: Callable[[str], None]
     tick: Callable[[], None]
     pool: ThreadPoolExecutor
     with_artifacts: bool = True
     verify: bool = False
     reason: str = ""
     unlike: dict[str, set[str]] = field(default_factory=dict)  # run or logged model -> paths
+    seen: Seen = field(default_factory=Seen)
 
     def each(self, task: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
         """What a task comes to for each item, in order; a few at once, and never more waiting."""
@@ -54,6 +75,13 @@ class Job:
         if not ended.is_here:
             self.report.differs(kind, name, ended.reason)
         return ended.is_here
+
+    def compared(self, kind: str, name: str, differing: Sequence[str]) -> None:
+        """Puts into the report in what both sides of a thing differ, or that they do not."""
+        if differing:
+            self.report.differs(kind, name, "; ".join(differing))
+        else:
+            self.report.same(kind)
 
     def fitted(
         self, kind: str, key: str, fit: Callable[[Facts], list[Left]], given: Facts

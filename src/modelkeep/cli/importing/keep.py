@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from modelkeep.cli.client import API
 from modelkeep.cli.importing.facts import Facts, Point
-from modelkeep.cli.importing.http import Http
+from modelkeep.cli.importing.http import Http, NotJson, Refused
 from modelkeep.cli.importing.mlflow import said
-from modelkeep.domain.imports import FILES_PAGE, POINTS_LIMIT, End
+from modelkeep.domain.imports import BROUGHT_PAGE, FILES_PAGE, POINTS_LIMIT, Brought, End, Kind
 from modelkeep.domain.manifests import File
 
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
@@ -59,6 +59,26 @@ class Keep:
     def alias(self, model: str, alias: str, number: int | None) -> Ended:
         return self._one("aliases", model=model, alias=alias, version=number)
 
+    # -- what is here ----------------------------------------------------------------------
+
+    def match_experiment(self, given: Facts) -> Brought | None:
+        """What an import would take for it."""
+        return self._match("experiments", experiment=given)
+
+    def match_model(self, given: Facts) -> Brought | None:
+        """What it was brought as or, if the source renamed it, may have been."""
+        return self._match("models", model=given)
+
+    def brought(self, kind: Kind) -> Iterator[Brought]:
+        """Everything that came from there and is here, not deleted."""
+        path, after = f"{API}/import/brought", None
+        while True:
+            page = self.http.get(path, origin=self._origin, kind=kind.value, after=after)
+            yield from (Brought(**found) for found in page)
+            if len(page) < BROUGHT_PAGE:
+                return
+            after = page[-1]["key"]
+
     # -- points of metrics -----------------------------------------------------------------
 
     def points(self, given: Sequence[tuple[str, str, Sequence[Metered]]]) -> None:
@@ -107,9 +127,23 @@ class Keep:
     def _one(self, path: str, **body: Any) -> Ended:
         return _ended(self.http.post(f"{API}/import/{path}", {"origin": self._origin, **body}))
 
+    def _match(self, path: str, **body: Any) -> Brought | None:
+        given = {"origin": self._origin, **body}
+        found = self.http.post(f"{API}/import/{path}/match", given)
+        return Brought(**found[0]) if found else None
+
     def _many(self, path: str, **body: Any) -> list[Ended]:
         found = self.http.post(f"{API}/import/{path}", {"origin": self._origin, **body})
         return [_ended(outcome) for outcome in found]
+
+
+def process_of(http: Http) -> str:
+    """By what a modelkeep server is known while it runs; empty for any other server."""
+    try:
+        answer = http.get(f"{API}/import/server")
+    except (Refused, NotJson):
+        return ""
+    return str(answer.get("server", "")) if isinstance(answer, dict) else ""
 
 
 def _packed(given: Sequence[tuple[str, str, Sequence[Metered]]]) -> Iterator[list[Facts]]:

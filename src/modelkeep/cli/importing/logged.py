@@ -7,25 +7,26 @@ from modelkeep.cli.importing.facts import Facts, Point
 from modelkeep.cli.importing.job import Job, chunks
 from modelkeep.cli.importing.mlflow import PAGE, Wire
 from modelkeep.cli.importing.report import LOGGED_MODELS, MODEL_POINTS
-from modelkeep.cli.importing.runs import Matched
+from modelkeep.cli.importing.runs import OURS
 from modelkeep.domain.imports import End
 
 
-def bring_logged_models(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
+def bring_logged_models(job: Job, here_id: int, found: Iterable[Wire]) -> None:
     """All of an experiment's logged models, or those that are wanted of it."""
     for page in chunks(found, PAGE):
-        _bring_page(job, experiment, page)
+        job.seen.logged_models.update(wire["info"]["model_id"] for wire in page)
+        _bring_page(job, here_id, page)
         job.tick()
 
 
-def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
+def _bring_page(job: Job, here_id: int, page: Sequence[Wire]) -> None:
     wires = {wire["info"]["model_id"]: wire for wire in page}
     given = {
         model_id: job.fitted(
             LOGGED_MODELS,
             "model_id",
             fitting.logged_model,
-            facts.logged_model(wire, experiment.here_id),
+            facts.logged_model(wire, here_id),
         )
         for model_id, wire in wires.items()
     }
@@ -62,13 +63,8 @@ def _fitting_points(job: Job, model_id: str, wire: Wire) -> set[Point]:
 
 
 def _compare(job: Job, given: Facts, there: set[Point], sent: int, after: Wire) -> None:
-    ignored = ("experiment_id", "artifact_uri", "updated_ms")
     here = facts.logged_model(after, given["experiment_id"])
-    differing = facts.differences(given, here, ignored)
-    if differing:
-        job.report.differs(LOGGED_MODELS, given["model_id"], "; ".join(differing))
-    else:
-        job.report.same(LOGGED_MODELS)
+    job.compared(LOGGED_MODELS, given["model_id"], facts.differences(given, here, OURS))
     points = facts.model_points(after)
     job.report.saw(MODEL_POINTS, len(there))
     job.report.count(MODEL_POINTS, End.CREATED, sent)

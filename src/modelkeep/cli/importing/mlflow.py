@@ -35,9 +35,12 @@ class Mlflow:
     # -- experiments and runs --------------------------------------------------------------
 
     def experiments(self) -> Iterator[Wire]:
-        """Deleted ones too."""
-        body = {"max_results": MANY, "view_type": "ALL"}
+        """Deleted ones too, oldest first: whoever gave up a name comes before whoever took it."""
+        body = {"max_results": MANY, "view_type": "ALL", "order_by": ["creation_time ASC"]}
         return self._posted("experiments/search", body, "experiments")
+
+    def experiment(self, experiment_id: str) -> Wire:
+        return self.get("experiments/get", experiment_id=experiment_id)["experiment"]
 
     def runs(self, experiment_id: str) -> Iterator[Wire]:
         """Deleted ones too; those that began first come first, so that new ones come last."""
@@ -92,15 +95,13 @@ class Mlflow:
 
     # -- the registry ----------------------------------------------------------------------
 
-    def models(self) -> Iterator[Wire]:
-        """Registered models and prompts, which MLflow lists apart."""
-        seen: set[str] = set()
+    def models(self) -> list[Wire]:
+        """Registered models and prompts, which MLflow lists apart; oldest first, as experiments."""
+        found: dict[str, Wire] = {}
         for where in (None, _PROMPTS):
-            found = self._got("registered-models/search", "registered_models", filter=where)
-            for model in found:
-                if model["name"] not in seen:
-                    seen.add(model["name"])
-                    yield model
+            some = self._got("registered-models/search", "registered_models", filter=where)
+            found.update((model["name"], model) for model in some)
+        return sorted(found.values(), key=lambda model: model.get("creation_timestamp", 0))
 
     def model(self, name: str) -> Wire:
         return self.get("registered-models/get", name=name)["registered_model"]

@@ -32,7 +32,8 @@ def bring(job: Job, runs: Sequence[Wire]) -> None:
         _compare(job, run_id, key, points, known, again)
     for run_id, metrics in again.items():
         for key in sorted(metrics.keys() - {k for r, k, _ in read if r == run_id}):
-            job.report.differs(POINTS, f"{run_id} {key}", "this metric is here only")
+            count = int(metrics[key].partition(":")[0])
+            job.report.only_here(POINTS, f"{run_id} {key}", "this metric is here only", count)
 
 
 def _wanted(job: Job, runs: Sequence[Wire]) -> dict[str, list[str]]:

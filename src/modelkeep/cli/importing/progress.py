@@ -1,4 +1,4 @@
-"""How far it is: counters on a terminal, now and then a line anywhere else. On standard error."""
+"""How far it is, on standard error: counters on a terminal, now and then a line anywhere else."""
 
 import sys
 import time
@@ -12,14 +12,19 @@ DRAWN_EVERY_S = 0.2
 
 
 class Progress:
-    """Shows how a report fills, while it is open; `tick` is called now and then."""
+    """Shows how a report fills, while it is open.
 
-    def __init__(self, report: Report) -> None:
-        self._report, self._shown_s = report, time.monotonic()
+    `begin` says which stage begins, and that the one before has ended; `tick` is called now and
+    then. A quiet one says nothing.
+    """
+
+    def __init__(self, report: Report, *, quiet: bool = False) -> None:
+        self._report, self._quiet = report, quiet
+        self._stage, self._began_s, self._shown_s = "", 0.0, 0.0
         self._live: Any = None
 
     def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._quiet:
             from rich.console import Console
             from rich.live import Live
 
@@ -36,19 +41,32 @@ class Progress:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+        elif error is None:
+            self._end()
+
+    def begin(self, stage: str) -> None:
+        self._end()
+        self._stage, self._began_s = stage, time.monotonic()
+        self._show(f"{stage} …")
 
     def tick(self) -> None:
-        now_s = time.monotonic()
         every_s = LINE_EVERY_S if self._live is None else DRAWN_EVERY_S
-        if now_s - self._shown_s < every_s:
-            return
-        self._shown_s = now_s
-        if self._live is None:
-            print(self._line(), file=sys.stderr, flush=True)
-        else:
-            self._live.update(self._line(), refresh=True)
+        if time.monotonic() - self._shown_s >= every_s:
+            self._show(f"{self._stage} … {self._counted()}")
 
-    def _line(self) -> str:
+    def _end(self) -> None:
+        if self._stage:
+            took_s = time.monotonic() - self._began_s
+            self._show(f"{self._stage}: done in {took_s:,.0f} s. {self._counted()}")
+
+    def _show(self, line: str) -> None:
+        self._shown_s = time.monotonic()
+        if self._live is not None:
+            self._live.update(line, refresh=True)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def _counted(self) -> str:
         counts = self._report.counts
         done = [f"{kind} {counts[kind].source:,}" for kind in KINDS if counts[kind].source]
         return ", ".join([*done, f"{self._report.bytes_read / 1e6:,.1f} MB read"])

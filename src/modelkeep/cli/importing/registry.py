@@ -14,7 +14,7 @@ from modelkeep.cli.importing.job import Job
 from modelkeep.cli.importing.keep import Ended
 from modelkeep.cli.importing.mlflow import Wire
 from modelkeep.cli.importing.report import ALIASES, MODELS, STAGES, VERSIONS
-from modelkeep.domain.imports import End
+from modelkeep.domain.imports import Brought, End
 from modelkeep.domain.models import NO_STAGE
 
 READY = "READY"
@@ -33,42 +33,64 @@ def bring_registry(job: Job, found: Iterable[Wire]) -> None:
     models: list[str] = []
     copies: list[Copy] = []
     for wire in found:
-        job.report.saw(MODELS)
-        if _bring_model(job, wire):
+        key = _bring_model(job, wire)
+        if key:
             models.append(wire["name"])
-            copies += _bring_versions(job, wire["name"])
+            copies += _bring_versions(job, key, wire["name"])
     _bring_copies(job, copies)
     for name in models:
         _bring_aliases(job, name)
         job.tick()
 
 
-def _bring_model(job: Job, wire: Wire) -> bool:
-    """Whether its versions may come."""
-    given = facts.model(wire)
-    _fit(job, MODELS, given["name"], given)
+def matched(job: Job, given: Facts) -> Brought | None:
+    """What a model was brought as, whatever both sides call it by now."""
+    found = job.keep.match_model(given)
+    if found is None or found.name == given["name"]:
+        return found
     try:
-        ended = job.keep.model(given)
+        former = facts.model(job.source.model(found.name))
     except Refused as refused:
-        ended = Ended(given["name"], End.REFUSED, refused.message)
+        if refused.status not in (400, 404):  # what a name that nothing has, or can have, comes to
+            raise
+        return found
+    # Two that were created in one millisecond cannot be told apart: then nobody was renamed.
+    return None if former["created_ms"] == given["created_ms"] else found
+
+
+def _bring_model(job: Job, wire: Wire) -> str:
+    """The model's id here; empty if its versions may not come."""
+    given = job.fitted(MODELS, "name", fitting.registered, facts.model(wire))
+    found = matched(job, given)
+    job.seen.models.update([found.key] if found else [])
+    is_renamed = found is not None and found.name != given["name"]
+    try:
+        ended = job.keep.model({**given, "renamed": is_renamed})
+    except Refused as refused:
+        ended = Ended("", End.REFUSED, refused.message)
     if job.note(MODELS, given["name"], ended):
         here = facts.model(job.here.model(given["name"]))
-        _tell(job, MODELS, given["name"], facts.differences(given, here))
-    return ended.end is not End.REFUSED
+        job.compared(MODELS, given["name"], facts.differences(given, here))
+    if ended.end is End.REFUSED:
+        return ""
+    job.seen.models.add(ended.key)
+    return ended.key
 
 
 # -- versions ----------------------------------------------------------------------------------
 
 
-def _bring_versions(job: Job, name: str) -> Iterator[Copy]:
+def _bring_versions(job: Job, key: str, name: str) -> Iterator[Copy]:
     """Brings a model's versions; those that are copies are handed back."""
     for wire in job.source.versions(name):
         job.report.saw(VERSIONS)
+        job.seen.versions.add((key, str(wire["version"])))
         if origins.COPY.fullmatch(wire.get("source", "")):
             yield Copy(name, int(wire["version"]))
         else:
             _bring_version(job, wire)
         job.tick()
+    job.seen.listed[key] = name
 
 
 def _bring_copies(job: Job, copies: list[Copy]) -> None:
@@ -93,7 +115,8 @@ def _bring_copies(job: Job, copies: list[Copy]) -> None:
 def _bring_version(job: Job, wire: Wire) -> None:
     given = facts.version(wire)
     name = f"{given['model']}/{given['number']}"
-    _fit(job, VERSIONS, name, given)
+    for what, why in fitting.registered(given):
+        job.report.differs(VERSIONS, f"{name}: {what}", why)
     if wire.get("status", READY) != READY:
         why = f"its status is {wire['status']} there; here a version is {READY} or is none"
         job.report.differs(VERSIONS, name, why)
@@ -145,10 +168,7 @@ def _rename(given: Facts, there: str, here: str) -> None:
 
 def _compare_version(job: Job, name: str, given: Facts) -> None:
     here = facts.version(job.here.version(given["model"], given["number"]))
-    # What the source does not say (whose a version is, say) is known better here.
-    said = {key: value for key, value in given.items() if value is not None}
-    ignored = ("original", *(() if given["author"] else ("author",)))
-    _tell(job, VERSIONS, name, facts.differences(said, here, ignored))
+    job.compared(VERSIONS, name, facts.version_differences(given, here))
 
 
 # -- where they stand --------------------------------------------------------------------------
@@ -184,7 +204,10 @@ def _bring_alias(job: Job, name: str, alias: str, number: int | None) -> None:
     except Refused as refused:
         job.report.differs(ALIASES, shown, refused.message)
         return
-    if job.note(ALIASES, shown, _worded(ended)) and number is not None:
+    ended = _worded(ended)
+    if number is None and not ended.is_here:
+        job.report.only_here(ALIASES, shown, f"the source has it no more; {ended.reason}")
+    elif job.note(ALIASES, shown, ended) and number is not None:
         job.report.same(ALIASES)
 
 
@@ -197,15 +220,3 @@ def _worded(ended: Ended) -> Ended:
 
 def _line(text: str) -> str:
     return "; ".join(part.strip() for part in text.splitlines() if part.strip())
-
-
-def _fit(job: Job, kind: str, name: str, given: Facts) -> None:
-    for what, why in fitting.registered(given):
-        job.report.differs(kind, f"{name}: {what}", why)
-
-
-def _tell(job: Job, kind: str, name: str, differing: list[str]) -> None:
-    if differing:
-        job.report.differs(kind, name, "; ".join(differing))
-    else:
-        job.report.same(kind)

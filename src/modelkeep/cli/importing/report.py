@@ -19,16 +19,43 @@ KINDS = (
     *(MODELS, VERSIONS, STAGES, ALIASES, FILES),
 )
 
+_DONE = {  # columns, and what is in them
+    "source": "source",
+    "here": "here",
+    "new": "created",
+    "changed": "changed",
+    "unchanged": "unchanged",
+    "only here": "only_here",
+}
+_FORESEEN = {
+    "source": "source",
+    "to bring": "missing",
+    "already here": "here",
+    "differ": "differing",
+    "only here": "only_here",
+}
+_DRY = "Nothing was brought: this was a dry run. It looked at no histories of metrics and no files."
+
 
 @dataclass(slots=True)
 class Count:
-    """Of one kind: how many the source has, how many are here and the same, what was done."""
+    """Of one kind: how many the source has, how many are here and the same, what was done.
+
+    `only_here` came from there once; `missing` are those that a dry run did not find here.
+    """
 
     source: int = 0
     here: int = 0
+    missing: int = 0
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+    only_here: int = 0
+
+    @property
+    def differing(self) -> int:
+        """Of a dry run: how many are here, and not as the source has them."""
+        return self.source - self.here - self.missing
 
 
 @dataclass(slots=True)
@@ -68,6 +95,19 @@ class Report:
         with self._gate:
             self.counts[kind].here += number
 
+    def lacks(self, kind: str) -> None:
+        """One of the source's is not here, and would be brought."""
+        with self._gate:
+            self.counts[kind].missing += 1
+
+    def only_here(
+        self, kind: str, name: str, why: str = "the source has it no more", number: int = 1
+    ) -> None:
+        """So many came from the source before and are not there by now."""
+        with self._gate:
+            self.counts[kind].only_here += number
+        self.differs(kind, name, why)
+
     def count(self, kind: str, end: End, number: int = 1) -> None:
         """So many ended so."""
         with self._gate:
@@ -105,11 +145,13 @@ class Report:
 
     # -- telling ---------------------------------------------------------------------------
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, *, dry_run: bool) -> dict[str, Any]:
+        """A dry run does not know whether both sides agree."""
         return {
             "source": self.source,
             "target": self.target,
-            "agrees": self.agrees,
+            "dry_run": dry_run,
+            "agrees": None if dry_run else self.agrees,
             "anything_new": self.is_new,
             "counts": {
                 kind: {name: getattr(count, name) for name in Count.__dataclass_fields__}
@@ -123,13 +165,14 @@ class Report:
             "differences_not_listed": self.unlisted,
         }
 
-    def show(self, *, dry_run: bool = False) -> None:
-        head = ("", "source", "here", "new", "changed", "unchanged")
-        rows = [
-            (kind, *map(str, (c.source, c.here, c.created, c.changed, c.unchanged)))
-            for kind, c in self.counts.items()
-            if any((c.source, c.here, c.created, c.changed, c.unchanged))
-        ]
+    def show(self, *, dry_run: bool) -> None:
+        columns = _FORESEEN if dry_run else _DONE
+        head = ("", *columns)
+        numbers = {
+            kind: [getattr(count, name) for name in columns.values()]
+            for kind, count in self.counts.items()
+        }
+        rows = [(kind, *map(str, row)) for kind, row in numbers.items() if any(row)]
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
         for name, *numbers in (head, *rows):
             cells = (cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
@@ -140,7 +183,7 @@ class Report:
         more = len(self.lines) + self.unlisted - SHOWN
         if more > 0:
             print(f"  and {more} more; --json lists {LISTED} of them")
-        print("Nothing was brought: this was a dry run." if dry_run else plain(self._verdict()))
+        print(_DRY if dry_run else plain(self._verdict()))
 
     def _show_files(self) -> None:
         if self.by_digest or self.by_size:
@@ -155,4 +198,6 @@ class Report:
         new = "" if self.is_new else "Nothing was new. "
         if self.agrees:
             return f"{new}All that {self.source} lists is at {self.target}, and the same."
-        return f"{new}{self.source} and {self.target} do not agree: see above."
+        extra = sum(count.only_here for count in self.counts.values())
+        left = f" Of what came before, {extra} are only here; nothing was deleted." if extra else ""
+        return f"{new}{self.source} and {self.target} do not agree: see above.{left}"

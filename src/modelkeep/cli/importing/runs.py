@@ -1,7 +1,6 @@
 """Experiments and their runs, page by page: bring, then read both sides and compare."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from modelkeep.cli.importing import facts, files, fitting, points
 from modelkeep.cli.importing.facts import Facts
@@ -9,56 +8,46 @@ from modelkeep.cli.importing.http import Refused
 from modelkeep.cli.importing.job import Job, chunks
 from modelkeep.cli.importing.mlflow import PAGE, Wire
 from modelkeep.cli.importing.report import EXPERIMENTS, RUNS
+from modelkeep.domain.imports import End
 
 # What is another on this side: where artifacts lie, and what we ourselves say of a thing.
-_OURS = ("artifact_uri", "experiment_id", "artifact_location", "updated_ms")
+OURS = ("artifact_uri", "experiment_id", "source_id", "artifact_location", "updated_ms")
+# Default was made with the server, and others may have been here before.
+OURS_OF_EXPERIMENTS = (*OURS, "created_ms")
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """An experiment on both sides."""
-
-    source_id: str
-    here_id: int
-
-
-def bring_experiment(job: Job, wire: Wire) -> Matched | None:
-    """The experiment on both sides; None if it may not be here."""
-    given = facts.experiment(wire)
+def bring_experiment(job: Job, wire: Wire) -> int | None:
+    """The experiment's id here; None if it may not be here."""
+    given = job.fitted(EXPERIMENTS, "name", fitting.experiment, facts.experiment(wire))
     name = given["name"]
-    job.report.saw(EXPERIMENTS)
-    for what, why in fitting.experiment(given):
-        job.report.differs(EXPERIMENTS, f"{name}: {what}", why)
     try:
         ended = job.keep.experiment(given)
     except Refused as refused:
         job.report.differs(EXPERIMENTS, name, refused.message)
+        known = job.keep.match_experiment(given)
+        job.seen.experiments.update([known.key] if known else [])
         return None
     job.note(EXPERIMENTS, name, ended)
+    if ended.end is End.REFUSED:
+        return None
+    job.seen.experiments.add(ended.key)
     if ended.is_here:
-        _compare_experiment(job, ended.key, given)
-    return Matched(wire["experiment_id"], int(ended.key))
+        here = facts.experiment(job.here.experiment(ended.key))
+        differing = facts.differences(given, here, OURS_OF_EXPERIMENTS)
+        job.compared(EXPERIMENTS, name, [*differing, *([ended.reason] if ended.reason else [])])
+    return int(ended.key)
 
 
-def _compare_experiment(job: Job, here_id: str, given: Facts) -> None:
-    here = job.here.get("experiments/get", experiment_id=here_id)["experiment"]
-    # Default was made with the server, and others may have been here before.
-    differing = facts.differences(given, facts.experiment(here), (*_OURS, "created_ms"))
-    _tell(job, EXPERIMENTS, given["name"], differing)
-
-
-def bring_runs(job: Job, experiment: Matched, found: Iterable[Wire]) -> None:
+def bring_runs(job: Job, here_id: int, found: Iterable[Wire]) -> None:
     """All of an experiment's runs, or those that are wanted of it."""
     for page in chunks(found, PAGE):
-        _bring_page(job, experiment, page)
+        job.seen.runs.update(wire["info"]["run_id"] for wire in page)
+        _bring_page(job, here_id, page)
         job.tick()
 
 
-def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
-    given = [
-        job.fitted(RUNS, "run_id", fitting.run, facts.run(wire, experiment.here_id))
-        for wire in page
-    ]
+def _bring_page(job: Job, here_id: int, page: Sequence[Wire]) -> None:
+    given = [job.fitted(RUNS, "run_id", fitting.run, facts.run(wire, here_id)) for wire in page]
     here = {
         ended.key
         for ended in job.brought(RUNS, "run_id", job.keep.runs, given)
@@ -66,31 +55,24 @@ def _bring_page(job: Job, experiment: Matched, page: Sequence[Wire]) -> None:
     }
     carried = [wire for wire in page if wire["info"]["run_id"] in here]
     points.bring(job, carried)
-    roots = _compare(job, experiment, [run for run in given if run["run_id"] in here])
+    roots = _compare(job, here_id, [run for run in given if run["run_id"] in here])
     if job.with_artifacts:
         trees = [files.of_run(job, w["info"]["run_id"], roots.get(w["info"]["run_id"], ""))
                  for w in carried]  # fmt: skip
         files.bring(job, trees)
 
 
-def _compare(job: Job, experiment: Matched, given: Sequence[Facts]) -> dict[str, str]:
+def _compare(job: Job, here_id: int, given: Sequence[Facts]) -> dict[str, str]:
     """Holds the runs here against what was given; where the artifacts of each lie here."""
     if not given:
         return {}
     ids = [run["run_id"] for run in given]
     found = {
-        wire["info"]["run_id"]: facts.run(wire, experiment.here_id)
-        for wire in job.here.some_runs(str(experiment.here_id), ids)
+        wire["info"]["run_id"]: facts.run(wire, here_id)
+        for wire in job.here.some_runs(str(here_id), ids)
     }
     for run in given:
         here = found.get(run["run_id"])
-        differing = facts.differences(run, here, _OURS) if here else ["it is not here"]
-        _tell(job, RUNS, run["run_id"], differing)
+        differing = facts.differences(run, here, OURS) if here else ["it is not here"]
+        job.compared(RUNS, run["run_id"], differing)
     return {run_id: here["artifact_uri"] for run_id, here in found.items()}
-
-
-def _tell(job: Job, kind: str, name: str, differing: list[str]) -> None:
-    if differing:
-        job.report.differs(kind, name, "; ".join(differing))
-    else:
-        job.report.same(kind)

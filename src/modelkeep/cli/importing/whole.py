@@ -1,21 +1,14 @@
 """What is to be brought: all that the source has, or what was named with all that it stands on."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from modelkeep.cli.importing import facts, fitting, logged, registry, runs
+from modelkeep.cli.importing import extras, forecast, logged, registry, runs
 from modelkeep.cli.importing.http import Refused
 from modelkeep.cli.importing.job import Job
 from modelkeep.cli.importing.mlflow import Wire
 from modelkeep.cli.importing.origins import LOGGED_MODEL
-from modelkeep.cli.importing.report import (
-    ALIASES,
-    EXPERIMENTS,
-    LOGGED_MODELS,
-    MODELS,
-    RUNS,
-    VERSIONS,
-)
+from modelkeep.cli.importing.report import EXPERIMENTS, MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +23,67 @@ class Wanted:
         return not self.experiments and not self.models
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An experiment with the runs and logged models that are wanted of it: all if it is whole."""
+
+    experiment: Wire
+    runs: Iterable[Wire]
+    logged_models: Iterable[Wire]
+    is_whole: bool
+
+
 def bring(job: Job, wanted: Wanted) -> None:
     """Brings it, and writes into the job's report what came of it."""
     models = list(_named_models(job, wanted))
-    for experiment in _experiments(job, wanted):
-        matched = runs.bring_experiment(job, experiment)
-        if matched:
-            runs.bring_runs(job, matched, job.source.runs(matched.source_id))
-            logged.bring_logged_models(job, matched, job.source.logged_models(matched.source_id))
-    _Grounds(job).bring(models)
-    registry.bring_registry(job, job.source.models() if wanted.is_all else models)
+    job.begin("Experiments, runs and logged models")
+    for part in _parts(job, wanted, models):
+        here_id = runs.bring_experiment(job, part.experiment)
+        if here_id is not None:
+            runs.bring_runs(job, here_id, part.runs)
+            logged.bring_logged_models(job, here_id, part.logged_models)
+            _saw_all(job, part, str(here_id))
+    job.begin("Models, versions and aliases")
+    registry.bring_registry(job, _all_models(job, wanted, models))
+    _look_for_extras(job, wanted)
 
 
-def count(job: Job, wanted: Wanted) -> None:
-    """Counts what there is to bring, and finds the names that cannot come. Writes nothing."""
+def foresee(job: Job, wanted: Wanted) -> None:
+    """Holds it against what is here, and finds what cannot come. Writes nothing."""
     models = list(_named_models(job, wanted))
-    for wire in _experiments(job, wanted):
-        job.report.saw(EXPERIMENTS)
-        _object(job, EXPERIMENTS, wire["name"], fitting.experiment(facts.experiment(wire)))
-        for run in job.source.runs(wire["experiment_id"]):
-            job.report.saw(RUNS)
-            _object(job, RUNS, run["info"]["run_id"], fitting.run(facts.run(run, 0)))
-            job.tick()
-        for model in job.source.logged_models(wire["experiment_id"]):
-            job.report.saw(LOGGED_MODELS)
-            left = fitting.logged_model(facts.logged_model(model, 0))
-            _object(job, LOGGED_MODELS, model["info"]["model_id"], left)
-    for model in job.source.models() if wanted.is_all else models:
-        job.report.saw(MODELS)
-        job.report.saw(ALIASES, len(facts.aliases(model)))
-        _object(job, MODELS, model["name"], fitting.name(model["name"]))
-        for _ in job.source.versions(model["name"]):
-            job.report.saw(VERSIONS)
+    job.begin("Experiments, runs and logged models")
+    for part in _parts(job, wanted, models):
+        here_id = forecast.of_experiment(job, part.experiment)
+        forecast.of_runs(job, here_id, part.runs)
+        forecast.of_logged_models(job, part.logged_models)
+        _saw_all(job, part, here_id)
+    job.begin("Models, versions and aliases")
+    for model in _all_models(job, wanted, models):
+        forecast.of_model(job, model)
+    _look_for_extras(job, wanted)
 
 
-def _object(job: Job, kind: str, name: str, left: Iterable[fitting.Left]) -> None:
-    for what, why in left:
-        job.report.differs(kind, f"{name}: {what}", why)
+def _saw_all(job: Job, part: Part, here_id: str) -> None:
+    if part.is_whole and here_id:
+        job.seen.whole.add(here_id)
+
+
+def _look_for_extras(job: Job, wanted: Wanted) -> None:
+    job.begin("What is here only")
+    extras.tell(job, is_all=wanted.is_all)
+
+
+def _parts(job: Job, wanted: Wanted, models: Sequence[Wire]) -> Iterator[Part]:
+    source = job.source
+    for experiment in _experiments(job, wanted):
+        id = experiment["experiment_id"]
+        yield Part(experiment, source.runs(id), source.logged_models(id), is_whole=True)
+    yield from _Grounds(job).parts(models)
+
+
+def _all_models(job: Job, wanted: Wanted, named: Sequence[Wire]) -> Sequence[Wire]:
+    """Listed as late as may be: the source is in use meanwhile."""
+    return job.source.models() if wanted.is_all else named
 
 
 def _experiments(job: Job, wanted: Wanted) -> Iterator[Wire]:
@@ -96,21 +113,19 @@ class _Grounds:
         self._runs: dict[str, list[str]] = {}  # experiment -> runs
         self._models: dict[str, list[str]] = {}  # experiment -> logged models
 
-    def bring(self, models: Iterable[Wire]) -> None:
+    def parts(self, models: Iterable[Wire]) -> Iterator[Part]:
         for model in models:
             for version in self._job.source.versions(model["name"]):
                 self._take(version)
         source = self._job.source
         for experiment_id in sorted(self._runs.keys() | self._models.keys()):
-            wire = source.get("experiments/get", experiment_id=experiment_id)["experiment"]
-            matched = runs.bring_experiment(self._job, wire)
-            if matched:
-                ids, model_ids = (
-                    self._runs.get(experiment_id, []),
-                    self._models.get(experiment_id, []),
-                )
-                runs.bring_runs(self._job, matched, map(source.run, ids))
-                logged.bring_logged_models(self._job, matched, map(source.logged_model, model_ids))
+            ids, model_ids = self._runs.get(experiment_id, []), self._models.get(experiment_id, [])
+            yield Part(
+                source.experiment(experiment_id),
+                map(source.run, ids),
+                map(source.logged_model, model_ids),
+                is_whole=False,
+            )
 
     def _take(self, version: Wire) -> None:
         run_id = version.get("run_id", "")

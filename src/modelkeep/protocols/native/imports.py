@@ -4,24 +4,35 @@ Each takes a bounded batch and carries out all of it or nothing. What cannot be 
 is an outcome with a reason, not an error: the rest of the import goes on.
 """
 
+import secrets
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from litestar import Request, get, post
 
 from modelkeep.domain.access import Caller
-from modelkeep.domain.imports import POINTS_LIMIT, RUNS_LIMIT, Outcome
+from modelkeep.domain.imports import POINTS_LIMIT, RUNS_LIMIT, Brought, Kind, Outcome
 from modelkeep.domain.manifests import File
 from modelkeep.domain.tracking import Metric
 from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.services.app import App
-from modelkeep.services.imports import experiments, files, logged_models, points, runs, slots
-from modelkeep.services.imports import registry as imported
+from modelkeep.services.imports import (
+    brought,
+    experiments,
+    files,
+    logged_models,
+    models,
+    points,
+    runs,
+    slots,
+    versions,
+)
 from modelkeep.services.imports.experiments import GivenExperiment
 from modelkeep.services.imports.logged_models import GivenLoggedModel
+from modelkeep.services.imports.models import GivenModel
 from modelkeep.services.imports.points import GivenPoints
-from modelkeep.services.imports.registry import GivenModel, GivenVersion
 from modelkeep.services.imports.runs import GivenRun
+from modelkeep.services.imports.versions import GivenVersion
 
 _Http = Request[Any, Any, Any]
 _Value = float | Literal["NaN", "Infinity", "-Infinity"]
@@ -108,6 +119,29 @@ class ImportAlias(_From):
 
 def handlers(app: App) -> list[Any]:
     """The routes over an application, below the native API's prefix."""
+    server = {"server": secrets.token_hex(16)}
+
+    @get("/import/server")
+    async def whoami() -> dict[str, str]:
+        """The name of this process, by which an importer tells that it reads what it writes to."""
+        return server
+
+    @get("/import/brought")
+    async def some_brought(origin: str, kind: Kind, after: str = "") -> list[Brought]:
+        """What came from there and is here, not deleted, page by page."""
+        return await app.read(brought.brought, origin, kind, after)
+
+    @post("/import/experiments/match", status_code=200)
+    async def match_experiment(data: ImportExperiment) -> list[Brought]:
+        """What an import would take for an experiment, if there is any; changes nothing."""
+        found = await app.read(brought.match_experiment, data.origin, data.experiment)
+        return [found] if found else []
+
+    @post("/import/models/match", status_code=200)
+    async def match_model(data: ImportModel) -> list[Brought]:
+        """As for an experiment, but it must have come from there."""
+        found = await app.read(brought.match_model, data.origin, data.model)
+        return [found] if found else []
 
     @post("/import/experiments", status_code=200)
     async def experiment(request: _Http, data: ImportExperiment) -> Outcome:
@@ -151,13 +185,13 @@ def handlers(app: App) -> list[Any]:
     @post("/import/models", status_code=200)
     async def model(request: _Http, data: ImportModel) -> Outcome:
         """Brings a registered model without its versions."""
-        return await app.write(imported.bring_model, _caller(request), data.origin, data.model)
+        return await app.write(models.bring_model, _caller(request), data.origin, data.model)
 
     @post("/import/versions", status_code=200)
     async def version(request: _Http, data: ImportVersion) -> Outcome:
         """Brings a version under its number, and freezes the bytes that are here by now."""
         args = _caller(request), data.origin, data.version
-        return await app.write(imported.bring_version, *args)
+        return await app.write(versions.bring_version, *args)
 
     @post("/import/stages", status_code=200)
     async def stage(request: _Http, data: ImportStage) -> Outcome:
@@ -177,7 +211,8 @@ def handlers(app: App) -> list[Any]:
         return await app.read(files.files_in, folder, after)
 
     return [
-        experiment, some_runs, some_points, digests, some_logged_models, model_points, model,
+        whoami, some_brought, match_experiment, match_model, experiment, some_runs, some_points,
+        digests, some_logged_models, model_points, model,
         version, stage, alias, some_files,
     ]  # fmt: skip
 

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
+from modelkeep.domain import imports
 from modelkeep.domain.access import NAME_LIMIT, Actor, Caller
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.evidence import INSTRUCTION_PREFIX
 from modelkeep.domain.locations import (
     PROXIED,
     artifact_location,
@@ -50,3 +53,33 @@ def tag_changes(
     """The keys to delete and the tags to set, so that what is found becomes what is given."""
     gone = sorted(found.keys() - given.keys())
     return gone, {key: value for key, value in given.items() if found.get(key) != value}
+
+
+# -- models and versions -------------------------------------------------------------------------
+
+
+class Registered(Protocol):
+    """What may follow the source of a model or version."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+
+
+def registered_digest(thing: Registered) -> str:
+    return imports.digest({"description": thing.description, "tags": plain(thing.tags)})
+
+
+def plain(tags: Mapping[str, str]) -> dict[str, str]:
+    """Without the tags that instruct this server."""
+    return {k: v for k, v in tags.items() if not k.startswith(INSTRUCTION_PREFIX)}
+
+
+def refuse_instructions(tags: Mapping[str, str]) -> None:
+    """Another server's tags must not instruct this one."""
+    for key in tags:
+        if key.startswith(INSTRUCTION_PREFIX):
+            raise InvalidInput(
+                f"The tag '{key[:100]}' is an instruction to this server, and is not imported."
+            )

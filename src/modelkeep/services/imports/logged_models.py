@@ -8,7 +8,7 @@ from modelkeep.domain import imports
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
-from modelkeep.domain.imports import End, Outcome
+from modelkeep.domain.imports import Outcome
 from modelkeep.domain.names import check_text
 from modelkeep.domain.tracking import MODEL_STATUSES, MODEL_TYPE_LIMIT, LoggedModel, Metric
 from modelkeep.ports.tracking import NewLoggedModel
@@ -21,7 +21,7 @@ from modelkeep.services.imports.given import (
     check_time,
     tag_changes,
 )
-from modelkeep.services.imports.records import note, settle_own
+from modelkeep.services.imports.own import Kind
 
 _USER_TAG = "mlflow.user"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -55,6 +55,11 @@ def bring_logged_models(
     return [_bring(work, caller, origin, model) for model in given]
 
 
+def _bring(work: Work, caller: Caller, origin: str, given: GivenLoggedModel) -> Outcome:
+    found = work.logged_models.get(given.model_id, deleted=True)
+    return _LOGGED_MODELS.bring(work, caller, origin, given.model_id, given, found)
+
+
 def _check(given: GivenLoggedModel) -> None:
     check_model_id(given.model_id)
     rules.check_logged_model_name(given.name)
@@ -69,24 +74,6 @@ def _check(given: GivenLoggedModel) -> None:
         rules.check_logged_model_param(key, value)
     for key, value in given.tags.items():
         rules.check_logged_model_tag(key, value)
-
-
-def _bring(work: Work, caller: Caller, origin: str, given: GivenLoggedModel) -> Outcome:
-    found = work.logged_models.get(given.model_id, deleted=True)
-    if found is None:
-        _add(work, caller, given)
-        end = End.CREATED
-    else:
-        base = work.imports.find("logged-model", given.model_id)
-        end, reason = settle_own(base, _digest(given), _digest(found))
-        if end is not End.KEPT and found.params.items() - given.params.items():
-            end, reason = End.KEPT, "its params differ, and a param never changes"
-        if end is End.KEPT:
-            return Outcome(given.model_id, end, reason)
-        if end is End.CHANGED:
-            _change(work, found, given)
-    note(work, caller, "logged-model", given.model_id, origin, _digest(given))
-    return Outcome(given.model_id, end)
 
 
 def _digest(model: GivenLoggedModel | LoggedModel) -> str:
@@ -132,6 +119,9 @@ def _change(work: Work, found: LoggedModel, given: GivenLoggedModel) -> None:
         rows.delete_tag(given.model_id, key)
     rows.set_tags(given.model_id, changed)
     rows.set_status(given.model_id, given.status, given.updated_ms)
+
+
+_LOGGED_MODELS: Kind[GivenLoggedModel, LoggedModel] = Kind("logged-model", _digest, _add, _change)
 
 
 def bring_model_points(work: Work, run_id: str, given: Sequence[Metric]) -> None:

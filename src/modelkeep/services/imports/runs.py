@@ -12,7 +12,7 @@ from modelkeep.domain import imports
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.imports import End, Outcome
+from modelkeep.domain.imports import Outcome
 from modelkeep.domain.names import check_text
 from modelkeep.domain.tracking import (
     ACTIVE,
@@ -34,7 +34,7 @@ from modelkeep.services.imports.given import (
     check_time,
     tag_changes,
 )
-from modelkeep.services.imports.records import note, settle_own
+from modelkeep.services.imports.own import Kind
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -65,7 +65,10 @@ def bring_runs(work: Work, caller: Caller, origin: str, given: Sequence[GivenRun
     for run in given:
         _check_run(run)
         get_experiment(work, run.experiment_id)
-    return [_bring_run(work, caller, origin, run) for run in given]
+    return [
+        _RUNS.bring(work, caller, origin, run.run_id, run, work.runs.get(run.run_id))
+        for run in given
+    ]
 
 
 def _check_run(given: GivenRun) -> None:
@@ -85,25 +88,6 @@ def _check_run(given: GivenRun) -> None:
         rules.check_dataset(dataset)
     for model_id in (*given.model_inputs, *(o.model_id for o in given.model_outputs)):
         check_model_id(model_id)
-
-
-def _bring_run(work: Work, caller: Caller, origin: str, given: GivenRun) -> Outcome:
-    found, base = work.runs.get(given.run_id), work.imports.find("run", given.run_id)
-    if found is None:
-        _add_run(work, caller, given)
-        end = End.CREATED
-    else:
-        end, reason = settle_own(base, _run_digest(given), _run_digest(found))
-        if end is not End.UNCHANGED and found.experiment_id != given.experiment_id:
-            end, reason = End.KEPT, f"it is in experiment {found.experiment_id} here"
-        if end is not End.KEPT and found.params.items() - given.params.items():
-            end, reason = End.KEPT, "its params differ, and a param never changes"
-        if end is End.KEPT:
-            return Outcome(given.run_id, end, reason)
-        if end is End.CHANGED:
-            _change_run(work, found, given)
-    note(work, caller, "run", given.run_id, origin, _run_digest(given))
-    return Outcome(given.run_id, end)
 
 
 def _run_digest(run: GivenRun | Run) -> str:
@@ -165,3 +149,6 @@ def _link(work: Work, row: int, given: GivenRun) -> None:
     work.runs.add_datasets(row, given.datasets)
     work.runs.add_model_inputs(row, given.model_inputs)
     work.runs.add_model_outputs(row, given.model_outputs)
+
+
+_RUNS: Kind[GivenRun, Run] = Kind("run", _run_digest, _add_run, _change_run)

@@ -11,7 +11,7 @@ from modelkeep.domain.models import NO_STAGE, Version, stage_named
 from modelkeep.ports.work import Work
 from modelkeep.services import promotion, steps
 from modelkeep.services.catalog import locate, model_id_of
-from modelkeep.services.imports.records import note
+from modelkeep.services.imports.records import importing, note
 from modelkeep.services.promotion import Order
 
 NOWHERE = ""  # what an alias points to before there is one
@@ -27,6 +27,7 @@ def place(
     Raises NotFound; InvalidInput; Conflict for a version that was not imported.
     """
     imports.check_origin(origin)
+    caller = importing(caller, origin)
     version, wanted = _imported(work, model, number), stage_named(stage)
     key, base = f"{model}/{number}", work.imports.find("stage", str(version.id))
     before = base.digest if base else NO_STAGE
@@ -50,6 +51,7 @@ def point(
     Raises NotFound, InvalidInput; Conflict for a version that was not imported.
     """
     imports.check_origin(origin)
+    caller = importing(caller, origin)
     model_id, key = model_id_of(work, model), f"{model}@{alias}"
     holder = work.slots.alias_holder(model_id, alias)
     held = work.versions.by_id(holder) if holder else None

@@ -1,9 +1,36 @@
 """Records of what was brought here from other servers."""
 
-from modelkeep.domain.imports import Record
+from modelkeep.domain.imports import Brought, Kind, Record
+from modelkeep.domain.tracking import ACTIVE
 from modelkeep.storage.sql.dialects import Db
 
 _RECORD = "SELECT kind, key, origin, digest, importer, at_ms FROM imports WHERE project_id = ?"
+
+_ID = "CAST(i.key AS BIGINT)"
+# Of each kind: what is shown of it, the tables that have it, and what tells that it is not deleted.
+_HERE = {
+    Kind.EXPERIMENT: (
+        "t.name, ''",
+        f"experiments t ON t.id = {_ID}",
+        f"t.lifecycle_stage = '{ACTIVE}'",
+    ),
+    Kind.RUN: (
+        "t.name, CAST(t.experiment_id AS TEXT)",
+        "runs t ON t.run_id = i.key",
+        f"t.lifecycle_stage = '{ACTIVE}'",
+    ),
+    Kind.LOGGED_MODEL: (
+        "t.name, CAST(t.experiment_id AS TEXT)",
+        "logged_models t ON t.model_id = i.key",
+        "t.deleted_ms IS NULL",
+    ),
+    Kind.MODEL: ("t.name, ''", f"models t ON t.id = {_ID}", "t.deleted_ms IS NULL"),
+    Kind.VERSION: (
+        "CAST(t.number AS TEXT), CAST(t.model_id AS TEXT)",
+        f"versions t ON t.id = {_ID}",
+        "t.deleted_ms IS NULL",
+    ),
+}
 
 
 class SqlImports:
@@ -29,3 +56,18 @@ class SqlImports:
             record.importer,
             record.at_ms,
         )
+
+    def brought(self, kind: Kind, origin: str, after: str, limit: int) -> list[Brought]:
+        shown, joined, is_here = _HERE[kind]
+        rows = self._db.all(
+            f"SELECT i.key, {shown} FROM imports i"
+            f" JOIN {joined} AND t.project_id = i.project_id AND {is_here}"
+            " WHERE i.project_id = ? AND i.kind = ? AND i.key > ? AND i.origin = ?"
+            " ORDER BY i.key LIMIT ?",
+            self._project_id,
+            kind.value,
+            after,
+            origin,
+            limit,
+        )
+        return [Brought(*row) for row in rows]

@@ -45,6 +45,7 @@ class SqlJournal:
             project=self._project,
             actor=caller.actor,
             request_id=caller.request_id,
+            origin=caller.origin,
         )
         self._pending.append((leaf, model_id))
 
