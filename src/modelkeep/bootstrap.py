@@ -68,6 +68,7 @@ class Running:
             clock,
             self._sender,
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+            frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
         )
         self.is_alone = isinstance(dialect, Sqlite)
         self._stopping = threading.Event()
