@@ -50,8 +50,8 @@ class Running:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
-        schema.ensure(dialect)
         clock = clock or SystemClock()
+        schema.ensure(dialect, clock.now_ms())
         self.writer = Writer(dialect, clock)
         self.reader = Reader(dialect, clock, settings.search_timeout_s)
         self._blobs = DiskBlobs(settings.data_dir)
@@ -68,6 +68,7 @@ class Running:
             clock,
             self._sender,
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+            frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
         )
         self.is_alone = isinstance(dialect, Sqlite)
         self._stopping = threading.Event()

@@ -316,8 +316,24 @@ def test_a_location_that_means_another_place_is_refused(attacker: Attacker, cana
         "//proc/self/root",
         "C:\\x",
         f"file://{data}",
+        f"file://{canary}",
         str(data),
-        str(canary),
+        f"{data}/",
+        f"{data}/blobs",
+        str(data).upper(),
+        f"{data.parent}/./data",
+        f"{data.parent}//data",
+        f"{data.parent}/x/../data",
+        f"{data.parent}/%2e%2e/data",
+        f"{canary}?x",
+        f"{canary}#x",
+        f"{canary}%00",
+        "/",
+        "/etc/",
+        "/ETC/x",
+        "/proc/self/root/tmp",
+        "/tmp/..",
+        "/tmp/a\\b",
         f"mlflow-artifacts:/{data}",
         "mlflow-artifacts:/../..",
         "mlflow-artifacts:/a/%2e%2e/b",
@@ -371,6 +387,69 @@ def test_a_location_that_means_another_place_is_refused(attacker: Attacker, cana
     bucket = attacker.made("experiments/create", name="s3", artifact_location="s3://bucket/x")
     run = attacker.run(bucket["experiment_id"])
     assert attacker.send("GET", f"/get-artifact?run_id={run}&path=a")[0] == 404
+
+
+def test_a_path_that_clients_share_is_a_label_that_is_never_opened(
+    attacker: Attacker, canary: Path
+) -> None:
+    """A stock client reads and writes there by itself; to the server it is no more than text."""
+    shared = canary.parent / "shared"
+    made = attacker.made("experiments/create", name="shared", artifact_location=str(shared))
+    run = attacker.run(made["experiment_id"])
+    root = f"{shared}/{run}/artifacts"
+    logged = attacker.made("logged-models", experiment_id=made["experiment_id"], name="n")
+    model = logged["model"]["info"]
+    for folder in (root, model["artifact_uri"]):
+        (Path(folder) / "a").mkdir(parents=True)
+        (Path(folder) / "a" / "canary.txt").write_text(SECRET)
+    attacker.made("model-versions/create", name="m", source=f"{root}/a", run_id=run)
+    attacker.made("model-versions/create", name="m", source=f"runs:/{run}/a", run_id=run)
+    of_model = {"source": model["artifact_uri"], "model_id": model["model_id"]}
+    attacker.made("model-versions/create", name="m", **of_model)
+    query = f"run_id={run}&path=a/canary.txt"
+    files = f"/ajax-api/2.0/mlflow/logged-models/{model['model_id']}/artifacts"
+    for method, target in (
+        ("GET", f"/get-artifact?{query}"),
+        ("GET", f"{API}/artifacts/list?run_id={run}"),
+        ("GET", f"{API}/artifacts/list?{query}"),
+        ("POST", f"/ajax-api/2.0/mlflow/upload-artifact?{query}"),
+        ("GET", f"{files}/directories"),
+        ("GET", f"{files}/files?artifact_file_path=a/canary.txt"),
+        *(
+            ("GET", f"/model-versions/get-artifact?name=m&version={number}&path=canary.txt")
+            for number in (1, 2, 3)
+        ),
+        ("GET", f"{FILES}{root}/a/canary.txt"),  # a relative path, of the server's own
+        ("GET", f"{FILES}/{run}/artifacts/a/canary.txt"),
+        *(
+            (method, f"{FILES}/{quote(root, safe='')}/a/canary.txt")
+            for method in ("GET", "PUT", "DELETE")
+        ),
+    ):
+        assert attacker.send(method, target, b"evil")[0] in REFUSED, target
+    for what in ("download", "upload"):
+        asked = json.dumps({"run_id": run, "path": "a/canary.txt"}).encode()
+        page = f"{API}/artifacts/presigned-{what}-url"
+        assert attacker.send("POST", page, asked, "application/json")[0] == 400
+    for source, claimed in (
+        (f"{root}/a", {}),
+        (f"{root}/a", {"run_id": attacker.run()}),
+        (f"{root}/a", {"model_id": model["model_id"]}),
+        (model["artifact_uri"], {"run_id": run}),
+        (str(canary), {"run_id": run}),
+        (str(shared), {"run_id": run}),
+        (f"{root}x/a", {"run_id": run}),
+        (f"{root}/../../../canary.txt", {"run_id": run}),
+        (f"{root}/a/%2e%2e/b", {"run_id": run}),
+        (f"{root}//a", {"run_id": run}),
+        (f"/{root}/a", {"run_id": run}),
+        (f"file://{root}/a", {"run_id": run}),
+        (f"file:{root}/a", {"run_id": run, "tags": PROMPT}),
+    ):
+        status, answer = attacker.call("model-versions/create", name="m", source=source, **claimed)
+        assert status == 400, (source, claimed, answer)
+    for found in shared.rglob("canary.txt"):
+        assert found.read_text() == SECRET
 
 
 # -- paths -------------------------------------------------------------------------------------
@@ -541,6 +620,15 @@ def test_no_payload_makes_the_server_open_a_file_of_others(
                 )
         for location in ("file:///etc", str(canary), "http:///#/../../etc/", "s3://b/x"):
             attacker.call("experiments/create", name=location[:9], artifact_location=location)
+        shared = attacker.call(
+            "experiments/get-by-name?experiment_name=" + quote(str(canary)[:9]), "GET"
+        )
+        label = attacker.run(shared[1]["experiment"]["experiment_id"])
+        for target in (
+            f"/get-artifact?run_id={label}&path=x",
+            f"{API}/artifacts/list?run_id={label}",
+        ):
+            attacker.send("GET", target)
         for payload in (*corpus(), quote(str(canary)), quote(str(canary), safe="")):
             attacker.send("GET", f"{FILES}/{payload}")
             attacker.send("PUT", f"{FILES}/{payload}", b"evil")

@@ -192,6 +192,8 @@ def test_long_lists_come_in_pages_and_say_that_there_are_more(wire: Wire, server
     assert modelkeep("models", "list", "--filter", "name = 'x'", url=server.url).out == (
         "No models.\n"
     )
+    behind = modelkeep("models", "list", "--cursor", "zzz", url=server.url)
+    assert (behind.code, behind.out) == (0, "No models after 'zzz'.\n")
 
 
 def test_a_script_reads_errors_as_json_from_every_command(wire: Wire, server: Server) -> None:
@@ -211,16 +213,27 @@ def test_a_script_reads_errors_as_json_from_every_command(wire: Wire, server: Se
     for args, end in {
         ("versions", "list", "nobody"): (REFUSED, "not_found"),
         ("lineage", "churn/9"): (REFUSED, "not_found"),
-        ("lineage", "churn/v1"): (REFUSED, "invalid_input"),
-        ("versions", "list", "churn", "--cursor", "x"): (REFUSED, "invalid_call"),
+        ("lineage", "churn/v1"): (MISUSED, "invalid_input"),
+        ("versions", "list", "churn", "--cursor", "x"): (MISUSED, "invalid_call"),
         ("approve", "77"): (REFUSED, "not_found"),
-        ("at", "churn", "yesterday"): (REFUSED, "invalid_input"),
-        ("policy", "apply", "no.yaml"): (REFUSED, "refused"),
+        ("at", "churn", "yesterday"): (MISUSED, "invalid_input"),
+        ("models", "list", "--filter", "x y"): (MISUSED, "invalid_input"),
+        ("promote", "churn/1", "--to", "Elsewhere"): (MISUSED, "invalid_input"),
+        ("webhooks", "create", "w", "http://x", "--event", "A/B"): (MISUSED, "invalid_input"),
+        ("webhooks", "create", "w", "http://x", "--event", "A/B", "--secret-file", "no"): (
+            MISUSED,
+            "wrong_usage",
+        ),
+        ("policy", "apply", "no.yaml"): (MISUSED, "wrong_usage"),
+        ("audit", "verify", "--file", "no.jsonl"): (MISUSED, "wrong_usage"),
         ("lineage", "churn"): (MISUSED, "wrong_usage"),
         ("sing",): (MISUSED, "wrong_usage"),
     }.items():
         assert error(*args) == end, args
     assert error("models", "list", url=gone) == (UNREACHABLE, "no_answer")
+    for wrong in ("foo", "ftp://here", "http://", "http://[::1", "127.0.0.1:5000"):
+        assert error("models", "list", url=wrong) == (MISUSED, "wrong_usage"), wrong
+        assert error("audit", "verify", url=wrong) == (MISUSED, "wrong_usage"), wrong
     assert error("models", "list", url=f"{server.url}/health?") == (UNREACHABLE, "no_answer")
 
 

@@ -72,3 +72,11 @@ def test_an_upgraded_database_has_the_tables_and_indexes_of_a_new_one(
     made = "SELECT name, sql FROM sqlite_master ORDER BY name"
     with _connected(first) as upgraded, _connected(new) as fresh:
         assert upgraded.all(made) == fresh.all(made)
+
+
+def test_the_first_experiment_is_as_old_as_its_database(database_url: str, tmp_path: Path) -> None:
+    dialect = dialect_for(database_url, tmp_path)
+    for now_ms in (1_000, 2_000):
+        schema.ensure(dialect, now_ms)
+    with _connected(dialect) as db:
+        assert db.all("SELECT created_ms, updated_ms FROM experiments") == [(1_000, 1_000)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -378,10 +379,35 @@ def test_what_a_run_read_and_made_is_told(store: Store) -> None:
     assert run.datasets == (train, Dataset("d", "2"))
     assert run.model_inputs == (model_id,)
     assert run.model_outputs == (ModelOutput(model_id, 3),)
-    with pytest.raises(NotFound):
-        store.write(tracking.log_outputs, run_id, [ModelOutput("m-none")])
+    # A model may be another server's.
+    store.write(tracking.log_outputs, run_id, [ModelOutput(model_id, 4), ModelOutput("m-none")])
+    store.write(tracking.log_inputs, run_id, [], ["m-none"])
+    run = store.run(run_id)
+    assert set(run.model_outputs) == {ModelOutput(model_id, 4), ModelOutput("m-none")}
+    assert set(run.model_inputs) == {model_id, "m-none"}
+    with pytest.raises(InvalidInput, match="model_id"):
+        store.write(tracking.log_outputs, run_id, [ModelOutput("m" * 257)])
     with pytest.raises(InvalidInput, match=r"dataset\.digest"):
         store.write(tracking.log_inputs, run_id, [Dataset("d", "")], [])
+
+
+def test_a_refusal_says_where_in_a_list_a_key_stands(store: Store) -> None:
+    run_id = store.new_run()
+    good, bad = Metric("ok", 1.0, 1), Metric("../x", 1.0, 1)
+    late = Metric("ok", 1.0, -1)
+    for things, place in (
+        ({"metrics": [good, good, bad]}, "metrics[2].name"),
+        ({"metrics": [good, late]}, "metrics[1].timestamp"),
+        ({"params": [("ok", "1"), ("../x", "1")]}, "params[1].key"),
+        ({"tags": [("../x", "1")]}, "tags[0].key"),
+        ({"metrics": [bad], "listed": False}, "name"),
+        ({"metrics": [late], "listed": False}, "timestamp"),
+        ({"params": [("../x", "1")], "listed": False}, "key"),
+        ({"tags": [("../x", "1")], "listed": False}, "key"),
+    ):
+        with pytest.raises(InvalidInput, match=re.escape(f"for parameter '{place}' supplied: ")):
+            store.log(run_id, **things)
+    assert store.run(run_id).latest == ()
 
 
 MODEL_JSON = json.dumps(

@@ -3,7 +3,12 @@
 import pytest
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.locations import artifact_location, beneath, check_source
+from modelkeep.domain.locations import (
+    artifact_location,
+    beneath,
+    check_local_source,
+    check_source,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,33 @@ def test_no_artifact_location_leads_out_of_the_store(location: str) -> None:
 )
 def test_folders_of_ours_and_object_stores_are_kept_as_they_are_written(location: str) -> None:
     assert artifact_location(location) == location
+
+
+def test_an_absolute_path_is_a_label_unless_it_is_the_systems_or_this_servers() -> None:
+    own = ("/srv/modelkeep", "/data/mk")
+    for location in ("/mnt/team a/x", "/tmp/x/", "/srv/modelkeep2", "/srv", "/home/ann/mlruns"):
+        assert artifact_location(location, own) == location
+    for location in (
+        *("/", "//mnt/x", "/mnt//x", "/mnt/./x", "/mnt/../etc", "/mnt/%2e%2e/etc", "/mnt/a\\b"),
+        *("/mnt/a?b", "/mnt/a#b", "/mnt/a;b", "/mnt/\x00", "/mnt/．．/etc", "/ mnt/x"),
+        *("/etc", "/ETC/x", "/usr/share/x", "/proc/self/root", "/root/.ssh", "/dev/shm"),
+        *("/srv/modelkeep", "/srv/modelkeep/", "/srv/ModelKeep/blobs", "/data/mk/x"),
+    ):
+        with pytest.raises(InvalidInput):
+            artifact_location(location, own)
+
+
+def test_a_local_source_lies_in_its_runs_folder() -> None:
+    root = "/mnt/x/run/artifacts"
+    for source in (root, f"{root}/", f"{root}/model", f"{root}/a/b"):
+        check_local_source(source, root)
+    for source, of in (
+        *((source, root) for source in ("/mnt/x/run", f"{root}x", f"{root}/../a", f"{root}//a")),
+        *((source, root) for source in (f"{root}/%2e%2e/a", f"/{root}", f"{root}/a\\b", "/")),
+        *((f"{root}/model", of) for of in (None, "mlflow-artifacts:/0/run/artifacts", "s3://b/x")),
+    ):
+        with pytest.raises(InvalidInput):
+            check_local_source(source, of)
 
 
 def test_a_relative_path_is_a_folder_of_ours() -> None:

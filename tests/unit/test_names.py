@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import unicodedata
 from contextlib import suppress
 from urllib.parse import quote, unquote, unquote_plus
@@ -281,6 +282,22 @@ def test_ordinary_keys_are_taken(key: str) -> None:
 )
 def test_keys_that_could_be_paths_elsewhere_are_refused(key: str) -> None:
     assert not takes(check_key, key, "metric")
+
+
+def test_a_refused_key_is_told_in_mlflows_words() -> None:
+    characters = "Names may only contain alphanumerics"
+    files = "Names may be treated as files in certain cases"
+    for key, what, place, words in (
+        ("a*b", "metric", "", f"Invalid value \"a*b\" for parameter 'name' supplied: {characters}"),
+        ("a*b", "tag", "tags[3].", f"for parameter 'tags[3].key' supplied: {characters}"),
+        ("a/../b", "param", "", f"for parameter 'key' supplied: {files}"),
+        ("a/../b", "param", "", "This name would resolve to 'b'"),
+        ("x" * 251, "metric", "metrics[1].", "'Metric name' exceeds the maximum length of 250"),
+        ("x" * 251, "param", "", "'Param key' exceeds the maximum length of 250"),
+        ("x" * 251, "tag", "tags[1].", "'tags[1].key' exceeds the maximum length of 250"),
+    ):
+        with pytest.raises(InvalidInput, match=re.escape(words)):
+            check_key(key, what, place)
 
 
 def test_a_tag_key_is_nearly_any_text() -> None:

@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 API = "/api/modelkeep/v1"
 REFUSED, WAITING, UNREACHABLE = 1, 2, 3
 TAMPERED = 2  # what is stored is not what was recorded
+USAGE = 64  # sysexits' own: an argument, an option or a file named in one cannot be right
 
 CHUNK_BYTES = 1 << 18
 
 _TIMEOUT_S = 60.0
-_ENDS = {"integrity_failure": TAMPERED}
+_ENDS = {"integrity_failure": TAMPERED, "invalid_input": USAGE, "invalid_call": USAGE}
 
 
 class Failed(Exception):
@@ -29,7 +30,7 @@ class Client:
     """A server at `url`, spoken to as `user`. Its methods end the command if it says no."""
 
     def __init__(self, url: str, user: str) -> None:
-        self._url, self._user = url.rstrip("/"), user
+        self._url, self._user = _checked(url).rstrip("/"), user
 
     def get(self, path: str, /, **params: Any) -> Any:
         given = {name: value for name, value in params.items() if value is not None}
@@ -97,7 +98,7 @@ class Client:
 
         try:
             answer = self._http.request(method, f"{self._url}{API}{path}", **kwargs)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.HTTPError as error:
             end(self.unreachable(error))
         if not answer.is_success and "result" not in _body(answer):
             end(self._refusal(answer))
@@ -121,6 +122,18 @@ class Client:
         return Failed(message, _ENDS.get(kind, REFUSED), kind)
 
 
+def _checked(url: str) -> str:
+    import httpx
+
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        misused(f"'{url}' is no server's address; write it as http://127.0.0.1:5000.")
+    return url
+
+
 def _body(answer: Any) -> dict[str, Any]:
     try:
         body = answer.json()
@@ -133,6 +146,17 @@ def fail(message: str, code: int = REFUSED, kind: str = "refused") -> NoReturn:
     """Says what went wrong on standard error, and exits."""
     say_error(message, kind)
     raise SystemExit(code)
+
+
+def misused(message: str) -> NoReturn:
+    """Says what is wrong with the command line, and exits."""
+    fail(message, USAGE, "wrong_usage")
+
+
+def unreadable(file: object, error: OSError | UnicodeDecodeError) -> NoReturn:
+    """Says why a file that the command line names cannot be read, and exits."""
+    why = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+    misused(f"{file}: {why}.")
 
 
 def end(failed: Failed) -> NoReturn:

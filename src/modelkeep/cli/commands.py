@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from modelkeep.cli import reading, webhooks
-from modelkeep.cli.client import Client, fail, plain
+from modelkeep.cli.client import Client, fail, misused, plain, unreadable
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
 from modelkeep.cli.telling import (
@@ -104,7 +104,7 @@ def serve(
     """
     arguments = dict(locals())
     from modelkeep import settings, telemetry
-    from modelkeep.domain.errors import ModelkeepError
+    from modelkeep.domain.errors import InvalidInput, ModelkeepError
     from modelkeep.server import serve as run
 
     try:
@@ -113,8 +113,13 @@ def serve(
         read = settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
         telemetry.configure_logging(read.log_level)
         run(read)
-    except (ModelkeepError, OSError) as error:
+    except InvalidInput as error:
+        misused(f"modelkeep serve: {error}")
+    except ModelkeepError as error:
         fail(f"modelkeep serve: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"modelkeep serve: {where}{error.strerror}.")
 
 
 # -- moving versions -----------------------------------------------------------------------------
@@ -261,10 +266,8 @@ def policy_apply(
     """Put a policy in force for every model, and list what of it is enforced."""
     try:
         source = file.read_text(encoding="utf-8")
-    except OSError as error:
-        fail(f"{file}: {error.strerror}.")
-    except UnicodeDecodeError:
-        fail(f"{file}: not a text in UTF-8.")
+    except (OSError, UnicodeDecodeError) as error:
+        unreadable(file, error)
     applied = Client(url, user).post("/policy", {"source": source})
     if as_json:
         print(json.dumps(applied, indent=2))
@@ -368,7 +371,7 @@ def _export_in(file: Path) -> Any:
                 except ValueError:
                     fail(f"{file}: line {number} is not JSON; this is no export, or a damaged one.")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: {error}")
+        unreadable(file, error)
 
 
 def _export_of(data_dir: Path | None, database_url: str) -> Any:

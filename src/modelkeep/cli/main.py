@@ -11,8 +11,6 @@ from typing import Any
 
 from modelkeep import __version__
 
-USAGE = 64
-
 
 def main() -> None:
     """Runs the command and exits."""
@@ -21,7 +19,7 @@ def main() -> None:
         return
     import typer
 
-    from modelkeep.cli.client import wants_json
+    from modelkeep.cli.client import USAGE, wants_json
     from modelkeep.cli.commands import app
 
     for stream in (sys.stdout, sys.stderr):

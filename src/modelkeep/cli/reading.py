@@ -66,7 +66,8 @@ def models_list(
          str(m["versions"]), moment(m["updated"]), brief(m["description"])]
         for m in found["models"]
     ]  # fmt: skip
-    _tell(found, columns, rows, "No models.", as_json)
+    empty = f"No models after '{cursor}'." if cursor else "No models."
+    _tell(found, columns, rows, empty, as_json)
 
 
 @versions_app.command("list")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from modelkeep.cli.client import REFUSED, Client, fail, plain
+from modelkeep.cli.client import REFUSED, Client, plain, unreadable
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
 from modelkeep.cli.telling import show_table
 
@@ -137,7 +137,7 @@ def _secret(file: Path) -> str:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: {error}.")
+        unreadable(file, error)
     return text.rstrip("\r\n")
 
 

@@ -5,6 +5,8 @@ checked value is the only one used from then on. Names that would look alike aft
 carry control characters are refused, so that no two rows can pass for each other.
 """
 
+import json
+import posixpath
 import re
 import unicodedata
 from urllib.parse import unquote_plus
@@ -23,6 +25,7 @@ _ALIAS = re.compile(r"[\w\-]*")
 _VERSION_ALIAS = re.compile(r"v\d+", re.IGNORECASE)
 _LOOK_ALIKES = frozenset(("LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC"))
 _KEY = re.compile(r"[/\w.\- :]*")
+_CALLED = {"metric": "Metric name", "param": "Param key"}  # where a key is too long
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ASIDE = re.compile(r"[;?#]")  # where some readers stop: `..;x` is `..` to a servlet container
@@ -110,27 +113,43 @@ def _alphabets(text: str) -> set[str]:
     return {unicodedata.name(c, "").partition(" ")[0] for c in text} & _LOOK_ALIKES
 
 
-def check_key(key: str, what: str) -> str:
-    """A key of a tag, param or metric: 1 to 250 characters, and none that would escape a path."""
+def check_key(key: str, what: str, place: str = "") -> str:
+    """A key of a tag, param or metric: 1 to 250 characters, and none that would escape a path.
+
+    `place` is where in a list it stands, as in `params[3].`. Raises InvalidInput in MLflow's
+    words (3.17.2, `utils/validation.py`), which call a metric's key its name.
+    """
     if not key:
         raise InvalidInput(f"Missing value for required parameter 'key'. A {what} needs a key.")
+    field = place + ("name" if what == "metric" else "key")
     if not _KEY.fullmatch(key):
-        raise InvalidInput(
-            f"Invalid value {key!r} for parameter '{what} key'. Names may only contain "
-            "alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) "
-            "and slashes (/)."
+        raise _refused_key(
+            key,
+            field,
+            "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), "
+            "spaces ( ), colon(:) and slashes (/).",
         )
     if key.startswith("/") or any(s in ("", ".", "..") for s in key.split("/")):
-        raise InvalidInput(f"Invalid value {key!r} for parameter '{what} key'.")
-    return check_text(key, f"{what} key", KEY_LIMIT)
+        raise _refused_key(
+            key,
+            field,
+            "Names may be treated as files in certain cases, and must not resolve to other names "
+            f"when treated as such. This name would resolve to {posixpath.normpath(key)!r}",
+        )
+    return check_text(key, _CALLED.get(what, field), KEY_LIMIT)
 
 
-def check_tag_key(key: str) -> str:
-    """A tag key, which may be nearly any text: 1 to 250 characters, no control characters."""
+def _refused_key(key: str, field: str, reason: str) -> InvalidInput:
+    value = json.dumps(key)
+    return InvalidInput(f"Invalid value {value} for parameter '{field}' supplied: {reason}")
+
+
+def check_tag_key(key: str, limit: int = KEY_LIMIT) -> str:
+    """A key that may be nearly any text: 1 to `limit` characters, no control characters."""
     if not key:
-        raise InvalidInput("Missing value for required parameter 'key'. Tag key cannot be empty.")
-    _refuse_control(key, "tag key")
-    return check_text(key, "key", KEY_LIMIT)
+        raise InvalidInput("Missing value for required parameter 'key'. A key cannot be empty.")
+    _refuse_control(key, "key")
+    return check_text(key, "key", limit)
 
 
 def _unquoted(value: str) -> str:
@@ -192,6 +211,11 @@ def _leads_away(segment: str) -> bool:
     return is_dots or _DRIVE.match(said) is not None
 
 
+def leads_up(path: str) -> bool:
+    """Whether some reader of a path, whose length is limited, finds a segment `..` in it."""
+    return ".." in re.split(r"[/\\;?#&]", unicodedata.normalize("NFKC", _unquoted(path)))
+
+
 def check_location(
     location: str, field: str, hint: str = "It must not contain '..' segments."
 ) -> str:
@@ -204,7 +228,6 @@ def check_location(
     decoded = unicodedata.normalize("NFKC", _unquoted(location))
     message = f"Invalid {field}: '{location}'. {hint}"
     _refuse_unreadable(location, decoded, message.removesuffix("."))
-    has_steps_up = ".." in re.split(r"[/;?#&]", decoded)
-    if has_steps_up or _CONTROL.search(decoded) or "\\" in decoded:
+    if leads_up(location) or _CONTROL.search(decoded) or "\\" in decoded:
         raise InvalidInput(message)
     return location

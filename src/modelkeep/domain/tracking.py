@@ -23,6 +23,7 @@ MODEL_HISTORY_TAG = "mlflow.log-model.history"  # a JSON list of what 2.x client
 CONTEXT_TAG = "mlflow.data.context"  # what a run used a data set for
 
 RUN_ID_LIMIT = 256
+MODEL_ID_LIMIT = 256
 USER_ID_LIMIT = 256
 MODEL_TYPE_LIMIT = 500
 PARAM_VALUE_LIMIT = 6000
@@ -33,7 +34,8 @@ BATCH_PARAMS_LIMIT = 100
 BATCH_TAGS_LIMIT = 100
 BATCH_LIMIT = 1000
 INPUTS_LIMIT = 10_000  # of one call that logs what a run read or made
-MODEL_VALUE_LIMIT = 100_000  # of a logged model's tags and params, which are not cut
+MODEL_KEY_LIMIT = 500  # of a logged model's tags and params, which are any text
+MODEL_VALUE_LIMIT = 100_000  # and these are not cut
 DATASET_USES_LIMIT = 1000  # in one answer
 
 _DATASET_LIMITS = {
@@ -205,20 +207,27 @@ def check_logged_model_name(name: str) -> str:
     return check_text(name, "name", _MODEL_NAME_LIMIT)
 
 
-def check_metrics(metrics: Sequence[Metric]) -> None:
-    """A message says which one of a batch it means, as in `metrics[3].timestamp`."""
-    for key in dict.fromkeys(metric.key for metric in metrics):
-        check_key(key, "metric")
+def check_metrics(metrics: Sequence[Metric], *, listed: bool = True) -> None:
+    """A message says which one it means if they are `listed`, as in `metrics[3].timestamp`."""
+    known: set[str] = set()
     for index, metric in enumerate(metrics):
+        if metric.key not in known:
+            check_key(metric.key, "metric", place_in("metrics", index, listed))
+            known.add(metric.key)
         if metric.at_ms < 0:
-            path = "timestamp" if len(metrics) == 1 else f"metrics[{index}].timestamp"
             raise InvalidInput(
-                f"Invalid value {metric.at_ms} for parameter '{path}' supplied: "
+                f"Invalid value {metric.at_ms} for parameter "
+                f"'{place_in('metrics', index, listed)}timestamp' supplied: "
                 f"metric '{metric.key}' (value={metric.value}). "
                 "Timestamp must be a nonnegative long (64-bit integer) "
             )
         if metric.dataset_name is not None or metric.dataset_digest is not None:
             _check_measured_on(metric.dataset_name, metric.dataset_digest)
+
+
+def place_in(name: str, index: int, listed: bool) -> str:
+    """What a message begins a field's name with: where the field is, if it is in a list."""
+    return f"{name}[{index}]." if listed else ""
 
 
 def _check_measured_on(name: str | None, digest: str | None) -> None:
@@ -230,15 +239,15 @@ def _check_measured_on(name: str | None, digest: str | None) -> None:
     check_text(digest, "dataset_digest", _DATASET_LIMITS["digest"])
 
 
-def fitting_param(key: str, value: str) -> str:
+def fitting_param(key: str, value: str, place: str = "") -> str:
     """A param's value as a run keeps it: cut to 6,000 characters, as MLflow's server does."""
-    check_key(key, "param")
+    check_key(key, "param", place)
     return value[:PARAM_VALUE_LIMIT]
 
 
-def fitting_tag(key: str, value: str) -> str:
+def fitting_tag(key: str, value: str, place: str = "") -> str:
     """A tag's value as a run keeps it: cut to 8,000 characters, as MLflow's server does."""
-    check_key(key, "tag")
+    check_key(key, "tag", place)
     return value[:TAG_VALUE_LIMIT]
 
 
@@ -255,12 +264,12 @@ def check_run_tag(key: str, value: str) -> None:
 
 
 def check_logged_model_param(key: str, value: str) -> None:
-    check_key(key, "param")
+    check_tag_key(key, MODEL_KEY_LIMIT)
     check_text(value, "Param value", MODEL_VALUE_LIMIT)
 
 
 def check_logged_model_tag(key: str, value: str) -> None:
-    check_tag_key(key)
+    check_tag_key(key, MODEL_KEY_LIMIT)
     check_text(value, "value", MODEL_VALUE_LIMIT)
 
 

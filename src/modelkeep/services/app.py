@@ -44,6 +44,7 @@ class App:
     clock: Clock
     sender: Sender
     vault: Vault
+    closed: frozenset[str]  # the server's own folders, which nobody may say that artifacts lie in
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

@@ -1,6 +1,6 @@
 """Experiments: creating, reading, changing and deleting them. Not journalled (see `tracking`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from modelkeep.domain import locations
 from modelkeep.domain import tracking as rules
@@ -11,13 +11,21 @@ from modelkeep.ports.work import Work
 
 
 def create_experiment(
-    work: Work, name: str, artifact_location: str = "", tags: Mapping[str, str] = {}
+    work: Work,
+    name: str,
+    artifact_location: str = "",
+    tags: Mapping[str, str] = {},
+    closed: Collection[str] = (),
 ) -> int:
-    """The new id. Raises InvalidInput; AlreadyExists even if the one of that name is deleted."""
+    """The new id; `closed` as in `locations.artifact_location`.
+
+    Raises InvalidInput; AlreadyExists even if the one of that name is deleted.
+    """
     rules.check_experiment_name(name)
     for key, value in tags.items():
         rules.check_experiment_tag(key, value)
-    location = locations.artifact_location(artifact_location) if artifact_location else ""
+    given = artifact_location
+    location = locations.artifact_location(given, closed) if given else ""
     _refuse_taken(work, name)
     experiment_id = work.experiments.add(name, location, work.now_ms)
     work.experiments.set_tags(experiment_id, tags)

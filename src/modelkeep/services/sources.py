@@ -11,9 +11,9 @@ rows; everything else is kept as text, given back verbatim, and opened by nobody
 `models:/<name>@<alias>` and `models:/<name>/<stage, or latest>` stand for the version that they
 mean at that moment, and are kept as its number.
 
-Local paths and hosts are refused (`domain.locations`; MLflow 3.17.2, `server/handlers.py`;
-CVE-2023-1177 and its kin). A prompt has no source, only a placeholder: its tag opens nothing else
-(CVE-2026-2614).
+Local paths outside of their run's folder, and hosts, are refused (`domain.locations`; MLflow
+3.17.2, `server/handlers.py`; CVE-2023-1177 and its kin). A prompt has no source, only a
+placeholder: its tag opens nothing else (CVE-2026-2614).
 """
 
 import re
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from modelkeep.domain import names
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.locations import PROXIED, RESERVED, check_source
+from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import LATEST, Version, is_prompt, stage_named
 from modelkeep.domain.search import Comparison, Order
@@ -64,6 +64,8 @@ def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -
     """
     if not source:
         raise InvalidInput("Missing value for required parameter 'source'.")
+    if is_local(source):
+        return _from_local(work, source, run_id, model_id)
     kind = check_source(source)
     if kind == "runs":
         return _from_run(work, source, run_id, model_id)
@@ -84,6 +86,8 @@ def check_claimed(source: str, run_id: str | None, model_id: str | None) -> None
     without `model_id`, a path of the artifact store without either. A frozen version's address
     is nobody's else.
     """
+    if is_local(source):  # of which `resolve` asks more
+        return
     kind = check_source(source)
     of_model = kind == "models" and _LOGGED_MODEL.fullmatch(_path_in(source).split("/", 1)[0])
     if of_model and not model_id:
@@ -187,6 +191,19 @@ def _from_run(work: Work, source: str, run_id: str | None, model_id: str | None)
         raise NotFound(f"Run with id={named} not found")
     root = path_of(run.artifact_uri)
     return Origin(named, model_id, _tree(work, root, path))
+
+
+def _from_local(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
+    """A path that only clients can read: a label, and of the run or logged model it lies in."""
+    if model_id:
+        logged = _logged_model(work, model_id)
+        if run_id and run_id != logged.source_run_id:
+            raise _refused(source, "run_id")
+        check_local_source(source, logged.artifact_uri)
+        return Origin(logged.source_run_id, model_id, None)
+    run = work.runs.get(run_id) if run_id else None
+    check_local_source(source, run.artifact_uri if run else None)
+    return Origin(run_id, None, None)
 
 
 def _from_models(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:

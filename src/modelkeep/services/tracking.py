@@ -130,19 +130,30 @@ def log_batch(
     metrics: Sequence[Metric] = (),
     params: Pairs = (),
     tags: Pairs = (),
+    *,
+    listed: bool = True,
 ) -> None:
     """Logs all of it, or nothing. Raises NotFound, InvalidInput.
 
     At most 1,000 metrics, 100 params, 100 tags, 1,000 together. What is logged twice is there
     once; a param that would change is refused; of a tag given twice the last counts.
+    `listed`: whether the caller gave lists, whose places messages name.
     """
     rules.check_batch(len(metrics), len(params), len(tags))
-    rules.check_metrics(metrics)
-    given = rules.unique([(key, rules.fitting_param(key, value)) for key, value in params])
-    kept = {key: rules.fitting_tag(key, value) for key, value in tags}
+    rules.check_metrics(metrics, listed=listed)
+    fitting = rules.unique(
+        [
+            (key, rules.fitting_param(key, value, rules.place_in("params", index, listed)))
+            for index, (key, value) in enumerate(params)
+        ]
+    )
+    kept = {
+        key: rules.fitting_tag(key, value, rules.place_in("tags", index, listed))
+        for index, (key, value) in enumerate(tags)
+    }
     run = _active_run(work, run_id)
-    known = work.runs.params(run.id, list(given)) if given else {}
-    work.runs.add_params(run.id, rules.new_params(known, given, f"run ID='{run_id}'"))
+    known = work.runs.params(run.id, list(fitting)) if fitting else {}
+    work.runs.add_params(run.id, rules.new_params(known, fitting, f"run ID='{run_id}'"))
     _log_metrics(work, run, metrics)
     _set_tags(work, run, kept)
 
@@ -150,23 +161,26 @@ def log_batch(
 def log_inputs(
     work: Work, run_id: str, datasets: Sequence[Dataset], model_ids: Sequence[str]
 ) -> None:
-    """What a run read: data sets, and logged models. Raises NotFound, InvalidInput."""
+    """What a run read: data sets, and logged models, which nobody has to have here.
+
+    Raises NotFound, InvalidInput.
+    """
     rules.check_count("inputs", rules.INPUTS_LIMIT, len(datasets) + len(model_ids))
     for dataset in datasets:
         rules.check_dataset(dataset)
-    run = _active_run(work, run_id)
     for model_id in model_ids:
-        _living_model(work, model_id)
+        check_text(model_id, "model_id", rules.MODEL_ID_LIMIT)
+    run = _active_run(work, run_id)
     work.runs.add_datasets(run.id, datasets)
     work.runs.add_model_inputs(run.id, model_ids)
 
 
 def log_outputs(work: Work, run_id: str, outputs: Sequence[ModelOutput]) -> None:
-    """The logged models that a run made. Raises NotFound, InvalidInput."""
+    """The logged models that a run made, here or elsewhere. Raises NotFound, InvalidInput."""
     rules.check_count("outputs", rules.INPUTS_LIMIT, len(outputs))
-    run = _active_run(work, run_id)
     for output in outputs:
-        _living_model(work, output.model_id)
+        check_text(output.model_id, "model_id", rules.MODEL_ID_LIMIT)
+    run = _active_run(work, run_id)
     work.runs.add_model_outputs(run.id, outputs)
 
 

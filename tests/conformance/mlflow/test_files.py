@@ -1,5 +1,7 @@
 """Files through stock MLflow clients: folders of many, large ones in parts, there and back."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.clients import Client
@@ -40,6 +42,41 @@ THERE_AND_BACK = """
     assert len(client.list_artifacts(run_id, "in/many/deep")) == 100
     print(json.dumps({"run_id": run_id}))
 """
+
+
+SHARED = """
+    import sys
+    from pathlib import Path
+
+    import mlflow
+    from mlflow import MlflowClient
+
+    shared, client = Path(sys.argv[1]), MlflowClient()
+    experiment = client.create_experiment("shared", artifact_location=str(shared))
+    assert client.get_experiment(experiment).artifact_location == str(shared)
+    mlflow.set_experiment("shared")
+    with mlflow.start_run() as run:
+        mlflow.log_text("mine", "in/a.txt")
+        model = mlflow.pyfunc.log_model(
+            "model", loader_module="m", pip_requirements=[], registered_model_name="of the run"
+        )
+    run_id = run.info.run_id
+    assert (shared / run_id / "artifacts" / "in" / "a.txt").read_text() == "mine"
+    assert [f.path for f in client.list_artifacts(run_id, "in")] == ["in/a.txt"]
+    back = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="in/a.txt")
+    assert Path(back).read_text() == "mine"
+    mlflow.register_model(model.model_uri, "of the run")
+    for number in ("1", "2"):
+        whole = mlflow.artifacts.download_artifacts(f"models:/of the run/{number}")
+        assert (Path(whole) / "MLmodel").is_file()
+"""
+
+
+def test_clients_that_share_a_folder_keep_their_artifacts_there(
+    mlflow: Client, server: Server, tmp_path: Path
+) -> None:
+    """The server notes the path, which it never opens."""
+    mlflow.run(SHARED, str(tmp_path / "shared"), url=server.url)
 
 
 def test_a_folder_of_files_goes_there_and_back(mlflow: Client, server: Server) -> None:

@@ -63,11 +63,16 @@ async def list_of_logged_model(app: App, caller: Caller, request: LoggedModelFol
 
 
 async def _list_under(app: App, root_uri: str, folder: str) -> Files:
-    root, folder = sources.path_of(root_uri), folder.rstrip("/")
-    if root is None:
-        return Files(root_uri=root_uri)
+    root, folder = _root(root_uri), folder.rstrip("/")
     entries = await app.read(artifacts.listing, f"{root}/{folder}" if folder else root)
     return Files(root_uri=root_uri, files=_render(entries, folder))
+
+
+def _root(root_uri: str) -> str:
+    root = sources.path_of(root_uri)
+    if root is None:
+        raise NotFound(f"This server does not keep what lies under '{root_uri}'.")
+    return root
 
 
 RPCS: tuple[Rpc, ...] = (
@@ -119,10 +124,7 @@ async def find_in_model(app: App, scope: Scope) -> Found:
 
 
 async def _fetch_under(app: App, root_uri: str, path: str) -> Found:
-    root = sources.path_of(root_uri)
-    if root is None:
-        raise NotFound(f"No such artifact: '{path}'")
-    return await app.read(artifacts.fetch, f"{root}/{path}")
+    return await app.read(artifacts.fetch, f"{_root(root_uri)}/{path}")
 
 
 async def upload_from_page(app: App, scope: Scope, receive: Receive) -> None:

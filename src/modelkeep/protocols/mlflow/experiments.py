@@ -165,7 +165,9 @@ def _id(request: ExperimentKey | RenameExperiment | TagExperiment) -> int:
 async def create(app: App, caller: Caller, request: CreateExperiment) -> Message:
     name = require(request.name, "name")
     tags = parse_tags(request.tags)
-    created = await app.write(experiments.create_experiment, name, request.artifact_location, tags)
+    created = await app.write(
+        experiments.create_experiment, name, request.artifact_location, tags, app.closed
+    )
     return Created(experiment_id=str(created))
 
 

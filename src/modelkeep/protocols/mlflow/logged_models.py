@@ -42,6 +42,8 @@ class Registration(Message):
 
 
 class ModelInfo(Message):
+    model_type: str  # these two are sent even if they are empty, as MLflow does
+    source_run_id: str
     model_id: str = ""
     experiment_id: str = ""
     name: str = ""
@@ -49,8 +51,6 @@ class ModelInfo(Message):
     last_updated_timestamp_ms: int | None = None
     artifact_uri: str = ""
     status: str = ""
-    model_type: str = ""
-    source_run_id: str = ""
     tags: list[KeyValue] = []
     registrations: list[Registration] = []
 

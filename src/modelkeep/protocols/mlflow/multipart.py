@@ -3,7 +3,7 @@
 A client PUTs the parts to the addresses that `create` gave it, in any order and at once, and
 hands back each part's ETag, which is its SHA-256. `complete` puts the parts together as one file,
 and only then does the path name it. (MLflow 3.17, `http_artifact_repo`; clients before 3.18 send
-the file's whole path on their own machine as `path`, of which the name alone counts.)
+the file's path on their own machine as `path`, of which the name alone counts.)
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.names import check_text, leads_up
 from modelkeep.ports.blobs import Blobs, Parts
 from modelkeep.protocols.http import Receive, Scope, header
 from modelkeep.protocols.mlflow import uploads
@@ -18,6 +19,9 @@ from modelkeep.protocols.mlflow.wire import Message, require
 from modelkeep.services import artifacts, grants
 from modelkeep.services.app import App
 from modelkeep.services.grants import Multipart
+
+UNSUPPORTED = "Multipart upload is not supported for the current artifact repository"
+LOCAL_PATH_LIMIT = 4096  # characters of a path on a client's machine
 
 _AGENT = re.compile(r"mlflow-python-client/(\d{1,4})\.(\d{1,4})\b")
 _ETAG = re.compile(r'(W/)?"?([0-9a-f]{64})"?')
@@ -109,7 +113,10 @@ async def _find(app: App, folder: str, request: Finish) -> Multipart:
 
 
 def _target(folder: str, local_path: str) -> str:
-    name = re.split(r"[/\\]", require(local_path, "path"))[-1]
+    if leads_up(check_text(require(local_path, "path"), "path", LOCAL_PATH_LIMIT)):
+        # NOTE: must begin as UNSUPPORTED does: a client then uploads plainly, by the name alone.
+        raise InvalidInput(f"{UNSUPPORTED}, for a path with '..' in it: {local_path!r}")
+    name = re.split(r"[/\\]", local_path)[-1]
     folder = folder.removesuffix("/")
     return artifacts.check_writable(f"{folder}/{name}" if folder else name)
 

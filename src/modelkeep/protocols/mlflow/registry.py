@@ -45,17 +45,17 @@ class Alias(Message):
 
 
 class WireVersion(Message):
+    description: str  # these three are sent even if they are empty, as MLflow does
+    run_id: str
+    run_link: str
     name: str = ""
     version: str = ""
     creation_timestamp: int = 0
     last_updated_timestamp: int = 0
     user_id: str = ""
     current_stage: str = ""
-    description: str = ""
     source: str = ""
-    run_id: str = ""
     status: str = ""
-    run_link: str = ""
     model_id: str = ""
     tags: list[KeyValue] = []
     aliases: list[str] = []

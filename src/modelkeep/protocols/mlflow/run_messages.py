@@ -32,11 +32,11 @@ class WireMetric(Message):
 
 
 class RunInfo(Message):
+    user_id: str  # sent even if it is empty, as MLflow does
     run_id: str = ""
     run_uuid: str = ""
     run_name: str = ""
     experiment_id: str = ""
-    user_id: str = ""
     status: str = ""
     start_time: int | None = None
     end_time: int | None = None

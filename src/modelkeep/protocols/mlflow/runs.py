@@ -127,19 +127,20 @@ def _runs_page(
 
 
 async def log_metric(app: App, caller: Caller, request: LogMetric) -> Message:
-    await app.write(tracking.log_batch, run_id_of(request), [parse_metric(request)])
+    metrics = [parse_metric(request)]
+    await app.write(tracking.log_batch, run_id_of(request), metrics, listed=False)
     return Empty()
 
 
 async def log_param(app: App, caller: Caller, request: LogKeyValue) -> Message:
     param = (require(request.key, "key"), request.value)
-    await app.write(tracking.log_batch, run_id_of(request), params=[param])
+    await app.write(tracking.log_batch, run_id_of(request), params=[param], listed=False)
     return Empty()
 
 
 async def set_tag(app: App, caller: Caller, request: LogKeyValue) -> Message:
     tag = (require(request.key, "key"), request.value)
-    await app.write(tracking.log_batch, run_id_of(request), tags=[tag])
+    await app.write(tracking.log_batch, run_id_of(request), tags=[tag], listed=False)
     return Empty()
 
 

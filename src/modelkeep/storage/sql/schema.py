@@ -21,10 +21,11 @@ def current(db: Db, dialect: Dialect) -> str:
     return row[0] if row else ""
 
 
-def ensure(dialect: Dialect) -> None:
+def ensure(dialect: Dialect, now_ms: int = 0) -> None:
     """Upgrades the tables to `HEAD` when they are behind; costs one query when they are not.
 
-    Raises Unavailable when the tables are from a later release than this one.
+    `now_ms` is when a new database's first experiment was made. Raises Unavailable when the
+    tables are from a later release than this one.
     """
     db = dialect.connect(read_only=False)
     try:
@@ -39,6 +40,22 @@ def ensure(dialect: Dialect) -> None:
             "Start the newer release."
         )
     upgrade(dialect.migration_url, HEAD)
+    if not found:
+        _date(dialect, now_ms)
+
+
+def _date(dialect: Dialect, now_ms: int) -> None:
+    """The first experiment is as old as its database; another replica may have said so before."""
+    db = dialect.connect(read_only=False)
+    try:
+        db.run(
+            "UPDATE experiments SET created_ms = ?, updated_ms = ?"
+            " WHERE project_id = 1 AND id = 0 AND created_ms = 0",
+            now_ms,
+            now_ms,
+        )
+    finally:
+        db.close()
 
 
 def upgrade(url: str, revision: str) -> None:
