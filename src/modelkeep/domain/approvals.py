@@ -66,12 +66,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's word: for (`approves`) or against, at a time in milliseconds."""
+    """One person's word: for (`approves`) or against, at a time in milliseconds.
+
+    `roles` are those that the person had on the model when the vote was cast.
+    """
 
     voter: str
     approves: bool
     comment: str = ""
     at_ms: int = 0
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

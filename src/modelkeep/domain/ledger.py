@@ -213,6 +213,13 @@ def _version(step: _Step) -> None:
     step.set_tags("version_tag", key)
 
 
+def _paper(step: _Step) -> None:
+    paper = step.after["document"]
+    key = (step.obj["model"], step.obj["version"], paper["name"], paper["revision"])
+    facts = {name: paper[name] for name in ("media_type", "sha256", "size_bytes")}
+    step.put("paper", key, author=step.text("actor", ANONYMOUS), **facts)
+
+
 def _policy(step: _Step) -> None:
     after = step.after
     step.put("policy", (after["revision"],), digest=after["policy"], source_digest=after["source"])
@@ -275,6 +282,7 @@ _HANDLERS = {
     "version:deleted": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
+    "version:document:attached": _paper,
     "policy:revision:applied": _policy,
     "approval:request:opened": _request,
     "approval:vote:cast": _vote,

@@ -30,8 +30,8 @@ from modelkeep.domain.approvals import Vote
 from modelkeep.domain.documents import at
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.evidence import Evidence
-from modelkeep.domain.gates import READERS, Case, Gate, Outcome, Verdict
-from modelkeep.domain.gates.base import shown
+from modelkeep.domain.gates import READERS, Case, Gate, Need, Outcome, Verdict
+from modelkeep.domain.gates.base import needs_of, shown
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, PRODUCTION, stage_named
 from modelkeep.domain.naming import Naming
 
@@ -62,6 +62,11 @@ class Rule:
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What its gates look at that is not gathered for every decision."""
+        return frozenset[Need]().union(*map(needs_of, self.gates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,12 @@ def guard(policy: Policy, source: str, target: str) -> Guard:
     return Unguarded()
 
 
+def rule_into(policy: Policy, source: str, target: str) -> Rule | None:
+    """The transition's own rule or, for a rollback that has none, the first one into there."""
+    into = (rule for rule in policy.rules.values() if rule.target == target)
+    return policy.rules.get((source, target)) or next(into, None)
+
+
 def _unlisted(source: str, target: str, way: str, listed: list[str]) -> Unlisted:
     return Unlisted(
         f"The policy does not list the transition {source} -> {target}. "
@@ -170,12 +181,21 @@ def _unlisted(source: str, target: str, way: str, listed: list[str]) -> Unlisted
 
 
 def decide(
-    rule: Rule, evidence: Evidence, reason: str | None, votes: Iterable[Vote], barred: Iterable[str]
+    rule: Rule,
+    evidence: Evidence,
+    reason: str | None,
+    votes: Iterable[Vote],
+    barred: Iterable[str],
+    now_ms: int = 0,
 ) -> Decision:
     """The decision on a transition. `barred` are the names, in any spelling, of its authors and
-    of whoever asked; votes by them do not count."""
-    case = Case(evidence, reason or "", tuple(votes), frozenset(map(person, barred)))
-    verdicts = tuple(_ask(gate, case) for gate in rule.gates)
+    of whoever asked; votes by them do not count. `now_ms` is in milliseconds since the epoch."""
+    case = Case(evidence, reason or "", tuple(votes), frozenset(map(person, barred)), now_ms)
+    return concluded(rule, evidence, tuple(ask(gate, case) for gate in rule.gates))
+
+
+def concluded(rule: Rule, evidence: Evidence, verdicts: tuple[Verdict, ...]) -> Decision:
+    """What the verdicts of all gates of a rule come to."""
     ruling = _worst({verdict.outcome for verdict in verdicts})
     return Decision(ruling, verdicts, rule.policy_digest, evidence.digest())
 
@@ -186,7 +206,8 @@ def _worst(outcomes: set[Outcome]) -> Ruling:
     return Ruling.WAITING if Outcome.PENDING in outcomes else Ruling.PASSED
 
 
-def _ask(gate: Gate, case: Case) -> Verdict:
+def ask(gate: Gate, case: Case) -> Verdict:
+    """What a gate says of a case; a gate that breaks has failed."""
     # Catches Exception, as otherwise only the outermost loops may: a gate that breaks must neither
     # pass nor take the other verdicts down with it, and its refusal is recorded like any other.
     # For the same reason an answer that is no verdict ("true", None) is a gate that broke.

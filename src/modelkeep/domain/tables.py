@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from modelkeep.domain import papers
 from modelkeep.domain.access import ANONYMOUS, Actor
 from modelkeep.domain.documents import canonical_digest
 from modelkeep.domain.errors import ModelkeepError
@@ -30,6 +31,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "version": ("model", "number"),
     "version_tag": ("model", "number", "key"),
     "imported_version": ("model", "number"),
+    "paper": ("model", "number", "name", "revision"),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
     "policy": ("revision",),
@@ -108,7 +110,9 @@ class _Ids:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
-        if table in ("version_tag", "imported_version"):
+        if table == "paper" and papers.digest_of(row["body"]) != row["sha256"]:
+            row["sha256"] = f"that of another text than {row['sha256']}"
+        if table in ("version_tag", "imported_version", "paper"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
         elif table == "slot":
             row["holder"] = self._number(row["holder"], row["model"])

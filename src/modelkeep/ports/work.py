@@ -12,6 +12,7 @@ from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
+from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
@@ -30,6 +31,8 @@ class Work(Protocol):
     def artifacts(self) -> Artifacts: ...
     @property
     def governance(self) -> Governance: ...
+    @property
+    def papers(self) -> Papers: ...
     @property
     def journal(self) -> Journal: ...
     @property

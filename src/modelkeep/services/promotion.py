@@ -20,7 +20,8 @@ from modelkeep.domain.access import Caller, is_blank
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from modelkeep.domain.events import Event
-from modelkeep.domain.gates import Outcome, Verdict
+from modelkeep.domain.evidence import Evidence
+from modelkeep.domain.gates import Need, Outcome, Verdict
 from modelkeep.domain.models import (
     ARCHIVED,
     NO_STAGE,
@@ -30,11 +31,12 @@ from modelkeep.domain.models import (
     Version,
     stage_named,
 )
-from modelkeep.domain.policies import Decision, Guarded, Policy, Rule, Ruling, Unguarded
+from modelkeep.domain.policies import Decision, Guarded, Policy, Ruling, Unguarded
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import judging
 from modelkeep.services.catalog import again, locate, model_id_of, subject
-from modelkeep.services.evidence import gather
+from modelkeep.services.evidence import gather, occupant_of
 from modelkeep.services.placement import AliasMove, alias_slot, shift, stage_slot
 from modelkeep.services.policies import in_force
 from modelkeep.services.steps import (
@@ -190,19 +192,27 @@ def vote(
     step = _step_asked(work, asked, version, policy)
     if step is None:
         return _void(work, caller, asked, version, f"{asked.target} holds another version by now.")
-    work.governance.add_vote(request_id, ballot)
     if counted.rejects:
+        work.governance.add_vote(request_id, ballot)
         return _reject(work, caller, asked, ballot, version)
-    _record_vote(work, caller, asked, ballot, "cast", version, {})
-    rule = _rule_for(policy, asked.source, asked.target)
+    rule = policies.rule_into(policy, asked.source, asked.target)
     assert rule is not None  # the policy is the one that it was asked under
     evidence = work.governance.evidence(asked.evidence_digest)
-    decision = policies.decide(rule, evidence, asked.reason, counted.votes, asked.barred)
-    if decision.outcome is Ruling.PASSED:
-        return complete(work, caller, step, decision, approved_by=asked)
+    if Need.OCCUPANT in rule.needs and not _is_same_occupant(work, version, asked, evidence):
+        why = f"{asked.target} does not hold what the version was compared with any more."
+        return _void(work, caller, asked, version, why)
+    decision = judging.decide(
+        rule, evidence, asked.reason, counted.votes, asked.barred, work.now_ms
+    )
+    if decision.outcome is Ruling.REFUSED:  # by the time of day: all else is as it was frozen
+        _record_denial(work, caller, asked, ballot, version, decision.explain())
+        message = f"The vote was not counted:\n{decision.explain()}\nCast it again later."
+        return _answer(work, End.REFUSED, version, asked, message, decision)
+    work.governance.add_vote(request_id, ballot)
+    _record_vote(work, caller, asked, ballot, "cast", version, {})
     if decision.outcome is Ruling.WAITING:
         return _answer(work, End.WAITING, version, asked, decision.explain(), decision)
-    return _void(work, caller, asked, version, decision.explain())
+    return complete(work, caller, step, decision, approved_by=asked)
 
 
 def roll_back(
@@ -233,7 +243,7 @@ def roll_back(
     step = Step(
         version, stage, reason.strip(), policy, True, leaving=current, back_to=prior, epoch=epoch
     )
-    rule = _rule_for(policy, version.stage, stage) if policy else None
+    rule = policies.rule_into(policy, version.stage, stage) if policy else None
     if rule and not prior.approved:
         return judge(work, caller, step, rule)
     return complete(work, caller, step, None)
@@ -360,10 +370,10 @@ def _step_asked(work: Work, asked: Request, version: Version, policy: Policy) ->
     return replace(step, leaving=current, back_to=prior) if prior.id == asked.returns_to else None
 
 
-def _rule_for(policy: Policy, source: str, target: str) -> Rule | None:
-    """The transition's own rule or, for a rollback that has none, the first one into there."""
-    into = (rule for rule in policy.rules.values() if rule.target == target)
-    return policy.rules.get((source, target)) or next(into, None)
+def _is_same_occupant(work: Work, version: Version, asked: Request, evidence: Evidence) -> bool:
+    """Whether the target holds the version, if any, that this one was compared with."""
+    there, then = occupant_of(work, version, asked.target), evidence.occupant
+    return (there and there.subject) == (then and then.subject)
 
 
 def _stays_for_rollback(

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from modelkeep.domain import policies
 from modelkeep.domain.approvals import Request, Status, Vote
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.models import Version
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.work import Work
-from modelkeep.services.evidence import gather
+from modelkeep.services.evidence import gather_for
+from modelkeep.services.policies import in_force
 
 LIST_LIMIT = 500
 
@@ -39,9 +41,16 @@ def get(work: Work, request_id: int) -> Dossier:
     request, closed = found
     evidence = work.governance.evidence(request.evidence_digest)
     version = _version(work, request)
-    is_current = gather(work, version).digest() == request.evidence_digest
+    is_current = _gathered_now(work, request, version) == request.evidence_digest
     votes = work.governance.votes(request_id)
     return Dossier(version.model_name, request, closed, evidence, is_current, votes)
+
+
+def _gathered_now(work: Work, request: Request, version: Version) -> str:
+    """The digest of the evidence that asking now would freeze; of none if no rule is there."""
+    policy = in_force(work)
+    rule = policies.rule_into(policy, request.source, request.target) if policy else None
+    return gather_for(work, version, rule).digest() if rule else ""
 
 
 def _version(work: Work, request: Request) -> Version:

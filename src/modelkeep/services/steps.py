@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from modelkeep.domain import approvals, policies
+from modelkeep.domain import approvals
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import Request, Status
 from modelkeep.domain.events import Event
@@ -19,8 +19,9 @@ from modelkeep.domain.models import ARCHIVED, Move, Version, moves_into
 from modelkeep.domain.policies import Decision, Policy, Rule, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import judging
 from modelkeep.services.catalog import again, subject
-from modelkeep.services.evidence import gather
+from modelkeep.services.evidence import gather_for
 from modelkeep.services.placement import AliasMove, Shift, shift, stage_slot
 
 REASON_TAG = "modelkeep.reason"  # how a client without a field for it gives a reason
@@ -85,9 +86,9 @@ class Step:
 
 
 def judge(work: Work, caller: Caller, step: Step, rule: Rule) -> Result:
-    evidence = gather(work, step.version)
+    evidence = gather_for(work, step.version, rule)
     barred = (*evidence.authors, caller.actor.name)
-    decision = policies.decide(rule, evidence, step.reason, (), barred)
+    decision = judging.decide(rule, evidence, step.reason, (), barred, work.now_ms)
     if decision.outcome is Ruling.PASSED:
         work.governance.keep_evidence(evidence)
         return complete(work, caller, step, decision)

@@ -199,19 +199,21 @@ class SqlGovernance:
 
     def votes(self, request_id: int) -> list[Vote]:
         rows = self._db.all(
-            "SELECT name, verdict, comment, cast_ms FROM votes"
+            "SELECT name, verdict, comment, cast_ms, roles FROM votes"
             " WHERE project_id = ? AND request_id = ? ORDER BY id",
             self._project_id,
             request_id,
         )
         return [
-            Vote(name, verdict == "approve", comment, at) for name, verdict, comment, at in rows
+            Vote(name, verdict == "approve", comment, at, tuple(roles.split()))
+            for name, verdict, comment, at, roles in rows
         ]
 
     def add_vote(self, request_id: int, vote: Vote) -> None:
         self._db.run(
-            "INSERT INTO votes (project_id, request_id, person, name, verdict, comment, cast_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO votes"
+            " (project_id, request_id, person, name, verdict, comment, cast_ms, roles)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
             request_id,
             person(vote.voter),
@@ -219,6 +221,7 @@ class SqlGovernance:
             "approve" if vote.approves else "reject",
             vote.comment,
             vote.at_ms,
+            " ".join(vote.roles),
         )
 
 

@@ -187,6 +187,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         ("digest", "body"),
         "SELECT digest, body FROM evidence WHERE project_id = ? ORDER BY id",
     ),
+    "paper": (
+        ("version", "name", "revision", "media_type", "sha256", "size_bytes", "author", "body"),
+        "SELECT version_id, name, revision, media_type, sha256, size_bytes, author, body"
+        " FROM papers WHERE project_id = ? ORDER BY id",
+    ),
     "slot": (
         ("model", "slot", "epoch", "holder"),
         "SELECT model_id, kind || ':' || name, epoch, version_id FROM slots"

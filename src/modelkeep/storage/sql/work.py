@@ -10,6 +10,7 @@ from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
+from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.slots import SqlSlots
@@ -30,6 +31,7 @@ class SqlWork:
         self.slots = SqlSlots(db, project)
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project)
+        self.papers = SqlPapers(db, project)
         self.journal = SqlJournal(db, project, DEFAULT_PROJECT)
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
