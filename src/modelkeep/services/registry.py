@@ -21,7 +21,14 @@ from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
 from modelkeep.services import policies, sources
-from modelkeep.services.catalog import by_alias, latest_per_stage, locate, model_id_of, subject
+from modelkeep.services.catalog import (
+    by_alias,
+    latest_per_stage,
+    locate,
+    model_id_of,
+    stage_meant,
+    subject,
+)
 from modelkeep.services.evidence import gather
 from modelkeep.services.placement import release
 from modelkeep.services.steps import Result, Step, close_requests, refuse
@@ -110,9 +117,15 @@ def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
 
 
 def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
-    """The newest version in each of the stages, or in every stage that has one."""
+    """The newest version in each of the stages, in any case, or in every stage that has one.
+
+    Raises NotFound for a missing model, InvalidInput for a stage that it does not have.
+    """
     newest = latest_per_stage(work, name)
-    return [version for version in newest if not stages or version.stage in stages]
+    if not stages:
+        return newest
+    wanted = {stage_meant(work, name, stage, newest) for stage in stages}
+    return [version for version in newest if version.stage in wanted]
 
 
 def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Model:
@@ -411,14 +424,14 @@ def delete_version(work: Work, caller: Caller, name: str, number: int) -> Result
 
 def _keep_guarded(work: Work, caller: Caller, version: Version) -> Result | None:
     """The refusal to delete what is in a single stage: that would be leaving it unasked."""
-    policy = policies.in_force(work)
-    if policy is None or not policy.admits_one(version.stage):
+    cycle = policies.lifecycle_of(work, version.model_name)
+    if not cycle.admits_one(version.stage):
         return None
     message = f"it is in {version.stage}, which the policy guards; move it out first"
     verdict = Verdict("lifecycle", Outcome.FAILED, message)
     digest = gather(work, version).digest()
-    decision = Decision(Ruling.REFUSED, (verdict,), policy.digest, digest)
-    step = Step(version, "deleted", "", policy, False, wish="be deleted")
+    decision = Decision(Ruling.REFUSED, (verdict,), cycle.policy_digest, digest)
+    step = Step(version, "deleted", "", cycle, False, wish="be deleted")
     return refuse(work, caller, step, decision)
 
 
