@@ -28,7 +28,7 @@ from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import again, locate, model_id_of, subject
 from modelkeep.services.evidence import gather
-from modelkeep.services.placement import AliasMove, alias_slot, shift, stage_slot
+from modelkeep.services.placement import AliasMove, alias_slot, prior_stay, shift, stage_slot
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import (
     REASON_TAG,
@@ -356,9 +356,7 @@ def _stays_for_rollback(
         raise Conflict(
             f"Model {model} has versions {numbers} in {stage}; a rollback needs it to hold one."
         )
-    prior = work.slots.stay(stays[0].prior_id) if stays[0].prior_id else None
-    while prior and (prior.deleted or prior.version_id == stays[0].version_id):
-        prior = work.slots.stay(prior.prior_id) if prior.prior_id else None
+    prior = prior_stay(work, stays[0])
     if prior is None:
         raise Conflict(
             f"Version {stays[0].number} is the first that {stage} of model {model} held; "

@@ -218,7 +218,9 @@ async def get_model(app: App, caller: Caller, request: Named) -> Message:
 async def rename_model(app: App, caller: Caller, request: RenameModel) -> Message:
     name = require(request.name, "name")
     new_name = require(request.new_name, "new_name")
-    await app.write(registry.rename_model, caller, name, new_name)
+    refusal = await app.write(registry.rename_model, caller, name, new_name)
+    if refusal is not None:
+        _done(refusal)
     return await get_model(app, caller, Named(name=new_name))
 
 
