@@ -124,7 +124,10 @@ def serve(
 def promote(
     version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
     to: Annotated[
-        str, typer.Option("--to", help="The stage: Staging, Production, Archived, None.")
+        str,
+        typer.Option(
+            "--to", help="The stage: Staging, Production, Archived, None, or the model's own."
+        ),
     ],
     reason: Reason = "",
     epoch: Epoch = None,
@@ -146,7 +149,9 @@ def promote(
 def rollback(
     model: str,
     reason: Reason,
-    stage: Annotated[str, typer.Option(help="The stage to roll back.")] = "Production",
+    stage: Annotated[
+        str | None, typer.Option(help="The stage to roll back; production without it.")
+    ] = None,
     epoch: Epoch = None,
     url: Url = DEFAULT_URL,
     user: User = "",

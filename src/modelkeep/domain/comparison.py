@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from modelkeep.domain.directions import sounds_lower
 from modelkeep.domain.gates.metrics import MetricsGate, Requirement
-from modelkeep.domain.policies import Policy
+from modelkeep.domain.lifecycles import Lifecycle
 
 
 def lower_is_better(metric: str, thresholds: Mapping[str, bool]) -> bool:
@@ -24,17 +24,17 @@ def lower_is_better(metric: str, thresholds: Mapping[str, bool]) -> bool:
     return sounds_lower(metric)
 
 
-def thresholds(policy: Policy | None) -> dict[str, bool]:
-    """Metric -> whether the policy's thresholds want less of it; without those they disagree on."""
+def thresholds(cycle: Lifecycle) -> dict[str, bool]:
+    """Metric -> whether a lifecycle's thresholds want less of it, where they agree on that."""
     wanted: dict[str, set[bool]] = {}
-    for requirement in _requirements(policy):
+    for requirement in _requirements(cycle):
         if requirement.sign.startswith(("<", ">")):
             wanted.setdefault(requirement.metric, set()).add(requirement.sign.startswith("<"))
     return {metric: wants.pop() for metric, wants in wanted.items() if len(wants) == 1}
 
 
-def _requirements(policy: Policy | None) -> Iterable[Requirement]:
-    for rule in policy.rules.values() if policy else ():
+def _requirements(cycle: Lifecycle) -> Iterable[Requirement]:
+    for rule in cycle.rules.values():
         for gate in rule.gates:
             if isinstance(gate, MetricsGate):
                 yield from gate.requirements

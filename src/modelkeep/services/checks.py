@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 from modelkeep.domain import policies
 from modelkeep.domain.access import Caller
-from modelkeep.domain.evidence import Evidence
-from modelkeep.domain.gates import Outcome, Verdict
-from modelkeep.domain.models import Version, stage_named
-from modelkeep.domain.policies import Decision, Guarded, Policy, Ruling, Unguarded
+from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
+from modelkeep.domain.models import Version
+from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
 from modelkeep.services.catalog import resolve
 from modelkeep.services.evidence import gather, gather_for
-from modelkeep.services.policies import in_force
+from modelkeep.services.policies import lifecycle_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +29,20 @@ def check(work: Work, caller: Caller, model: str, which: str, target: str, reaso
     Raises NotFound, InvalidInput for a stage that does not exist.
     """
     version = resolve(work, model, which)
-    target = stage_named(target)
-    policy = in_force(work)
-    if policy is None:
-        return Check(version, target, Decision(Ruling.PASSED, (), "", ""))
-    return Check(version, target, judged(work, caller, version, target, reason, policy))
+    cycle = lifecycle_of(work, version.model_name)
+    target = cycle.stage_named(target)
+    return Check(version, target, _judged(work, caller, version, target, reason, cycle))
 
 
-def judged(
-    work: Work, caller: Caller, version: Version, target: str, reason: str, policy: Policy
+def _judged(
+    work: Work, caller: Caller, version: Version, target: str, reason: str, cycle: Lifecycle
 ) -> Decision:
-    """The decision of a policy on a version as it is now."""
-    standing = policies.guard(policy, version.stage, target)
+    standing = cycle.guard(version.stage, target)
     if isinstance(standing, Guarded):
         evidence = gather_for(work, version, standing.rule)
         barred = (*evidence.authors, caller.actor.name)
         return judging.decide(standing.rule, evidence, reason, (), barred, work.now_ms)
     evidence = gather(work, version)
     if isinstance(standing, Unguarded):
-        return Decision(Ruling.PASSED, (), policy.digest, evidence.digest())
-    return unlisted(policy, standing.message, evidence)
-
-
-def unlisted(policy: Policy, message: str, evidence: Evidence) -> Decision:
-    """The refusal of a transition that the policy does not list."""
-    verdict = Verdict("lifecycle", Outcome.FAILED, message)
-    return Decision(Ruling.REFUSED, (verdict,), policy.digest, evidence.digest())
+        return Decision(Ruling.PASSED, (), cycle.policy_digest, evidence.digest())
+    return policies.refused(cycle, standing.message, evidence)

@@ -9,6 +9,7 @@ from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.work import Work
 from modelkeep.services import registry
 from modelkeep.services.catalog import model_id_of
+from modelkeep.services.policies import lifecycle_of
 
 _NO_PROMPTS = Comparison("tag", PROMPT_TAG, "IS NOT", "true")
 _BY_NAME = (Order("attribute", "name", True),)
@@ -17,10 +18,12 @@ _NEWEST_FIRST = (Order("attribute", "version_number", False),)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model with its newest version in each stage, and how many versions it has."""
+    """A model with its newest version in each stage, which of these is in production, and how many
+    versions it has."""
 
     model: Model
     newest: list[Version]
+    production: Version | None
     versions: int
 
 
@@ -31,7 +34,13 @@ def models(work: Work, where: Sequence[Comparison], after: str, limit: int) -> l
     if not any(c.field == "tag" and c.key == PROMPT_TAG for c in where):
         tests.append(_NO_PROMPTS)
     found = registry.search_models(work, tests, _BY_NAME, limit, None)
-    return [Listed(model, newest, work.versions.count(model.id)) for model, newest in found.items]
+    return [_listed(work, model, newest) for model, newest in found.items]
+
+
+def _listed(work: Work, model: Model, newest: list[Version]) -> Listed:
+    stage = lifecycle_of(work, model.name).production
+    in_production = next((version for version in newest if version.stage == stage), None)
+    return Listed(model, newest, in_production, work.versions.count(model.id))
 
 
 def versions(work: Work, model: str, before: int | None, limit: int) -> list[Version]:

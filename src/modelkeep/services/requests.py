@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from modelkeep.domain import policies
 from modelkeep.domain.approvals import Request, Status, Vote
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.evidence import Evidence
@@ -10,7 +9,7 @@ from modelkeep.domain.models import Version
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.work import Work
 from modelkeep.services.evidence import gather_for
-from modelkeep.services.policies import in_force
+from modelkeep.services.policies import lifecycle_of
 
 LIST_LIMIT = 500
 
@@ -48,8 +47,7 @@ def get(work: Work, request_id: int) -> Dossier:
 
 def _gathered_now(work: Work, request: Request, version: Version) -> str:
     """The digest of the evidence that asking now would freeze; of none if no rule is there."""
-    policy = in_force(work)
-    rule = policies.rule_into(policy, request.source, request.target) if policy else None
+    rule = lifecycle_of(work, version.model_name).way_into(request.source, request.target)
     return gather_for(work, version, rule).digest() if rule else ""
 
 

@@ -1,7 +1,7 @@
 """One step of one version: from the gates' judgement to whatever it comes to.
 
 `judge` asks the policy's gates and carries out, refuses or keeps the step waiting; `complete`
-moves the version, archives whom it displaces and takes the aliases along; each records itself.
+moves the version, clears away whom it displaces and takes the aliases along; each records itself.
 Who may take which step, and what for, is `promotion`'s affair.
 """
 
@@ -15,8 +15,9 @@ from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import Request, Status
 from modelkeep.domain.events import Event
 from modelkeep.domain.evidence import Evidence
-from modelkeep.domain.models import ARCHIVED, Move, Version, moves_into
-from modelkeep.domain.policies import Decision, Policy, Rule, Ruling
+from modelkeep.domain.lifecycles import Lifecycle, Rule
+from modelkeep.domain.models import Move, Version
+from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
@@ -63,7 +64,7 @@ class Step:
     version: Version
     target: str
     reason: str
-    policy: Policy | None
+    cycle: Lifecycle
     archive_existing: bool
     leaving: Occupancy | None = None  # of a rollback: the stay it ends
     back_to: Occupancy | None = None  # of a rollback: the stay it returns to
@@ -77,9 +78,7 @@ class Step:
     @property
     def displaces(self) -> bool:
         """Whether the occupants have to go: it was asked for, or the stage admits one."""
-        return self.archive_existing or (
-            self.policy is not None and self.policy.admits_one(self.target)
-        )
+        return self.archive_existing or self.cycle.admits_one(self.target)
 
 
 # -- judging ---------------------------------------------------------------------------------
@@ -225,10 +224,10 @@ def complete(
     decision: Decision | None,
     approved_by: Request | None = None,
 ) -> Result:
-    """Moves the version, archives whom it displaces, and takes the aliases along."""
+    """Moves the version, clears away whom it displaces, and takes the aliases along."""
     version = step.version
     displaced = work.versions.in_stage(version.model_id, step.target) if step.displaces else []
-    moves = moves_into(step.target, version.id, version.stage, displaced)
+    moves = step.cycle.moves_into(step.target, version.id, version.stage, displaced)
     back_to = step.back_to
     moved = shift(
         work,
@@ -266,7 +265,7 @@ def _told(work: Work, version: Version, step: Step, moves: Sequence[Move]) -> st
         for move in moves[:-1]
         if (other := work.versions.by_id(move.version_id)) is not None
     ]
-    tail = f"; {', '.join(displaced)} -> {ARCHIVED}" if displaced else ""
+    tail = f"; {', '.join(displaced)} -> {moves[0].target}" if displaced else ""
     return f"{version.model_name}/{version.number}: {version.stage} -> {step.target}{tail}"
 
 
@@ -276,8 +275,7 @@ def _followers(work: Work, step: Step) -> list[AliasMove]:
 
     When the version leaves a stage that an alias follows, the alias must not go on naming it.
     """
-    version, policy = step.version, step.policy
-    follows = dict(policy.aliases) if policy else {}
+    version, follows = step.version, step.cycle.aliases
     moves = [AliasMove(a, version.id) for a, stage in follows.items() if stage == step.target]
     moves += [
         AliasMove(alias, None)

@@ -27,9 +27,11 @@ class Promote(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Rollback(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of a stage or, without one, of what means production for the model."""
+
     model: str
     reason: str
-    stage: str = "Production"
+    stage: str | None = None
     epoch: Epoch | None = None
 
 

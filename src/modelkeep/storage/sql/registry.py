@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from modelkeep.domain.models import STAGES, Model, Version
+from modelkeep.domain.models import Model, Version
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import NewVersion
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
@@ -21,13 +21,13 @@ _VERSION = (
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
-# One look-up a stage: a model may have a hundred thousand versions, and clients ask for these
-# before nearly every call.
-_NEWEST_IN_EACH_STAGE = " UNION ALL ".join(
-    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = m.id"
-    f" AND stage = '{stage}' AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
-    " FROM models m WHERE {models}"
-    for stage in STAGES
+# One look-up for each stage that ever held something, which is then a slot: a model may have a
+# hundred thousand versions, and clients ask for these before nearly every call.
+_NEWEST_IN_EACH_STAGE = (
+    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
+    " AND stage = s.name AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
+    " FROM (SELECT model_id, name FROM slots WHERE project_id = ? AND kind = 'stage' AND {slots}"
+    " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s"
 )
 _ALIASES_OF_MODELS = (
     "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
@@ -309,9 +309,10 @@ class SqlVersions:
     def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
         found: dict[int, list[Version]] = {model_id: [] for model_id in model_ids}
         for start in range(0, len(model_ids), CHUNK):
-            models = any_of("m.id", model_ids[start : start + CHUNK])
-            newest = _NEWEST_IN_EACH_STAGE.format(models=models.sql)
-            params = (self._project_id, *models.params) * len(STAGES)
+            some = model_ids[start : start + CHUNK]
+            slots, models = any_of("model_id", some), any_of("id", some)
+            newest = _NEWEST_IN_EACH_STAGE.format(slots=slots.sql, models=models.sql)
+            params = (self._project_id, self._project_id, *slots.params, *models.params)
             for version in self._all(f"v.id IN ({newest}) ORDER BY v.number", *params):
                 found[version.model_id].append(version)
         return found
