@@ -7,6 +7,7 @@ from modelkeep.domain.errors import ModelkeepError
 
 _WIRE: dict[type[ModelkeepError], tuple[int, str]] = {
     errors.InvalidInput: (400, "invalid_input"),
+    errors.KeyReused: (422, "key_reused"),
     errors.Unauthenticated: (401, "unauthenticated"),
     errors.Forbidden: (403, "forbidden"),
     errors.NotFound: (404, "not_found"),

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from litestar import get, post
+from litestar import Response, get, post
 
 from modelkeep.domain.events import instant
 from modelkeep.protocols.native import policy_file, schemas
 from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.schemas import PolicyFile
 from modelkeep.services import policies
 from modelkeep.services.app import App
@@ -16,11 +17,11 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @post("/policy", status_code=200)
-    async def apply_policy(request: Http, data: PolicyFile) -> schemas.AppliedView:
+    async def apply_policy(request: Http, data: PolicyFile) -> Response[schemas.AppliedView]:
         """Puts a policy in force."""
         document = policy_file.parse(data.source)
-        applied = await app.write(policies.apply, caller(request), document, data.source)
-        return schemas.view_applied(applied)
+        args = caller(request), document, data.source
+        return await change(app, request, schemas.view_applied, policies.apply, *args)
 
     @get("/policy")
     async def show_policy() -> dict[str, Any]:

@@ -4,6 +4,7 @@ A move that waits answers 200 with its result (202 would do as well, but scripts
 one that was turned down is a problem with the result's own members beside, 403 or 409.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from litestar import Response, post
 
 from modelkeep.protocols.native import problems, schemas
 from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.schemas import Promote, ResultView, Rollback
 from modelkeep.services import promotion
 from modelkeep.services.app import App
@@ -26,12 +28,16 @@ def handlers(app: App) -> list[Any]:
     async def promote(request: Http, data: Promote) -> Response[ResultView]:
         """Asks for a version to move into a stage."""
         order = Order(data.model, data.version, data.stage, data.reason, epoch=data.epoch)
-        return answer(request, await app.write(promotion.request, caller(request), order))
+        view = partial(answer, request)
+        return await change(app, request, view, promotion.request, caller(request), order)
 
     @post("/rollbacks", status_code=200)
     async def roll_back(request: Http, data: Rollback) -> Response[ResultView]:
         """Returns a stage to the version it held before."""
-        result = await app.write(
+        return await change(
+            app,
+            request,
+            partial(answer, request),
             promotion.roll_back,
             caller(request),
             data.model,
@@ -39,7 +45,6 @@ def handlers(app: App) -> list[Any]:
             stage=data.stage,
             epoch=data.epoch,
         )
-        return answer(request, result)
 
     return [promote, roll_back]
 

@@ -1,6 +1,7 @@
 """Approval requests: what waits, and the votes on it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.protocols.native import schemas
 from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
 from modelkeep.protocols.native.schemas import Ballot, RequestView, ResultView
 from modelkeep.services import promotion, requests
@@ -50,14 +52,16 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
     async def _vote(
         request: Http, request_id: int, ballot: Ballot, *, approves: bool
     ) -> Response[ResultView]:
-        result = await app.write(
+        return await change(
+            app,
+            request,
+            partial(answer, request),
             promotion.vote,
             caller(request),
             request_id,
             approves=approves,
             comment=ballot.comment,
         )
-        return answer(request, result)
 
     return [list_requests, get_request, approve, reject]
 

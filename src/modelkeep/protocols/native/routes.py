@@ -17,6 +17,7 @@ from modelkeep.protocols.native import (
     webhooks,
 )
 from modelkeep.protocols.native.calls import PREFIX
+from modelkeep.protocols.native.idempotency import Replayed, replay
 from modelkeep.services.app import App
 
 
@@ -36,5 +37,5 @@ def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) ->
     return Router(
         path=PREFIX,
         route_handlers=[*routes, *openapi.handlers(routes)],
-        exception_handlers=problems.HANDLERS,
+        exception_handlers={**problems.HANDLERS, Replayed: replay},
     )

@@ -11,6 +11,7 @@ from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
+from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.webhooks import SqlWebhooks
@@ -37,6 +38,7 @@ class SqlWork:
         self.imports = SqlImports(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
+        self.replies = SqlReplies(db, project)
 
     @property
     def now_ms(self) -> int:
