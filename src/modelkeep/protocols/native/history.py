@@ -18,7 +18,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @get("/models/{name:str}/at")
-    async def at(name: str, time: str) -> MomentView:
+    async def model_at(name: str, time: str) -> MomentView:
         """What every slot of a model held at a time (RFC 3339; without a zone it is UTC)."""
         moment = await app.read(history.at, name, parse_time(time))
         return MomentView(
@@ -37,7 +37,7 @@ def handlers(app: App) -> list[Any]:
         """The journal's entries about a model, newest first."""
         return await app.read(history.of_model, name, before, limit)
 
-    return [at, model_history]
+    return [model_at, model_history]
 
 
 def parse_time(text: str) -> int:

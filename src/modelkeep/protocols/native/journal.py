@@ -18,7 +18,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @get("/journal/entries")
-    async def entries(
+    async def journal_entries(
         start: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
     ) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def handlers(app: App) -> list[Any]:
         return await app.read(history.entries, start, limit)
 
     @get("/journal/export", media_type="application/x-ndjson")
-    async def export() -> Stream:
+    async def export_journal() -> Stream:
         """Everything a verifier needs, of one moment, as lines of JSON."""
         # A journal may be larger than memory, and its snapshot ends with the read: so, a file.
         file = tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES)
@@ -34,7 +34,7 @@ def handlers(app: App) -> list[Any]:
         file.seek(0)
         return Stream(_chunks(file), media_type="application/x-ndjson")
 
-    return [entries, export]
+    return [journal_entries, export_journal]
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

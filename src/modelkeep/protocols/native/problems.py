@@ -45,7 +45,7 @@ _BY_STATUS = {404: "unknown_path", 405: "method_not_allowed", 413: "limit_exceed
 
 
 class Problem(msgspec.Struct, kw_only=True):
-    """A problem document."""
+    """A problem document. A refused move has its result's members beside these."""
 
     type: str
     title: str
@@ -156,6 +156,11 @@ def handlers() -> list[Any]:
         return _kind(code)
 
     return [list_problems, show_problem]
+
+
+def meanings() -> Mapping[str, tuple[int, str, str]]:
+    """Code -> (status, title, meaning) of every kind."""
+    return _MEANINGS
 
 
 def _kind(code: str) -> Kind:
