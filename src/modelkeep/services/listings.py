@@ -34,6 +34,12 @@ def models(work: Work, where: Sequence[Comparison], after: str, limit: int) -> l
     return [Listed(model, newest, work.versions.count(model.id)) for model, newest in found.items]
 
 
+def model(work: Work, name: str) -> Listed:
+    """One model, or a prompt. Raises NotFound."""
+    found, newest = registry.get_model_with_latest(work, name)
+    return Listed(found, newest, work.versions.count(found.id))
+
+
 def versions(work: Work, model: str, before: int | None, limit: int) -> list[Version]:
     """Versions of a model, newest first, those below a number. Raises NotFound."""
     model_id_of(work, model)

@@ -93,6 +93,7 @@ def example_of(schema: Schema, components: Mapping[str, Schema], name: str = "")
         return {
             field: _ELSEWHERE.get((owner, field)) or _field(field, part, components)
             for field, part in schema["properties"].items()
+            if "default" not in part or _WORDS.get(field) is not None
         }
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":

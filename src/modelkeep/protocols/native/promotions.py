@@ -57,3 +57,8 @@ def answer(request: Http, result: Result) -> Response[Any]:
         return Response(view)
     members = msgspec.to_builtins(view)
     return problems.respond(request, code, members.pop("message"), members)
+
+
+def answer_deletion(request: Http, refusal: Result | None) -> Response[Any] | None:
+    """Nothing, or the refusal to delete what a policy guards."""
+    return None if refusal is None else answer(request, refusal)

@@ -8,12 +8,15 @@ from modelkeep.protocols.native import (
     history,
     imports,
     journal,
+    models,
     openapi,
     policies,
     problems,
     promotions,
     reading,
     requests,
+    slots,
+    versions,
     webhooks,
 )
 from modelkeep.protocols.native.calls import PREFIX
@@ -24,6 +27,9 @@ from modelkeep.services.app import App
 def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) -> Router:
     """The routes over an application. `now_ms` is the clock's; see `reading` for the filter."""
     routes = [
+        *models.handlers(app),
+        *versions.handlers(app),
+        *slots.handlers(app),
         *promotions.handlers(app),
         *requests.handlers(app, now_ms),
         *history.handlers(app),
