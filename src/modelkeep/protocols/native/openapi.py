@@ -133,9 +133,10 @@ def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any
     is_change = method in _CHANGES
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
-        parameter["example"] = example_of(
-            {"properties": {parameter["name"]: parameter["schema"]}}, schemas
-        )[parameter["name"]]
+        name = parameter["name"]
+        example = example_of({"properties": {name: parameter["schema"]}}, schemas)
+        if example.get(name) is not None:
+            parameter["example"] = example[name]
     if is_change:
         parameters.append(_KEY)
     statuses = {*_ALWAYS, *(_OF_CHANGES if is_change or "{" in path else ())}
