@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NoReturn
 
-API = "/api/modelkeep/v1"
+API = "/api/v1"
 REFUSED, WAITING, UNREACHABLE = 1, 2, 3
 TAMPERED = 2  # what is stored is not what was recorded
 
@@ -116,8 +116,8 @@ class Client:
 
     def _refusal(self, answer: Any) -> Failed:
         body = _body(answer)
-        message = body.get("message") or f"{self._url} answered {answer.status_code}."
-        kind = body.get("error", f"http_{answer.status_code}")
+        message = body.get("detail") or f"{self._url} answered {answer.status_code}."
+        kind = body.get("code", f"http_{answer.status_code}")
         return Failed(message, _ENDS.get(kind, REFUSED), kind)
 
 

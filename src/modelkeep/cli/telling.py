@@ -13,7 +13,7 @@ def settle(result: dict[str, Any], as_json: bool, done: tuple[str, ...] = ()) ->
     else:
         version = result["version"]
         settled = f"{version['model']}/{version['version']} is in {version['stage']}"
-        print(plain(result["message"] or settled))
+        print(plain(result.get("detail") or result["message"] or settled))
         if end in ("moved", "unchanged"):
             print(f"{result['target']} is at epoch {result['epoch']}.")
     if end in ("moved", "unchanged", *done):

@@ -14,6 +14,7 @@ from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
+from modelkeep.ports.replies import Replies
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 
@@ -47,6 +48,8 @@ class Work(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def replies(self) -> Replies: ...
     @property
     def now_ms(self) -> int:
         """The batch's moment: never before any earlier batch's."""

@@ -9,13 +9,12 @@ kept, as in MLflow. A refusal is recorded like that of any other move.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelkeep.domain import policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.events import Event
-from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import NO_STAGE, Version
-from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import subject
 from modelkeep.services.evidence import gather
@@ -128,8 +127,6 @@ def _refuse(
     wish: str,
     message: str,
 ) -> Result:
-    verdict = Verdict("lifecycle", Outcome.FAILED, message)
-    digest = gather(work, version).digest()
-    decision = Decision(Ruling.REFUSED, (verdict,), cycle.policy_digest, digest)
+    decision = policies.refused(cycle, message, gather(work, version))
     step = Step(version, target, "", cycle, False, wish=wish)
     return refuse(work, caller, step, decision)

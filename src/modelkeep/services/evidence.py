@@ -15,26 +15,32 @@ COMMIT_TAG = "mlflow.source.git.commit"
 def gather_for(work: Work, version: Version, rule: Rule) -> Evidence:
     """All that the gates of a rule may look at: see `gather`, and where the version stands, its
     documents and, if a gate asks for them, its card and the occupant of the rule's target."""
-    needs = rule.needs
-    card = work.papers.get(version.id, papers.CARD) if Need.CARD in needs else None
-    return replace(
-        gather(work, version),
-        standing=_standing(work, version),
-        documents={paper.name: f"sha256:{paper.sha256}" for paper in work.papers.of(version.id)},
-        card=papers.card_of(card),
-        occupant=occupant_of(work, version, rule.target) if Need.OCCUPANT in needs else None,
-    )
+    there = occupant_of(work, version, rule.target) if Need.OCCUPANT in rule.needs else None
+    known = with_papers(work, version, gather(work, version), rule)
+    return replace(known, standing=_standing(work, version), occupant=there)
+
+
+def with_papers(work: Work, version: Version, evidence: Evidence, rule: Rule) -> Evidence:
+    """The evidence with the version's documents and, if a gate of the rule asks for it, its card."""
+    card = work.papers.get(version.id, papers.CARD) if Need.CARD in rule.needs else None
+    attached = {paper.name: f"sha256:{paper.sha256}" for paper in work.papers.of(version.id)}
+    return replace(evidence, documents=attached, card=papers.card_of(card))
 
 
 def occupant_of(work: Work, version: Version, stage: str) -> Occupant | None:
     """Who is in a stage besides the version itself: of several, whoever came last."""
     stays = work.slots.open_stays(version.model_id, SlotKey("stage", stage))
     others = [stay.version_id for stay in stays if stay.version_id != version.id]
-    there = work.versions.by_id(others[-1]) if others else None
-    if there is None:
+    return as_occupant(work, others[-1]) if others else None
+
+
+def as_occupant(work: Work, version_id: int) -> Occupant | None:
+    """A version as one that another is compared with."""
+    version = work.versions.by_id(version_id)
+    if version is None:
         return None
-    known = gather(work, there)
-    return Occupant(there.number, there.subject, known.tags, known.params, known.metrics)
+    known = gather(work, version)
+    return Occupant(version.number, version.subject, known.tags, known.params, known.metrics)
 
 
 def _standing(work: Work, version: Version) -> Standing:

@@ -43,6 +43,12 @@ def _listed(work: Work, model: Model, newest: list[Version]) -> Listed:
     return Listed(model, newest, in_production, work.versions.count(model.id))
 
 
+def model(work: Work, name: str) -> Listed:
+    """One model, or a prompt. Raises NotFound."""
+    found, newest = registry.get_model_with_latest(work, name)
+    return Listed(found, newest, work.versions.count(found.id))
+
+
 def versions(work: Work, model: str, before: int | None, limit: int) -> list[Version]:
     """Versions of a model, newest first, those below a number. Raises NotFound."""
     model_id_of(work, model)

@@ -120,13 +120,16 @@ def set_alias(
     )
 
 
-def delete_alias(work: Work, caller: Caller, model: str, alias: str) -> Result | None:
+def delete_alias(
+    work: Work, caller: Caller, model: str, alias: str, epoch: int | None = None
+) -> Result | None:
     """Takes an alias away; None if it pointed to nothing. One that follows a stage stays.
 
-    Raises NotFound for a missing model, InvalidInput for what is no alias.
+    Raises NotFound for a missing model, InvalidInput for what is no alias, StaleRevision.
     """
     names.check_alias_shape(alias)
     model_id = model_id_of(work, model)
+    _check_epoch(work, model_id, alias_slot(alias), epoch)
     holder = work.slots.alias_holder(model_id, alias)
     version = work.versions.by_id(holder) if holder else None
     if version is None:

@@ -12,6 +12,7 @@ from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
+from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.webhooks import SqlWebhooks
@@ -39,6 +40,7 @@ class SqlWork:
         self.imports = SqlImports(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
+        self.replies = SqlReplies(db, project)
 
     @property
     def now_ms(self) -> int:

@@ -1,0 +1,44 @@
+"""The policy in force."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from modelkeep.domain.events import instant
+from modelkeep.protocols.native import policy_file, schemas
+from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
+from modelkeep.protocols.native.schemas import PolicyFile
+from modelkeep.services import policies
+from modelkeep.services.app import App
+
+
+def handlers(app: App) -> list[Any]:
+    """The routes over an application."""
+
+    @post("/policy", status_code=200)
+    async def apply_policy(request: Http, data: PolicyFile) -> Response[schemas.AppliedView]:
+        """Puts a policy in force."""
+        document = policy_file.parse(data.source)
+        args = caller(request), document, data.source
+        return await change(app, request, schemas.view_applied, policies.apply, *args)
+
+    @get("/policy")
+    async def show_policy() -> dict[str, Any]:
+        """The policy in force; revision 0 when there is none."""
+        shown = await app.read(policies.show)
+        if shown is None:
+            return {"revision": 0, "digest": None, "source": "", "sections": []}
+        stored, policy = shown
+        return {
+            "revision": stored.revision,
+            "digest": stored.digest,
+            "applied": instant(stored.applied_ms),
+            "author": stored.author,
+            "source": stored.source,
+            "sections": [
+                {"path": s.path, "enforced": s.enforced, "note": s.note} for s in policy.sections
+            ],
+        }
+
+    return [apply_policy, show_policy]
