@@ -135,8 +135,9 @@ def test_stages_and_spaces_are_read_in_any_case() -> None:
         (
             {"stage_transitions": {"None -> Staging": {"required_tag": []}}},
             "model_registry.stage_transitions.None -> Staging: unknown key 'required_tag'. The "
-            "keys allowed here are approval_required, reason_required, required_metrics, "
-            "required_tags.",
+            "keys allowed here are approval_required, approvals, artifact_verified, expressions, "
+            "freeze_windows, minimum_soak_hours, no_regression, reason_required, "
+            "required_documents, required_metrics, required_tags.",
         ),
         ({"stage_transitions": {"Staging": {}}}, "'Staging' is no transition"),
         ({"stage_transitions": {"A -> Staging": {}}}, "Invalid Model Version stage: A."),

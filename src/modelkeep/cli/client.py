@@ -39,6 +39,9 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return self._call("POST", path, json=given)
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PUT", path, json=body)
+
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._call("PATCH", path, json=body)
 

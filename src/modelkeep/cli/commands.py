@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import reading, webhooks
+from modelkeep.cli import gates, reading, webhooks
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
@@ -49,6 +49,8 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(gates.gate_app, name="gate")
+app.add_typer(gates.documents_app, name="documents")
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
@@ -388,6 +390,7 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
 
 # -- reading: see `cli.reading` --------------------------------------------------------------------
 
+policy_app.command("test")(gates.policy_test)
 app.command()(reading.compare)
 app.command()(reading.lineage)
 

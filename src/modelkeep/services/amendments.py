@@ -9,6 +9,7 @@ from modelkeep.ports.work import Work
 from modelkeep.services import listings, registry
 from modelkeep.services.catalog import locate
 from modelkeep.services.listings import Listed
+from modelkeep.services.steps import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,17 @@ class Amendment:
     tags: Mapping[str, str | None] = field(default_factory=dict)
 
 
-def amend_model(work: Work, caller: Caller, name: str, wanted: Amendment) -> Listed:
-    """The model as it is then. Raises NotFound, InvalidInput; AlreadyExists for a taken name."""
+def amend_model(work: Work, caller: Caller, name: str, wanted: Amendment) -> Listed | Result:
+    """The model as it is then, or the refusal, recorded, of its new name: then nothing changed.
+
+    Raises NotFound, InvalidInput; AlreadyExists for a taken name.
+    """
     registry.get_model(work, name)
+    if wanted.new_name is not None:
+        refusal = registry.rename_model(work, caller, name, wanted.new_name)
+        if refusal is not None:
+            return refusal
+        name = wanted.new_name
     if wanted.description is not None:
         registry.describe_model(work, caller, name, wanted.description)
     for key, value in wanted.tags.items():
@@ -30,8 +39,6 @@ def amend_model(work: Work, caller: Caller, name: str, wanted: Amendment) -> Lis
             registry.delete_model_tag(work, caller, name, key)
         else:
             registry.set_model_tag(work, caller, name, key, value)
-    if wanted.new_name is not None:
-        name = registry.rename_model(work, caller, name, wanted.new_name).name
     return listings.model(work, name)
 
 

@@ -21,7 +21,7 @@ def gather_for(work: Work, version: Version, rule: Rule) -> Evidence:
 
 
 def with_papers(work: Work, version: Version, evidence: Evidence, rule: Rule) -> Evidence:
-    """The evidence with the version's documents and, if a gate of the rule asks for it, its card."""
+    """The evidence with the version's documents, and its card if a gate of the rule asks for it."""
     card = work.papers.get(version.id, papers.CARD) if Need.CARD in rule.needs else None
     attached = {paper.name: f"sha256:{paper.sha256}" for paper in work.papers.of(version.id)}
     return replace(evidence, documents=attached, card=papers.card_of(card))

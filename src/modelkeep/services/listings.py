@@ -46,7 +46,7 @@ def _listed(work: Work, model: Model, newest: list[Version]) -> Listed:
 def model(work: Work, name: str) -> Listed:
     """One model, or a prompt. Raises NotFound."""
     found, newest = registry.get_model_with_latest(work, name)
-    return Listed(found, newest, work.versions.count(found.id))
+    return _listed(work, found, newest)
 
 
 def versions(work: Work, model: str, before: int | None, limit: int) -> list[Version]:

@@ -7,7 +7,7 @@ say so. Nothing is recorded, and the policy is not put in force.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,10 +16,10 @@ from modelkeep.domain import policies
 from modelkeep.domain.access import ANONYMOUS
 from modelkeep.domain.approvals import Vote
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.evidence import Evidence, Occupant, Standing
+from modelkeep.domain.evidence import Evidence, Standing
 from modelkeep.domain.gates import Need
 from modelkeep.domain.lifecycles import Guarded, Rule, Unguarded
-from modelkeep.domain.models import SlotKey, Version
+from modelkeep.domain.models import Version
 from modelkeep.domain.policies import Decision, Policy, Ruling
 from modelkeep.ports.journal import Entry
 from modelkeep.ports.work import Work
@@ -36,7 +36,11 @@ _ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A move, or the refusal of one, as the journal has it. Times are milliseconds."""
+    """A move, or the refusal of one, as the journal has it. Times are milliseconds.
+
+    `since_ms` is when the version came to its source (None: it never was elsewhere); `there` the
+    number of whoever was in the target, the last to come.
+    """
 
     index: int
     at_ms: int
@@ -50,6 +54,8 @@ class Past:
     asked_by: str
     evidence: str | None
     request: int | None
+    since_ms: int | None
+    there: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +84,61 @@ def rehearse(work: Work, document: object, source: str, since_ms: int) -> list[R
 # -- the past ------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Stages:
+    """Who is in which stage, as the journal tells it: model, stage -> number -> since when."""
+
+    held: dict[tuple[int, str], dict[int, int]] = field(default_factory=dict)
+
+    def shift(self, entry: Entry, leaf: dict[str, Any]) -> None:
+        """Follows the moves of an entry."""
+        before = {move["version"]: move["stage"] for move in leaf["pre"].get("stages", ())}
+        for move in leaf["post"].get("stages", ()):
+            model_id, number = leaf["obj"]["model"], move["version"]
+            self.held.get((model_id, before.get(number, "")), {}).pop(number, None)
+            self.held.setdefault((model_id, move["stage"]), {})[number] = entry.at_ms
+
+    def since(self, model_id: int, stage: str, number: int) -> int | None:
+        return self.held.get((model_id, stage), {}).get(number)
+
+    def last_in(self, model_id: int, stage: str, but: int) -> int | None:
+        others = (n for n in reversed(self.held.get((model_id, stage), {})) if n != but)
+        return next(others, None)
+
+
 def _moves(work: Work, since_ms: int) -> Iterator[Past]:
-    start = 0
+    start, stages = 0, _Stages()
     while page := work.journal.entries(start, PAGE):
         for entry in page:
-            past = _past(entry) if entry.at_ms >= since_ms else None
+            leaf = msgspec.json.decode(entry.body)
+            past = _past(entry, leaf, stages) if entry.at_ms >= since_ms else None
             if past and past.source != past.target:
                 yield past
+            stages.shift(entry, leaf)
         start = page[-1].index + 1
 
 
-def _past(entry: Entry) -> Past | None:
-    leaf = msgspec.json.decode(entry.body)
+def _past(entry: Entry, leaf: dict[str, Any], stages: _Stages) -> Past | None:
     was = _ENDS.get(leaf["act"])
     ends = _ends(leaf) if was else None
     if was is None or ends is None or entry.model_id is None:
         return None
     texts = {name: text for name, (_, text) in entry.texts.items()}
+    number = leaf["obj"]["version"]
     return Past(
         entry.index,
         entry.at_ms,
         entry.model_id,
         leaf["obj"]["name"],
-        leaf["obj"]["version"],
+        number,
         *ends,
         was,
         texts.get("reason", ""),
         texts.get("actor", ANONYMOUS),
         leaf["why"].get("evidence"),
         leaf["why"].get("request"),
+        stages.since(entry.model_id, ends[0], number),
+        stages.last_in(entry.model_id, ends[1], number),
     )
 
 
@@ -155,27 +187,10 @@ def _completed(
 ) -> Evidence:
     """The evidence with what the rule asks for and nobody froze, as well as it is known now."""
     if version and evidence.standing is None:
-        since = _since(work, past, version)
+        since = version.created_ms if past.since_ms is None else past.since_ms
         standing = Standing(past.model, past.number, past.source, since, version.manifest)
         evidence = replace(with_papers(work, version, evidence, rule), standing=standing)
-    if Need.OCCUPANT in rule.needs and evidence.occupant is None:
-        there = _occupant_then(work, past)
-        evidence = replace(evidence, occupant=there) if there else evidence
+    if Need.OCCUPANT in rule.needs and evidence.occupant is None and past.there is not None:
+        there = work.versions.get(past.model_id, past.there)
+        evidence = replace(evidence, occupant=as_occupant(work, there.id) if there else None)
     return evidence
-
-
-def _since(work: Work, past: Past, version: Version) -> int:
-    slot = SlotKey("stage", past.source)
-    stays = work.slots.at(past.model_id, past.at_ms - 1)
-    mine = (stay.from_ms for stay in stays if (stay.slot, stay.version_id) == (slot, version.id))
-    return next(mine, version.created_ms)
-
-
-def _occupant_then(work: Work, past: Past) -> Occupant | None:
-    slot = SlotKey("stage", past.target)
-    there = [
-        stay.version_id
-        for stay in work.slots.at(past.model_id, past.at_ms - 1)
-        if stay.slot == slot and stay.number != past.number
-    ]
-    return as_occupant(work, there[-1]) if there else None

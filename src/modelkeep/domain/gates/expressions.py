@@ -28,10 +28,12 @@ from modelkeep.domain.gates.base import Case, Gate, Need, Verdict, judged, shown
 
 _ROOTS = frozenset(("version", "run", "metrics", "params", "tags", "documents", "card", "occupant"))
 _FUNCTIONS = frozenset(
-    ("size", "contains", "startsWith", "endsWith", "matches", "has", "int", "uint", "double")
-    + ("string", "bool", "timestamp", "duration", "type", "min", "max", "@not_strictly_false")
+    ("size", "contains", "startsWith", "endsWith", "matches", "has", "int", "uint", "double",
+     "string", "bool", "timestamp", "duration", "type", "min", "max", "@not_strictly_false")
+)  # fmt: skip
+_OPERATORS = frozenset(
+    "_==_ _!=_ _<_ _<=_ _>_ _>=_ _&&_ _||_ !_ -_ _+_ _-_ _*_ _/_ _%_ @in _[_] _?_:_".split()  # noqa: SIM905
 )
-_OPERATORS = re.compile(r"[!\-_@]?[^\w]*_.*|.*_|@in")
 _TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _PREFIXED = re.compile(r'\w""')  # raw texts and bytes, which end by other rules
 _MACRO = re.compile(r"\.\s*(\w+)\s*\(\s*(\w+)\s*,")
@@ -136,7 +138,7 @@ def compile(source: str) -> Condition:
             f"'{source:.200}' speaks of {', '.join(unknown)}; known are "
             f"{', '.join(sorted(_ROOTS))}."
         )
-    refused = sorted(name for name in called - _FUNCTIONS if not _OPERATORS.fullmatch(name))
+    refused = sorted(called - _FUNCTIONS - _OPERATORS)
     if refused:
         raise InvalidInput(f"'{source:.200}' calls {', '.join(refused)}, which is not known here.")
     return Condition(source, frozenset(spoken_of & _ROOTS), program)

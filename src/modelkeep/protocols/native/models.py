@@ -9,12 +9,13 @@ from litestar import Response, delete, get, patch, post
 from modelkeep.protocols.native import views
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
-from modelkeep.protocols.native.promotions import answer_deletion
+from modelkeep.protocols.native.promotions import answer, answer_deletion
 from modelkeep.protocols.native.views import ModelEntry
 from modelkeep.services import amendments, listings, registry
 from modelkeep.services.amendments import Amendment
 from modelkeep.services.app import App
 from modelkeep.services.listings import Listed
+from modelkeep.services.steps import Result
 
 
 class NewModel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -49,8 +50,9 @@ def handlers(app: App) -> list[Any]:
     async def change_model(request: Http, name: str, data: ModelChanges) -> Response[ModelEntry]:
         """Renames a model, describes it, sets and removes its tags: all of it, or nothing."""
         wanted = Amendment(data.name, data.description, data.tags)
+        view = partial(_answer_change, request)
         args = caller(request), name, wanted
-        return await change(app, request, views.view_model, amendments.amend_model, *args)
+        return await change(app, request, view, amendments.amend_model, *args)
 
     @delete("/models/{name:str}", status_code=204)
     async def delete_model(request: Http, name: str) -> Response[None]:
@@ -62,4 +64,8 @@ def handlers(app: App) -> list[Any]:
 
 
 def _view_new(model: Any) -> ModelEntry:
-    return views.view_model(Listed(model, [], 0))
+    return views.view_model(Listed(model, [], None, 0))
+
+
+def _answer_change(request: Http, changed: Listed | Result) -> Any:
+    return answer(request, changed) if isinstance(changed, Result) else views.view_model(changed)

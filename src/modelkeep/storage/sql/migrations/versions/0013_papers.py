@@ -11,8 +11,8 @@ TABLES = """
 CREATE TABLE papers (
   id {id}, project_id {int} NOT NULL, version_id {int} NOT NULL REFERENCES versions (id),
   name {text} NOT NULL, revision {int} NOT NULL, media_type {text} NOT NULL, sha256 {text} NOT NULL,
-  size_bytes {int} NOT NULL, body {text} NOT NULL, author {text} NOT NULL, attached_ms {int} NOT NULL,
-  UNIQUE (project_id, version_id, name, revision)) {end};
+  size_bytes {int} NOT NULL, body {text} NOT NULL, author {text} NOT NULL,
+  attached_ms {int} NOT NULL, UNIQUE (project_id, version_id, name, revision)) {end};
 ALTER TABLE votes ADD COLUMN roles {text} NOT NULL DEFAULT ''
 """
 
