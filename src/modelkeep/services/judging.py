@@ -5,6 +5,7 @@ that hung would stop every change there is. So they are asked in a thread of the
 has not answered in time has failed.
 """
 
+import logging
 import threading
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ from modelkeep.domain.approvals import Vote
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.gates import Case, Outcome, Verdict
 from modelkeep.domain.policies import Decision, Rule
+
+_log = logging.getLogger(__name__)
 
 LIMIT_S = 1.0  # for all gates of one decision
 
@@ -39,7 +42,9 @@ def decide(
         try:
             for gate in rule.gates:  # one by one, for whoever stops waiting in between
                 answers.append(policies.ask(gate, case))  # noqa: PERF401
-        finally:  # a library that panics raises what is no Exception
+        except BaseException:  # noqa: BLE001 - the thread ends here, and its gate has failed
+            _log.exception("a gate panicked")  # as a library may that is not written in Python
+        finally:
             done.set()
 
     threading.Thread(target=ask_all, name="gates", daemon=True).start()
