@@ -24,6 +24,7 @@ from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.native import (
     errors,
     imports,
+    lifecycles,
     policy_file,
     reading,
     schemas,
@@ -40,6 +41,7 @@ from modelkeep.protocols.native.schemas import (
 )
 from modelkeep.services import audit, history, policies, promotion, requests
 from modelkeep.services.app import App
+from modelkeep.services.lifecycles import Populated
 from modelkeep.services.promotion import End, Order, Result
 
 PREFIX = "/api/modelkeep/v1"
@@ -161,7 +163,9 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         """The policy in force; revision 0 when there is none."""
         shown = await app.read(policies.show)
         if shown is None:
-            return {"revision": 0, "digest": None, "source": "", "sections": []}
+            return {
+                "revision": 0, "digest": None, "source": "", "sections": [], "lifecycles": [],
+            }  # fmt: skip
         stored, policy = shown
         return {
             "revision": stored.revision,
@@ -172,6 +176,10 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
             "sections": [
                 {"path": s.path, "enforced": s.enforced, "note": s.note} for s in policy.sections
             ],
+            "lifecycles": [
+                lifecycles.view_lifecycle(Populated("", cycle, {}))
+                for cycle in (*policy.lifecycles, policy.default)
+            ],
         }
 
     return Router(
@@ -180,6 +188,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
             entries, export, apply_policy, show_policy, *imports.handlers(app),
             *reading.handlers(app, now_ms, parse_filter), *webhooks.handlers(app),
+            *lifecycles.handlers(app),
         ],
         exception_handlers={
             ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,
