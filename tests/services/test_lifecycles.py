@@ -155,7 +155,7 @@ def test_a_request_of_what_stands_in_no_stage_is_decided_like_any_other(core: Co
 def test_two_lifecycles_that_claim_one_name_are_reported(core: Core) -> None:
     rest = {"name": "rest", "models": ["*"], "stages": ["Production"]}
     (told,) = core.apply({"lifecycles": [CREDIT, rest]}).findings
-    assert "credit and rest both claim" in told
+    assert "credit (credit_*) and rest (*) both claim" in told
 
 
 # -- what stays --------------------------------------------------------------------------------

@@ -92,8 +92,7 @@ def test_two_patterns_overlap_exactly_if_one_name_matches_both(one, other) -> No
 def test_overlaps_are_reported() -> None:
     other = {"name": "risk", "models": ["*_risk", "churn"], "stages": ["Production"]}
     (told,) = of(DEV_TO_PROD, other).overlaps()
-    assert "credit and risk both claim" in told
-    assert "credit_* and *_risk" in told
+    assert "credit (credit_*) and risk (*_risk) both claim some names; credit" in told
     assert of(DEV_TO_PROD, other | {"models": ["churn"]}).overlaps() == ()
 
 
@@ -174,6 +173,7 @@ def test_a_stage_has_a_name_that_every_dialect_can_say(name: str) -> None:
         ({"name": "a b"}, "name: 'a b' is no name here"),
         ({"models": []}, "models: name a model, or a pattern"),
         ({"models": "credit_*"}, "models: must be a list"),
+        ({"models": ["x" * 257]}, "is longer than any model's name"),
         ({"naming_convention": {}}, "lifecycles[0]: unknown key 'naming_convention'"),
         ({"stage_transitions": {"None -> Staging": {}}}, "Invalid Model Version stage: Staging"),
         ({"single": ["None"]}, "None always holds any number of versions"),
@@ -199,6 +199,8 @@ def test_lifecycles_are_a_list_because_their_order_counts() -> None:
     assert "lifecycles: must be a list" in refused(lifecycles={"credit": DEV_TO_PROD})
     assert "two lifecycles named credit" in refused(DEV_TO_PROD, DEV_TO_PROD)
     assert "has 51 items; the limit is 50" in refused(*[DEV_TO_PROD] * 51)
+    many = [DEV_TO_PROD | {"name": str(i), "models": ["m"] * 200} for i in range(3)]
+    assert "name 600 models and patterns; the limit is 500" in refused(*many)
     other = {"name": "b", "models": ["b"], "stages": ["Production"]}
     assert of(DEV_TO_PROD, other).digest != of(other, DEV_TO_PROD).digest
 
