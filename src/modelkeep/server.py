@@ -25,6 +25,7 @@ from modelkeep.protocols.native import problems
 from modelkeep.protocols.native import routes as native_routes
 from modelkeep.services.app import App
 from modelkeep.settings import Settings, default_hosts, is_loopback
+from modelkeep.workers.housekeeping import Housekeeping
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -78,8 +79,10 @@ def serve(settings: Settings) -> None:
     listener = _listen(settings.host, settings.port)
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
     running.writer.on_leaves(webhooks.wake)
+    housekeeping = Housekeeping(running.app)
     try:
         webhooks.start()
+        housekeeping.start()
         asgi = build(running.app, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
@@ -105,6 +108,7 @@ def serve(settings: Settings) -> None:
             runner.run(uvicorn.Server(config).serve(sockets=[listener]))
     finally:
         listener.close()
+        housekeeping.close()
         webhooks.close()
         running.close()
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import gates, reading, webhooks
+from modelkeep.cli import gates, lifecycles, reading, webhooks
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
@@ -51,6 +51,8 @@ app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(gates.gate_app, name="gate")
 app.add_typer(gates.documents_app, name="documents")
+app.add_typer(lifecycles.lifecycle_app, name="lifecycle")
+app.add_typer(lifecycles.retention_app, name="retention")
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
@@ -298,6 +300,7 @@ def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) 
         print(f"Revision {shown['revision']}, by {by}, {shown['applied']}  {shown['digest']}")
         print(plain(shown["source"]))
         show_sections(shown["sections"])
+        lifecycles.list_all(shown["lifecycles"])
 
 
 # -- audit ---------------------------------------------------------------------------------------

@@ -63,6 +63,9 @@ def head(part: _Part, path: str, sections: _Sections) -> tuple[str, tuple[str, .
         raise InvalidInput(f"{here}: '{DEFAULT}' is the lifecycle of all other models.")
     here = at(path, "models")
     patterns = tuple(item for _, item in documents.items(part["models"], here))
+    too_long = next((p for p in patterns if len(p) > names.MODEL_NAME_LIMIT), None)
+    if too_long:
+        raise InvalidInput(f"{here}: '{too_long:.80}…' is longer than any model's name.")
     if not patterns:
         raise InvalidInput(f"{here}: name a model, or a pattern such as credit_*.")
     sections.append(Section(here, True, f"{name}: {', '.join(patterns)}"))

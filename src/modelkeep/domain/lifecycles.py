@@ -107,8 +107,8 @@ class Lifecycle:
     policy_digest: str = ""
 
     def claims(self, model_name: str) -> bool:
-        """Whether one of its patterns matches a model's whole name."""
-        return any(_matcher(pattern).fullmatch(model_name) for pattern in self.models)
+        """Whether it names a model, or one of its patterns matches the whole name."""
+        return _matcher(self.models).fullmatch(model_name) is not None
 
     # -- stages ----------------------------------------------------------------------------------
 
@@ -202,9 +202,10 @@ MLFLOW = Lifecycle()  # that of every model while no policy is in force
 
 
 @lru_cache(maxsize=1024)
-def _matcher(pattern: str) -> Any:
+def _matcher(patterns: tuple[str, ...]) -> Any:
     """`*` stands for any text; RE2 takes no longer for a bad pattern than for a good one."""
-    return re2.compile("(?s)" + ".*".join(map(re2.escape, pattern.split("*"))))
+    written = (".*".join(map(re2.escape, pattern.split("*"))) for pattern in patterns)
+    return re2.compile(f"(?s)(?:{'|'.join(written)})")
 
 
 def can_both_match(one: str, other: str) -> bool:
@@ -215,7 +216,7 @@ def can_both_match(one: str, other: str) -> bool:
     """
     if "*" not in one or "*" not in other:
         literal, pattern = (other, one) if "*" in one else (one, other)
-        return _matcher(pattern).fullmatch(literal) is not None
+        return _matcher((pattern,)).fullmatch(literal) is not None
     heads = sorted((one.partition("*")[0], other.partition("*")[0]), key=len)
     tails = sorted((one.rpartition("*")[2], other.rpartition("*")[2]), key=len)
     return heads[1].startswith(heads[0]) and tails[1].endswith(tails[0])

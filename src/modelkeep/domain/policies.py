@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from modelkeep.domain import documents, lifecycle_documents, names, stage_documents
@@ -31,6 +31,7 @@ from modelkeep.domain.sections import Section, unenforced
 SOURCE_LIMIT_BYTES = 256 * 1024
 NAME_LENGTH_LIMIT = names.MODEL_NAME_LIMIT
 LIFECYCLES_LIMIT = 50
+PATTERNS_LIMIT = 500  # of all lifecycles together
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,16 @@ class Policy:
 
     def overlaps(self) -> tuple[str, ...]:
         """Sentences about names that two of the lifecycles claim."""
-        return tuple(
-            f"Lifecycles {one.name} and {other.name} both claim the models that "
-            f"{mine} and {theirs} match; {one.name} is listed first, and theirs."
-            for one, other in combinations(self.lifecycles, 2)
-            for mine in one.models
-            for theirs in other.models
-            if can_both_match(mine, theirs)
-        )
+        told = []
+        for one, other in combinations(self.lifecycles, 2):
+            pairs = product(one.models, other.models)
+            for mine, theirs in (pair for pair in pairs if can_both_match(*pair)):
+                told.append(
+                    f"Lifecycles {one.name} ({mine}) and {other.name} ({theirs}) both claim some "
+                    f"names; {one.name}, listed first, has those models."
+                )
+                break
+        return tuple(told)
 
 
 class Ruling(StrEnum):
@@ -217,6 +220,11 @@ def _lifecycles(
             raise InvalidInput(f"{where}.name: there are two lifecycles named {name}.")
         cycle = lifecycle_documents.read(part, where, digest, sections)
         found.append(replace(cycle, name=name, models=models))
+    count = sum(len(cycle.models) for cycle in found)
+    if count > PATTERNS_LIMIT:
+        raise InvalidInput(
+            f"{here}: name {count} models and patterns; the limit is {PATTERNS_LIMIT}."
+        )
     return tuple(found)
 
 

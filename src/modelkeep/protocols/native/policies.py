@@ -5,12 +5,13 @@ from typing import Any
 from litestar import Response, get, post
 
 from modelkeep.domain.events import instant
-from modelkeep.protocols.native import policy_file, schemas
+from modelkeep.protocols.native import lifecycles, policy_file, schemas
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.schemas import PolicyFile
 from modelkeep.services import policies
 from modelkeep.services.app import App
+from modelkeep.services.lifecycles import Populated
 
 
 def handlers(app: App) -> list[Any]:
@@ -28,7 +29,9 @@ def handlers(app: App) -> list[Any]:
         """The policy in force; revision 0 when there is none."""
         shown = await app.read(policies.show)
         if shown is None:
-            return {"revision": 0, "digest": None, "source": "", "sections": []}
+            return {
+                "revision": 0, "digest": None, "source": "", "sections": [], "lifecycles": [],
+            }  # fmt: skip
         stored, policy = shown
         return {
             "revision": stored.revision,
@@ -38,6 +41,10 @@ def handlers(app: App) -> list[Any]:
             "source": stored.source,
             "sections": [
                 {"path": s.path, "enforced": s.enforced, "note": s.note} for s in policy.sections
+            ],
+            "lifecycles": [
+                lifecycles.view_lifecycle(Populated("", cycle, {}))
+                for cycle in (*policy.lifecycles, policy.default)
             ],
         }
 

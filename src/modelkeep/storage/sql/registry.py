@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from modelkeep.domain.models import Model, Version
+from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import NewVersion
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
@@ -28,6 +29,15 @@ _NEWEST_IN_EACH_STAGE = (
     " AND stage = s.name AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
     " FROM (SELECT model_id, name FROM slots WHERE project_id = ? AND kind = 'stage' AND {slots}"
     " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s"
+)
+# A version stands where it is since the last of its stays in stages began, or ended if it has no
+# stage now, or else since it was created.
+_STANDING = (
+    "SELECT id, number, stage, since_ms FROM (SELECT v.id, v.number, v.stage, coalesce((SELECT"
+    " max(coalesce(o.until_ms, o.from_ms)) FROM occupancies o JOIN slots s ON s.id = o.slot_id"
+    " WHERE o.version_id = v.id AND s.kind = 'stage'), v.created_ms) AS since_ms FROM versions v"
+    " WHERE v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL AND v.number > ?"
+    " AND {stages}) standing WHERE since_ms <= ? OR number < ? ORDER BY number LIMIT ?"
 )
 _ALIASES_OF_MODELS = (
     "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
@@ -326,6 +336,47 @@ class SqlVersions:
             stage,
         )
         return [row[0] for row in rows]
+
+    def census(self, model_id: int) -> dict[str, tuple[int, int]]:
+        rows = self._db.all(
+            "SELECT stage, count(*), max(number) FROM versions WHERE project_id = ?"
+            " AND model_id = ? AND deleted_ms IS NULL GROUP BY stage",
+            self._project_id,
+            model_id,
+        )
+        return {stage: (count, newest) for stage, count, newest in rows}
+
+    def newest_number(self, model_id: int, count: int) -> int:
+        row = self._db.one(
+            "SELECT number FROM versions WHERE project_id = ? AND model_id = ?"
+            " AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?",
+            self._project_id,
+            model_id,
+            max(count - 1, 0),
+        )
+        return row[0] if row and count else 0
+
+    def standing(
+        self,
+        model_id: int,
+        stages: Sequence[str],
+        before_ms: int,
+        below: int,
+        after: int,
+        limit: int,
+    ) -> list[Standing]:
+        some = any_of("v.stage", stages)
+        rows = self._db.all(
+            _STANDING.format(stages=some.sql),
+            self._project_id,
+            model_id,
+            after,
+            *some.params,
+            before_ms,
+            below,
+            limit,
+        )
+        return [Standing(*row) for row in rows]
 
     def of_model(self, model_id: int) -> list[int]:
         rows = self._db.all(
