@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import gates, lifecycles, reading, webhooks
+from modelkeep.cli import gates, lifecycles, reading, reviews, webhooks
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.references import number_of
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -51,6 +52,7 @@ app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(gates.gate_app, name="gate")
 app.add_typer(gates.documents_app, name="documents")
+app.add_typer(reviews.emergencies_app, name="emergencies")
 app.add_typer(lifecycles.lifecycle_app, name="lifecycle")
 app.add_typer(lifecycles.retention_app, name="retention")
 
@@ -144,7 +146,7 @@ def promote(
     It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
     with every gate's verdict (1).
     """
-    model, number = _split(version)
+    model, number = number_of(version)
     body = {"model": model, "version": number, "stage": to, "reason": reason, "epoch": epoch}
     settle(Client(url, user).post("/promotions", body), as_json)
 
@@ -394,14 +396,8 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
 # -- reading: see `cli.reading` --------------------------------------------------------------------
 
 policy_app.command("test")(gates.policy_test)
+app.command("request-changes")(reviews.request_changes)
+app.command()(reviews.comment)
+app.command()(reviews.withdraw)
 app.command()(reading.compare)
 app.command()(reading.lineage)
-
-# -- within ------------------------------------------------------------------------------------
-
-
-def _split(version: str) -> tuple[str, int]:
-    model, slash, number = version.rpartition("/")
-    if not slash or not model or not number.isascii() or not number.isdigit():
-        raise typer.BadParameter(f"'{version}' is not MODEL/VERSION, as in credit/3.")
-    return model, int(number)

@@ -9,6 +9,7 @@ from typing import Protocol
 from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.ports.artifacts import Artifacts
+from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
@@ -34,6 +35,8 @@ class Work(Protocol):
     def governance(self) -> Governance: ...
     @property
     def papers(self) -> Papers: ...
+    @property
+    def emergencies(self) -> Emergencies: ...
     @property
     def journal(self) -> Journal: ...
     @property

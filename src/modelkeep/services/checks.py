@@ -31,12 +31,13 @@ def check(work: Work, caller: Caller, model: str, which: str, target: str, reaso
     version = resolve(work, model, which)
     cycle = lifecycle_of(work, version.model_name)
     target = cycle.stage_named(target)
-    return Check(version, target, _judged(work, caller, version, target, reason, cycle))
+    return Check(version, target, judged(work, caller, version, target, reason, cycle))
 
 
-def _judged(
+def judged(
     work: Work, caller: Caller, version: Version, target: str, reason: str, cycle: Lifecycle
 ) -> Decision:
+    """What a lifecycle's gates say of a version as it is now, were the caller to ask."""
     standing = cycle.guard(version.stage, target)
     if isinstance(standing, Guarded):
         evidence = gather_for(work, version, standing.rule)

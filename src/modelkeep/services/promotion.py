@@ -152,7 +152,13 @@ def delete_alias(
 
 
 def vote(
-    work: Work, caller: Caller, request_id: int, *, approves: bool, comment: str = ""
+    work: Work,
+    caller: Caller,
+    request_id: int,
+    *,
+    approves: bool,
+    comment: str = "",
+    wants_changes: bool = False,
 ) -> Result:
     """Casts a vote on a request; on quorum, decides again and moves the version.
 
@@ -164,11 +170,12 @@ def vote(
         raise NotFound(f"There is no request {request_id}.")
     asked = found[0]
     if not approves and is_blank(comment):
-        raise InvalidInput("A rejection needs a reason.")
+        what = "A request for changes" if wants_changes else "A rejection"
+        raise InvalidInput(f"{what} needs a reason.")
     _check_text(comment, "comment")
     version = work.versions.by_id(asked.version_id)
     assert version is not None
-    ballot = Vote(caller.actor.name, approves, comment, work.now_ms)
+    ballot = Vote(caller.actor.name, approves, comment, work.now_ms, wants_changes=wants_changes)
     counted = approvals.cast(asked, ballot, work.governance.votes(request_id), work.now_ms)
     if isinstance(counted, Denied):
         _record_denial(work, caller, asked, ballot, version, counted.reason)
@@ -273,9 +280,11 @@ def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str
 
 
 def _reject(work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version) -> Result:
-    closed = close_requests(work, [asked], Status.REJECTED, f"Rejected: {ballot.comment}")
+    status = Status.CHANGES if ballot.wants_changes else Status.REJECTED
+    how = "sent back" if ballot.wants_changes else "rejected"
+    closed = close_requests(work, [asked], status, f"{how.capitalize()}: {ballot.comment}")
     _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed})
-    message = f"Request {asked.id} is rejected by {ballot.voter}: {ballot.comment}"
+    message = f"Request {asked.id} is {how} by {ballot.voter}: {ballot.comment}"
     return _answer(work, End.REJECTED, version, asked, message)
 
 
@@ -303,7 +312,6 @@ def _record_vote(
     after: dict[str, Any],
     denial: str = "",
 ) -> None:
-    verdict = "approve" if ballot.approves else "reject"
     texts = {"comment": ballot.comment} if ballot.comment else {}
     if denial:
         texts["denial"] = denial
@@ -312,7 +320,7 @@ def _record_vote(
         Event(
             f"approval:vote:{happened}",
             object={**subject(version), "request": asked.id},
-            after={"verdict": verdict, **after},
+            after={"verdict": ballot.verdict, **after},
             texts=texts,
         ),
         model_id=asked.model_id,

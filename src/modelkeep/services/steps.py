@@ -6,14 +6,15 @@ Who may take which step, and what for, is `promotion`'s affair.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from modelkeep.domain import approvals
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import Request, Status
-from modelkeep.domain.events import Event
+from modelkeep.domain.emergencies import Emergency
+from modelkeep.domain.events import Event, instant
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.lifecycles import Lifecycle, Rule
 from modelkeep.domain.models import Move, Version
@@ -225,6 +226,42 @@ def complete(
     approved_by: Request | None = None,
 ) -> Result:
     """Moves the version, clears away whom it displaces, and takes the aliases along."""
+    why = _grounds(decision) if decision else {}
+    if approved_by:
+        why["request"] = approved_by.id
+    if step.leaving:
+        why["rolled_back"] = step.leaving.number
+    action = "version:stage:rolled-back" if step.is_rollback else "version:stage:changed"
+    return _move(work, caller, step, action, why, {}, decision, approved_by)
+
+
+def force(
+    work: Work, caller: Caller, step: Step, decision: Decision, emergency: Emergency
+) -> Result:
+    """Moves the version past its gates, whatever they said; the entry says so."""
+    forced = {"id": emergency.id, "target": step.target, "due_ms": emergency.due_ms}
+    why = _grounds(decision)
+    moved = _move(
+        work, caller, step, "version:stage:forced", why, {"emergency": forced}, decision, None
+    )
+    told = (
+        f"PAST ITS GATES: {moved.message}\n{decision.explain()}\n"
+        f"A review is owed by {instant(emergency.due_ms)}, by somebody else: "
+        f"modelkeep emergencies review {emergency.id} --accept --comment …"
+    )
+    return replace(moved, message=told)
+
+
+def _move(
+    work: Work,
+    caller: Caller,
+    step: Step,
+    action: str,
+    why: dict[str, Any],
+    after: dict[str, Any],
+    decision: Decision | None,
+    approved_by: Request | None,
+) -> Result:
     version = step.version
     displaced = work.versions.in_stage(version.model_id, step.target) if step.displaces else []
     moves = step.cycle.moves_into(step.target, version.id, version.stage, displaced)
@@ -238,12 +275,7 @@ def complete(
         back_to=back_to,
     )
     void_overtaken(work, [m.version_id for m in moves], moved, approved_by)
-    why = _grounds(decision) if decision else {}
-    if approved_by:
-        why["request"] = approved_by.id
-    if step.leaving:
-        why["rolled_back"] = step.leaving.number
-    action = "version:stage:rolled-back" if step.is_rollback else "version:stage:changed"
+    moved.after.update(after)
     record_shift(work, caller, action, version, moved, why, step.reason)
     if REASON_TAG in version.tags:
         _spend_reason(work, caller, version)

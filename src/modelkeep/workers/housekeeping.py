@@ -1,4 +1,5 @@
-"""Tends the models: archives and retires what their lifecycles let go, every hour.
+"""Tends the models: archives and retires what their lifecycles let go, every hour; and minds the
+time of requests and reviews, every minute.
 
 One thread with an event loop of its own. Each transaction changes a few versions, so that nobody
 waits for it long; what is left over comes next time. Servers that share a database may all do it.
@@ -9,10 +10,11 @@ import logging
 import threading
 
 from modelkeep.domain.errors import ModelkeepError, NotFound
-from modelkeep.services import retention
+from modelkeep.services import emergencies, requests, retention
 from modelkeep.services.app import App
 
-EVERY_S = 3600.0
+EVERY_S = 60.0
+TEND_EVERY = 60  # turns
 BATCHES_A_TURN = 50  # of one model
 
 _log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ _log = logging.getLogger(__name__)
 class Housekeeping:
     """`start` begins, `close` ends after the transaction under way.
 
-    The first turn is one interval after the start.
+    The first turn is one interval, `every_s` seconds, after the start.
     """
 
     def __init__(self, app: App, every_s: float = EVERY_S) -> None:
@@ -39,18 +41,28 @@ class Housekeeping:
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:
+            turns = 0
             while not self._stopping.wait(self._every_s):
-                runner.run(self.turn())
+                turns += 1
+                runner.run(self.turn(with_models=turns % TEND_EVERY == 0))
 
-    async def turn(self) -> None:
-        """Does what is due for every model; whatever fails is found again by the next turn."""
+    async def turn(self, *, with_models: bool = True) -> None:
+        """Does what is due; whatever fails is found again by the next turn."""
         try:
-            for model in await self._app.read(retention.tended):
+            await self._mind_time()
+            for model in await self._app.read(retention.tended) if with_models else ():
                 await self._tend(model)
         except ModelkeepError as error:
             _log.warning("housekeeping waits: %s", error.message)
         except Exception:  # noqa: BLE001 - the outermost loop outlives one bad turn
             _log.exception("a turn of housekeeping failed")
+
+    async def _mind_time(self) -> None:
+        """Closes or reminds of the requests, and marks the reviews, whose time it is."""
+        for _ in range(BATCHES_A_TURN):
+            if not await self._app.write(requests.lapse, retention.SYSTEM):
+                break
+        await self._app.write(emergencies.mark_overdue, retention.SYSTEM)
 
     async def _tend(self, model: str) -> None:
         after = 0

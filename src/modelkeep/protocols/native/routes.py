@@ -7,6 +7,7 @@ from litestar import Router
 from modelkeep.protocols.native import (
     checks,
     documents,
+    emergencies,
     history,
     imports,
     journal,
@@ -40,6 +41,7 @@ def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) ->
         *policies.handlers(app),
         *checks.handlers(app),
         *documents.handlers(app),
+        *emergencies.handlers(app),
         *lifecycles.handlers(app),
         *imports.handlers(app),
         *reading.handlers(app, now_ms, parse_filter),

@@ -167,7 +167,7 @@ def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> R
 def view_vote(vote: Vote) -> dict[str, str]:
     return {
         "voter": vote.voter,
-        "verdict": "approve" if vote.approves else "reject",
+        "verdict": vote.verdict,
         "comment": vote.comment,
         "at": instant(vote.at_ms),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 from modelkeep.domain.errors import Unavailable
 from modelkeep.storage.sql.dialects import Db, Dialect
 
-HEAD = "0013"
+HEAD = "0014"
 
 
 def current(db: Db, dialect: Dialect) -> str:

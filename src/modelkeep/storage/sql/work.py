@@ -5,6 +5,7 @@ from modelkeep.domain.events import Event
 from modelkeep.storage.sql.artifacts import SqlArtifacts
 from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.imports import SqlImports
@@ -33,6 +34,7 @@ class SqlWork:
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project)
         self.papers = SqlPapers(db, project)
+        self.emergencies = SqlEmergencies(db, project)
         self.journal = SqlJournal(db, project, DEFAULT_PROJECT)
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
