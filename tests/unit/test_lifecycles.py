@@ -211,6 +211,18 @@ def test_the_whole_registry_can_have_other_stages_too() -> None:
     assert policy.lifecycle_for("churn") is policy.default
 
 
+def test_every_part_of_a_lifecycle_is_said_to_be_enforced() -> None:
+    told = {section.path: section.note for section in of(DEV_TO_PROD).sections}
+    path = "model_registry.lifecycles[0]"
+    assert told[f"{path}.models"] == "credit: credit_*, score"
+    assert told[f"{path}.stages"] == "None -> Dev -> Test -> Prod -> Archived"
+    assert told[f"{path}.stages[1].archive_after_days"] == "Test: 30"
+    assert told[f"{path}.production"] == "means Prod"
+    assert all(section.enforced for section in of(DEV_TO_PROD).sections)
+    (none,) = of(lifecycles=[]).sections
+    assert none.note == "every model has the default one"
+
+
 # transitions
 
 

@@ -211,6 +211,8 @@ def _lifecycles(
         raise InvalidInput(f"{here}: must be a list, and is {documents.kind(given)}.")
     if len(given) > LIFECYCLES_LIMIT:
         raise InvalidInput(f"{here}: has {len(given)} items; the limit is {LIFECYCLES_LIMIT}.")
+    if given == [] and "lifecycles" in registry:
+        sections.append(Section(here, True, "every model has the default one"))
     found: list[Lifecycle] = []
     for index, item in enumerate(given):
         where = f"{here}[{index}]"

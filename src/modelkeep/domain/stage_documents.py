@@ -52,6 +52,9 @@ def read(part: _Part, path: str, sections: list[Section]) -> list[Stage]:
     if "archived" not in part and ARCHIVED not in (stage.name for stage in found):
         found.append(Stage(here, ARCHIVED, {}))
     sections.append(Section(here, True, " -> ".join((NO_STAGE, *(s.name for s in found)))))
+    for stage in found:
+        settings = ((key, value) for key, value in stage.part.items() if key != "name")
+        sections.extend(Section(at(stage.path, k), True, f"{stage.name}: {v}") for k, v in settings)
     return found
 
 
