@@ -147,6 +147,7 @@ def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any
         str(status): {"$ref": f"#/components/responses/Problem{status}"}
         for status in sorted(statuses)
     }
+    answers.get("204", {}).pop("content", None)  # none is sent
     for body in (operation.get("requestBody", {}), *answers.values()):
         for kind, content in body.get("content", {}).items():
             if kind == "application/json":
