@@ -21,6 +21,7 @@ _WORDS: Mapping[str, Any] = {
     "authors": ["ann"],
     "best": [3],
     "body": '{"entity": "model_version_stage", "action": "changed"}',
+    "closing": "",
     "code": "refused",
     "comment": "looked at the slices",
     "context": "training",
@@ -41,8 +42,14 @@ _WORDS: Mapping[str, Any] = {
     "name_then": "churn",
     "new_name": "churn-eu",
     "origin": "http://mlflow.example:5000",
+    "folder": "0/4f2a9c61d0be4c7f9a3e5b7d1c2f4e6a/artifacts",
+    "lifecycle": "active",
+    "model_id": "m-1c9e4f60a2b84d7a9c5e3f1b2d4a6c8e",
+    "newest": 4,
+    "note": "a gate of its own",
     "path": "model/MLmodel",
     "policy": _DIGEST,
+    "production": 3,
     "reason": "two points better on the new clinic's data",
     "request_id": "87f72e5092aac3bf",
     "requested_by": "rob",
@@ -54,11 +61,13 @@ _WORDS: Mapping[str, Any] = {
     "served": [],
     "sha256": _HASH,
     "since": "2026-11-20T09:58:12.114Z",
+    "response": "",
     "size_bytes": 4096,
     "slot": "stage:Production",
     "source": f"runs:/{_RUN}/model",
     "stage": "Production",
-    "status": None,
+    "error": "",
+    "state": "DELIVERED",
     "subject": _DIGEST,
     "tags": {"team": "risk"},
     "target": "Production",
@@ -69,13 +78,42 @@ _WORDS: Mapping[str, Any] = {
     "url": "https://hooks.example/modelkeep",
     "value": 0.91,
     "version": 3,
+    "user": "ann",
+    "versions": 4,
+    "webhook_id": "0b5c2a7e4f914c0c8f3a",
     "which": "3",
 }
 # Where a name means something else than in the rest of the story.
 _ELSEWHERE: Mapping[tuple[str, str], Any] = {
     ("PolicyFile", "source"): "model_registry:\n  stage_transitions:\n    None -> Production:\n"
     "      required_tags: [tested]\n",
+    ("VerdictView", "gate"): "metrics",
+    ("VerdictView", "outcome"): "passed",
+    ("VerdictView", "message"): "accuracy is 0.91, required >= 0.85",
+    ("DecisionView", "outcome"): "passed",
+    ("DecisionView", "policy_digest"): _DIGEST,
+    ("DecisionView", "evidence_digest"): _DIGEST,
+    ("PolicyView", "source"): "model_registry: {}",
+    ("RequestDetail", "source"): "Staging",
+    ("RequestDetail", "status"): "pending",
+    ("RequestDetail", "closed"): None,
+    ("RequestDetail", "votes"): [],
+    ("AppliedView", "findings"): [],
+    ("AppliedView", "voided_requests"): [],
+    ("Kind", "status"): 403,
     ("NewWebhook", "name"): "releases",
+    ("RequestView", "source"): "Staging",
+    ("RequestView", "status"): "pending",
+    ("RequestView", "closed"): None,
+    ("RunView", "status"): "FINISHED",
+    ("SectionView", "path"): "stage_transitions",
+    ("VersionEntry", "status"): "verified",
+    ("LoggedModelView", "status"): "READY",
+    ("DeliveryView", "status"): 204,
+    ("TestView", "status"): 204,
+    ("WebhookView", "reason"): "",
+    ("WebhookView", "status"): "ACTIVE",
+    ("StayView", "until"): None,
     ("WebhookView", "name"): "releases",
     ("Problem", "status"): 403,
 }
@@ -91,7 +129,9 @@ def example_of(schema: Schema, components: Mapping[str, Schema], name: str = "")
     if schema.get("properties"):
         owner = schema.get("title", "")
         return {
-            field: _ELSEWHERE.get((owner, field)) or _field(field, part, components)
+            field: _ELSEWHERE[owner, field]
+            if (owner, field) in _ELSEWHERE
+            else _field(field, part, components)
             for field, part in schema["properties"].items()
             if "default" not in part or _WORDS.get(field) is not None
         }

@@ -137,7 +137,9 @@ def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any
         example = example_of({"properties": {name: parameter["schema"]}}, schemas)
         if example.get(name) is not None:
             parameter["example"] = example[name]
-    if is_change:
+    if method == "put" and "requestBody" not in operation:  # a file, streamed
+        operation["requestBody"] = {"content": {"application/octet-stream": {}}, "required": True}
+    elif is_change:
         parameters.append(_KEY)
     statuses = {*_ALWAYS, *(_OF_CHANGES if is_change or "{" in path else ())}
     answers = {k: v for k, v in operation["responses"].items() if k.startswith("2")}
@@ -145,6 +147,7 @@ def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any
         str(status): {"$ref": f"#/components/responses/Problem{status}"}
         for status in sorted(statuses)
     }
+    answers.get("204", {}).pop("content", None)  # none is sent
     for body in (operation.get("requestBody", {}), *answers.values()):
         for kind, content in body.get("content", {}).items():
             if kind == "application/json":

@@ -105,14 +105,19 @@ def refuse(request: Http, error: ModelkeepError) -> Response[dict[str, Any]]:
 
 def reject_call(request: Http, error: HTTPException) -> Response[dict[str, Any]]:
     """What the framework found wrong with the call itself: a missing field, an unknown path."""
-    details = "; ".join(
-        f"{d.get('key', '?')}: {d.get('message', '')}" if isinstance(d, dict) else str(d)
-        for d in (error.extra or [])
-    )
+    details = "; ".join(map(_detail, error.extra or ()))
     code = _BY_STATUS.get(error.status_code, "invalid_call")
     return respond(
         request, code, details or _FRAMEWORKS.get(code, error.detail), None, error.headers
     )
+
+
+def _detail(found: Any) -> str:
+    if not isinstance(found, dict):
+        return str(found)
+    key, message = found.get("key", "?"), found.get("message", "")
+    # The framework knows only that its own argument has no value.
+    return "The request has no body." if message == "'data'" else f"{key}: {message}"
 
 
 def reject_body(request: Http, error: Exception) -> Response[dict[str, Any]]:

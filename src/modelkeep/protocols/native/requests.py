@@ -28,6 +28,15 @@ class CommentView(msgspec.Struct, kw_only=True):
     at: str
 
 
+class RequestDetail(RequestView, kw_only=True):
+    """`evidence_is_current` is false once the run or the tags say something else by now."""
+
+    evidence_bundle: dict[str, Any]
+    evidence_is_current: bool
+    votes: list[dict[str, str]]
+    comments: list[CommentView]
+
+
 def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
     """The routes over an application. `now_ms` is the clock's."""
 
@@ -38,17 +47,17 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
         return [schemas.view_request(*row, now_ms()) for row in found]
 
     @get("/requests/{request_id:int}")
-    async def get_request(request_id: int) -> dict[str, Any]:
+    async def get_request(request_id: int) -> RequestDetail:
         """One request with the evidence that it froze and the votes that counted."""
         found = await app.read(requests.get, request_id)
         view = schemas.view_request(found.model, found.request, found.closed, now_ms())
-        return {
-            **msgspec.to_builtins(view),
-            "evidence_bundle": found.evidence.to_json(),
-            "evidence_is_current": found.is_current,
-            "votes": [schemas.view_vote(vote) for vote in found.votes],
-            "comments": [view_comment(said) for said in found.comments],
-        }
+        return RequestDetail(
+            **msgspec.structs.asdict(view),
+            evidence_bundle=found.evidence.to_json(),
+            evidence_is_current=found.is_current,
+            votes=[schemas.view_vote(vote) for vote in found.votes],
+            comments=[view_comment(said) for said in found.comments],
+        )
 
     @post("/requests/{request_id:int}/approve", status_code=200)
     async def approve(request: Http, request_id: int, data: Ballot) -> Response[ResultView]:
