@@ -37,9 +37,6 @@ class Client:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         return self._change("POST", path, {k: v for k, v in body.items() if v is not None})
 
-    def put(self, path: str, body: dict[str, Any]) -> Any:
-        return self._call("PUT", path, json=body)
-
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._change("PATCH", path, body)
 
