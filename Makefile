@@ -10,10 +10,11 @@ SERVER := .venv/.server-installed
 TOOLS := .venv/.tools-installed
 MLFLOW3 := .envs/mlflow3/.installed
 MLFLOW2 := .envs/mlflow2/.installed
+OPENAPI := .envs/openapi/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak bench check format clean python system-packages
+.PHONY: help demo serve test test-quick soak fuzz bench check format clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -28,7 +29,7 @@ demo: $(SERVER) $(MLFLOW3) ## Tell the whole story with real clients and data; K
 serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001' goes to it
 	@.venv/bin/modelkeep serve $(SERVE_ARGS)
 
-test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) ## Install what is missing, then run every check and every test
+test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
 	.venv/bin/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
@@ -37,6 +38,9 @@ test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no
 
 soak: system-packages $(TOOLS) ## Kill the server and its database 200 times each, in the middle of work
 	MODELKEEP_KILL_ROUNDS=200 .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
+
+fuzz: $(TOOLS) $(OPENAPI) ## Try the native API with calls made of its own description, for ten minutes
+	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py $(PYTEST_ARGS)
 
 bench: $(SERVER) $(MLFLOW3) ## Measure against MLflow in the same run (a quarter of an hour); BENCH_ARGS='--quick'
 	@scripts/system-packages wrk
@@ -75,6 +79,11 @@ $(TOOLS): pyproject.toml | python
 $(MLFLOW3): tests/requirements-mlflow3.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "the MLflow 3 client (one or two minutes)" --requirement $<
+	@touch $@
+
+$(OPENAPI): tests/requirements-openapi.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "what tries the API by its description (half a minute)" --requirement $<
 	@touch $@
 
 # Without a Python that this old client runs on there is no environment, and its tests are skipped.

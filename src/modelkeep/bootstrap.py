@@ -15,7 +15,7 @@ from modelkeep.channels.webhook import HttpSender
 from modelkeep.domain.errors import InvalidInput, Unavailable
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
-from modelkeep.services import audit
+from modelkeep.services import audit, replies
 from modelkeep.services.app import App
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.disk import DiskBlobs
@@ -28,6 +28,7 @@ from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
 
 CHORES_EVERY_S = 1.0
+SWEEP_EVERY_S = 60.0  # of what is kept for a time only
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
 
 _log = logging.getLogger(__name__)
@@ -90,12 +91,30 @@ class Running:
         chores: list[Callable[[], None]] = [lambda: self._parts.sweep(clock.now_ms())]
         if isinstance(dialect, Sqlite):
             chores.append(lambda: _checkpoint(dialect))
+        chores.append(_every(SWEEP_EVERY_S, self._sweep))
         while not self._stopping.wait(CHORES_EVERY_S):
             for chore in chores:
                 try:
                     chore()
                 except Exception:  # noqa: BLE001 - this loop outlives one bad turn
                     _log.warning("a chore failed; the next turn tries again", exc_info=True)
+
+    def _sweep(self) -> None:
+        while self.writer.run(replies.sweep):
+            pass
+
+
+def _every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:
+    """The chore, done only when the last time is so long ago."""
+    last_s = time.monotonic()
+
+    def due() -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= seconds:
+            last_s = time.monotonic()
+            chore()
+
+    return due
 
 
 def _checkpoint(dialect: Sqlite) -> None:

@@ -7,13 +7,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
-from litestar import Litestar, MediaType, Response
+from litestar import Litestar, MediaType, Request, Response
 from litestar.exceptions import HTTPException
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
@@ -23,9 +21,12 @@ from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow import routes as mlflow_routes
+from modelkeep.protocols.native import calls as native
+from modelkeep.protocols.native import problems
 from modelkeep.protocols.native import routes as native_routes
 from modelkeep.services.app import App
 from modelkeep.settings import Settings, default_hosts, is_loopback
+from modelkeep.workers.housekeeping import Housekeeping
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -36,12 +37,7 @@ def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
 
     framework = Litestar(
         [native_routes.router(app, now_ms, _models_where)],
-        openapi_config=OpenAPIConfig(
-            title="modelkeep",
-            version=__version__,
-            path="/api/modelkeep/v1/schema",
-            render_plugins=[JsonRenderPlugin()],
-        ),
+        openapi_config=None,  # the native API describes itself
         exception_handlers={HTTPException: _unknown},
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
@@ -64,8 +60,10 @@ def _models_where(text: str) -> Sequence[Comparison]:
     return filters.parse_filter(text, grammars.MODELS)
 
 
-def _unknown(request: object, error: HTTPException) -> Response[bytes]:  # noqa: ARG001 - the framework's signature
-    """A path that no dialect has, said in the shape that the pickiest clients expect."""
+def _unknown(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """A path that no dialect has, told as our own API does or as the pickiest clients expect."""
+    if f"{request.scope['path']}/".startswith(f"{native.PREFIX}/"):
+        return problems.reject_call(request, error)
     code = "ENDPOINT_NOT_FOUND" if error.status_code == 404 else "BAD_REQUEST"
     status = error.status_code if error.status_code < 500 else 400
     body = mlflow_errors.body(code, error.detail or "Not found")
@@ -82,8 +80,10 @@ def serve(settings: Settings) -> None:
     listener = _listen(settings.host, settings.port)
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
     running.writer.on_leaves(webhooks.wake)
+    housekeeping = Housekeeping(running.app)
     try:
         webhooks.start()
+        housekeeping.start()
         asgi = build(running.app, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
@@ -112,6 +112,7 @@ def serve(settings: Settings) -> None:
             runner.run(uvicorn.Server(config).serve(sockets=[listener]))
     finally:
         listener.close()
+        housekeeping.close()
         webhooks.close()
         running.close()
 

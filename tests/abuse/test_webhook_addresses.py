@@ -25,7 +25,7 @@ from tests.support.receiver import Receiver, answer, drip, reset
 from tests.support.server import Server
 
 API = "/api/2.0/mlflow/webhooks"
-NATIVE = "/api/modelkeep/v1/webhooks"
+NATIVE = "/api/v1/webhooks"
 EVENT = {"entity": "REGISTERED_MODEL", "action": "CREATED"}
 REFUSED = (
     *("https://127.0.0.1/", "https://localhost/", "https://LOCALHOST:8443/x", "https://[::1]/"),

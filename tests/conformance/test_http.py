@@ -35,7 +35,7 @@ from tests.support.server import Server
 
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
-NATIVE = "/api/modelkeep/v1"
+NATIVE = "/api/v1"
 NAGLE_STALL_MS = 35.0  # a server without TCP_NODELAY needs 40 ms and more for a kept-alive answer
 
 RPCS: tuple[Rpc, ...] = (
@@ -72,7 +72,7 @@ def mlflow_paths() -> list[str]:
 
 def native_calls(client: httpx.Client) -> list[tuple[str, str]]:
     """(method, path) of every native route, from its own description."""
-    described = client.get(f"{NATIVE}/schema/openapi.json").json()["paths"]
+    described = client.get(f"{NATIVE}/openapi.json").json()["paths"]
     found = [(m.upper(), concrete(path)) for path, methods in described.items() for m in methods]
     assert len(found) > 10
     return found
@@ -81,8 +81,22 @@ def native_calls(client: httpx.Client) -> list[tuple[str, str]]:
 def is_explained(answer: httpx.Response) -> bool:
     """A refusal says what was wrong, in JSON, as its dialect does."""
     body = answer.json()
-    code = body.get("error_code") or body.get("error")
-    return isinstance(code, str) and len(body["message"]) > 5
+    if answer.request.url.path.startswith(f"{NATIVE}/"):
+        return is_problem(answer, body)
+    return isinstance(body["error_code"], str) and len(body["message"]) > 5
+
+
+def is_problem(answer: httpx.Response, body: dict[str, Any]) -> bool:
+    """Whether a body is a problem document (RFC 9457) that tells of this answer."""
+    told = {"type", "title", "status", "detail", "code", "request_id"} <= set(body)
+    return (
+        told
+        and answer.headers["content-type"] == "application/problem+json"
+        and body["status"] == answer.status_code
+        and body["type"] == f"{NATIVE}/problems/{body['code']}"
+        and body["request_id"] == answer.headers["x-request-id"]
+        and len(body["detail"]) > 5
+    )
 
 
 # -- who may call ------------------------------------------------------------------------------
@@ -90,7 +104,7 @@ def is_explained(answer: httpx.Response) -> bool:
 
 def test_a_foreign_host_is_refused_on_every_path(http_: httpx.Client, server: Server) -> None:
     paths = [*mlflow_paths(), *(path for _, path in native_calls(http_))]
-    paths += ["/health", "/", "/none", f"{NATIVE}/schema/openapi.json", f"{FILES}/a"]
+    paths += ["/health", "/", "/none", f"{NATIVE}/openapi.json", f"{FILES}/a"]
     for path in paths:
         for method in ("GET", "POST"):
             answer = http_.request(method, path, headers={"Host": "evil.example"})

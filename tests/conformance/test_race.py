@@ -13,7 +13,7 @@ from tests.conftest import StartServer
 from tests.support.server import Server
 
 API = "/api/2.0/mlflow"
-NATIVE = "/api/modelkeep/v1"
+NATIVE = "/api/v1"
 RACERS = 16
 # A policy without a gate: it admits one to Production, and asks nothing of anyone.
 OPEN = """

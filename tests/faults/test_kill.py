@@ -31,7 +31,7 @@ CLIENTS = 6
 MOST_CHANGES = 60  # acknowledged in one round, at most, before the kill
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
-NATIVE = "/api/modelkeep/v1"
+NATIVE = "/api/v1"
 STAGES = ("Production", "Staging", "Archived")
 TRANSITIONS = ", ".join(f"{a} -> {b}: {{}}" for a in ("None", *STAGES) for b in STAGES if a != b)
 POLICY = f"model_registry: {{single: [Staging], stage_transitions: {{{TRANSITIONS}}}}}"

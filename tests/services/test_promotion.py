@@ -733,13 +733,12 @@ def test_without_a_policy_champion_goes_along_if_it_was_there(core: Core) -> Non
 
 
 def test_a_rollback_passes_over_who_was_deleted(core: Core) -> None:
-    with_versions(core)
-    core.apply(OPEN)
+    with_versions(core)  # and no policy, which would have kept what a rollback returns to
     for number in (1, 2, 3):
-        core.promote(number, "Production")
+        core.promote(number, "Production", archive_existing=True)
     core.write(registry.delete_version, ANN, "churn", 2)
     assert core.roll_back().version.number == 1
-    core.promote(3, "Production")
+    core.promote(3, "Production", archive_existing=True)
     core.write(registry.delete_version, ANN, "churn", 1)
     with pytest.raises(Conflict, match="nothing to return to"):
         core.roll_back()

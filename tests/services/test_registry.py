@@ -186,7 +186,7 @@ def test_a_rename_does_not_take_anothers_name_and_to_its_own_is_nothing(core: Co
     core.model("b")
     with pytest.raises(AlreadyExists):
         core.write(registry.rename_model, ANN, "a", "b")
-    assert core.write(registry.rename_model, ANN, "a", "a").name == "a"
+    assert core.write(registry.rename_model, ANN, "a", "a") is None
     assert core.acts() == ["model:created"] * 2
 
 

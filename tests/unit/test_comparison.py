@@ -6,6 +6,7 @@ import pytest
 
 from modelkeep.domain import policies
 from modelkeep.domain.comparison import best, lower_is_better, thresholds, together
+from modelkeep.domain.lifecycles import MLFLOW
 
 NAN = math.nan
 
@@ -39,11 +40,11 @@ def test_a_threshold_of_the_policy_says_which_way_a_metric_is_read() -> None:
         "Archived -> Production": {"required_metrics": ["band < 2"]},
     }
     policy = policies.compile({"model_registry": {"stage_transitions": asked}}, "")
-    known = thresholds(policy)
+    known = thresholds(policy.default)
     assert known == {"cost": True, "loss": False, "drift": True}
     assert not lower_is_better("loss", known)
     assert lower_is_better("cost", known)
-    assert thresholds(None) == {}
+    assert thresholds(MLFLOW) == {}
 
 
 @pytest.mark.parametrize(

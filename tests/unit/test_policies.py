@@ -16,9 +16,10 @@ from modelkeep.domain.approvals import Vote
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.gates import Case, Outcome, Verdict
+from modelkeep.domain.lifecycles import Guarded, Rule, Unguarded, Unlisted
 from modelkeep.domain.models import STAGES
 from modelkeep.domain.naming import Naming
-from modelkeep.domain.policies import Guarded, Policy, Rule, Ruling, Unguarded, Unlisted
+from modelkeep.domain.policies import Policy, Ruling
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "production_config.yaml"
 DOCUMENT = yaml.safe_load(EXAMPLE.read_text())
@@ -54,9 +55,9 @@ def test_the_example_lists_what_it_enforces_and_what_not() -> None:
     assert {section.path: section.enforced for section in compiled().sections} == {
         "model_registry.naming_convention.pattern": True,
         "model_registry.naming_convention.max_length": True,
-        "model_registry.version_policy.max_versions": False,
-        "model_registry.version_policy.retention_days": False,
-        "model_registry.version_policy.archive_stages": False,
+        "model_registry.version_policy.max_versions": True,
+        "model_registry.version_policy.retention_days": True,
+        "model_registry.version_policy.archive_stages": True,
         f"{transition}.None -> Staging.required_tags": True,
         f"{transition}.None -> Staging.required_metrics": True,
         f"{transition}.Staging -> Production.required_tags": True,
@@ -81,7 +82,7 @@ def test_the_example_lists_what_it_enforces_and_what_not() -> None:
 
 def test_the_example_is_enforced() -> None:
     policy = compiled(text=EXAMPLE.read_text())
-    rule = policy.rules["Staging", "Production"]
+    rule = policy.default.rules["Staging", "Production"]
     good = Evidence.gather(
         tags={"approved": "yes", "performance_validated": "yes"},
         metrics={"accuracy": 0.95, "f1_score": 0.90},
@@ -98,10 +99,10 @@ def test_the_example_is_enforced() -> None:
 
 def test_in_the_example_production_is_single_and_champion_follows_it() -> None:
     policy = compiled()
-    assert [stage for stage in STAGES if policy.admits_one(stage)] == ["Production"]
-    assert policy.admits_one("production")
-    assert policy.alias_stage("champion") == "Production"
-    assert policy.alias_stage("challenger") is None
+    assert [stage for stage in STAGES if policy.default.admits_one(stage)] == ["Production"]
+    assert policy.default.admits_one("production")
+    assert policy.default.alias_stage("champion") == "Production"
+    assert policy.default.alias_stage("challenger") is None
 
 
 # reading the document
@@ -118,8 +119,8 @@ def test_the_digest_is_of_the_content_and_not_of_the_layout() -> None:
 
 def test_stages_and_spaces_are_read_in_any_case() -> None:
     policy = of(stage_transitions=transitions("staging->PRODUCTION"), single=["STAGING"])
-    assert list(policy.rules) == [("Staging", "Production")]
-    assert policy.admits_one("Staging")
+    assert list(policy.default.rules) == [("Staging", "Production")]
+    assert policy.default.admits_one("Staging")
 
 
 @pytest.mark.parametrize(
@@ -134,8 +135,9 @@ def test_stages_and_spaces_are_read_in_any_case() -> None:
         (
             {"stage_transitions": {"None -> Staging": {"required_tag": []}}},
             "model_registry.stage_transitions.None -> Staging: unknown key 'required_tag'. The "
-            "keys allowed here are approval_required, reason_required, required_metrics, "
-            "required_tags.",
+            "keys allowed here are approval_required, approvals, artifact_verified, expressions, "
+            "freeze_windows, minimum_soak_hours, no_regression, reason_required, "
+            "required_documents, required_metrics, required_tags.",
         ),
         ({"stage_transitions": {"Staging": {}}}, "'Staging' is no transition"),
         ({"stage_transitions": {"A -> Staging": {}}}, "Invalid Model Version stage: A."),
@@ -294,8 +296,8 @@ def test_a_hostile_pattern_takes_no_time() -> None:
 
 def test_a_listed_transition_is_guarded_by_its_rule() -> None:
     policy = compiled()
-    found = policies.guard(policy, "staging", "PRODUCTION")
-    assert found == Guarded(policy.rules["Staging", "Production"])
+    found = policy.default.guard("staging", "PRODUCTION")
+    assert found == Guarded(policy.default.rules["Staging", "Production"])
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_a_listed_transition_is_guarded_by_its_rule() -> None:
     ],
 )
 def test_a_way_around_a_guard_is_refused_with_the_ways_there_are(source, target, listed) -> None:
-    found = policies.guard(compiled(), source, target)
+    found = compiled().default.guard(source, target)
     assert found == Unlisted(
         f"The policy does not list the transition {source} -> {target}. {listed}"
     )
@@ -317,26 +319,26 @@ def test_a_way_around_a_guard_is_refused_with_the_ways_there_are(source, target,
 
 def test_what_the_policy_is_silent_about_is_unguarded() -> None:
     policy = compiled()
-    assert policies.guard(policy, "Staging", "None") == Unguarded()
-    assert policies.guard(policy, "Archived", "None") == Unguarded()
+    assert policy.default.guard("Staging", "None") == Unguarded()
+    assert policy.default.guard("Archived", "None") == Unguarded()
     for stage in STAGES:
-        assert policies.guard(policy, stage, stage.upper()) == Unguarded()
+        assert policy.default.guard(stage, stage.upper()) == Unguarded()
     silent = of(stage_transitions=transitions("Staging -> Production"))
-    assert policies.guard(silent, "Production", "Archived") == Unguarded()
-    assert policies.guard(of(), "None", "Production") == Unguarded()
+    assert silent.default.guard("Production", "Archived") == Unguarded()
+    assert of().default.guard("None", "Production") == Unguarded()
 
 
 def test_leaving_a_single_stage_is_held_to_the_ways_out_that_are_listed() -> None:
     registry = {"stage_transitions": transitions("Staging -> Archived")}
-    assert policies.guard(of(**registry), "Staging", "None") == Unguarded()
+    assert of(**registry).default.guard("Staging", "None") == Unguarded()
     single = of(**registry, single=["Staging"])
-    assert isinstance(policies.guard(single, "Staging", "None"), Unlisted)
-    assert isinstance(policies.guard(single, "Staging", "Production"), Unlisted)
+    assert isinstance(single.default.guard("Staging", "None"), Unlisted)
+    assert isinstance(single.default.guard("Staging", "Production"), Unlisted)
 
 
 def test_a_stage_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InvalidInput):
-        policies.guard(compiled(), "Staging", "Shadow")
+        compiled().default.guard("Staging", "Shadow")
 
 
 @st.composite
@@ -350,9 +352,9 @@ def listings(draw) -> Policy:
 
 @given(listings(), st.sampled_from(STAGES), st.sampled_from(STAGES))
 def test_into_a_guarded_stage_only_listed_transitions_lead(policy, source, target) -> None:
-    found = policies.guard(policy, source, target)
-    if source != target and target in {rule.target for rule in policy.rules.values()}:
-        assert isinstance(found, Guarded) == ((source, target) in policy.rules)
+    found = policy.default.guard(source, target)
+    if source != target and target in {rule.target for rule in policy.default.rules.values()}:
+        assert isinstance(found, Guarded) == ((source, target) in policy.default.rules)
         assert not isinstance(found, Unguarded)
 
 
@@ -360,18 +362,20 @@ def test_into_a_guarded_stage_only_listed_transitions_lead(policy, source, targe
 
 
 def test_production_is_single_only_when_guarded_or_listed() -> None:
-    assert not of().admits_one("Production")
-    assert of().alias_stage("champion") is None
-    assert not of(stage_transitions=transitions("Production -> None")).admits_one("Production")
-    assert of(single=["Production"]).admits_one("Production")
-    assert of(single=["Production"]).alias_stage("champion") == "Production"
+    assert not of().default.admits_one("Production")
+    assert of().default.alias_stage("champion") is None
+    assert not of(stage_transitions=transitions("Production -> None")).default.admits_one(
+        "Production"
+    )
+    assert of(single=["Production"]).default.admits_one("Production")
+    assert of(single=["Production"]).default.alias_stage("champion") == "Production"
 
 
 def test_aliases_replace_the_default() -> None:
     policy = of(single=["Production", "Staging"], aliases={"challenger": "staging"})
-    assert policy.alias_stage("challenger") == "Staging"
-    assert policy.alias_stage("champion") is None
-    assert of(single=["Production"], aliases={}).alias_stage("champion") is None
+    assert policy.default.alias_stage("challenger") == "Staging"
+    assert policy.default.alias_stage("champion") is None
+    assert of(single=["Production"], aliases={}).default.alias_stage("champion") is None
 
 
 # the decision
@@ -452,7 +456,7 @@ def test_a_decision_is_explained_line_by_line_and_no_text_adds_a_line() -> None:
 
 
 def test_a_frozen_bundle_is_decided_the_same_again() -> None:
-    rule = compiled().rules["None", "Staging"]
+    rule = compiled().default.rules["None", "Staging"]
     bundle = Evidence.gather(
         tags={"tested": "1", "reviewed": "1"}, metrics={"accuracy": 0.5, "f1_score": float("nan")}
     )
@@ -463,7 +467,7 @@ def test_a_frozen_bundle_is_decided_the_same_again() -> None:
 
 
 def test_a_barred_name_is_barred_in_any_spelling() -> None:
-    rule = of(stage_transitions={"None -> Staging": {"approval_required": True}}).rules[
+    rule = of(stage_transitions={"None -> Staging": {"approval_required": True}}).default.rules[
         "None", "Staging"
     ]
     decision = policies.decide(rule, Evidence.gather(), None, [Vote("ann", True)], ["ANN "])

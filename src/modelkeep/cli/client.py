@@ -1,4 +1,4 @@
-"""Calls to the server's native API, and how an answer becomes an exit code."""
+"""Calls to the server, over the SDK, and how an answer becomes an exit code."""
 
 import json
 import sys
@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NoReturn
 
-API = "/api/modelkeep/v1"
 REFUSED, WAITING, UNREACHABLE = 1, 2, 3
 TAMPERED = 2  # what is stored is not what was recorded
 USAGE = 64  # sysexits' own: an argument, an option or a file named in one cannot be right
 
 CHUNK_BYTES = 1 << 18
 
-_TIMEOUT_S = 60.0
+RETRIES = 1  # of a call that got no answer: a person waits
 _ENDS = {"integrity_failure": TAMPERED, "invalid_input": USAGE, "invalid_call": USAGE}
 
 
@@ -33,34 +32,25 @@ class Client:
         self._url, self._user = _checked(url).rstrip("/"), user
 
     def get(self, path: str, /, **params: Any) -> Any:
-        given = {name: value for name, value in params.items() if value is not None}
-        return self._call("GET", path, params=given)
+        with _ending():
+            return self.transport.get(path, **params)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        given = {name: value for name, value in body.items() if value is not None}
-        return self._call("POST", path, json=given)
+        return self._change("POST", path, {k: v for k, v in body.items() if v is not None})
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return self._call("PATCH", path, json=body)
+        return self._change("PATCH", path, body)
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._change("PUT", path, body)
 
     def delete(self, path: str) -> None:
-        self._send("DELETE", path)
+        self._change("DELETE", path)
 
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
-        import httpx
-
-        try:
-            with self._http.stream("GET", f"{self._url}{API}{path}") as answer:
-                if not answer.is_success:
-                    answer.read()
-                    end(self._refusal(answer))
-                for line in answer.iter_lines():
-                    yield json.loads(line)
-        except httpx.HTTPError as error:
-            end(self.unreachable(error))
-        except ValueError:
-            self._not_modelkeep()
+        with _ending():
+            yield from self.transport.lines(path)
 
     @contextmanager
     def chunks(self, path: str, /, **params: str) -> Iterator[Iterator[bytes]]:
@@ -68,58 +58,35 @@ class Client:
 
         Raises Failed for an answer that is none, and the transport's own errors.
         """
-        plainly = {"accept-encoding": "identity"}
-        url = f"{self._url}{API}{path}"
-        with self._http.stream("GET", url, params=params, headers=plainly) as answer:
-            if not answer.is_success:
-                answer.read()
-                raise self._refusal(answer)
+        with _failing(), self.transport.stream(path, **params) as answer:
             yield answer.iter_raw(CHUNK_BYTES)
 
     def can_read(self, path: str, /, **params: str) -> bool:
         """Whether the server finds the bytes of an answer undamaged; raises as `chunks`."""
-        answer = self._http.head(f"{self._url}{API}{path}", params=params)
-        return answer.status_code != 409
+        with _failing():
+            return self.transport.head(path, **params) != 409
 
     def unreachable(self, error: Exception) -> Failed:
-        message = f"No answer from {self._url}: {error}. Is `modelkeep serve` running?"
-        return Failed(message, UNREACHABLE, "no_answer")
+        return Failed(str(self.transport.unreachable(error)), UNREACHABLE, "no_answer")
 
     @cached_property
-    def _http(self) -> Any:
-        import httpx
+    def transport(self) -> Any:
+        from modelkeep_client.transport import Transport  # and httpx with it
 
-        auth = (self._user, "-") if self._user else None
-        # The server is the one named; a proxy in the environment is not asked.
-        return httpx.Client(trust_env=False, timeout=_TIMEOUT_S, auth=auth)
+        with _ending():
+            return Transport(self._url, user=self._user, retries=RETRIES)
 
-    def _send(self, method: str, path: str, **kwargs: Any) -> Any:
-        import httpx
+    def _change(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer; also the one that a move was turned down, which is a result."""
+        from modelkeep_client.errors import Refused, Void
 
-        try:
-            answer = self._http.request(method, f"{self._url}{API}{path}", **kwargs)
-        except httpx.HTTPError as error:
-            end(self.unreachable(error))
-        if not answer.is_success and "result" not in _body(answer):
-            end(self._refusal(answer))
-        return answer
-
-    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
-        answer = self._send(method, path, **kwargs)
-        try:
-            return answer.json()
-        except ValueError:
-            self._not_modelkeep()
-
-    def _not_modelkeep(self) -> NoReturn:
-        message = f"{self._url} answers, but not as modelkeep does. Is it the right address?"
-        fail(message, UNREACHABLE, "no_answer")
-
-    def _refusal(self, answer: Any) -> Failed:
-        body = _body(answer)
-        message = body.get("message") or f"{self._url} answered {answer.status_code}."
-        kind = body.get("error", f"http_{answer.status_code}")
-        return Failed(message, _ENDS.get(kind, REFUSED), kind)
+        with _ending():
+            try:
+                return self.transport.change(method, path, body)
+            except (Refused, Void) as refused:
+                if "result" in refused.body:
+                    return refused.body
+                raise
 
 
 def _checked(url: str) -> str:
@@ -134,12 +101,29 @@ def _checked(url: str) -> str:
     return url
 
 
-def _body(answer: Any) -> dict[str, Any]:
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Tells what the SDK raises as the commands do."""
+    from modelkeep_client.errors import ClientError, NoAnswer, Problem
+
     try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        yield
+    except NoAnswer as error:
+        raise Failed(error.message, UNREACHABLE, "no_answer") from None
+    except Problem as problem:
+        code = _ENDS.get(problem.code, REFUSED)
+        raise Failed(problem.message, code, problem.code) from None
+    except ClientError as error:
+        raise Failed(error.message) from None
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    try:
+        with _failing():
+            yield
+    except Failed as failed:
+        end(failed)
 
 
 def fail(message: str, code: int = REFUSED, kind: str = "refused") -> NoReturn:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import reading, webhooks
+from modelkeep.cli import gates, lifecycles, reading, reviews, webhooks
 from modelkeep.cli.client import Client, fail, misused, plain, unreadable
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.references import number_of
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -49,6 +50,11 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(gates.gate_app, name="gate")
+app.add_typer(gates.documents_app, name="documents")
+app.add_typer(reviews.emergencies_app, name="emergencies")
+app.add_typer(lifecycles.lifecycle_app, name="lifecycle")
+app.add_typer(lifecycles.retention_app, name="retention")
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
@@ -129,7 +135,10 @@ def serve(
 def promote(
     version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
     to: Annotated[
-        str, typer.Option("--to", help="The stage: Staging, Production, Archived, None.")
+        str,
+        typer.Option(
+            "--to", help="The stage: Staging, Production, Archived, None, or the model's own."
+        ),
     ],
     reason: Reason = "",
     epoch: Epoch = None,
@@ -142,7 +151,7 @@ def promote(
     It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
     with every gate's verdict (1).
     """
-    model, number = _split(version)
+    model, number = number_of(version)
     body = {"model": model, "version": number, "stage": to, "reason": reason, "epoch": epoch}
     settle(Client(url, user).post("/promotions", body), as_json)
 
@@ -151,7 +160,9 @@ def promote(
 def rollback(
     model: str,
     reason: Reason,
-    stage: Annotated[str, typer.Option(help="The stage to roll back.")] = "Production",
+    stage: Annotated[
+        str | None, typer.Option(help="The stage to roll back; production without it.")
+    ] = None,
     epoch: Epoch = None,
     url: Url = DEFAULT_URL,
     user: User = "",
@@ -294,6 +305,7 @@ def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) 
         print(f"Revision {shown['revision']}, by {by}, {shown['applied']}  {shown['digest']}")
         print(plain(shown["source"]))
         show_sections(shown["sections"])
+        lifecycles.list_all(shown["lifecycles"])
 
 
 # -- audit ---------------------------------------------------------------------------------------
@@ -386,14 +398,9 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
 
 # -- reading: see `cli.reading` --------------------------------------------------------------------
 
+policy_app.command("test")(gates.policy_test)
+app.command("request-changes")(reviews.request_changes)
+app.command()(reviews.comment)
+app.command()(reviews.withdraw)
 app.command()(reading.compare)
 app.command()(reading.lineage)
-
-# -- within ------------------------------------------------------------------------------------
-
-
-def _split(version: str) -> tuple[str, int]:
-    model, slash, number = version.rpartition("/")
-    if not slash or not model or not number.isascii() or not number.isdigit():
-        raise typer.BadParameter(f"'{version}' is not MODEL/VERSION, as in credit/3.")
-    return model, int(number)

@@ -13,7 +13,7 @@ def settle(result: dict[str, Any], as_json: bool, done: tuple[str, ...] = ()) ->
     else:
         version = result["version"]
         settled = f"{version['model']}/{version['version']} is in {version['stage']}"
-        print(plain(result["message"] or settled))
+        print(plain(result.get("detail") or result["message"] or settled))
         if end in ("moved", "unchanged"):
             print(f"{result['target']} is at epoch {result['epoch']}.")
     if end in ("moved", "unchanged", *done):
@@ -96,7 +96,9 @@ def _line(entry: dict[str, Any]) -> str:
     renamed = f"now {entry['post']['name']}" if "name" in entry["pre"] else ""
     whence = entry["why"].get("imported", {}).get("from", "")
     origin = f"from {whence}" if whence else ""
-    facts = ", ".join([f for f in (renamed, target, origin) if f] + gates + tags)
+    rule = entry["why"].get("retention", {})
+    by_time = f"by {rule['rule']}: {rule['limit']}" if rule else ""
+    facts = ", ".join([f for f in (renamed, target, origin, by_time) if f] + gates + tags)
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
     parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

@@ -230,17 +230,28 @@ def _aliases(leaf: Mapping[str, Any]) -> Iterator[Told]:
             yield "MODEL_VERSION_ALIAS", "CREATED", {**data, "version": str(slot["version"])}
 
 
-_ENDS = {"pending": "OPENED", "approved": "APPROVED", "rejected": "REJECTED", "void": "VOIDED"}
+_ENDS = {
+    "pending": "OPENED",
+    "approved": "APPROVED",
+    "rejected": "REJECTED",
+    "changes_requested": "SENT_BACK",
+    "withdrawn": "WITHDRAWN",
+    "expired": "EXPIRED",
+    "void": "VOIDED",
+}
 
 
 def requests_in(leaf: Mapping[str, Any]) -> list[int]:
-    """The ids of the approval requests that a leaf opens or closes."""
-    return [request["id"] for request in leaf["post"].get("requests", ())]
+    """The ids of the approval requests that a leaf opens, closes or reminds of."""
+    closed = [request["id"] for request in leaf["post"].get("requests", ())]
+    return [*closed, *leaf["post"].get("reminded", ())]
 
 
 def _requests(leaf: Mapping[str, Any], requests: Mapping[int, Data]) -> Iterator[Told]:
     for request in leaf["post"].get("requests", ()):
         yield "APPROVAL_REQUEST", _ENDS[request["status"]], {**requests[request["id"]], **_by(leaf)}
+    for request_id in leaf["post"].get("reminded", ()):
+        yield "APPROVAL_REQUEST", "REMINDED", {**requests[request_id], **_by(leaf)}
 
 
 def _vote(leaf: Mapping[str, Any]) -> Iterator[Told]:
@@ -254,6 +265,21 @@ def _vote(leaf: Mapping[str, Any]) -> Iterator[Told]:
         **_by(leaf),
     }
     yield "APPROVAL_VOTE", "CAST" if is_cast else "DENIED", data
+
+
+def _commented(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    text = leaf["texts"].get("comment", "")
+    data = {"request": leaf["obj"]["request"], **_version(leaf), "comment": text, **_by(leaf)}
+    yield "APPROVAL_COMMENT", "ADDED", data
+
+
+def _emergency(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    told = leaf["post"]["emergency"]
+    action = {"done": "REVIEWED", "overdue": "OVERDUE"}.get(leaf["act"].rsplit(":")[-1], "OPENED")
+    words = leaf["texts"].get("reason", leaf["texts"].get("comment", ""))
+    data = {"emergency": told["id"], **_version(leaf), "text": words, **_by(leaf)}
+    extra = {"stage": told["target"]} if "target" in told else {"status": told["status"]}
+    yield "EMERGENCY", action, {**data, **extra}
 
 
 _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
@@ -270,6 +296,10 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "version:tag:deleted": _version_tags,
     "version:stage:refused": _refused,
     "version:stage:rolled-back": _rolled_back,
+    "version:stage:forced": _emergency,
+    "emergency:review:done": _emergency,
+    "emergency:review:overdue": _emergency,
+    "approval:comment:added": _commented,
     "approval:vote:cast": _vote,
     "approval:vote:denied": _vote,
 }

@@ -6,7 +6,11 @@ The rules, all of them:
 * Nobody who is `anonymous`, or gave no name, may vote.
 * A person votes once. Two spellings of one name are one person (`access.person`).
 * A request takes votes while it is pending and not yet expired.
-* One counted rejection rejects. Whether the counted approvals suffice is for the gate to say.
+* One counted rejection rejects, and one that asks for changes closes the request as well: whoever
+  asked mends what is missing, and asks again. Whether the counted approvals suffice is for the
+  gate to say.
+* Whoever asked may withdraw the request while it is pending. One that nobody decided in time is
+  closed as expired; a day before, those who could decide it are reminded, once.
 * A request holds for one subject, one evidence, one policy and one starting stage; if any of them
   changed, it is void (`still_valid`).
 
@@ -19,7 +23,9 @@ from enum import StrEnum
 
 from modelkeep.domain.access import Actor, person
 
-LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
+DAY_MS = 24 * 60 * 60 * 1000
+LIFETIME_MS = 7 * DAY_MS
+REMINDED_MS = DAY_MS  # before a request expires
 
 
 class Status(StrEnum):
@@ -28,6 +34,9 @@ class Status(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
+    CHANGES = "changes_requested"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
     VOID = "void"
 
 
@@ -66,12 +75,33 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's word: for (`approves`) or against, at a time in milliseconds."""
+    """One person's word: for (`approves`) or against, at a time in milliseconds.
+
+    `roles` are those that the person had on the model when the vote was cast. `wants_changes` says
+    of a vote against that the request may come again, mended.
+    """
 
     voter: str
     approves: bool
     comment: str = ""
     at_ms: int = 0
+    roles: tuple[str, ...] = ()
+    wants_changes: bool = False
+
+    @property
+    def verdict(self) -> str:
+        if self.approves:
+            return "approve"
+        return "request changes" if self.wants_changes else "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody said of a request without deciding it."""
+
+    name: str
+    text: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +175,12 @@ def still_valid(
     if not changes:
         return None
     return f"Since request {request.id} was made, {' and '.join(changes)}."
+
+
+def refuse_withdrawal(request: Request, name: str) -> str | None:
+    """Why somebody may not withdraw a request; None for whoever asked, while it is pending."""
+    if request.status is not Status.PENDING:
+        return f"Request {request.id} is {request.status} already."
+    if Actor(name).is_anonymous or person(name) != person(request.requested_by):
+        return f"Only {request.requested_by}, who asked, may withdraw request {request.id}."
+    return None

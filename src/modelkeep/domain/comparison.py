@@ -4,46 +4,37 @@ Whether less of a metric is better is said by the first of these that speaks:
 
 1. whoever asks, by the metric's name;
 2. the policy in force: a threshold `<` or `<=` wants less, `>` or `>=` more (one of each: neither);
-3. the metric's name: `neg_` in front of it wants more; one of the words below in it wants less;
-4. otherwise more is better.
+3. the metric's name (`directions`), for which more is better unless it says else.
 
 NaN is never the best, and nothing is where all are the same or only one was measured.
 """
 
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from modelkeep.domain.directions import sounds_lower
 from modelkeep.domain.gates.metrics import MetricsGate, Requirement
-from modelkeep.domain.policies import Policy
-
-_LOWER = """
-brier cer deviance duration err error fnr fpr latency logloss loss mae mape mse msle nll
-perplexity ppl regret rmse rmsle smape wer
-"""
-LOWER_WORDS = frozenset(_LOWER.split())
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+from modelkeep.domain.lifecycles import Lifecycle
 
 
 def lower_is_better(metric: str, thresholds: Mapping[str, bool]) -> bool:
-    """By rules 2 to 4; `thresholds` are the policy's (see `thresholds`)."""
+    """By rules 2 and 3; `thresholds` are the policy's (see `thresholds`)."""
     if metric in thresholds:
         return thresholds[metric]
-    words = [word.lower() for word in _WORD.findall(metric)]
-    return words[:1] != ["neg"] and not LOWER_WORDS.isdisjoint(words)
+    return sounds_lower(metric)
 
 
-def thresholds(policy: Policy | None) -> dict[str, bool]:
-    """Metric -> whether the policy's thresholds want less of it; without those they disagree on."""
+def thresholds(cycle: Lifecycle) -> dict[str, bool]:
+    """Metric -> whether a lifecycle's thresholds want less of it, where they agree on that."""
     wanted: dict[str, set[bool]] = {}
-    for requirement in _requirements(policy):
+    for requirement in _requirements(cycle):
         if requirement.sign.startswith(("<", ">")):
             wanted.setdefault(requirement.metric, set()).add(requirement.sign.startswith("<"))
     return {metric: wants.pop() for metric, wants in wanted.items() if len(wants) == 1}
 
 
-def _requirements(policy: Policy | None) -> Iterable[Requirement]:
-    for rule in policy.rules.values() if policy else ():
+def _requirements(cycle: Lifecycle) -> Iterable[Requirement]:
+    for rule in cycle.rules.values():
         for gate in rule.gates:
             if isinstance(gate, MetricsGate):
                 yield from gate.requirements

@@ -10,11 +10,13 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import rfc8785
 
 from modelkeep.domain.errors import InvalidInput
+
+T = TypeVar("T")
 
 DEPTH_LIMIT = 32
 WEIGHT_LIMIT = 512 * 1024  # characters of all texts, plus one for each value
@@ -172,17 +174,22 @@ def text(value: object, path: str) -> str:
     return value
 
 
-def items(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """The texts of a list of at most 200, each as (its path, the text)."""
+def parts(value: object, path: str) -> Iterator[tuple[str, Any]]:
+    """The items of a list of at most 200, each as (its path, the item)."""
     if not isinstance(value, list):
         raise _wrong(path, "a list", value)
     if len(value) > LIST_LIMIT:
         raise InvalidInput(f"{_shown(path)}: has {len(value)} items; the limit is {LIST_LIMIT}.")
     for index, item in enumerate(value):
-        yield (here := f"{path}[{index}]"), text(item, here)
+        yield f"{path}[{index}]", item
 
 
-def checked(check: Callable[[str], str], value: str, path: str) -> str:
+def items(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """The texts of a list of at most 200, each as (its path, the text)."""
+    return ((here, text(item, here)) for here, item in parts(value, path))
+
+
+def checked(check: Callable[[str], T], value: str, path: str) -> T:
     """What `check` makes of `value`; what it objects to is said with the path before it."""
     try:
         return check(value)
@@ -204,3 +211,12 @@ def whole(value: object, path: str, low: int, high: int = _SAFE_INTEGER) -> int:
     if not low <= value <= high:
         raise InvalidInput(f"{_shown(path)}: is {value}; it must be from {low} to {high}.")
     return value
+
+
+def number(value: object, path: str, low: float, high: float = _SAFE_INTEGER) -> float:
+    """A number from `low` to `high`, both included."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _wrong(path, "a number", value)
+    if not low <= value <= high:
+        raise InvalidInput(f"{_shown(path)}: is {value}; it must be from {low} to {high}.")
+    return float(value)

@@ -18,6 +18,10 @@ class InvalidInput(ModelkeepError):
     """The caller sent something that can't be right; the message names the field and the limit."""
 
 
+class KeyReused(InvalidInput):
+    """The idempotency key was used for another call before."""
+
+
 class Unauthenticated(ModelkeepError):
     """Who is asking must be known first."""
 

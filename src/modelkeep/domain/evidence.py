@@ -6,12 +6,13 @@ the people have spoken: a metric logged in between changes nothing that was appr
 Tags under `modelkeep.` are instructions to us (a reason, say) and no evidence; they are left out,
 so that giving a reason does not make it another bundle.
 
-NOTE: version 1 of `to_json` must never change; approvals are bound to its digests.
+NOTE: versions 1 and 2 of `to_json` must never change; approvals are bound to their digests. A
+bundle that says nothing of where the version stands is of version 1, as all were at first.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from modelkeep.domain.documents import canonical_digest
 from modelkeep.domain.errors import IntegrityFailure
 
 INSTRUCTION_PREFIX = "modelkeep."
-FORMAT_VERSION = 1
+FORMATS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,11 +35,39 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Which version it is, and since when (milliseconds since the epoch) it is in its stage.
+
+    `manifest` is its digest, None when the server does not hold the bytes. `since_ms` is when the
+    version was made, if it never was in another stage than None.
+    """
+
+    model: str
+    number: int
+    stage: str
+    since_ms: int
+    manifest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """The version that the target held when the evidence was gathered, and how good it was."""
+
+    number: int
+    subject: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of one version and its run. Make it with `gather`.
 
     `metrics` holds the last value of each, NaN and the infinities included. `tags` are the
-    version's. `authors` are the names of whoever created the version and its run.
+    version's. `authors` are the names of whoever created the version and its run. `documents`
+    are the digests of what was attached to the version, by name; `card` is the one called `card`,
+    read; `occupant` is there only if a gate compares with it.
     The mappings are read-only copies.
     """
 
@@ -51,6 +80,10 @@ class Evidence:
     run_id: str | None
     logged_model_id: str | None
     authors: tuple[str, ...]
+    standing: Standing | None = None
+    documents: Mapping[str, str] = field(default_factory=dict)
+    card: Mapping[str, Any] | None = None
+    occupant: Occupant | None = None
 
     @classmethod
     def gather(
@@ -65,6 +98,10 @@ class Evidence:
         run_id: str | None = None,
         logged_model_id: str | None = None,
         authors: Iterable[str] = (),
+        standing: Standing | None = None,
+        documents: Mapping[str, str] | None = None,
+        card: Mapping[str, Any] | None = None,
+        occupant: Occupant | None = None,
     ) -> "Evidence":
         """A bundle of these, in one order whatever theirs was, without `modelkeep.` tags."""
         return cls(
@@ -77,15 +114,38 @@ class Evidence:
             run_id=run_id,
             logged_model_id=logged_model_id,
             authors=tuple(sorted(set(authors))),
+            standing=standing,
+            documents=MappingProxyType(dict(documents or {})),
+            card=card,
+            occupant=occupant,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, texts and finite numbers; `from_json` reads them back."""
+        if self.standing is None:
+            return {"v": 1, **self._of_the_run()}
+        there = self.occupant
         return {
-            "v": FORMAT_VERSION,
+            "v": 2,
+            **self._of_the_run(),
+            "standing": asdict(self.standing),
+            "documents": dict(self.documents),
+            "card": self.card,
+            "occupant": there
+            and {
+                "number": there.number,
+                "subject": there.subject,
+                "tags": dict(there.tags),
+                "params": dict(there.params),
+                "metrics": _written(there.metrics),
+            },
+        }
+
+    def _of_the_run(self) -> dict[str, Any]:
+        return {
             "tags": dict(self.tags),
             "params": dict(self.params),
-            "metrics": {name: written(value) for name, value in self.metrics.items()},
+            "metrics": _written(self.metrics),
             "run_tags": dict(self.run_tags),
             "datasets": [
                 {"name": d.name, "digest": d.digest, "source": d.source} for d in self.datasets
@@ -103,18 +163,26 @@ class Evidence:
             stored = msgspec.convert(data, _Stored)
         except msgspec.ValidationError as error:
             raise IntegrityFailure(f"This is not a stored evidence bundle: {error}.") from error
-        if stored.v != FORMAT_VERSION:
+        if stored.v not in FORMATS or (stored.v == 1) != (stored.standing is None):
             raise IntegrityFailure(f"Evidence of format {stored.v} is not known here.")
+        there = stored.occupant
         return cls.gather(
             tags=stored.tags,
             params=stored.params,
-            metrics={name: float(value) for name, value in stored.metrics.items()},
+            metrics=_read(stored.metrics),
             run_tags=stored.run_tags,
             datasets=stored.datasets,
             git_commit=stored.git_commit,
             run_id=stored.run_id,
             logged_model_id=stored.logged_model_id,
             authors=stored.authors,
+            standing=stored.standing,
+            documents=stored.documents,
+            card=stored.card,
+            occupant=there
+            and Occupant(
+                there.number, there.subject, there.tags, there.params, _read(there.metrics)
+            ),
         )
 
     def digest(self) -> str:
@@ -122,23 +190,46 @@ class Evidence:
         return canonical_digest(self.to_json())
 
 
+_Metrics = dict[str, float | Literal["NaN", "Infinity", "-Infinity"]]
+
+
+class _StoredOccupant(msgspec.Struct, forbid_unknown_fields=True):
+    number: int
+    subject: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: _Metrics
+
+
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     v: int
     tags: dict[str, str]
     params: dict[str, str]
-    metrics: dict[str, float | Literal["NaN", "Infinity", "-Infinity"]]
+    metrics: _Metrics
     run_tags: dict[str, str]
     datasets: list[Dataset]
     git_commit: str | None
     run_id: str | None
     logged_model_id: str | None
     authors: list[str]
+    standing: Standing | None = None
+    documents: dict[str, str] = {}
+    card: dict[str, Any] | None = None
+    occupant: _StoredOccupant | None = None
 
 
 def _without_instructions(tags: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(
         {key: value for key, value in tags.items() if not key.startswith(INSTRUCTION_PREFIX)}
     )
+
+
+def _written(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    return {name: written(value) for name, value in metrics.items()}
+
+
+def _read(metrics: Mapping[str, float | str]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def written(value: float) -> float | str:

@@ -13,6 +13,7 @@ _TAG = {**_KEY, "value": "example_value"}
 _TAGS = {"tags": {"example_key": "example_value"}}
 _ALIAS = {"alias": "example_alias"}
 _BY = {"actor": "example_user"}
+_TEXT = {"text": "An example reason", **_BY}
 _WHY = {"reason": "An example reason", **_BY}
 _REQUEST = {
     "request": 1,
@@ -94,7 +95,15 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "APPROVAL_REQUEST/OPENED": _REQUEST,
     "APPROVAL_REQUEST/APPROVED": {**_REQUEST, "closing": "Approved, and carried out."},
     "APPROVAL_REQUEST/REJECTED": {**_REQUEST, "closing": "Rejected: an example comment"},
+    "APPROVAL_REQUEST/SENT_BACK": {**_REQUEST, "closing": "Sent back: an example comment"},
+    "APPROVAL_REQUEST/WITHDRAWN": {**_REQUEST, "closing": "Withdrawn."},
+    "APPROVAL_REQUEST/EXPIRED": {**_REQUEST, "closing": "Nobody decided in time."},
+    "APPROVAL_REQUEST/REMINDED": _REQUEST,
     "APPROVAL_REQUEST/VOIDED": {**_REQUEST, "closing": "The version has moved since."},
+    "APPROVAL_COMMENT/ADDED": {"request": 1, **_VERSION, "comment": "An example comment", **_BY},
+    "EMERGENCY/OPENED": {"emergency": 1, **_VERSION, "stage": "Production", **_TEXT},
+    "EMERGENCY/OVERDUE": {"emergency": 1, **_VERSION, "status": "overdue", "text": "", **_BY},
+    "EMERGENCY/REVIEWED": {"emergency": 1, **_VERSION, "status": "accepted", **_TEXT},
     "APPROVAL_VOTE/CAST": _VOTE,
     "APPROVAL_VOTE/DENIED": {**_VOTE, "denial": "An example reason"},
     # Budgets are of MLflow's gateway, which modelkeep has not: it may be subscribed to and tested.

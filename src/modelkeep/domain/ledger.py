@@ -213,6 +213,43 @@ def _version(step: _Step) -> None:
     step.set_tags("version_tag", key)
 
 
+def _paper(step: _Step) -> None:
+    paper = step.after["document"]
+    key = (step.obj["model"], step.obj["version"], paper["name"], paper["revision"])
+    facts = {name: paper[name] for name in ("media_type", "sha256", "size_bytes")}
+    step.put("paper", key, author=step.text("actor", ANONYMOUS), **facts)
+
+
+def _comment(step: _Step) -> None:
+    key = (step.obj["request"], step.index)
+    step.put("comment", key, name=step.text("actor", ANONYMOUS), text=step.text("comment"))
+
+
+def _reminded(step: _Step) -> None:
+    for request in step.after["reminded"]:
+        step.put("request", (request,), reminded_ms=step.at_ms)
+
+
+def _emergency(step: _Step) -> None:
+    told = step.after["emergency"]
+    if step.leaf["act"] == "version:stage:forced":
+        step.put(
+            "emergency",
+            (told["id"],),
+            version=(step.obj["model"], step.obj["version"]),
+            target=told["target"],
+            due_ms=told["due_ms"],
+            opened_by=step.text("actor", ANONYMOUS),
+            reason=step.text("reason"),
+            status="open",
+        )
+    else:
+        step.put("emergency", (told["id"],), status=told["status"])
+    if step.leaf["act"] == "emergency:review:done":
+        by, text = step.text("actor", ANONYMOUS), step.text("comment")
+        step.put("emergency", (told["id"],), reviewed_by=by, review=text)
+
+
 def _policy(step: _Step) -> None:
     after = step.after
     step.put("policy", (after["revision"],), digest=after["policy"], source_digest=after["source"])
@@ -235,6 +272,7 @@ def _request(step: _Step) -> None:
         subject=step.after["subject"],
         evidence=step.leaf["why"]["evidence"],
         policy=step.leaf["why"]["policy"],
+        reminded_ms=None,
     )
 
 
@@ -275,9 +313,15 @@ _HANDLERS = {
     "version:deleted": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
+    "version:document:attached": _paper,
     "policy:revision:applied": _policy,
     "approval:request:opened": _request,
     "approval:vote:cast": _vote,
+    "approval:comment:added": _comment,
+    "approval:request:reminded": _reminded,
+    "version:stage:forced": _emergency,
+    "emergency:review:done": _emergency,
+    "emergency:review:overdue": _emergency,
     "webhook:created": _webhook,
     "webhook:changed": _webhook,
     "webhook:disabled": _webhook,

@@ -4,30 +4,16 @@ A *slot* is a named pointer with an epoch: an alias, or a stage. Every change of
 raises its epoch by one, so that a caller who read it before can tell that it moved.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from modelkeep.domain.errors import InvalidInput
 
 NO_STAGE = "None"
 PRODUCTION = "Production"
 ARCHIVED = "Archived"
-STAGES = (NO_STAGE, "Staging", PRODUCTION, ARCHIVED)
+STAGES = (NO_STAGE, "Staging", PRODUCTION, ARCHIVED)  # MLflow's, where no policy names others
 LATEST = "latest"  # the alias that every model has: its highest number
 PROMPT_TAG = "mlflow.prompt.is_prompt"  # set to "true" on the models that hold prompts
 DELETED = "Deleted_Internal"  # the stage that MLflow shows of a deleted version
-
-_CANONICAL = {stage.lower(): stage for stage in STAGES}
-
-
-def stage_named(text: str) -> str:
-    """The canonical spelling of a stage, in any case; InvalidInput in MLflow's words otherwise."""
-    stage = _CANONICAL.get(text.lower())
-    if stage is None:
-        raise InvalidInput(
-            f"Invalid Model Version stage: {text}. Value must be one of {', '.join(STAGES)}."
-        )
-    return stage
 
 
 def is_prompt(tags: Mapping[str, str]) -> bool:
@@ -98,11 +84,3 @@ class Move:
     version_id: int
     source: str
     target: str
-
-
-def moves_into(
-    target: str, version_id: int, source: str, displaced: Sequence[int]
-) -> tuple[Move, ...]:
-    """The moves that archive whom a version displaces and then bring it into `target`."""
-    gone = [Move(other, target, ARCHIVED) for other in displaced if other != version_id]
-    return (*gone, Move(version_id, source, target))

@@ -1,8 +1,8 @@
 """Holds what the tables say against what the journal says that they must.
 
 Rows come as they were exported, by the ids of the database; the journal knows a version by its
-model and number, a stay by its slot, version and epoch, a vote by its place among those on its
-request. What the journal names by a digest (policies, manifests, evidence) is digested again.
+model and number, a stay by its slot, version and epoch, a vote or comment by its place among those
+on its request. What the journal names by a digest (policies, evidence …) is digested again.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from modelkeep.domain import papers
 from modelkeep.domain.access import ANONYMOUS, Actor
 from modelkeep.domain.documents import canonical_digest
 from modelkeep.domain.errors import ModelkeepError
@@ -30,13 +31,17 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "version": ("model", "number"),
     "version_tag": ("model", "number", "key"),
     "imported_version": ("model", "number"),
+    "paper": ("model", "number", "name", "revision"),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
     "policy": ("revision",),
     "request": ("id",),
     "vote": ("request", "place"),
+    "comment": ("request", "place"),
+    "emergency": ("id",),
     "webhook": ("webhook",),
 }
+_PLACED = ("vote", "comment")  # known by their order on a request
 
 
 def compare(ledger: Ledger, rows: Exported, complain: Complain) -> None:
@@ -44,7 +49,7 @@ def compare(ledger: Ledger, rows: Exported, complain: Complain) -> None:
     ids = _Ids.of(rows)
     for table, names in _KEYS.items():
         expected = ledger.tables.get(table, {})
-        if table == "vote":
+        if table in _PLACED:
             expected = _by_place(expected)
         found: dict[Key, dict[str, Any]] = {}
         for row in rows.get(table, ()):
@@ -90,7 +95,8 @@ class _Ids:
 
     versions: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # model, number
     stays: dict[int, dict[str, Any]] = field(default_factory=dict)
-    votes: dict[int, int] = field(default_factory=dict)  # request -> how many were seen
+    # table, request -> how many were seen
+    places: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Exported) -> "_Ids":
@@ -103,12 +109,14 @@ class _Ids:
         for name in ("deleted", "approved", "archive_existing", "signed"):
             if name in row:
                 row[name] = bool(row[name])
-        for name in ("author", "requested_by", "importer"):
+        for name in ("author", "requested_by", "importer", "opened_by"):
             if name in row and Actor(row[name]).is_anonymous:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
-        if table in ("version_tag", "imported_version"):
+        if table == "paper" and papers.digest_of(row["body"]) != row["sha256"]:
+            row["sha256"] = f"that of another text than {row['sha256']}"
+        if table in ("version_tag", "imported_version", "paper"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
         elif table == "slot":
             row["holder"] = self._number(row["holder"], row["model"])
@@ -119,11 +127,12 @@ class _Ids:
             row["source_digest"] = source_digest(row["source"])
             if _digest(row["document"]) != row["digest"]:
                 row["digest"] = f"that of another document than {row['digest']}"
-        elif table == "request":
+        elif table in ("request", "emergency"):
             row["version"] = self.versions.get(row["version"])
-        elif table == "vote":
-            row["place"] = self.votes.get(row["request"], 0)
-            self.votes[row["request"]] = row["place"] + 1
+        elif table in _PLACED:
+            on = table, row["request"]
+            row["place"] = self.places.get(on, 0)
+            self.places[on] = row["place"] + 1
         return row
 
     def _number(self, version_id: int | None, model: int) -> int | str | None:
@@ -142,7 +151,7 @@ class _Ids:
 
 
 def _by_place(expected: dict[Key, Row]) -> dict[Key, Row]:
-    """Votes by their request and their place among those on it."""
+    """Votes, or comments, by their request and their place among those on it."""
     placed: dict[Key, Row] = {}
     for (request, _), row in sorted(expected.items()):
         place = sum(1 for known, _ in placed if known == request)

@@ -49,8 +49,19 @@ OWN_TOPICS: dict[str, tuple[str, ...]] = {
     "MODEL_VERSION_STAGE": ("CHANGED", "REFUSED", "ROLLED_BACK"),
     "PROMPT": ("DELETED", "RENAMED", "UPDATED"),
     "PROMPT_VERSION": ("DELETED", "UPDATED"),
-    "APPROVAL_REQUEST": ("APPROVED", "OPENED", "REJECTED", "VOIDED"),
+    "APPROVAL_COMMENT": ("ADDED",),
+    "APPROVAL_REQUEST": (
+        "APPROVED",
+        "EXPIRED",
+        "OPENED",
+        "REJECTED",
+        "REMINDED",
+        "SENT_BACK",
+        "VOIDED",
+        "WITHDRAWN",
+    ),
     "APPROVAL_VOTE": ("CAST", "DENIED"),
+    "EMERGENCY": ("OPENED", "OVERDUE", "REVIEWED"),
 }
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from modelkeep.domain.approvals import Request, Status, Vote
+from modelkeep.domain.approvals import Comment, Request, Status, Vote
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.policies import Decision
 
@@ -79,3 +79,13 @@ class Governance(Protocol):
         ...
 
     def add_vote(self, request_id: int, vote: Vote) -> None: ...
+    def comments(self, request_id: int) -> list[Comment]:
+        """In order."""
+        ...
+
+    def add_comment(self, request_id: int, comment: Comment) -> None: ...
+    def lapsing(self, before_ms: int, limit: int) -> list[tuple[Request, bool]]:
+        """Pending requests that expire before a moment, oldest first; whether each was reminded."""
+        ...
+
+    def note_reminder(self, request_id: int, at_ms: int) -> None: ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modelkeep.domain.models import Model, SlotKey, Version
+from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 
 
@@ -128,6 +129,27 @@ class Versions(Protocol):
 
     def in_stage(self, model_id: int, stage: str) -> list[int]:
         """Ids, lowest number first."""
+        ...
+
+    def census(self, model_id: int) -> dict[str, tuple[int, int]]:
+        """Stage -> how many stand there, and the highest number of them."""
+        ...
+
+    def newest_number(self, model_id: int, count: int) -> int:
+        """The lowest of the `count` highest numbers; 0 if there are fewer, or `count` is 0."""
+        ...
+
+    def standing(
+        self,
+        model_id: int,
+        stages: Sequence[str],
+        before_ms: int,
+        below: int,
+        after: int,
+        limit: int,
+    ) -> list[Standing]:
+        """Those in some stages, by number, from after a number on: that stand there since a time,
+        or longer, or have a number below another."""
         ...
 
     def of_model(self, model_id: int) -> list[int]: ...

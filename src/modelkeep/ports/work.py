@@ -9,10 +9,13 @@ from typing import Protocol
 from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.ports.artifacts import Artifacts
+from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
+from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
+from modelkeep.ports.replies import Replies
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 
@@ -31,6 +34,10 @@ class Work(Protocol):
     @property
     def governance(self) -> Governance: ...
     @property
+    def papers(self) -> Papers: ...
+    @property
+    def emergencies(self) -> Emergencies: ...
+    @property
     def journal(self) -> Journal: ...
     @property
     def experiments(self) -> Experiments: ...
@@ -44,6 +51,8 @@ class Work(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def replies(self) -> Replies: ...
     @property
     def now_ms(self) -> int:
         """The batch's moment: never before any earlier batch's."""

@@ -1,11 +1,13 @@
 """Finds living models and versions, and names them as the journal does."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from modelkeep.domain import names
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.models import LATEST, STAGES, Version
+from modelkeep.domain.models import LATEST, Version
 from modelkeep.ports.work import Work
+from modelkeep.services.policies import lifecycle_of
 
 NUMBER_DIGITS = 18
 
@@ -41,6 +43,16 @@ def latest_per_stage(work: Work, model: str) -> list[Version]:
     return work.versions.latest_per_stage([model_id])[model_id]
 
 
+def stage_meant(work: Work, model: str, text: str, newest: Iterable[Version]) -> str:
+    """A stage's own spelling, given in any case: of one that holds something now, or may.
+
+    `newest` are the model's. Raises InvalidInput in MLflow's words for any other. The policy is
+    looked at only for a stage that holds nothing: clients ask for those that do, time and again.
+    """
+    held = next((v.stage for v in newest if v.stage.lower() == text.lower()), None)
+    return held or lifecycle_of(work, model).stage_named(text)
+
+
 def by_alias(work: Work, model: str, alias: str) -> Version | None:
     """The version that an alias points to, None if to nothing; `latest` is the highest number.
 
@@ -68,17 +80,23 @@ def resolve(work: Work, model: str, which: str) -> Version:
     version = None
     if len(which) > 1 and which.startswith("@"):
         version = by_alias(work, model, which[1:])
-    elif which.title() in STAGES:
-        newest = latest_per_stage(work, model)
-        version = next((one for one in newest if one.stage == which.title()), None)
     else:
-        raise InvalidInput(
-            f"'{which[:100]}' names no version; write a number (3), an alias (@champion), a stage "
-            f"({', '.join(STAGES)}) or latest."
-        )
+        newest = latest_per_stage(work, model)
+        stage = _stage_named(work, model, which, newest)
+        version = next((one for one in newest if one.stage == stage), None)
     if version is None:
         raise NotFound(f"Model {model} has no version {which}.")
     return version
+
+
+def _stage_named(work: Work, model: str, which: str, newest: Iterable[Version]) -> str:
+    try:
+        return stage_meant(work, model, which, newest)
+    except InvalidInput:
+        raise InvalidInput(
+            f"'{which[:100]}' names no version; write a number (3), an alias (@champion), a stage "
+            f"({', '.join(lifecycle_of(work, model).stages)}) or latest."
+        ) from None
 
 
 def again(work: Work, version: Version) -> Version:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from modelkeep.domain import comparison
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.domain.evidence import Evidence
-from modelkeep.domain.models import PRODUCTION, Version
+from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
 from modelkeep.services import listings, policies
 from modelkeep.services.catalog import latest_per_stage, resolve
@@ -54,7 +54,7 @@ def compare(
     versions = _chosen(work, model, which)
     evidence = [gather(work, version) for version in versions]
     wants = {
-        **comparison.thresholds(policies.in_force(work)),
+        **comparison.thresholds(policies.lifecycle_of(work, model)),
         **dict.fromkeys(lower, True),
         **dict.fromkeys(higher, False),
     }
@@ -67,8 +67,8 @@ def _chosen(work: Work, model: str, which: Sequence[str]) -> list[Version]:
     if which:
         found = [resolve(work, model, one) for one in which]
     else:
-        newest = latest_per_stage(work, model)
-        found = [version for version in newest if version.stage == PRODUCTION]
+        production = policies.lifecycle_of(work, model).production
+        found = [v for v in latest_per_stage(work, model) if v.stage == production]
         found += listings.versions(work, model, None, NEWEST)
     return sorted({v.id: v for v in found}.values(), key=lambda version: version.number)
 

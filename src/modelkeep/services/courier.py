@@ -40,8 +40,7 @@ async def try_out(app: App, webhook_id: str, topic: Topic | None = None) -> Outc
     body = body_of(topic, app.clock.now_ms(), example(topic))
     test = NewDelivery(webhooks.new_id(), webhook.id, None, 0, 0, topic, body)
     outcome = await _attempt(app, webhook_id, test.delivery_id, webhook.url, webhook.sealed, body)
-    await app.write(webhooks.record_test, test, outcome)
-    return outcome
+    return await app.write(webhooks.record_test, test, outcome)
 
 
 async def deliver(app: App, claim: Claim) -> None:

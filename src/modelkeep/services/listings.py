@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelkeep.domain import names
+from modelkeep.domain.lifecycles import MLFLOW
 from modelkeep.domain.models import PROMPT_TAG, Model, Version
+from modelkeep.domain.policies import Policy
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.work import Work
 from modelkeep.services import registry
 from modelkeep.services.catalog import model_id_of
+from modelkeep.services.policies import in_force
 
 _NO_PROMPTS = Comparison("tag", PROMPT_TAG, "IS NOT", "true")
 _BY_NAME = (Order("attribute", "name", True),)
@@ -17,10 +20,12 @@ _NEWEST_FIRST = (Order("attribute", "version_number", False),)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model with its newest version in each stage, and how many versions it has."""
+    """A model with its newest version in each stage, which of these is in production, and how many
+    versions it has."""
 
     model: Model
     newest: list[Version]
+    production: Version | None
     versions: int
 
 
@@ -31,7 +36,20 @@ def models(work: Work, where: Sequence[Comparison], after: str, limit: int) -> l
     if not any(c.field == "tag" and c.key == PROMPT_TAG for c in where):
         tests.append(_NO_PROMPTS)
     found = registry.search_models(work, tests, _BY_NAME, limit, None)
-    return [Listed(model, newest, work.versions.count(model.id)) for model, newest in found.items]
+    policy = in_force(work)
+    return [_listed(work, policy, *one) for one in found.items]
+
+
+def _listed(work: Work, policy: Policy | None, model: Model, newest: list[Version]) -> Listed:
+    stage = (policy.lifecycle_for(model.name) if policy else MLFLOW).production
+    in_production = next((version for version in newest if version.stage == stage), None)
+    return Listed(model, newest, in_production, work.versions.count(model.id))
+
+
+def model(work: Work, name: str) -> Listed:
+    """One model, or a prompt. Raises NotFound."""
+    found, newest = registry.get_model_with_latest(work, name)
+    return _listed(work, in_force(work), found, newest)
 
 
 def versions(work: Work, model: str, before: int | None, limit: int) -> list[Version]:

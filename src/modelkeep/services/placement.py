@@ -100,6 +100,17 @@ def release(work: Work, model_id: int, version: Version) -> Shift:
     return shift(work, model_id, moves, [AliasMove(alias, None) for alias in version.aliases])
 
 
+def prior_stay(work: Work, current: Occupancy) -> Occupancy | None:
+    """The stay that a rollback of the one in a slot would return to, if there is any.
+
+    It passes over versions that are deleted by now, and over the one that holds the slot.
+    """
+    prior = work.slots.stay(current.prior_id) if current.prior_id else None
+    while prior and (prior.deleted or prior.version_id == current.version_id):
+        prior = work.slots.stay(prior.prior_id) if prior.prior_id else None
+    return prior
+
+
 def _touched(moves: Sequence[Move]) -> list[SlotKey]:
     names = [stage for m in moves for stage in (m.source, m.target) if m.source != m.target]
     return [stage_slot(name) for name in dict.fromkeys(names) if name != NO_STAGE]

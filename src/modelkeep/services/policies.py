@@ -9,6 +9,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import Event
+from modelkeep.domain.lifecycles import MLFLOW, Lifecycle
 from modelkeep.domain.policies import Policy, Section, source_digest
 from modelkeep.ports.governance import StoredPolicy
 from modelkeep.ports.work import Work
@@ -34,6 +35,12 @@ def in_force(work: Work) -> Policy | None:
     """The compiled policy, or None when none was ever applied."""
     stored = work.governance.policy()
     return _compiled(stored.document, stored.source) if stored else None
+
+
+def lifecycle_of(work: Work, model_name: str) -> Lifecycle:
+    """That of a model, living or not, by its name; MLflow's when no policy was ever applied."""
+    policy = in_force(work)
+    return policy.lifecycle_for(model_name) if policy else MLFLOW
 
 
 @lru_cache(maxsize=16)
@@ -93,17 +100,32 @@ def check_model_name(work: Work, name: str) -> None:
 
 
 def _findings(work: Work, policy: Policy) -> tuple[str, ...]:
-    found: list[str] = []
+    found = list(policy.overlaps())
     for model in work.models.all():
         objection = policy.naming.objection(model.name)
         if objection:
             found.append(f"{objection} It keeps its name.")
-        for stage in sorted(policy.single):
-            found += _stage_findings(work, policy, model.id, model.name, stage)
+        cycle = policy.lifecycle_for(model.name)
+        for stage in sorted(cycle.single):
+            found += _stage_findings(work, cycle, model.id, model.name, stage)
+        found += _stranded(work, cycle, model.id, model.name)
     return tuple(found)
 
 
-def _stage_findings(work: Work, policy: Policy, model_id: int, name: str, stage: str) -> list[str]:
+def _stranded(work: Work, cycle: Lifecycle, model_id: int, name: str) -> list[str]:
+    """Versions in stages that their lifecycle does not have."""
+    newest = work.versions.latest_per_stage([model_id])[model_id]
+    return [
+        f"Model {name} has versions in {version.stage}, {version.number} the newest, and no such "
+        "stage any more; they stay until somebody moves them."
+        for version in newest
+        if version.stage not in cycle.stages
+    ]
+
+
+def _stage_findings(
+    work: Work, cycle: Lifecycle, model_id: int, name: str, stage: str
+) -> list[str]:
     found: list[str] = []
     occupants = work.versions.in_stage(model_id, stage)
     if len(occupants) > 1:
@@ -111,7 +133,7 @@ def _stage_findings(work: Work, policy: Policy, model_id: int, name: str, stage:
             f"Model {name} has {len(occupants)} versions in {stage}, which admits one now; "
             "the next promotion displaces them all."
         )
-    for alias in (a for a, follows in sorted(policy.aliases.items()) if follows == stage):
+    for alias in (a for a, follows in sorted(cycle.aliases.items()) if follows == stage):
         holder = work.slots.alias_holder(model_id, alias)
         if holder is not None and holder not in occupants:
             found.append(

@@ -20,23 +20,18 @@ from modelkeep.domain.access import Caller, is_blank
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from modelkeep.domain.events import Event
-from modelkeep.domain.gates import Outcome, Verdict
-from modelkeep.domain.models import (
-    ARCHIVED,
-    NO_STAGE,
-    PRODUCTION,
-    Move,
-    SlotKey,
-    Version,
-    stage_named,
-)
-from modelkeep.domain.policies import Decision, Guarded, Policy, Rule, Ruling, Unguarded
+from modelkeep.domain.evidence import Evidence
+from modelkeep.domain.gates import Need, Outcome, Verdict
+from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
+from modelkeep.domain.models import Move, SlotKey, Version
+from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import judging
 from modelkeep.services.catalog import again, locate, model_id_of, subject
-from modelkeep.services.evidence import gather
-from modelkeep.services.placement import AliasMove, alias_slot, shift, stage_slot
-from modelkeep.services.policies import in_force
+from modelkeep.services.evidence import gather, occupant_of
+from modelkeep.services.placement import AliasMove, alias_slot, prior_stay, shift, stage_slot
+from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import (
     REASON_TAG,
     End,
@@ -78,30 +73,26 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
     Raises NotFound; InvalidInput for a stage that does not exist, or one whose occupants cannot
     be archived; StaleRevision.
     """
-    version = locate(work, order.model, order.number)
-    target = stage_named(order.target)
-    _check_epoch(work, version.model_id, stage_slot(target), order.epoch)
-    policy = in_force(work)
-    if order.archive_existing and target in (NO_STAGE, ARCHIVED):
+    cycle = lifecycle_of(work, order.model)
+    target = cycle.stage_named(order.target)
+    if order.archive_existing and target not in cycle.active:
         raise InvalidInput(
             f"Model version transition cannot archive existing model versions because '{target}' "
-            "is not an Active stage. Valid stages are Staging, Production."
+            f"is not an Active stage. Valid stages are {', '.join(cycle.active)}."
         )
+    version = locate(work, order.model, order.number)
+    _check_epoch(work, version.model_id, stage_slot(target), order.epoch)
     if version.stage == target:
-        return _stay(work, caller, version, target, order, policy)
+        return _stay(work, caller, version, target, order, cycle)
     reason = _reason(version, order.reason)
-    step = Step(version, target, reason, policy, order.archive_existing, epoch=order.epoch)
-    if policy is None:
-        return complete(work, caller, step, None)
-    standing = policies.guard(policy, version.stage, target)
+    step = Step(version, target, reason, cycle, order.archive_existing, epoch=order.epoch)
+    standing = cycle.guard(version.stage, target)
     if isinstance(standing, Unguarded):
         return complete(work, caller, step, None)
     if isinstance(standing, Guarded):
         return judge(work, caller, step, standing.rule)
     evidence = gather(work, version)
-    verdict = Verdict("lifecycle", Outcome.FAILED, standing.message)
-    decision = Decision(Ruling.REFUSED, (verdict,), policy.digest, evidence.digest())
-    return refuse(work, caller, step, decision)
+    return refuse(work, caller, step, policies.refused(cycle, standing.message, evidence))
 
 
 def set_alias(
@@ -113,8 +104,7 @@ def set_alias(
     """
     names.check_alias(alias)
     version = locate(work, model, number)
-    policy = in_force(work)
-    follows = policy.alias_stage(alias) if policy else None
+    follows = lifecycle_of(work, model).alias_stage(alias)
     slot = alias_slot(alias)
     _check_epoch(work, version.model_id, slot, epoch)
     if follows and version.stage != follows:
@@ -130,28 +120,28 @@ def set_alias(
     )
 
 
-def delete_alias(work: Work, caller: Caller, model: str, alias: str) -> Result | None:
+def delete_alias(
+    work: Work, caller: Caller, model: str, alias: str, epoch: int | None = None
+) -> Result | None:
     """Takes an alias away; None if it pointed to nothing. One that follows a stage stays.
 
-    Raises NotFound for a missing model, InvalidInput for what is no alias.
+    Raises NotFound for a missing model, InvalidInput for what is no alias, StaleRevision.
     """
     names.check_alias_shape(alias)
     model_id = model_id_of(work, model)
+    _check_epoch(work, model_id, alias_slot(alias), epoch)
     holder = work.slots.alias_holder(model_id, alias)
     version = work.versions.by_id(holder) if holder else None
     if version is None:
         return None
-    policy = in_force(work)
-    follows = policy.alias_stage(alias) if policy else None
-    if policy and follows and version.stage == follows:
+    cycle = lifecycle_of(work, model)
+    follows = cycle.alias_stage(alias)
+    if follows and version.stage == follows:
         wish = f"lose its alias {alias}"
-        step = Step(version, str(alias_slot(alias)), "", policy, False, wish=wish)
+        step = Step(version, str(alias_slot(alias)), "", cycle, False, wish=wish)
         message = f"alias {alias} follows {follows}; move what is in {follows} instead"
-        verdict = Verdict("lifecycle", Outcome.FAILED, message)
-        digest = gather(work, version).digest()
-        return refuse(
-            work, caller, step, Decision(Ruling.REFUSED, (verdict,), policy.digest, digest)
-        )
+        decision = policies.refused(cycle, message, gather(work, version))
+        return refuse(work, caller, step, decision)
     moved = shift(work, model_id, (), [AliasMove(alias, None)])
     record_shift(work, caller, "model:alias:deleted", version, moved)
     slot = alias_slot(alias)
@@ -162,7 +152,13 @@ def delete_alias(work: Work, caller: Caller, model: str, alias: str) -> Result |
 
 
 def vote(
-    work: Work, caller: Caller, request_id: int, *, approves: bool, comment: str = ""
+    work: Work,
+    caller: Caller,
+    request_id: int,
+    *,
+    approves: bool,
+    comment: str = "",
+    wants_changes: bool = False,
 ) -> Result:
     """Casts a vote on a request; on quorum, decides again and moves the version.
 
@@ -174,35 +170,43 @@ def vote(
         raise NotFound(f"There is no request {request_id}.")
     asked = found[0]
     if not approves and is_blank(comment):
-        raise InvalidInput("A rejection needs a reason.")
+        what = "A request for changes" if wants_changes else "A rejection"
+        raise InvalidInput(f"{what} needs a reason.")
     _check_text(comment, "comment")
     version = work.versions.by_id(asked.version_id)
     assert version is not None
-    ballot = Vote(caller.actor.name, approves, comment, work.now_ms)
+    ballot = Vote(caller.actor.name, approves, comment, work.now_ms, wants_changes=wants_changes)
     counted = approvals.cast(asked, ballot, work.governance.votes(request_id), work.now_ms)
     if isinstance(counted, Denied):
         _record_denial(work, caller, asked, ballot, version, counted.reason)
         return _answer(work, End.REFUSED, version, asked, counted.reason)
-    policy = in_force(work)
-    changed = _what_changed(work, asked, version, policy)
-    if changed or policy is None:
-        return _void(work, caller, asked, version, changed or "No policy is in force any more.")
-    step = _step_asked(work, asked, version, policy)
+    cycle = lifecycle_of(work, version.model_name)
+    changed = _what_changed(work, asked, version, cycle)
+    rule = cycle.way_into(asked.source, asked.target)
+    if changed or rule is None:
+        return _void(work, caller, asked, version, changed or "The lifecycle is another one.")
+    step = _step_asked(work, asked, version, cycle)
     if step is None:
         return _void(work, caller, asked, version, f"{asked.target} holds another version by now.")
-    work.governance.add_vote(request_id, ballot)
     if counted.rejects:
+        work.governance.add_vote(request_id, ballot)
         return _reject(work, caller, asked, ballot, version)
-    _record_vote(work, caller, asked, ballot, "cast", version, {})
-    rule = _rule_for(policy, asked.source, asked.target)
-    assert rule is not None  # the policy is the one that it was asked under
     evidence = work.governance.evidence(asked.evidence_digest)
-    decision = policies.decide(rule, evidence, asked.reason, counted.votes, asked.barred)
-    if decision.outcome is Ruling.PASSED:
-        return complete(work, caller, step, decision, approved_by=asked)
+    if Need.OCCUPANT in rule.needs and not _is_same_occupant(work, version, asked, evidence):
+        why = f"{asked.target} does not hold what the version was compared with any more."
+        return _void(work, caller, asked, version, why)
+    decision = judging.decide(
+        rule, evidence, asked.reason, counted.votes, asked.barred, work.now_ms
+    )
+    if decision.outcome is Ruling.REFUSED:  # by the time of day: all else is as it was frozen
+        _record_denial(work, caller, asked, ballot, version, decision.explain())
+        message = f"The vote was not counted:\n{decision.explain()}\nCast it again later."
+        return _answer(work, End.REFUSED, version, asked, message, decision)
+    work.governance.add_vote(request_id, ballot)
+    _record_vote(work, caller, asked, ballot, "cast", version, {})
     if decision.outcome is Ruling.WAITING:
         return _answer(work, End.WAITING, version, asked, decision.explain(), decision)
-    return _void(work, caller, asked, version, decision.explain())
+    return complete(work, caller, step, decision, approved_by=asked)
 
 
 def roll_back(
@@ -211,16 +215,17 @@ def roll_back(
     model: str,
     reason: str,
     *,
-    stage: str = PRODUCTION,
+    stage: str | None = None,
     epoch: int | None = None,
 ) -> Result:
-    """Returns a stage to the version that it held before, and the aliases with it.
+    """Returns a stage, or production, to the version that it held before, and the aliases with it.
 
     A version that an approval let in then needs only the reason now; any other, under a policy
     that guards the stage, goes through that policy's gates again. Rolling back twice goes back
     twice. Raises InvalidInput without a reason, Conflict when there is nothing to return to.
     """
-    stage = stage_named(stage)
+    cycle = lifecycle_of(work, model)
+    stage = cycle.stage_named(stage) if stage else cycle.production
     if is_blank(reason):
         raise InvalidInput("A rollback needs a reason.")
     _check_text(reason, "reason")
@@ -229,11 +234,10 @@ def roll_back(
     current, prior = _stays_for_rollback(work, model, model_id, stage)
     version = work.versions.by_id(prior.version_id)
     assert version is not None
-    policy = in_force(work)
     step = Step(
-        version, stage, reason.strip(), policy, True, leaving=current, back_to=prior, epoch=epoch
+        version, stage, reason.strip(), cycle, True, leaving=current, back_to=prior, epoch=epoch
     )
-    rule = _rule_for(policy, version.stage, stage) if policy else None
+    rule = cycle.way_into(version.stage, stage)
     if rule and not prior.approved:
         return judge(work, caller, step, rule)
     return complete(work, caller, step, None)
@@ -243,14 +247,14 @@ def roll_back(
 
 
 def _stay(
-    work: Work, caller: Caller, version: Version, target: str, order: Order, policy: Policy | None
+    work: Work, caller: Caller, version: Version, target: str, order: Order, cycle: Lifecycle
 ) -> Result:
     """The version is where it is wanted. Where no gate stands, the others may still have to go."""
-    step = Step(version, target, "", policy, order.archive_existing)
-    is_guarded = policy is not None and any(r.target == target for r in policy.rules.values())
+    step = Step(version, target, "", cycle, order.archive_existing)
     occupants = work.versions.in_stage(version.model_id, target)
-    if step.displaces and not is_guarded and occupants != [version.id]:
-        others = [Move(o, target, ARCHIVED) for o in occupants if o != version.id]
+    if step.displaces and not cycle.is_guarded(target) and occupants != [version.id]:
+        goal = cycle.displaced_to(target)
+        others = [Move(o, target, goal) for o in occupants if o != version.id]
         moved = shift(work, version.model_id, others)
         void_overtaken(work, [m.version_id for m in others], moved)
         record_shift(work, caller, "version:stage:changed", version, moved)
@@ -276,9 +280,11 @@ def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str
 
 
 def _reject(work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version) -> Result:
-    closed = close_requests(work, [asked], Status.REJECTED, f"Rejected: {ballot.comment}")
+    status = Status.CHANGES if ballot.wants_changes else Status.REJECTED
+    how = "sent back" if ballot.wants_changes else "rejected"
+    closed = close_requests(work, [asked], status, f"{how.capitalize()}: {ballot.comment}")
     _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed})
-    message = f"Request {asked.id} is rejected by {ballot.voter}: {ballot.comment}"
+    message = f"Request {asked.id} is {how} by {ballot.voter}: {ballot.comment}"
     return _answer(work, End.REJECTED, version, asked, message)
 
 
@@ -306,7 +312,6 @@ def _record_vote(
     after: dict[str, Any],
     denial: str = "",
 ) -> None:
-    verdict = "approve" if ballot.approves else "reject"
     texts = {"comment": ballot.comment} if ballot.comment else {}
     if denial:
         texts["denial"] = denial
@@ -315,7 +320,7 @@ def _record_vote(
         Event(
             f"approval:vote:{happened}",
             object={**subject(version), "request": asked.id},
-            after={"verdict": verdict, **after},
+            after={"verdict": ballot.verdict, **after},
             texts=texts,
         ),
         model_id=asked.model_id,
@@ -334,21 +339,18 @@ def _answer(
     return Result(end, version, asked.target, epoch, message, decision, asked.id)
 
 
-def _what_changed(
-    work: Work, asked: Request, version: Version, policy: Policy | None
-) -> str | None:
+def _what_changed(work: Work, asked: Request, version: Version, cycle: Lifecycle) -> str | None:
     if version.deleted:
         return "The version was deleted."
     epoch = work.slots.epoch(asked.model_id, stage_slot(asked.target))
     if asked.epoch not in (None, epoch):
         return f"{asked.target} is at epoch {epoch}, no longer at {asked.epoch} as was asked."
-    digest = policy.digest if policy else ""
-    return approvals.still_valid(asked, digest, version.stage, version.subject)
+    return approvals.still_valid(asked, cycle.policy_digest, version.stage, version.subject)
 
 
-def _step_asked(work: Work, asked: Request, version: Version, policy: Policy) -> Step | None:
+def _step_asked(work: Work, asked: Request, version: Version, cycle: Lifecycle) -> Step | None:
     """The step that a request waits to take; None for a rollback that would now be another."""
-    step = Step(version, asked.target, asked.reason, policy, asked.archive_existing)
+    step = Step(version, asked.target, asked.reason, cycle, asked.archive_existing)
     if asked.returns_to is None:
         return step
     try:
@@ -360,10 +362,10 @@ def _step_asked(work: Work, asked: Request, version: Version, policy: Policy) ->
     return replace(step, leaving=current, back_to=prior) if prior.id == asked.returns_to else None
 
 
-def _rule_for(policy: Policy, source: str, target: str) -> Rule | None:
-    """The transition's own rule or, for a rollback that has none, the first one into there."""
-    into = (rule for rule in policy.rules.values() if rule.target == target)
-    return policy.rules.get((source, target)) or next(into, None)
+def _is_same_occupant(work: Work, version: Version, asked: Request, evidence: Evidence) -> bool:
+    """Whether the target holds the version, if any, that this one was compared with."""
+    there, then = occupant_of(work, version, asked.target), evidence.occupant
+    return (there and there.subject) == (then and then.subject)
 
 
 def _stays_for_rollback(
@@ -377,9 +379,7 @@ def _stays_for_rollback(
         raise Conflict(
             f"Model {model} has versions {numbers} in {stage}; a rollback needs it to hold one."
         )
-    prior = work.slots.stay(stays[0].prior_id) if stays[0].prior_id else None
-    while prior and (prior.deleted or prior.version_id == stays[0].version_id):
-        prior = work.slots.stay(prior.prior_id) if prior.prior_id else None
+    prior = prior_stay(work, stays[0])
     if prior is None:
         raise Conflict(
             f"Version {stays[0].number} is the first that {stage} of model {model} held; "

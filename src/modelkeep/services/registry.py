@@ -10,21 +10,23 @@ from typing import Any
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
-from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import AlreadyExists, NotFound
 from modelkeep.domain.events import Event
-from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import Model, Version, is_prompt
-from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
-from modelkeep.services import policies, sources
-from modelkeep.services.catalog import by_alias, latest_per_stage, locate, model_id_of, subject
-from modelkeep.services.evidence import gather
-from modelkeep.services.placement import release
-from modelkeep.services.steps import Result, Step, close_requests, refuse
+from modelkeep.services import custody, policies, sources
+from modelkeep.services.catalog import (
+    by_alias,
+    latest_per_stage,
+    locate,
+    model_id_of,
+    stage_meant,
+    subject,
+)
+from modelkeep.services.steps import Result
 
 DESCRIPTION_LIMIT = 100_000  # characters
 TAG_VALUE_LIMIT = 100_000
@@ -110,20 +112,34 @@ def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
 
 
 def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
-    """The newest version in each of the stages, or in every stage that has one."""
+    """The newest version in each of the stages, in any case, or in every stage that has one.
+
+    Raises NotFound for a missing model, InvalidInput for a stage that it does not have.
+    """
     newest = latest_per_stage(work, name)
-    return [version for version in newest if not stages or version.stage in stages]
+    if not stages:
+        return newest
+    wanted = {stage_meant(work, name, stage, newest) for stage in stages}
+    return [version for version in newest if version.stage in wanted]
 
 
-def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Model:
-    """Raises NotFound, InvalidInput, AlreadyExists."""
+def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Result | None:
+    """Gives a model another name.
+
+    The result is a refusal, recorded, when that would bring it another lifecycle past what either
+    guards (see `custody`); None when it is done. Raises NotFound, InvalidInput, AlreadyExists.
+    """
     names.check_model_name(new_name)
     model_id = model_id_of(work, name)
     if new_name == name:
-        return get_model(work, name)
+        return None
     policies.check_model_name(work, new_name)
     if work.models.find(new_name) is not None:
         raise AlreadyExists(f"Registered Model (name={new_name}) already exists.")
+    refusal = custody.refuse_renaming(work, caller, model_id, name, new_name)
+    if refusal is not None:
+        return refusal
+    closed = custody.close_overtaken(work, model_id, name, new_name)
     work.models.rename(model_id, new_name, work.now_ms)
     _record_model(
         work,
@@ -132,9 +148,9 @@ def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Model:
         model_id,
         name,
         before={"name": name},
-        after={"name": new_name},
+        after={"name": new_name} | ({"requests": closed} if closed else {}),
     )
-    return get_model(work, new_name)
+    return None
 
 
 def describe_model(work: Work, caller: Caller, name: str, description: str) -> Model:
@@ -150,18 +166,17 @@ def describe_model(work: Work, caller: Caller, name: str, description: str) -> M
 def delete_model(work: Work, caller: Caller, name: str) -> Result | None:
     """Deletes a model and its versions from view; their past can still be read.
 
-    The result is a refusal, recorded, when the policy guards the stage that a version is in, and
+    The result is a refusal, recorded, when the policy has one of them stay (see `custody`), and
     then nothing is deleted; None when it is done. Raises NotFound.
     """
     model_id = model_id_of(work, name)
     versions = [work.versions.by_id(version_id) for version_id in work.versions.of_model(model_id)]
     living = [version for version in versions if version is not None]
+    refusal = custody.refuse_deletion(work, caller, living)
+    if refusal is not None:
+        return refusal
     for version in living:
-        refusal = _keep_guarded(work, caller, version)
-        if refusal is not None:
-            return refusal
-    for version in living:
-        _delete_version(work, caller, version)
+        custody.delete(work, caller, version)
     work.models.delete(model_id, work.now_ms)
     _record_model(work, caller, "model:deleted", model_id, name, after={"deleted": True})
     return None
@@ -399,43 +414,14 @@ def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: 
 def delete_version(work: Work, caller: Caller, name: str, number: int) -> Result | None:
     """Deletes a version from view; its number is never used again.
 
-    The result is a refusal, recorded, when the policy guards the stage that the version is in;
-    None when it is done. Raises NotFound.
+    The result is a refusal, recorded, when the policy has it stay (see `custody`); None when it is
+    done. Raises NotFound.
     """
     version = locate(work, name, number)
-    refusal = _keep_guarded(work, caller, version)
+    refusal = custody.refuse_deletion(work, caller, [version])
     if refusal is None:
-        _delete_version(work, caller, version)
+        custody.delete(work, caller, version)
     return refusal
-
-
-def _keep_guarded(work: Work, caller: Caller, version: Version) -> Result | None:
-    """The refusal to delete what is in a single stage: that would be leaving it unasked."""
-    policy = policies.in_force(work)
-    if policy is None or not policy.admits_one(version.stage):
-        return None
-    message = f"it is in {version.stage}, which the policy guards; move it out first"
-    verdict = Verdict("lifecycle", Outcome.FAILED, message)
-    digest = gather(work, version).digest()
-    decision = Decision(Ruling.REFUSED, (verdict,), policy.digest, digest)
-    step = Step(version, "deleted", "", policy, False, wish="be deleted")
-    return refuse(work, caller, step, decision)
-
-
-def _delete_version(work: Work, caller: Caller, version: Version) -> None:
-    released = release(work, version.model_id, version)
-    waiting = work.governance.pending([version.id])
-    closed = close_requests(work, waiting, Status.VOID, "The version was deleted.")
-    work.versions.delete(version.id, work.now_ms)
-    work.models.touch(version.model_id, work.now_ms)
-    _record_version(
-        work,
-        caller,
-        "version:deleted",
-        version,
-        before=released.before,
-        after={**released.after, "deleted": True} | ({"requests": closed} if closed else {}),
-    )
 
 
 def search_versions(

@@ -25,11 +25,11 @@ from modelkeep.domain import names
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
-from modelkeep.domain.models import LATEST, Version, is_prompt, stage_named
+from modelkeep.domain.models import LATEST, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import LoggedModel
 from modelkeep.ports.work import Work
-from modelkeep.services.catalog import by_alias, latest, latest_per_stage, locate
+from modelkeep.services.catalog import by_alias, latest, latest_per_stage, locate, stage_meant
 
 VERSION_FOLDER = f"{RESERVED}/versions"  # the address space of frozen versions
 COPIES_LIMIT = 100  # a name that moved on to another model could close a ring
@@ -236,8 +236,9 @@ def _version_meant(work: Work, source: str, name: str, rest: str) -> Version:
         raise _refused(source)
     if rest.lower() == LATEST:
         return latest(work, name)
-    stage = stage_named(rest)
-    for version in latest_per_stage(work, name):
+    newest = latest_per_stage(work, name)
+    stage = stage_meant(work, name, rest, newest)
+    for version in newest:
         if version.stage == stage:
             return version
     raise NotFound(f"No versions of model with name '{name}' and stage '{rest}' found")

@@ -1,26 +1,29 @@
 """One step of one version: from the gates' judgement to whatever it comes to.
 
 `judge` asks the policy's gates and carries out, refuses or keeps the step waiting; `complete`
-moves the version, archives whom it displaces and takes the aliases along; each records itself.
+moves the version, clears away whom it displaces and takes the aliases along; each records itself.
 Who may take which step, and what for, is `promotion`'s affair.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from modelkeep.domain import approvals, policies
+from modelkeep.domain import approvals
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import Request, Status
-from modelkeep.domain.events import Event
+from modelkeep.domain.emergencies import Emergency
+from modelkeep.domain.events import Event, instant
 from modelkeep.domain.evidence import Evidence
-from modelkeep.domain.models import ARCHIVED, Move, Version, moves_into
-from modelkeep.domain.policies import Decision, Policy, Rule, Ruling
+from modelkeep.domain.lifecycles import Lifecycle, Rule
+from modelkeep.domain.models import Move, Version
+from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import judging
 from modelkeep.services.catalog import again, subject
-from modelkeep.services.evidence import gather
+from modelkeep.services.evidence import gather_for
 from modelkeep.services.placement import AliasMove, Shift, shift, stage_slot
 
 REASON_TAG = "modelkeep.reason"  # how a client without a field for it gives a reason
@@ -62,7 +65,7 @@ class Step:
     version: Version
     target: str
     reason: str
-    policy: Policy | None
+    cycle: Lifecycle
     archive_existing: bool
     leaving: Occupancy | None = None  # of a rollback: the stay it ends
     back_to: Occupancy | None = None  # of a rollback: the stay it returns to
@@ -76,18 +79,16 @@ class Step:
     @property
     def displaces(self) -> bool:
         """Whether the occupants have to go: it was asked for, or the stage admits one."""
-        return self.archive_existing or (
-            self.policy is not None and self.policy.admits_one(self.target)
-        )
+        return self.archive_existing or self.cycle.admits_one(self.target)
 
 
 # -- judging ---------------------------------------------------------------------------------
 
 
 def judge(work: Work, caller: Caller, step: Step, rule: Rule) -> Result:
-    evidence = gather(work, step.version)
+    evidence = gather_for(work, step.version, rule)
     barred = (*evidence.authors, caller.actor.name)
-    decision = policies.decide(rule, evidence, step.reason, (), barred)
+    decision = judging.decide(rule, evidence, step.reason, (), barred, work.now_ms)
     if decision.outcome is Ruling.PASSED:
         work.governance.keep_evidence(evidence)
         return complete(work, caller, step, decision)
@@ -224,10 +225,46 @@ def complete(
     decision: Decision | None,
     approved_by: Request | None = None,
 ) -> Result:
-    """Moves the version, archives whom it displaces, and takes the aliases along."""
+    """Moves the version, clears away whom it displaces, and takes the aliases along."""
+    why = _grounds(decision) if decision else {}
+    if approved_by:
+        why["request"] = approved_by.id
+    if step.leaving:
+        why["rolled_back"] = step.leaving.number
+    action = "version:stage:rolled-back" if step.is_rollback else "version:stage:changed"
+    return _move(work, caller, step, action, why, {}, decision, approved_by)
+
+
+def force(
+    work: Work, caller: Caller, step: Step, decision: Decision, emergency: Emergency
+) -> Result:
+    """Moves the version past its gates, whatever they said; the entry says so."""
+    forced = {"id": emergency.id, "target": step.target, "due_ms": emergency.due_ms}
+    why = _grounds(decision)
+    moved = _move(
+        work, caller, step, "version:stage:forced", why, {"emergency": forced}, decision, None
+    )
+    told = (
+        f"PAST ITS GATES: {moved.message}\n{decision.explain()}\n"
+        f"A review is owed by {instant(emergency.due_ms)}, by somebody else: "
+        f"modelkeep emergencies review {emergency.id} --accept --comment …"
+    )
+    return replace(moved, message=told)
+
+
+def _move(
+    work: Work,
+    caller: Caller,
+    step: Step,
+    action: str,
+    why: dict[str, Any],
+    after: dict[str, Any],
+    decision: Decision | None,
+    approved_by: Request | None,
+) -> Result:
     version = step.version
     displaced = work.versions.in_stage(version.model_id, step.target) if step.displaces else []
-    moves = moves_into(step.target, version.id, version.stage, displaced)
+    moves = step.cycle.moves_into(step.target, version.id, version.stage, displaced)
     back_to = step.back_to
     moved = shift(
         work,
@@ -238,12 +275,7 @@ def complete(
         back_to=back_to,
     )
     void_overtaken(work, [m.version_id for m in moves], moved, approved_by)
-    why = _grounds(decision) if decision else {}
-    if approved_by:
-        why["request"] = approved_by.id
-    if step.leaving:
-        why["rolled_back"] = step.leaving.number
-    action = "version:stage:rolled-back" if step.is_rollback else "version:stage:changed"
+    moved.after.update(after)
     record_shift(work, caller, action, version, moved, why, step.reason)
     if REASON_TAG in version.tags:
         _spend_reason(work, caller, version)
@@ -265,7 +297,7 @@ def _told(work: Work, version: Version, step: Step, moves: Sequence[Move]) -> st
         for move in moves[:-1]
         if (other := work.versions.by_id(move.version_id)) is not None
     ]
-    tail = f"; {', '.join(displaced)} -> {ARCHIVED}" if displaced else ""
+    tail = f"; {', '.join(displaced)} -> {moves[0].target}" if displaced else ""
     return f"{version.model_name}/{version.number}: {version.stage} -> {step.target}{tail}"
 
 
@@ -275,8 +307,7 @@ def _followers(work: Work, step: Step) -> list[AliasMove]:
 
     When the version leaves a stage that an alias follows, the alias must not go on naming it.
     """
-    version, policy = step.version, step.policy
-    follows = dict(policy.aliases) if policy else {}
+    version, follows = step.version, step.cycle.aliases
     moves = [AliasMove(a, version.id) for a, stage in follows.items() if stage == step.target]
     moves += [
         AliasMove(alias, None)

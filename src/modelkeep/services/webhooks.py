@@ -178,10 +178,11 @@ def replay(work: Work, caller: Caller, delivery_id: str) -> Delivery:
     return _delivery(work, delivery_id)
 
 
-def record_test(work: Work, test: NewDelivery, outcome: Outcome) -> None:
+def record_test(work: Work, test: NewDelivery, outcome: Outcome) -> Outcome:
     """Keeps a test call in the history; it is not tried again."""
     progress = Progress.DELIVERED if outcome.is_success else Progress.FAILED
     work.deliveries.record(test, progress, outcome.kept, work.now_ms)
+    return outcome
 
 
 def _delivery(work: Work, delivery_id: str) -> Delivery:

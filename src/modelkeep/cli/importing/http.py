@@ -115,7 +115,8 @@ def _succeeded(answer: httpx.Response) -> httpx.Response:
     if answer.is_success:
         return answer
     try:
-        said = answer.json().get("message")
+        body = answer.json()
+        said = body.get("detail") or body.get("message")
     except (ValueError, AttributeError):
         said = None
     raise Refused(answer.status_code, said or f"status {answer.status_code}")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from modelkeep.cli.client import API
 from modelkeep.cli.importing.facts import Facts, Point
 from modelkeep.cli.importing.http import Http, NotJson, Refused
 from modelkeep.cli.importing.mlflow import said
 from modelkeep.domain.imports import BROUGHT_PAGE, FILES_PAGE, POINTS_LIMIT, Brought, End, Kind
 from modelkeep.domain.manifests import File
+from modelkeep_client.transport import API
 
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 

@@ -6,14 +6,21 @@ That row is the whole registration: the compiler reads, checks, lists and asks w
 there, in that order.
 """
 
-from modelkeep.domain.gates import metrics, review, tags
-from modelkeep.domain.gates.base import Case, Gate, Outcome, Reader, Verdict
+from modelkeep.domain.gates import bytes, expressions, metrics, regression, review, tags, times
+from modelkeep.domain.gates.base import Case, Gate, Need, Outcome, Reader, Verdict
 
 READERS: dict[str, Reader] = {
     "required_tags": tags.read,
     "required_metrics": metrics.read,
+    "no_regression": regression.read,
+    "expressions": expressions.read,
+    "artifact_verified": bytes.read_artifact,
+    "required_documents": bytes.read_documents,
+    "minimum_soak_hours": times.read_soak,
+    "freeze_windows": times.read_freeze,
     "approval_required": review.read_approval,
+    "approvals": review.read_quorum,
     "reason_required": review.read_reason,
 }
 
-__all__ = ["READERS", "Case", "Gate", "Outcome", "Reader", "Verdict"]
+__all__ = ["READERS", "Case", "Gate", "Need", "Outcome", "Reader", "Verdict"]

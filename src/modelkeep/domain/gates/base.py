@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from modelkeep.domain.approvals import Vote
 from modelkeep.domain.evidence import Evidence
@@ -28,15 +28,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that a gate may consider: evidence, the reason given, the votes, and who is barred.
+    """All that a gate may consider: evidence, the reason given, the votes, who is barred, the time.
 
-    `barred` holds names as `access.person` spells them.
+    `barred` holds names as `access.person` spells them. `now_ms` is in milliseconds since the
+    epoch.
     """
 
     evidence: Evidence
     reason: str
     votes: tuple[Vote, ...]
     barred: frozenset[str]
+    now_ms: int = 0
+
+
+class Need(StrEnum):
+    """What a gate looks at that is not gathered for every decision."""
+
+    OCCUPANT = "occupant"
+    CARD = "card"
 
 
 class Gate(Protocol):
@@ -51,6 +60,19 @@ class Gate(Protocol):
     def judge(self, case: Case) -> Verdict:
         """The verdict on a case: pure, total, and the same each time."""
         ...
+
+
+@runtime_checkable
+class Curious(Gate, Protocol):
+    """A gate that looks at more than is gathered for every decision."""
+
+    @property
+    def needs(self) -> frozenset[Need]: ...
+
+
+def needs_of(gate: Gate) -> frozenset[Need]:
+    """What must be gathered for a gate besides the version, its run and its documents' digests."""
+    return gate.needs if isinstance(gate, Curious) else frozenset()
 
 
 Reader = Callable[[object, str], Gate | None]

@@ -5,24 +5,45 @@ asked. The gate checks this again, although `approvals.cast` did, because it is 
 look before a version moves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from modelkeep.domain import documents
 from modelkeep.domain.access import is_blank, person
 from modelkeep.domain.approvals import may_vote
+from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.gates.base import Case, Gate, Outcome, Verdict, judged
+
+PEOPLE_LIMIT = 20
+REVIEWING_ROLES = ("reviewer", "admin")  # the roles that may approve
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """How many people must approve, and with which role on the model ("" for any that may)."""
+
+    people: int = 1
+    role: str = ""
+
+    def __str__(self) -> str:
+        who = f"with the role {self.role}, " if self.role else ""
+        what = "one approval" if self.people == 1 else f"{self.people} approvals"
+        return f"{what}, {who}by someone who is neither an author nor asked for it"
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalGate:
-    """One approval by someone who may give it; a rejection by such a person fails."""
+    """Every quorum is met by people who may approve; a rejection by such a person fails.
+
+    One person may help to meet several quorums, once each.
+    """
 
     name: ClassVar[str] = "approval"
+    quorums: tuple[Quorum, ...] = (Quorum(),)
 
     def asks(self) -> str:
-        return "one approval, by someone who is neither an author nor asked for it"
+        return "; ".join(map(str, self.quorums)) or "nobody"
 
     def judge(self, case: Case) -> Verdict:
         barred = case.barred | set(map(person, case.evidence.authors))
@@ -30,16 +51,25 @@ class ApprovalGate:
         against = [person(vote.voter) for vote in valid if not vote.approves]
         if against:
             return Verdict(self.name, Outcome.FAILED, f"rejected by {', '.join(against)}")
-        if valid:
-            people = dict.fromkeys(person(vote.voter) for vote in valid)
-            return Verdict(self.name, Outcome.PASSED, f"approved by {', '.join(people)}")
-        return Verdict(self.name, Outcome.PENDING, _awaited(barred))
+        people = {person(vote.voter): frozenset(vote.roles) for vote in valid}
+        awaited = [awaits for q in self.quorums if (awaits := _awaited(q, people, barred))]
+        if awaited:
+            return Verdict(self.name, Outcome.PENDING, "; ".join(awaited))
+        return Verdict(self.name, Outcome.PASSED, f"approved by {', '.join(people) or 'nobody'}")
 
 
-def _awaited(barred: Iterable[str]) -> str:
-    named = sorted(filter(may_vote, barred))
+def _awaited(quorum: Quorum, people: Mapping[str, Collection[str]], barred: Iterable[str]) -> str:
+    """What a quorum still waits for; an empty text if it is met."""
+    have = [who for who, roles in people.items() if not quorum.role or quorum.role in roles]
+    missing = quorum.people - len(have)
+    if missing <= 0:
+        return ""
+    named = sorted(filter(may_vote, {*barred, *people}))
     others = f" other than {', '.join(named)}" if named else ""
-    return f"waits for the approval of someone{others} who gives a name"
+    role = f" with the role {quorum.role}" if quorum.role else ""
+    if missing == 1:
+        return f"waits for the approval of someone{role}{others} who gives a name"
+    return f"waits for the approvals of {missing} people{role}{others} who give their names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +94,21 @@ def read_approval(value: object, path: str) -> Gate | None:
 def read_reason(value: object, path: str) -> Gate | None:
     """The gate of `reason_required: true`."""
     return ReasonGate() if documents.truth(value, path) else None
+
+
+def read_quorum(value: object, path: str) -> Gate:
+    """The gate of `approvals`: a number of people, or `{quorum, role}`, or a list of such."""
+    if isinstance(value, list):
+        return ApprovalGate(tuple(_quorum(v, at) for at, v in documents.parts(value, path)))
+    return ApprovalGate((_quorum(value, path),))
+
+
+def _quorum(value: object, path: str) -> Quorum:
+    part = {"quorum": value} if isinstance(value, int) else value
+    part = documents.mapping(part, path, ("quorum", "role"))
+    people = documents.whole(part.get("quorum", 1), documents.at(path, "quorum"), 1, PEOPLE_LIMIT)
+    role = part.get("role", "")
+    if role != "" and role not in REVIEWING_ROLES:
+        known = ", ".join(REVIEWING_ROLES)
+        raise InvalidInput(f"{documents.at(path, 'role')}: must be one of {known}.")
+    return Quorum(people, role)

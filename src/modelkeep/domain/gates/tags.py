@@ -35,13 +35,17 @@ class TagsGate:
         return judged(self.name, filter(None, problems), good)
 
 
+def says_no(value: str) -> bool:
+    """Whether a tag's value denies what its key says, in any case and spelling."""
+    return unicodedata.normalize("NFKC", value).strip().casefold() in SAYS_NO
+
+
 def _objection(key: str, value: str | None) -> str | None:
     if value is None:
         return f"tag {key} is not on the version"
-    plain = unicodedata.normalize("NFKC", value).strip().casefold()
     if is_blank(value):
         return f"tag {key} is empty"
-    if plain in SAYS_NO:
+    if says_no(value):
         return f"tag {key} says '{shown(value, 40)}'"
     return None
 

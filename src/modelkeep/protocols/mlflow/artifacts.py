@@ -8,8 +8,8 @@ import msgspec
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.ports.artifacts import Entry
+from modelkeep.protocols import uploads
 from modelkeep.protocols.http import Receive, Scope, query_of
-from modelkeep.protocols.mlflow import uploads
 from modelkeep.protocols.mlflow.registry import parse_version
 from modelkeep.protocols.mlflow.wire import Message, Rpc, require
 from modelkeep.services import artifacts, registry, sources, tracking

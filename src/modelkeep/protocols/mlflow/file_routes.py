@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from modelkeep.domain.errors import NotFound
+from modelkeep.protocols import uploads
 from modelkeep.protocols.addresses import address_of
 from modelkeep.protocols.http import Receive, Scope, Send, path_of
 from modelkeep.protocols.mlflow import (
@@ -29,7 +30,6 @@ from modelkeep.protocols.mlflow import (
     errors,
     multipart,
     presigned,
-    uploads,
 )
 from modelkeep.protocols.mlflow.answers import (
     Handle,

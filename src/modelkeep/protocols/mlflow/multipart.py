@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import check_text, leads_up
 from modelkeep.ports.blobs import Blobs, Parts
+from modelkeep.protocols import uploads
 from modelkeep.protocols.http import Receive, Scope, header
-from modelkeep.protocols.mlflow import uploads
 from modelkeep.protocols.mlflow.wire import Message, require
 from modelkeep.services import artifacts, grants
 from modelkeep.services.app import App

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, InvalidInput
 from modelkeep.domain.models import (
-    ARCHIVED,
-    NO_STAGE,
     PROMPT_TAG,
     Model,
     Version,
     is_prompt,
-    stage_named,
 )
 from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.ports.work import Work
@@ -221,7 +218,9 @@ async def get_model(app: App, caller: Caller, request: Named) -> Message:
 async def rename_model(app: App, caller: Caller, request: RenameModel) -> Message:
     name = require(request.name, "name")
     new_name = require(request.new_name, "new_name")
-    await app.write(registry.rename_model, caller, name, new_name)
+    refusal = await app.write(registry.rename_model, caller, name, new_name)
+    if refusal is not None:
+        _done(refusal)
     return await get_model(app, caller, Named(name=new_name))
 
 
@@ -273,8 +272,7 @@ def _models_page(
 
 async def latest_versions(app: App, caller: Caller, request: LatestVersions) -> Message:
     name = require(request.name, "name")
-    stages = [stage_named(stage) for stage in request.stages]
-    found = await app.read(registry.latest_versions, name, stages, point=True)
+    found = await app.read(registry.latest_versions, name, request.stages, point=True)
     return VersionsAnswer(model_versions=[render_version(version) for version in found])
 
 
@@ -401,12 +399,7 @@ def _versions_page(
 
 async def transition(app: App, caller: Caller, request: Transition) -> Message:
     name, number = _key(request)
-    stage = stage_named(require(request.stage, "stage"))
-    if request.archive_existing_versions and stage in (NO_STAGE, ARCHIVED):
-        raise InvalidInput(
-            f"Model version transition cannot archive existing model versions because '{stage}' "
-            "is not an Active stage. Valid stages are Staging, Production."
-        )
+    stage = require(request.stage, "stage")
     order = promotion.Order(name, number, stage, archive_existing=request.archive_existing_versions)
     result = await app.write(promotion.request, caller, order)
     return VersionAnswer(model_version=render_version(_done(result).version))

@@ -1,1 +1,1 @@
-"""modelkeep's own API, under `/api/modelkeep/v1`: what no other dialect has a word for."""
+"""modelkeep's own API, under `/api/v1`: every use case, in modelkeep's own words."""

@@ -5,16 +5,16 @@ is an outcome with a reason, not an error: the rest of the import goes on.
 """
 
 import secrets
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Response, get, post
 
-from modelkeep.domain.access import Caller
 from modelkeep.domain.imports import POINTS_LIMIT, RUNS_LIMIT, Brought, Kind, Outcome
 from modelkeep.domain.manifests import File
 from modelkeep.domain.tracking import Metric
-from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
 from modelkeep.services.app import App
 from modelkeep.services.imports import (
     brought,
@@ -34,8 +34,8 @@ from modelkeep.services.imports.points import GivenPoints
 from modelkeep.services.imports.runs import GivenRun
 from modelkeep.services.imports.versions import GivenVersion
 
-_Http = Request[Any, Any, Any]
 _Value = float | Literal["NaN", "Infinity", "-Infinity"]
+T = TypeVar("T")
 _Few = msgspec.Meta(max_length=RUNS_LIMIT)
 
 
@@ -144,77 +144,92 @@ def handlers(app: App) -> list[Any]:
         return [found] if found else []
 
     @post("/import/experiments", status_code=200)
-    async def experiment(request: _Http, data: ImportExperiment) -> Outcome:
+    async def import_experiment(request: Http, data: ImportExperiment) -> Response[Outcome]:
         """Brings an experiment; the outcome's key is its id here."""
-        args = _caller(request), data.origin, data.experiment
-        return await app.write(experiments.bring_experiment, *args)
+        args = caller(request), data.origin, data.experiment
+        return await change(app, request, _as_it_is, experiments.bring_experiment, *args)
 
     @post("/import/runs", status_code=200)
-    async def some_runs(request: _Http, data: ImportRuns) -> list[Outcome]:
+    async def import_runs(request: Http, data: ImportRuns) -> Response[list[Outcome]]:
         """Brings runs without their metrics."""
-        return await app.write(runs.bring_runs, _caller(request), data.origin, data.runs)
+        return await change(
+            app, request, _as_it_is, runs.bring_runs, caller(request), data.origin, data.runs
+        )
 
     @post("/import/points", status_code=200)
-    async def some_points(data: ImportPoints) -> dict[str, str]:
+    async def import_points(request: Http, data: ImportPoints) -> Response[dict[str, str]]:
         """Adds points of metrics to imported runs."""
         given = [
             GivenPoints(m.run_id, m.key, [(s, at_ms, float(v)) for s, at_ms, v in m.points])
             for m in data.metrics
         ]
-        await app.write(points.bring_points, given)
-        return {}
+        return await change(app, request, _nothing, points.bring_points, given)
 
     @post("/import/points/digests", status_code=200)
-    async def digests(data: RunIds) -> dict[str, dict[str, str]]:
+    async def digest_points(data: RunIds) -> dict[str, dict[str, str]]:
         """Run -> metric -> "<count>:<sum of hashes>" of its points."""
         return await app.read(points.points_of, data.run_ids)
 
     @post("/import/logged-models", status_code=200)
-    async def some_logged_models(request: _Http, data: ImportLoggedModels) -> list[Outcome]:
+    async def import_logged_models(
+        request: Http, data: ImportLoggedModels
+    ) -> Response[list[Outcome]]:
         """Brings logged models without their metrics."""
-        args = _caller(request), data.origin, data.models
-        return await app.write(logged_models.bring_logged_models, *args)
+        args = caller(request), data.origin, data.models
+        return await change(app, request, _as_it_is, logged_models.bring_logged_models, *args)
 
     @post("/import/logged-models/points", status_code=200)
-    async def model_points(data: ImportModelPoints) -> dict[str, str]:
+    async def import_model_points(
+        request: Http, data: ImportModelPoints
+    ) -> Response[dict[str, str]]:
         """Adds points that a run measured of imported logged models."""
         given = [_metric(point) for point in data.points]
-        await app.write(logged_models.bring_model_points, data.run_id, given)
-        return {}
+        args = data.run_id, given
+        return await change(app, request, _nothing, logged_models.bring_model_points, *args)
 
     @post("/import/models", status_code=200)
-    async def model(request: _Http, data: ImportModel) -> Outcome:
+    async def import_model(request: Http, data: ImportModel) -> Response[Outcome]:
         """Brings a registered model without its versions."""
-        return await app.write(models.bring_model, _caller(request), data.origin, data.model)
+        return await change(
+            app, request, _as_it_is, models.bring_model, caller(request), data.origin, data.model
+        )
 
     @post("/import/versions", status_code=200)
-    async def version(request: _Http, data: ImportVersion) -> Outcome:
+    async def import_version(request: Http, data: ImportVersion) -> Response[Outcome]:
         """Brings a version under its number, and freezes the bytes that are here by now."""
-        args = _caller(request), data.origin, data.version
-        return await app.write(versions.bring_version, *args)
+        args = caller(request), data.origin, data.version
+        return await change(app, request, _as_it_is, versions.bring_version, *args)
 
     @post("/import/stages", status_code=200)
-    async def stage(request: _Http, data: ImportStage) -> Outcome:
+    async def import_stage(request: Http, data: ImportStage) -> Response[Outcome]:
         """Asks for an imported version's stage, as anybody would."""
-        args = _caller(request), data.origin, data.model, data.version, data.stage, data.reason
-        return await app.write(slots.place, *args)
+        args = caller(request), data.origin, data.model, data.version, data.stage, data.reason
+        return await change(app, request, _as_it_is, slots.place, *args)
 
     @post("/import/aliases", status_code=200)
-    async def alias(request: _Http, data: ImportAlias) -> Outcome:
+    async def import_alias(request: Http, data: ImportAlias) -> Response[Outcome]:
         """Points an alias at an imported version, as anybody would."""
-        args = _caller(request), data.origin, data.model, data.alias, data.version
-        return await app.write(slots.point, *args)
+        args = caller(request), data.origin, data.model, data.alias, data.version
+        return await change(app, request, _as_it_is, slots.point, *args)
 
     @get("/import/files")
-    async def some_files(folder: str, after: str = "") -> list[File]:
+    async def imported_files(folder: str, after: str = "") -> list[File]:
         """The files under a folder of the artifact store, with their digests, page by page."""
         return await app.read(files.files_in, folder, after)
 
     return [
-        whoami, some_brought, match_experiment, match_model, experiment, some_runs, some_points,
-        digests, some_logged_models, model_points, model,
-        version, stage, alias, some_files,
+        whoami, some_brought, match_experiment, match_model, import_experiment, import_runs,
+        import_points, digest_points, import_logged_models, import_model_points, import_model,
+        import_version, import_stage, import_alias, imported_files,
     ]  # fmt: skip
+
+
+def _as_it_is(outcome: T) -> T:
+    return outcome
+
+
+def _nothing(done: None) -> dict[str, str]:
+    return {}
 
 
 def _metric(point: ModelPoint) -> Metric:
@@ -227,7 +242,3 @@ def _metric(point: ModelPoint) -> Metric:
         point.dataset_name,
         point.dataset_digest,
     )
-
-
-def _caller(request: _Http) -> Caller:
-    return caller_of(cast("Scope", request.scope))

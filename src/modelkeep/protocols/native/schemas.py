@@ -1,12 +1,13 @@
 """What the native API takes and gives. Times are RFC 3339 in UTC; digests `sha256:<hex>`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from modelkeep.domain.approvals import Request, Vote
 from modelkeep.domain.events import instant
 from modelkeep.domain.models import Version
+from modelkeep.domain.policies import Decision
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.registry import Occupancy
 from modelkeep.services.policies import Applied
@@ -27,9 +28,11 @@ class Promote(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Rollback(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of a stage or, without one, of what means production for the model."""
+
     model: str
     reason: str
-    stage: str = "Production"
+    stage: str | None = None
     epoch: Epoch | None = None
 
 
@@ -55,6 +58,21 @@ class VersionView(msgspec.Struct, kw_only=True):
     aliases: tuple[str, ...]
 
 
+class VerdictView(msgspec.Struct, kw_only=True):
+    """What a gate said: `outcome` is passed, waiting or failed."""
+
+    gate: str
+    outcome: str
+    message: str
+
+
+class DecisionView(msgspec.Struct, kw_only=True):
+    outcome: str
+    verdicts: list[VerdictView]
+    policy_digest: str
+    evidence_digest: str
+
+
 class ResultView(msgspec.Struct, kw_only=True):
     """`result`: moved, unchanged, waiting, refused, rejected or void."""
 
@@ -63,7 +81,7 @@ class ResultView(msgspec.Struct, kw_only=True):
     epoch: int
     message: str
     request: int | None
-    decision: dict[str, Any] | None
+    decision: DecisionView | None
     version: VersionView
 
 
@@ -135,9 +153,13 @@ def view_result(result: Result) -> ResultView:
         epoch=result.epoch,
         message=result.message,
         request=result.request_id,
-        decision=result.decision.to_json() if result.decision else None,
+        decision=_view_decision(result.decision) if result.decision else None,
         version=view_version(result.version),
     )
+
+
+def _view_decision(decision: Decision) -> DecisionView:
+    return msgspec.convert(decision.to_json(), DecisionView)
 
 
 def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> RequestView:
@@ -165,7 +187,7 @@ def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> R
 def view_vote(vote: Vote) -> dict[str, str]:
     return {
         "voter": vote.voter,
-        "verdict": "approve" if vote.approves else "reject",
+        "verdict": vote.verdict,
         "comment": vote.comment,
         "at": instant(vote.at_ms),
     }

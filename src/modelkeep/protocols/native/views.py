@@ -13,7 +13,7 @@ from modelkeep.domain import comparison
 from modelkeep.domain.events import instant
 from modelkeep.domain.evidence import written
 from modelkeep.domain.manifests import File
-from modelkeep.domain.models import PRODUCTION, Version
+from modelkeep.domain.models import Version
 from modelkeep.domain.tracking import CONTEXT_TAG, Dataset, Experiment, LoggedModel, Run
 from modelkeep.protocols.native.schemas import (
     RequestView,
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class ModelEntry(msgspec.Struct, kw_only=True):
-    """`production` is the newest version in Production; `versions` how many there are."""
+    """`production` is the newest version in production; `versions` how many there are."""
 
     name: str
     newest: int | None
@@ -188,11 +188,10 @@ def page(
 
 def view_model(listed: Listed) -> ModelEntry:
     model, numbers = listed.model, [version.number for version in listed.newest]
-    in_production = [v.number for v in listed.newest if v.stage == PRODUCTION]
     return ModelEntry(
         name=model.name,
         newest=max(numbers, default=None),
-        production=max(in_production, default=None),
+        production=listed.production.number if listed.production else None,
         aliases=model.aliases,
         versions=listed.versions,
         created=instant(model.created_ms),

@@ -1,21 +1,20 @@
 """Webhooks over the native API: with all their events, their deliveries, and replay."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import Parameter
 
-from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import instant
 from modelkeep.domain.webhooks import Changes, Outcome, Status, Topic, Webhook, topic_of
 from modelkeep.ports.webhooks import Delivery
-from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import acting, change
 from modelkeep.services import courier, webhooks
 from modelkeep.services.app import App
 
-_Http = Request[Any, Any, Any]
 _Status = Annotated[str, msgspec.Meta(pattern="^(ACTIVE|DISABLED)$")]
 
 
@@ -98,7 +97,7 @@ def handlers(app: App) -> list[Any]:
         return [_view(webhook) for webhook in await app.read(webhooks.listing)]
 
     @post("/webhooks", status_code=200)
-    async def create_webhook(request: _Http, data: NewWebhook) -> WebhookView:
+    async def create_webhook(request: Http, data: NewWebhook) -> WebhookView:
         """Subscribes a URL to events, from now on."""
         wanted = Changes(
             name=data.name,
@@ -108,7 +107,8 @@ def handlers(app: App) -> list[Any]:
             secret=data.secret,
             status=Status(data.status),
         )
-        return _view(await courier.create(app, _caller(request), wanted))
+        once = await acting(app, request, _view)
+        return _view(await courier.create(once, caller(request), wanted))
 
     @get("/webhooks/{webhook_id:str}")
     async def show_webhook(webhook_id: str) -> WebhookView:
@@ -116,7 +116,7 @@ def handlers(app: App) -> list[Any]:
         return _view(await app.read(webhooks.get, webhook_id, point=True))
 
     @patch("/webhooks/{webhook_id:str}")
-    async def change_webhook(request: _Http, webhook_id: str, data: WebhookChanges) -> WebhookView:
+    async def change_webhook(request: Http, webhook_id: str, data: WebhookChanges) -> WebhookView:
         """Changes what is given; `status` ACTIVE enables one that was disabled."""
         wanted = Changes(
             name=data.name,
@@ -126,19 +126,21 @@ def handlers(app: App) -> list[Any]:
             secret=data.secret,
             status=Status(data.status) if data.status else None,
         )
-        return _view(await courier.change(app, _caller(request), webhook_id, wanted))
+        once = await acting(app, request, _view)
+        return _view(await courier.change(once, caller(request), webhook_id, wanted))
 
     @delete("/webhooks/{webhook_id:str}", status_code=204)
-    async def delete_webhook(request: _Http, webhook_id: str) -> None:
+    async def delete_webhook(request: Http, webhook_id: str) -> Response[None]:
         """Deletes a webhook, its secret, and what was not delivered yet."""
-        await app.write(webhooks.delete, _caller(request), webhook_id)
+        args = caller(request), webhook_id
+        return await change(app, request, lambda _: None, webhooks.delete, *args)
 
     @post("/webhooks/{webhook_id:str}/test", status_code=200)
-    async def test_webhook(webhook_id: str, data: TestCall) -> TestView:
+    async def test_webhook(request: Http, webhook_id: str, data: TestCall) -> TestView:
         """Sends an example once, and says what the receiver answered."""
         topic = _topic(data.event) if data.event else None
-        outcome = await courier.try_out(app, webhook_id, topic)
-        return _view_test(outcome)
+        once = await acting(app, request, _view_test)
+        return _view_test(await courier.try_out(once, webhook_id, topic))
 
     @get("/webhooks/{webhook_id:str}/deliveries")
     async def list_deliveries(
@@ -151,18 +153,15 @@ def handlers(app: App) -> list[Any]:
         return [_view_delivery(delivery) for delivery in found]
 
     @post("/deliveries/{delivery_id:str}/replay", status_code=200)
-    async def replay_delivery(request: _Http, delivery_id: str) -> DeliveryView:
+    async def replay_delivery(request: Http, delivery_id: str) -> Response[DeliveryView]:
         """Sends a delivery that has ended once more, with the same id and body."""
-        return _view_delivery(await app.write(webhooks.replay, _caller(request), delivery_id))
+        args = caller(request), delivery_id
+        return await change(app, request, _view_delivery, webhooks.replay, *args)
 
     return [
         list_webhooks, create_webhook, show_webhook, change_webhook, delete_webhook, test_webhook,
         list_deliveries, replay_delivery,
     ]  # fmt: skip
-
-
-def _caller(request: _Http) -> Caller:
-    return caller_of(cast("Scope", request.scope))
 
 
 def _topic(text: str) -> Topic:

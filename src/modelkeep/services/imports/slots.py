@@ -7,11 +7,12 @@ from modelkeep.domain import imports
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict
 from modelkeep.domain.imports import End, Outcome, Record
-from modelkeep.domain.models import NO_STAGE, Version, stage_named
+from modelkeep.domain.models import NO_STAGE, Version
 from modelkeep.ports.work import Work
 from modelkeep.services import promotion, steps
 from modelkeep.services.catalog import locate, model_id_of
 from modelkeep.services.imports.records import importing, note
+from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
 
 NOWHERE = ""  # what an alias points to before there is one
@@ -28,7 +29,8 @@ def place(
     """
     imports.check_origin(origin)
     caller = importing(caller, origin)
-    version, wanted = _imported(work, model, number), stage_named(stage)
+    version = _imported(work, model, number)
+    wanted = lifecycle_of(work, model).stage_named(stage)
     key, base = f"{model}/{number}", work.imports.find("stage", str(version.id))
     before = base.digest if base else NO_STAGE
     if version.stage == wanted:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from modelkeep.domain.access import person
-from modelkeep.domain.approvals import Request, Status, Vote
+from modelkeep.domain.approvals import Comment, Request, Status, Vote
 from modelkeep.domain.errors import IntegrityFailure
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.policies import Decision
@@ -18,7 +18,8 @@ from modelkeep.storage.sql.dialects import Db, Row
 _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
     " r.evidence_digest, r.policy_digest, r.requested_by, r.authors, r.reason, r.status,"
-    " r.created_ms, r.expires_ms, r.archive_existing, r.returns_to, r.epoch, r.closing, r.closed_ms"
+    " r.created_ms, r.expires_ms, r.archive_existing, r.returns_to, r.epoch, r.closing,"
+    " r.closed_ms, r.reminded_ms"
     " FROM requests r JOIN versions v ON v.id = r.version_id"
 )
 
@@ -199,27 +200,72 @@ class SqlGovernance:
 
     def votes(self, request_id: int) -> list[Vote]:
         rows = self._db.all(
-            "SELECT name, verdict, comment, cast_ms FROM votes"
+            "SELECT name, verdict, comment, cast_ms, roles FROM votes"
             " WHERE project_id = ? AND request_id = ? ORDER BY id",
             self._project_id,
             request_id,
         )
         return [
-            Vote(name, verdict == "approve", comment, at) for name, verdict, comment, at in rows
+            Vote(
+                name,
+                verdict == "approve",
+                comment,
+                at,
+                tuple(roles.split()),
+                wants_changes=verdict == "request changes",
+            )
+            for name, verdict, comment, at, roles in rows
         ]
 
     def add_vote(self, request_id: int, vote: Vote) -> None:
         self._db.run(
-            "INSERT INTO votes (project_id, request_id, person, name, verdict, comment, cast_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO votes"
+            " (project_id, request_id, person, name, verdict, comment, cast_ms, roles)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
             request_id,
             person(vote.voter),
             vote.voter,
-            "approve" if vote.approves else "reject",
+            vote.verdict,
             vote.comment,
             vote.at_ms,
+            " ".join(vote.roles),
         )
+
+    # -- what is said of requests, and their time ------------------------------------------
+
+    def comments(self, request_id: int) -> list[Comment]:
+        rows = self._db.all(
+            "SELECT name, text, at_ms FROM comments WHERE project_id = ? AND request_id = ?"
+            " ORDER BY id",
+            self._project_id,
+            request_id,
+        )
+        return [Comment(*row) for row in rows]
+
+    def add_comment(self, request_id: int, comment: Comment) -> None:
+        self._db.run(
+            "INSERT INTO comments (project_id, request_id, name, text, at_ms)"
+            " VALUES (?, ?, ?, ?, ?)",
+            self._project_id,
+            request_id,
+            comment.name,
+            comment.text,
+            comment.at_ms,
+        )
+
+    def lapsing(self, before_ms: int, limit: int) -> list[tuple[Request, bool]]:
+        rows = self._db.all(
+            f"{_REQUEST} WHERE r.project_id = ? AND r.status = 'pending' AND r.expires_ms <= ?"
+            " ORDER BY r.id LIMIT ?",
+            self._project_id,
+            before_ms,
+            limit,
+        )
+        return [(_request(row)[0], row[20] is not None) for row in rows]
+
+    def note_reminder(self, request_id: int, at_ms: int) -> None:
+        self._db.run("UPDATE requests SET reminded_ms = ? WHERE id = ?", at_ms, request_id)
 
 
 def _request(row: Row) -> tuple[Request, Closed]:

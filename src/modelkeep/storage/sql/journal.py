@@ -188,6 +188,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         ("digest", "body"),
         "SELECT digest, body FROM evidence WHERE project_id = ? ORDER BY id",
     ),
+    "paper": (
+        ("version", "name", "revision", "media_type", "sha256", "size_bytes", "author", "body"),
+        "SELECT version_id, name, revision, media_type, sha256, size_bytes, author, body"
+        " FROM papers WHERE project_id = ? ORDER BY id",
+    ),
     "slot": (
         ("model", "slot", "epoch", "holder"),
         "SELECT model_id, kind || ':' || name, epoch, version_id FROM slots"
@@ -208,14 +213,24 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     "request": (
         ("id", "version", "source", "target", "status", "subject", "evidence", "policy",
          "requested_by", "authors", "reason", "archive_existing", "returns_to", "epoch",
-         "expires_ms"),
+         "expires_ms", "reminded_ms"),
         "SELECT id, version_id, source, target, status, subject, evidence_digest, policy_digest,"
-        " requested_by, authors, reason, archive_existing, returns_to, epoch, expires_ms"
-        " FROM requests WHERE project_id = ? ORDER BY id",
+        " requested_by, authors, reason, archive_existing, returns_to, epoch, expires_ms,"
+        " reminded_ms FROM requests WHERE project_id = ? ORDER BY id",
     ),
     "vote": (
         ("request", "name", "verdict", "comment"),
         "SELECT request_id, name, verdict, comment FROM votes WHERE project_id = ? ORDER BY id",
+    ),
+    "comment": (
+        ("request", "name", "text"),
+        "SELECT request_id, name, text FROM comments WHERE project_id = ? ORDER BY id",
+    ),
+    "emergency": (
+        ("id", "version", "target", "opened_by", "reason", "due_ms", "status", "reviewed_by",
+         "review"),
+        "SELECT id, version_id, target, opened_by, reason, due_ms, status, reviewed_by, review"
+        " FROM emergencies WHERE project_id = ? ORDER BY id",
     ),
     "webhook": (
         ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted"),

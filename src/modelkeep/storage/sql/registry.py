@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from modelkeep.domain.models import STAGES, Model, Version
+from modelkeep.domain.models import Model, Version
+from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import NewVersion
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
+from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.version_search import VersionSearch
 
 _MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
@@ -20,13 +22,22 @@ _VERSION = (
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
-# One look-up a stage: a model may have a hundred thousand versions, and clients ask for these
-# before nearly every call.
-_NEWEST_IN_EACH_STAGE = " UNION ALL ".join(
-    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = m.id"
-    f" AND stage = '{stage}' AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
-    " FROM models m WHERE {models}"
-    for stage in STAGES
+# One look-up for each stage that ever held something, which is then a slot: a model may have a
+# hundred thousand versions, and clients ask for these before nearly every call.
+_NEWEST_IN_EACH_STAGE = (
+    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
+    " AND stage = s.name AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
+    " FROM (SELECT model_id, name FROM slots WHERE project_id = ? AND kind = 'stage' AND {slots}"
+    " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s"
+)
+# A version stands where it is since the last of its stays in stages began, or ended if it has no
+# stage now, or else since it was created.
+_STANDING = (
+    "SELECT id, number, stage, since_ms FROM (SELECT v.id, v.number, v.stage, coalesce((SELECT"
+    " max(coalesce(o.until_ms, o.from_ms)) FROM occupancies o JOIN slots s ON s.id = o.slot_id"
+    " WHERE o.version_id = v.id AND s.kind = 'stage'), v.created_ms) AS since_ms FROM versions v"
+    " WHERE v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL AND v.number > ?"
+    " AND {stages}) standing WHERE since_ms <= ? OR number < ? ORDER BY number LIMIT ?"
 )
 _ALIASES_OF_MODELS = (
     "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
@@ -308,9 +319,9 @@ class SqlVersions:
     def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
         found: dict[int, list[Version]] = {model_id: [] for model_id in model_ids}
         for start in range(0, len(model_ids), CHUNK):
-            among, models = self._db.among(model_ids[start : start + CHUNK])
-            newest = _NEWEST_IN_EACH_STAGE.format(models=f"m.id {among}")
-            params = (self._project_id, *models) * len(STAGES)
+            among, some = self._db.among(model_ids[start : start + CHUNK])
+            newest = _NEWEST_IN_EACH_STAGE.format(slots=f"model_id {among}", models=f"id {among}")
+            params = (self._project_id, self._project_id, *some, *some)
             for version in self._all(f"v.id IN ({newest}) ORDER BY v.number", *params):
                 found[version.model_id].append(version)
         return found
@@ -324,6 +335,47 @@ class SqlVersions:
             stage,
         )
         return [row[0] for row in rows]
+
+    def census(self, model_id: int) -> dict[str, tuple[int, int]]:
+        rows = self._db.all(
+            "SELECT stage, count(*), max(number) FROM versions WHERE project_id = ?"
+            " AND model_id = ? AND deleted_ms IS NULL GROUP BY stage",
+            self._project_id,
+            model_id,
+        )
+        return {stage: (count, newest) for stage, count, newest in rows}
+
+    def newest_number(self, model_id: int, count: int) -> int:
+        row = self._db.one(
+            "SELECT number FROM versions WHERE project_id = ? AND model_id = ?"
+            " AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?",
+            self._project_id,
+            model_id,
+            max(count - 1, 0),
+        )
+        return row[0] if row and count else 0
+
+    def standing(
+        self,
+        model_id: int,
+        stages: Sequence[str],
+        before_ms: int,
+        below: int,
+        after: int,
+        limit: int,
+    ) -> list[Standing]:
+        some = any_of("v.stage", stages)
+        rows = self._db.all(
+            _STANDING.format(stages=some.sql),
+            self._project_id,
+            model_id,
+            after,
+            *some.params,
+            before_ms,
+            below,
+            limit,
+        )
+        return [Standing(*row) for row in rows]
 
     def of_model(self, model_id: int) -> list[int]:
         rows = self._db.all(

@@ -5,12 +5,15 @@ from modelkeep.domain.events import Event
 from modelkeep.storage.sql.artifacts import SqlArtifacts
 from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
+from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
+from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.webhooks import SqlWebhooks
@@ -30,6 +33,8 @@ class SqlWork:
         self.slots = SqlSlots(db, project)
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project)
+        self.papers = SqlPapers(db, project)
+        self.emergencies = SqlEmergencies(db, project)
         self.journal = SqlJournal(db, project, DEFAULT_PROJECT)
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
@@ -37,6 +42,7 @@ class SqlWork:
         self.imports = SqlImports(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
+        self.replies = SqlReplies(db, project)
 
     @property
     def now_ms(self) -> int:

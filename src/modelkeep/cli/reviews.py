@@ -1,0 +1,108 @@
+"""What can be done with a request besides voting, and promotions past the gates."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from modelkeep.cli.client import Client, plain
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.references import number_of
+from modelkeep.cli.telling import settle, show_table
+
+emergencies_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Bring a version past its gates in an emergency, and review such emergencies.",
+)
+Request = Annotated[int, typer.Argument(metavar="ID", help="The request's.")]
+Comment = Annotated[str, typer.Option("--comment", help="What you have to say.")]
+
+
+def request_changes(
+    request_id: Request, comment: Comment, url: Url = DEFAULT_URL, user: User = "",
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Send a request back, and say what to mend before it is made again."""
+    path = f"/requests/{request_id}/request-changes"
+    settle(Client(url, user).post(path, {"comment": comment}), as_json, done=("rejected",))
+
+
+def comment(
+    request_id: Request,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What you have to say.")],
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Say something of a request, without deciding it."""
+    said = Client(url, user).post(f"/requests/{request_id}/comments", {"comment": text})
+    print(json.dumps(said, indent=2) if as_json else plain(f"{said['at']}  {said['name']}"))
+
+
+def withdraw(
+    request_id: Request,
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Take back a request that you made."""
+    found = Client(url, user).post(f"/requests/{request_id}/withdraw", {"comment": reason})
+    print(json.dumps(found, indent=2) if as_json else f"Request {found['id']} is withdrawn.")
+
+
+@emergencies_app.command("break-glass")
+def break_glass(
+    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
+    to: Annotated[str, typer.Option("--to", help="The stage.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it cannot wait.")],
+    hours: Annotated[int, typer.Option(min=1, max=168, help="Until the review is due.")] = 24,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Bring a version into a stage past its gates, for admins.
+
+    What the gates said is recorded all the same, the entry in the journal says that they were
+    passed over, and somebody else owes a review; while one is overdue, it cannot be done again.
+    """
+    model, number = number_of(version)
+    body = {"model": model, "version": number, "stage": to, "reason": reason, "hours": hours}
+    settle(Client(url, user).post("/emergencies", body), as_json)
+
+
+@emergencies_app.command("list")
+def list_emergencies(
+    unreviewed: Annotated[bool, typer.Option(help="Only those that wait for a review.")] = False,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """List the promotions past the gates, newest first."""
+    found = Client(url, user).get("/emergencies", unreviewed="true" if unreviewed else None)
+    rows = [
+        [e["id"], f"{e['model']}/{e['version']}", e["stage"], e["status"], e["opened_by"],
+         e["opened"], e["due"], e["reviewed_by"] or "", e["reason"]]
+        for e in found
+    ]  # fmt: skip
+    head = ("id", "version", "stage", "review", "by", "at", "due", "reviewed by", "reason")
+    show_table(head, rows, found, as_json, "No emergencies.")
+
+
+@emergencies_app.command("review")
+def review(
+    emergency_id: Annotated[int, typer.Argument(metavar="ID", help="The emergency's.")],
+    comment: Annotated[str, typer.Option("--comment", help="What you looked at, and found.")],
+    accept: Annotated[
+        bool, typer.Option("--accept/--fault", help="Whether it was justified.")
+    ] = True,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Say of an emergency whether it was justified. It moves nothing: roll back, if it must go."""
+    body = {"accepts": accept, "comment": comment}
+    found = Client(url, user).post(f"/emergencies/{emergency_id}/review", body)
+    told = f"Emergency {found['id']} is reviewed: {found['status']}."
+    print(json.dumps(found, indent=2) if as_json else told)

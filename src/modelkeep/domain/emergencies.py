@@ -1,0 +1,63 @@
+"""Promotions past the gates: what may be done in an emergency, and what is owed for it.
+
+* It takes a reason, and a name: nobody breaks the glass anonymously.
+* What the gates said is frozen and recorded all the same, failed or not.
+* It leaves a review, to be done by another person before it is due. An emergency whose review is
+  overdue is marked so, and while a model has one, its glass cannot be broken again.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from modelkeep.domain.access import Actor, person
+
+HOUR_MS = 3_600_000
+DEFAULT_HOURS = 24
+LIMIT_HOURS = 7 * 24
+
+
+class Status(StrEnum):
+    """Where the review of an emergency stands. ACCEPTED and FAULTED are final."""
+
+    OPEN = "open"
+    OVERDUE = "overdue"
+    ACCEPTED = "accepted"
+    FAULTED = "faulted"
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """A version that was brought into a stage past its gates. Times are milliseconds.
+
+    `decision` is what the gates said, as `policies.Decision.to_json`; `review` what the reviewer
+    said of it, empty until then.
+    """
+
+    id: int
+    version_id: int
+    target: str
+    opened_by: str
+    reason: str
+    decision: dict[str, Any]
+    opened_ms: int
+    due_ms: int
+    status: Status = Status.OPEN
+    reviewed_by: str = ""
+    review: str = ""
+    reviewed_ms: int | None = None
+
+    @property
+    def is_reviewed(self) -> bool:
+        return self.status in (Status.ACCEPTED, Status.FAULTED)
+
+
+def refuse_review(emergency: Emergency, name: str) -> str | None:
+    """Why somebody may not review an emergency; None for whoever may."""
+    if emergency.is_reviewed:
+        return f"Emergency {emergency.id} was reviewed already, by {emergency.reviewed_by}."
+    if Actor(name).is_anonymous:
+        return "An anonymous caller cannot review; say who you are."
+    if person(name) == person(emergency.opened_by):
+        return f"{person(name)} broke the glass; someone else must review it."
+    return None

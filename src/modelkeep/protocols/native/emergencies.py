@@ -1,0 +1,103 @@
+"""Promotions past the gates, and the reviews that they leave to be done."""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+
+from modelkeep.domain.emergencies import DEFAULT_HOURS, Emergency
+from modelkeep.domain.events import instant
+from modelkeep.domain.models import Version
+from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
+from modelkeep.protocols.native.promotions import answer
+from modelkeep.protocols.native.schemas import ResultView
+from modelkeep.services import emergencies
+from modelkeep.services.app import App
+
+
+class BreakGlass(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`hours`, 1 to 168, is the time for the review."""
+
+    model: str
+    version: int
+    stage: str
+    reason: str
+    hours: int = DEFAULT_HOURS
+
+
+class Review(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`accepts` says that it was justified; the comment, what was looked at."""
+
+    accepts: bool
+    comment: str
+
+
+class EmergencyView(msgspec.Struct, kw_only=True):
+    """`status`: open, overdue, accepted or faulted. `verdicts` are what the gates said."""
+
+    id: int
+    model: str
+    version: int
+    stage: str
+    status: str
+    opened_by: str
+    reason: str
+    opened: str
+    due: str
+    verdicts: list[dict[str, str]]
+    reviewed_by: str | None
+    reviewed: str | None
+    review: str
+
+
+def handlers(app: App) -> list[Any]:
+    """The routes over an application."""
+
+    @post("/emergencies", status_code=200)
+    async def break_glass(request: Http, data: BreakGlass) -> Response[ResultView]:
+        """Brings a version into a stage past its gates. A review is owed, by somebody else."""
+        args = data.model, data.version, data.stage, data.reason, data.hours
+        view = partial(answer, request)
+        return await change(app, request, view, emergencies.break_glass, caller(request), *args)
+
+    @get("/emergencies")
+    async def list_emergencies(unreviewed: bool = False) -> list[EmergencyView]:
+        """Promotions past the gates, newest first: all, or those that wait for a review."""
+        found = await app.read(emergencies.listing, unreviewed=unreviewed)
+        return [_view(*row) for row in found]
+
+    @post("/emergencies/{emergency_id:int}/review", status_code=200)
+    async def review_emergency(
+        request: Http, emergency_id: int, data: Review
+    ) -> Response[EmergencyView]:
+        """Says of an emergency whether it was justified; it moves nothing."""
+        args = caller(request), emergency_id, data.comment
+        review = emergencies.review
+        return await change(app, request, _view_row, review, *args, accepts=data.accepts)
+
+    return [break_glass, list_emergencies, review_emergency]
+
+
+def _view_row(row: tuple[Version, Emergency]) -> EmergencyView:
+    return _view(*row)
+
+
+def _view(version: Version, emergency: Emergency) -> EmergencyView:
+    reviewed = emergency.reviewed_ms
+    return EmergencyView(
+        id=emergency.id,
+        model=version.model_name,
+        version=version.number,
+        stage=emergency.target,
+        status=emergency.status.value,
+        opened_by=emergency.opened_by,
+        reason=emergency.reason,
+        opened=instant(emergency.opened_ms),
+        due=instant(emergency.due_ms),
+        verdicts=emergency.decision["verdicts"],
+        reviewed_by=emergency.reviewed_by or None,
+        reviewed=instant(reviewed) if reviewed is not None else None,
+        review=emergency.review,
+    )

@@ -1,0 +1,179 @@
+"""The routes of lifecycles, and of what they have archived and retired."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from litestar import Request, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from modelkeep.domain.lifecycles import Lifecycle
+from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.services import lifecycles, retention
+from modelkeep.services.app import App
+from modelkeep.services.lifecycles import Populated
+from modelkeep.services.retention import Item, Plan
+
+BATCHES = 50  # transactions of one call
+
+_Http = Request[Any, Any, Any]
+
+
+class GateView(msgspec.Struct, kw_only=True):
+    """A gate, and in a few words what must hold."""
+
+    name: str
+    asks: str
+
+
+class WayView(msgspec.Struct, kw_only=True):
+    """A listed transition into a stage, and the gates that guard it."""
+
+    source: str
+    gates: list[GateView]
+
+
+class StageView(msgspec.Struct, kw_only=True):
+    """A stage. `ways` lead into it, and nothing else does, if there are any.
+
+    `is_known` is False of a stage that the lifecycle does not have, though versions stand in it.
+    """
+
+    name: str
+    is_known: bool
+    single: bool
+    displaced_to: str | None
+    archive_after_days: int | None
+    aliases: list[str]
+    ways: list[WayView]
+    versions: int
+    newest: int | None
+
+
+class LifecycleView(msgspec.Struct, kw_only=True):
+    """A lifecycle; `models` are the names and patterns that it claims, none of the default."""
+
+    name: str
+    models: tuple[str, ...]
+    stages: list[StageView]
+    production: str
+    archived: str
+    max_versions: int | None
+    retention_days: int | None
+    retired_from: tuple[str, ...]
+    policy: str | None
+
+
+class DueView(msgspec.Struct, kw_only=True):
+    """`action`: archive or retire. `kept` says why a version stays all the same."""
+
+    version: int
+    stage: str
+    action: str
+    why: str
+    kept: str | None
+
+
+class PlanView(msgspec.Struct, kw_only=True):
+    """`complete` is False when more is due than is told."""
+
+    model: str
+    lifecycle: str
+    due: list[DueView]
+    complete: bool
+
+
+class Tend(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of one model or, without one, of all that have anything due."""
+
+    model: str | None = None
+
+
+def handlers(app: App) -> Sequence[HTTPRouteHandler]:
+    """The handlers over an application."""
+
+    @get("/models/{name:str}/lifecycle")
+    async def show_lifecycle(name: str) -> LifecycleView:
+        """The stages of a model, what leads into each, and how many versions stand there."""
+        return view_lifecycle(await app.read(lifecycles.show, name))
+
+    @get("/retention")
+    async def plan_retention(model: str | None = None) -> list[PlanView]:
+        """What is due to be archived or retired, and what of it is kept, and why."""
+        if model is not None:
+            return [view_plan(await app.read(retention.plan, model))]
+        return [view_plan(plan) for plan in await app.read(retention.plans)]
+
+    @post("/retention/runs", status_code=200)
+    async def run_retention(request: _Http, data: Tend) -> list[PlanView]:
+        """Does what is due, at most a thousand versions in a call; tells what was done."""
+        caller, batches = caller_of(cast("Scope", request.scope)), BATCHES
+        models = [data.model] if data.model else [p.model for p in await app.read(retention.plans)]
+        done: list[PlanView] = []
+        for model in models:
+            items: list[Item] = []
+            after = 0
+            while batches and (numbers := await app.read(retention.going, model, after)):
+                items += await app.write(retention.tend, caller, model, numbers)
+                after, batches = numbers[-1], batches - 1
+            cycle = (await app.read(lifecycles.show, model)).lifecycle
+            done.append(view_plan(Plan(model, cycle.name, items, is_whole=batches > 0)))
+        return done
+
+    return (show_lifecycle, plan_retention, run_retention)
+
+
+def view_lifecycle(shown: Populated) -> LifecycleView:
+    cycle, census = shown.lifecycle, shown.census
+    strange = [stage for stage in sorted(census) if stage not in cycle.stages]
+    return LifecycleView(
+        name=cycle.name,
+        models=cycle.models,
+        stages=[_view_stage(stage, cycle, census) for stage in (*cycle.stages, *strange)],
+        production=cycle.production,
+        archived=cycle.archived,
+        max_versions=cycle.retention.max_versions,
+        retention_days=cycle.retention.retention_days,
+        retired_from=cycle.retention.stages,
+        policy=cycle.policy_digest or None,
+    )
+
+
+def _view_stage(stage: str, cycle: Lifecycle, census: Mapping[str, tuple[int, int]]) -> StageView:
+    count, newest = census.get(stage, (0, None))
+    return StageView(
+        name=stage,
+        is_known=stage in cycle.stages,
+        single=cycle.admits_one(stage),
+        displaced_to=cycle.displaced_to(stage) if stage in cycle.active else None,
+        archive_after_days=cycle.archive_after_days.get(stage),
+        aliases=sorted(alias for alias, follows in cycle.aliases.items() if follows == stage),
+        ways=[
+            WayView(
+                source=rule.source,
+                gates=[GateView(name=gate.name, asks=gate.asks()) for gate in rule.gates],
+            )
+            for rule in cycle.rules.values()
+            if rule.target == stage
+        ],
+        versions=count,
+        newest=newest,
+    )
+
+
+def view_plan(plan: Plan) -> PlanView:
+    return PlanView(
+        model=plan.model,
+        lifecycle=plan.lifecycle,
+        due=[
+            DueView(
+                version=item.version.number,
+                stage=item.version.stage,
+                action=item.due.fate.value,
+                why=item.due.why,
+                kept=item.kept,
+            )
+            for item in plan.items
+        ],
+        complete=plan.is_whole,
+    )

@@ -1,0 +1,29 @@
+"""What the slots of a model hold now, with the epochs that a move may name."""
+
+from dataclasses import dataclass
+
+from modelkeep.domain.models import NO_STAGE, STAGES, SlotKey
+from modelkeep.ports.registry import Occupancy
+from modelkeep.ports.work import Work
+from modelkeep.services import registry
+from modelkeep.services.placement import alias_slot, stage_slot
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A slot and its open stays. `epoch` is 0 for one that never held a version."""
+
+    slot: SlotKey
+    epoch: int
+    stays: list[Occupancy]
+
+
+def of_model(work: Work, name: str) -> list[Held]:
+    """Every stage that is a slot, then every alias that is set. Raises NotFound."""
+    model = registry.get_model(work, name)
+    stages = [stage_slot(stage) for stage in STAGES if stage != NO_STAGE]
+    aliases = [alias_slot(alias) for alias in sorted(model.aliases)]
+    return [
+        Held(slot, work.slots.epoch(model.id, slot), work.slots.open_stays(model.id, slot))
+        for slot in (*stages, *aliases)
+    ]

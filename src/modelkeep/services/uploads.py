@@ -1,0 +1,37 @@
+"""Files that a client brings first, and registers as a version then.
+
+An upload is a folder of the artifact store, under an id of the client's choice. Registering freezes
+what lies in it and clears it away, in one transaction: the same upload cannot become two versions.
+"""
+
+import re
+from dataclasses import replace
+
+from modelkeep.domain import names
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.locations import PROXIED
+from modelkeep.domain.models import Version
+from modelkeep.ports.work import Work
+from modelkeep.services import artifacts, registry
+from modelkeep.services.registry import Draft
+
+FOLDER = "uploads"
+_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def path_in(upload: str, path: str = "") -> str:
+    """Where a file of an upload lies in the artifact store. Raises InvalidInput."""
+    if not _ID.fullmatch(upload):
+        raise InvalidInput("An upload's id has 8 to 64 letters, digits and dashes.")
+    return f"{FOLDER}/{upload}/{names.check_path(path)}" if path else f"{FOLDER}/{upload}"
+
+
+def register(work: Work, caller: Caller, draft: Draft, upload: str) -> Version:
+    """As `registry.create_version`, of an upload. Raises NotFound where nothing was uploaded."""
+    folder = path_in(upload)
+    if not artifacts.listing(work, folder):
+        raise NotFound(f"There is no upload '{upload}', or it was registered already.")
+    version = registry.create_version(work, caller, replace(draft, source=PROXIED + folder))
+    artifacts.delete(work, folder)
+    return version

@@ -1,0 +1,23 @@
+"""The documents of versions, and the roles that a vote was cast with."""
+
+from alembic import op
+
+from modelkeep.storage.sql.dialects import spelling
+
+revision = "0013"
+down_revision = "0010"
+
+TABLES = """
+CREATE TABLE papers (
+  id {id}, project_id {int} NOT NULL, version_id {int} NOT NULL REFERENCES versions (id),
+  name {text} NOT NULL, revision {int} NOT NULL, media_type {text} NOT NULL, sha256 {text} NOT NULL,
+  size_bytes {int} NOT NULL, body {text} NOT NULL, author {text} NOT NULL,
+  attached_ms {int} NOT NULL, UNIQUE (project_id, version_id, name, revision)) {end};
+ALTER TABLE votes ADD COLUMN roles {text} NOT NULL DEFAULT ''
+"""
+
+
+def upgrade() -> None:
+    words = spelling(op.get_bind().dialect.name)
+    for statement in TABLES.format_map(words).split(";"):
+        op.execute(statement)

@@ -1,0 +1,140 @@
+"""The API as it describes itself, and whether it keeps to that."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from modelkeep_client import Client
+from tests.support.clients import ROOT
+from tests.support.server import Server
+
+NATIVE = "/api/v1"
+CHANGES = ("post", "put", "patch", "delete")
+# A file may be sent twice by its nature; digests are asked for in a body because they are many.
+WITHOUT_KEY = {"put_file", "digest_points"}
+FUZZ_S = int(os.environ.get("MODELKEEP_FUZZ_S", "8"))
+CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance",
+          "response_schema_conformance", "unsupported_method")  # fmt: skip
+
+
+@pytest.fixture
+def openapi_tools() -> Path:
+    """The folder of commands that validate and fuzz an API by its description."""
+    python = os.environ.get("MODELKEEP_OPENAPI_PYTHON")
+    folder = Path(python).parent if python else ROOT / ".envs" / "openapi" / "bin"
+    if not (folder / "schemathesis").exists():
+        pytest.skip(f"There is no {folder}/schemathesis. `make test` installs it.")
+    return folder
+
+
+@pytest.fixture
+def described(server: Server) -> dict[str, Any]:
+    answer = httpx.get(f"{server.url}{NATIVE}/openapi.json", trust_env=False)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_every_operation_has_a_name_a_summary_examples_and_its_problems(
+    described: dict[str, Any],
+) -> None:
+    assert described["openapi"].startswith("3.1")
+    ids = [operation["operationId"] for _, _, operation in operations(described)]
+    assert len(ids) == len(set(ids)) > 40
+    for path, method, operation in operations(described):
+        assert len(operation["summary"]) > 5, path
+        statuses = set(operation["responses"])
+        assert {"400", "401", "403", "500", "503"} <= statuses, path
+        assert method not in CHANGES or {"404", "409", "413", "422"} <= statuses, path
+        bodies = [operation.get("requestBody", {})]
+        bodies += [operation["responses"][status] for status in statuses if status < "300"]
+        for body in bodies:
+            for kind, content in body.get("content", {}).items():
+                assert kind != "application/json" or "example" in content, path
+        required = [p for p in operation["parameters"] if p["required"]]
+        assert all("example" in parameter for parameter in required), path
+    refused = described["components"]["responses"]["Problem403"]["content"]
+    assert refused["application/problem+json"]["examples"]["refused"]["value"]["status"] == 403
+
+
+def test_every_change_takes_an_idempotency_key_and_its_own_example(
+    described: dict[str, Any], server: Server
+) -> None:
+    """A key that cannot be one is refused, by each of them, before anything else is looked at: so
+    the body was right, and the key was read."""
+    checked = 0
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        for path, method, operation in operations(described):
+            if method not in CHANGES or operation["operationId"] in WITHOUT_KEY:
+                continue
+            named = {p["name"]: str(p.get("example", "")) for p in operation["parameters"]}
+            content = operation.get("requestBody", {}).get("content", {})
+            body = content.get("application/json", {}).get("example")
+            for key in ("x" * 256, "", "a\tb"):
+                answer = http.request(method, path.format_map(named), json=body,
+                                      headers={"Idempotency-Key": key})  # fmt: skip
+                assert answer.status_code == 400, (path, answer.text)
+                assert "Idempotency-Key has 1 to 255" in answer.json()["detail"], (
+                    path,
+                    answer.text,
+                )
+            checked += 1
+    assert checked > 20
+
+
+def test_a_page_tells_what_each_kind_of_problem_means(server: Server) -> None:
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        kinds = http.get(f"{NATIVE}/problems").json()
+        assert {"not_found", "refused", "key_reused", "internal"} <= {k["code"] for k in kinds}
+        for kind in kinds:
+            assert http.get(kind["type"]).json() == kind
+        refused = http.get(f"{NATIVE}/models/none").json()
+        assert http.get(refused["type"]).json()["title"] == refused["title"]
+
+
+@pytest.mark.client
+def test_the_description_is_valid_openapi(
+    described: dict[str, Any], openapi_tools: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(described))
+    ended = subprocess.run(
+        [openapi_tools / "python", "-m", "openapi_spec_validator", "--errors", "all", file],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+
+
+@pytest.mark.client
+@pytest.mark.timeout(60 + 3 * FUZZ_S)
+def test_no_call_that_can_be_made_of_the_description_has_an_answer_that_is_not_in_it(
+    server: Server, openapi_tools: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "MLmodel").write_text("flavors: {}\n")
+    with Client(server.url, user="ann") as client:  # so that not all is refused as unknown
+        client.create_model("churn")
+        for _ in range(4):
+            client.register("churn", folder=model)
+        client.promote("churn", 3, "Production")
+    ended = subprocess.run(
+        [openapi_tools / "schemathesis", "run", f"{server.url}{NATIVE}/openapi.json",
+         "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing",
+         "--max-examples", "5", "--max-time", str(FUZZ_S), "--no-color", "--suppress-health-check",
+         "all"],
+        check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60 + 2 * FUZZ_S,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
+    assert "Traceback" not in server.log_text()

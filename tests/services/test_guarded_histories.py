@@ -1,0 +1,277 @@
+"""Random histories under random policies: nobody comes into a guarded stage unasked.
+
+The journal of each history is read by a checker that shares nothing with the product: it knows the
+policies as they were written, and asks of every move, alias, delete and rename what let it happen.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+
+from modelkeep.domain.errors import ModelkeepError
+from modelkeep.services import policies, promotion, registry
+from modelkeep.services.promotion import Order
+from tests.support.core import ANN, BOB, ROB, Core
+
+PEOPLE = {"ann": ANN, "bob": BOB, "rob": ROB}
+STAGES = {
+    "default": ["None", "Staging", "Production", "Archived"],
+    "own": ["None", "Dev", "Test", "Prod", "Archived"],
+    "odd": ["None", "Staging", "Prod", "Old"],
+}
+MEANS = {"default": ("Production", "Archived"), "own": ("Prod", "Archived"), "odd": ("Prod", "Old")}
+ASKS: list[dict[str, Any]] = [{}, {"required_tags": ["x"]}, {"approval_required": True}]
+
+HISTORIES, STEPS = 24, 90
+
+# -- what happens ------------------------------------------------------------------------------
+
+
+def lifecycle(chance: Random, name: str) -> dict[str, Any]:
+    stages, (production, archived) = STAGES[name], MEANS[name]
+    ends = [f"{a} -> {b}" for a in stages for b in stages if a != b]
+    listed = {way: chance.choice(ASKS) for way in chance.sample(ends, chance.randrange(5))}
+    into = f"{chance.choice(stages[:2])} -> {production}"
+    part: dict[str, Any] = {"stage_transitions": listed, "production": production}
+    if chance.random() < 0.8:
+        listed.setdefault(into, chance.choice([*ASKS, ASKS[-1]]))
+    if name != "default":
+        part |= {"name": name, "models": [f"{name}_*"], "stages": stages[1:], "archived": archived}
+    if chance.random() < 0.3:
+        part["single"] = [stages[1]]
+    return part
+
+
+def document(chance: Random) -> dict[str, Any]:
+    listed = [lifecycle(chance, name) for name in ("own", "odd")]
+    return {"model_registry": lifecycle(chance, "default") | {"lifecycles": listed}}
+
+
+ANY_STAGE = sorted({stage for stages in STAGES.values() for stage in stages})
+USUAL = ["follow"] * 10 + ["vote"] * 6 + ["move"] * 3 + ["tag"] * 2 + ["back"] * 4 + ["point"] * 2
+RARE = ["unpoint", "copy", "copy", "delete", "remove", "rename", "rename", "apply"]
+
+
+def step(chance: Random) -> tuple[Any, ...]:
+    kind, other = chance.choice(list(STAGES)), chance.choice(list(STAGES))
+    number, stage = chance.randrange(1, 4), chance.choice(ANY_STAGE)
+    alias = chance.choice(["champion", "champion", "best"])
+    what = chance.choice(RARE if chance.random() < 0.15 else USUAL)
+    facts: dict[str, tuple[Any, ...]] = {
+        "follow": (kind, number, chance.randrange(10)),
+        "vote": (chance.choice(["bob", "bob", "ann", "rob"]), chance.randrange(2)),
+        "move": (kind, number, stage, chance.random() < 0.3),
+        "tag": (kind, number),
+        "back": (kind, chance.choice([None, None, stage])),
+        "point": (kind, number, alias),
+        "unpoint": (kind, alias),
+        "copy": (kind, other, number),
+        "delete": (kind, number),
+        "remove": (kind,),
+        "rename": (kind, other),
+        "apply": (document(chance),),
+    }
+    return (what, *facts[what])
+
+
+def play(work: Any, suffix: int, step: tuple[Any, ...]) -> None:
+    def named(kind: str) -> str:
+        return f"{kind}_{suffix}"
+
+    match step:
+        case "move", kind, number, stage, clear:
+            order = Order(named(kind), number, stage, archive_existing=clear)
+            promotion.request(work, ROB, order)
+        case "follow", kind, number, place:
+            version = registry.get_version(work, named(kind), number)
+            cycle = policies.lifecycle_of(work, version.model_name)
+            ways = [end for start, end in cycle.rules if start == version.stage]
+            goal = ways[place % len(ways)] if ways else cycle.stages[place % len(cycle.stages)]
+            promotion.request(work, ROB, Order(version.model_name, number, goal))
+        case "vote", name, place:
+            waiting = work.governance.pending()[place:]
+            promotion.vote(work, PEOPLE[name], waiting[0].id if waiting else 0, approves=True)
+        case "point", kind, number, alias:
+            promotion.set_alias(work, ROB, named(kind), alias, number)
+        case "unpoint", kind, alias:
+            promotion.delete_alias(work, ROB, named(kind), alias)
+        case "tag", kind, number:
+            registry.set_version_tag(work, ANN, named(kind), number, "x", "yes")
+        case "copy", kind, other, number:
+            draft = registry.Draft(named(kind), f"models:/{named(other)}/{number}")
+            registry.create_version(work, ANN, draft)
+        case "delete", kind, number:
+            registry.delete_version(work, ANN, named(kind), number)
+        case "remove", kind:
+            registry.delete_model(work, ANN, named(kind))
+        case "rename", kind, other:
+            registry.rename_model(work, ANN, named(kind), named(other))
+        case "back", kind, stage:
+            promotion.roll_back(work, ROB, named(kind), "worse", stage=stage)
+        case "apply", document:
+            policies.apply(work, ROB, document, "")
+
+
+async def happen(core: Core, suffix: int, steps: list[tuple[Any, ...]]) -> None:
+    """Plays the steps in order, in a batch or a few; what is no possible step is none."""
+    told = await asyncio.gather(
+        *(core.app.write(play, suffix, step) for step in steps), return_exceptions=True
+    )
+    for outcome in told:
+        if outcome is not None and not isinstance(outcome, ModelkeepError):
+            raise outcome
+
+
+# -- what let it happen ------------------------------------------------------------------------
+
+
+@dataclass
+class Checker:
+    """Reads leaves in order. `seen` counts what was found to be right, by how it was."""
+
+    written: dict[str, dict[str, Any]]  # policy digest -> the document's registry part
+    policy: str = ""
+    stages: dict[tuple[int, int], str] = field(default_factory=dict)
+    aliases: dict[tuple[int, str], int | None] = field(default_factory=dict)
+    tagged: set[tuple[int, int]] = field(default_factory=set)
+    asked: dict[int, dict[str, Any]] = field(default_factory=dict)
+    voters: dict[int, set[str]] = field(default_factory=dict)
+    approved: set[tuple[int, int, str]] = field(default_factory=set)
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def cycle(self, name: str) -> dict[str, Any]:
+        """The lifecycle of a model by its name: a prefix of each, in these tests."""
+        registry_part = self.written.get(self.policy, {})
+        for one in registry_part.get("lifecycles", ()):
+            if name.startswith(one["models"][0][:-1]):
+                return one
+        return registry_part
+
+    def kind(self, name: str) -> str:
+        return self.cycle(name).get("name", "default")
+
+    def listed(self, name: str) -> dict[tuple[str, str], dict[str, Any]]:
+        rules = self.cycle(name).get("stage_transitions", {})
+        return {tuple(key.split(" -> ")): asks for key, asks in rules.items()}
+
+    def guarded(self, name: str) -> set[str]:
+        return {target for _, target in self.listed(name)}
+
+    def held(self, name: str) -> set[str]:
+        """The stages from which nothing may be deleted."""
+        cycle, (production, archived) = self.cycle(name), MEANS[self.kind(name)]
+        if not self.listed(name) and not cycle.get("single"):
+            return set()
+        return {production, *cycle.get("single", ()), *self.guarded(name)} - {"None", archived}
+
+    def read(self, leaf: dict[str, Any]) -> None:
+        obj, post = leaf["obj"], leaf["post"]
+        if leaf["act"] == "policy:revision:applied":
+            self.policy = post["policy"]
+        elif leaf["act"] == "approval:request:opened":
+            opened = next(r["id"] for r in post["requests"] if r["status"] == "pending")
+            self.asked[opened] = {**post, "policy": leaf["why"]["policy"], **obj}
+        elif leaf["act"] == "approval:vote:cast":
+            self.voters.setdefault(obj["request"], set()).add(leaf["texts"]["actor"])
+        elif leaf["act"] == "version:tag:set":
+            self.tagged.add((obj["model"], obj["version"]))
+        elif leaf["act"] == "version:deleted":
+            self.check_delete(leaf)
+        elif leaf["act"] == "model:renamed":
+            self.check_rename(leaf)
+        self.check_moves(leaf)
+        self.check_aliases(leaf)
+
+    def check_moves(self, leaf: dict[str, Any]) -> None:
+        for moved in leaf["post"].get("stages", ()):
+            model, number, stage = leaf["obj"]["model"], moved["version"], moved["stage"]
+            source = self.stages.get((model, number), "None")
+            gone = leaf["act"] == "version:deleted"
+            if stage != source and not gone and stage in self.guarded(leaf["obj"]["name"]):
+                self.seen[self.grounds(leaf, number, source, stage)] += 1
+            self.stages[model, number] = stage
+
+    def grounds(self, leaf: dict[str, Any], number: int, source: str, stage: str) -> str:
+        """What let a version into a guarded stage; fails if nothing did."""
+        obj, why, name = leaf["obj"], leaf["why"], leaf["obj"]["name"]
+        if number != obj["version"]:
+            assert stage == MEANS[self.kind(name)][1], f"displaced into a guard: {leaf}"
+            return "displaced"
+        if leaf["act"] == "version:stage:rolled-back" and "outcome" not in why:
+            assert (obj["model"], number, stage) in self.approved, f"returned unasked: {leaf}"
+            return "returned"
+        assert (why.get("outcome"), why.get("policy")) == ("passed", self.policy), leaf
+        way = (source if source in STAGES[self.kind(name)] else "None", stage)
+        rules = self.listed(name)
+        if leaf["act"] == "version:stage:changed":
+            assert way in rules, f"by no listed way: {leaf}"
+            self.check_asked(leaf, rules[way], stage)
+        if "request" in why:
+            self.approved.add((obj["model"], number, stage))
+            return "approved"
+        return "passed"
+
+    def check_asked(self, leaf: dict[str, Any], asks: dict[str, Any], stage: str) -> None:
+        obj, why = leaf["obj"], leaf["why"]
+        if "required_tags" in asks:
+            assert (obj["model"], obj["version"]) in self.tagged, leaf
+        if asks.get("approval_required"):
+            request = self.asked[why["request"]]
+            what = (request["model"], request["version"], request["target"], request["policy"])
+            assert what == (obj["model"], obj["version"], stage, self.policy), leaf
+            assert request["subject"] == obj["manifest"] or request["subject"][:6] == "label:"
+            assert self.voters[why["request"]] == {"bob"}, leaf  # ann made it, rob asked
+
+    def check_aliases(self, leaf: dict[str, Any]) -> None:
+        for slot in leaf["post"].get("slots", ()):
+            if "version" not in slot:
+                continue
+            model, number = leaf["obj"]["model"], slot["version"]
+            self.aliases[model, slot["slot"]] = number
+            name = leaf["obj"]["name"]
+            production = MEANS[self.kind(name)][0]
+            follows = production in {*self.guarded(name), *self.cycle(name).get("single", ())}
+            if number is not None and slot["slot"] == "alias:champion" and follows:
+                assert self.stages.get((model, number)) == production, f"led astray: {leaf}"
+                self.seen["champion"] += 1
+
+    def check_delete(self, leaf: dict[str, Any]) -> None:
+        model, number = leaf["obj"]["model"], leaf["obj"]["version"]
+        held = self.held(leaf["obj"]["name"])
+        assert self.stages.get((model, number), "None") not in held, f"deleted: {leaf}"
+        named = [a for a, n in self.aliases.items() if (a[0], n) == (model, number)]
+        assert not (held and named), f"deleted under an alias: {leaf}"
+        self.seen["deleted"] += 1
+
+    def check_rename(self, leaf: dict[str, Any]) -> None:
+        old, new = leaf["pre"]["name"], leaf["post"]["name"]
+        if self.kind(old) != self.kind(new):
+            there = {s for (m, _), s in self.stages.items() if m == leaf["obj"]["model"]}
+            assert not there & (self.held(old) | self.held(new)), f"taken out of a guard: {leaf}"
+            self.seen["renamed"] += 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_version_is_ever_in_a_guarded_stage_without_a_valid_decision(core: Core) -> None:
+    seen, written = Counter[str](), dict[str, dict[str, Any]]()
+    for seed in range(HISTORIES):
+        chance, start = Random(seed), len(core.leaves())
+        for kind in STAGES:
+            core.model(f"{kind}_{seed}")
+            for number in range(3):
+                core.register(f"{kind}_{seed}", f"s3://bucket/{number}")
+        steps = [("apply", document(chance)), *(step(chance) for _ in range(STEPS))]
+        for _, applied in (one for one in steps if one[0] == "apply"):
+            digest = policies.policies.compile(applied, "").digest
+            written[digest] = applied["model_registry"]
+        asyncio.run(happen(core, seed, steps))
+        checker = Checker(written)
+        for leaf in core.leaves()[start:]:
+            checker.read(leaf)
+        seen.update(checker.seen)
+    for what in ("passed", "approved", "displaced", "returned", "champion", "deleted", "renamed"):
+        assert seen[what], f"no history had one {what}: {seen}"
