@@ -24,7 +24,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from modelkeep.domain import documents, names
+from modelkeep.domain import documents, names, numbering
 from modelkeep.domain.access import person
 from modelkeep.domain.approvals import Vote
 from modelkeep.domain.documents import at
@@ -34,6 +34,7 @@ from modelkeep.domain.gates import READERS, Case, Gate, Outcome, Verdict
 from modelkeep.domain.gates.base import shown
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, PRODUCTION, stage_named
 from modelkeep.domain.naming import Naming
+from modelkeep.domain.numbering import Numbering
 
 SOURCE_LIMIT_BYTES = 256 * 1024
 NAME_LENGTH_LIMIT = names.MODEL_NAME_LIMIT
@@ -75,6 +76,7 @@ class Policy:
     single: frozenset[str]
     aliases: Mapping[str, str]
     sections: tuple[Section, ...]
+    numbering: Numbering
 
     def admits_one(self, stage: str) -> bool:
         """Whether a stage (in any case) holds one version at a time."""
@@ -217,6 +219,7 @@ def compile(document: object, source_text: str) -> Policy:
     digest = documents.canonical_digest(root)
     naming = _naming(registry, path, sections)
     _version_policy(registry, path, sections)
+    numbers = _numbering(registry, path, sections)
     rules = _rules(registry, path, digest, sections)
     single = _single(registry, path, rules, sections)
     aliases = _aliases(registry, path, single, sections)
@@ -229,11 +232,19 @@ def compile(document: object, source_text: str) -> Policy:
         single,
         MappingProxyType(aliases),
         tuple(sections),
+        numbers,
     )
 
 
 _TOP_KEYS = ("model_registry", "deployment", "monitoring")
-_REGISTRY_KEYS = ("naming_convention", "version_policy", "stage_transitions", "single", "aliases")
+_REGISTRY_KEYS = (
+    "naming_convention",
+    "version_policy",
+    "semantic_versions",
+    "stage_transitions",
+    "single",
+    "aliases",
+)
 
 _Part = dict[str, Any]
 
@@ -269,6 +280,15 @@ def _version_policy(registry: _Part, path: str, sections: list[Section]) -> None
         else:
             documents.whole(value, at(here, key), 1)
     _list_unenforced(part, here, sections)
+
+
+def _numbering(registry: _Part, path: str, sections: list[Section]) -> Numbering:
+    if "semantic_versions" not in registry:
+        return Numbering()
+    here = at(path, "semantic_versions")
+    numbers = numbering.read(registry["semantic_versions"], here)
+    sections.append(Section(here, True, numbers.asks()))
+    return numbers
 
 
 def _unenforced(root: _Part, sections: list[Section]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelkeep.domain import names
+from modelkeep.domain import names, semver
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.models import LATEST, STAGES, Version
 from modelkeep.ports.work import Work
@@ -55,12 +55,25 @@ def by_alias(work: Work, model: str, alias: str) -> Version | None:
     return version
 
 
-def resolve(work: Work, model: str, which: str) -> Version:
-    """The living version that a person means: `3`, `@champion`, `Production` or `latest`.
+def by_semver(work: Work, model: str, which: str) -> Version | None:
+    """The newest living version that a semantic version or a range of them asks for.
 
-    Of a stage that holds several it is the newest. Raises NotFound; InvalidInput for a text that
-    can name no version.
+    `1.4.0`, `v1.4.0`, `~1.4`, `^1.2`. None if nobody has it, or the text is none of these. Raises
+    NotFound for a missing model; InvalidInput for a number that lacks a part.
     """
+    asked = semver.wanted(which)
+    return work.versions.newest_from(model_id_of(work, model), *asked) if asked else None
+
+
+def resolve(work: Work, model: str, which: int | str) -> Version:
+    """The living version that a person means: `3`, `1.4.0`, `~1.4`, `@champion`, `Production` or
+    `latest`.
+
+    A plain number is MLflow's. Of a stage that holds several it is the newest, of a range the
+    highest. Raises NotFound; InvalidInput for a text that can name no version.
+    """
+    if isinstance(which, int):
+        return locate(work, model, which)
     if which.isascii() and which.isdecimal() and len(which) <= NUMBER_DIGITS:
         return locate(work, model, int(which))
     if which.lower() == LATEST:
@@ -71,10 +84,12 @@ def resolve(work: Work, model: str, which: str) -> Version:
     elif which.title() in STAGES:
         newest = latest_per_stage(work, model)
         version = next((one for one in newest if one.stage == which.title()), None)
+    elif semver.wanted(which):
+        version = by_semver(work, model, which)
     else:
         raise InvalidInput(
-            f"'{which[:100]}' names no version; write a number (3), an alias (@champion), a stage "
-            f"({', '.join(STAGES)}) or latest."
+            f"'{which[:100]}' names no version; write a number (3), a semantic version (1.4.0, "
+            f"~1.4, ^1), an alias (@champion), a stage ({', '.join(STAGES)}) or latest."
         )
     if version is None:
         raise NotFound(f"Model {model} has no version {which}.")

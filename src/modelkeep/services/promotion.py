@@ -33,7 +33,7 @@ from modelkeep.domain.models import (
 from modelkeep.domain.policies import Decision, Guarded, Policy, Rule, Ruling, Unguarded
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services.catalog import again, locate, model_id_of, subject
+from modelkeep.services.catalog import again, locate, model_id_of, resolve, subject
 from modelkeep.services.evidence import gather
 from modelkeep.services.placement import AliasMove, alias_slot, shift, stage_slot
 from modelkeep.services.policies import in_force
@@ -55,14 +55,14 @@ REASON_LIMIT = 4000  # characters
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Somebody wants a version in a stage.
+    """Somebody wants a version in a stage. `number` may be whatever names one (`catalog.resolve`).
 
     `archive_existing` archives the occupants where the stage admits many. `epoch` is the slot's
     as the caller last read it; a stale one is refused, None acts in turn.
     """
 
     model: str
-    number: int
+    number: int | str
     target: str
     reason: str = ""
     archive_existing: bool = False
@@ -78,7 +78,7 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
     Raises NotFound; InvalidInput for a stage that does not exist, or one whose occupants cannot
     be archived; StaleRevision.
     """
-    version = locate(work, order.model, order.number)
+    version = resolve(work, order.model, order.number)
     target = stage_named(order.target)
     _check_epoch(work, version.model_id, stage_slot(target), order.epoch)
     policy = in_force(work)

@@ -5,7 +5,7 @@ Moving a version into a stage or under an alias is not here: `promotion` does th
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import names
@@ -17,11 +17,20 @@ from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
-from modelkeep.services import policies, sources
-from modelkeep.services.catalog import by_alias, latest_per_stage, locate, model_id_of, subject
+from modelkeep.services import numbering, policies, sources
+from modelkeep.services.catalog import (
+    by_alias,
+    by_semver,
+    latest_per_stage,
+    locate,
+    model_id_of,
+    resolve,
+    subject,
+)
 from modelkeep.services.evidence import gather
 from modelkeep.services.placement import release
 from modelkeep.services.steps import Result, Step, close_requests, refuse
@@ -109,10 +118,17 @@ def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
     return model, work.versions.latest_per_stage([model.id])[model.id]
 
 
-def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
-    """The newest version in each of the stages, or in every stage that has one."""
+def latest_versions(
+    work: Work, name: str, stages: Sequence[str], numbers: Sequence[str] = ()
+) -> list[Version]:
+    """The newest version in each of the stages, and of each semantic version or range of them; of
+    neither, in every stage that has one.
+    """
     newest = latest_per_stage(work, name)
-    return [version for version in newest if not stages or version.stage in stages]
+    wants_all = not (stages or numbers)
+    found = [version for version in newest if wants_all or version.stage in stages]
+    numbered = (by_semver(work, name, which) for which in numbers)
+    return found + [version for version in numbered if version]
 
 
 def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Model:
@@ -240,6 +256,9 @@ def create_version(
     else:
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     created_ms = imported.created_ms if imported else work.now_ms
+    is_imported = imported is not None
+    given = numbering.assign(work, model_id, origin.manifest, tags, imported=is_imported)
+    tags = {**tags, **given.tags}
     new = NewVersion(
         model_id=model_id,
         number=_number(work, model_id, imported),
@@ -250,6 +269,8 @@ def create_version(
         description=draft.description,
         manifest_id=work.artifacts.freeze(origin.manifest) if origin.manifest else None,
         author=(imported.author if imported else "") or caller.actor.name,
+        semver=given.semver,
+        semver_fixed=given.fixed,
     )
     version_id = work.versions.add(new, created_ms)
     if tags:
@@ -257,7 +278,7 @@ def create_version(
     if new.logged_model_id and imported is None:
         _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
     digest = origin.manifest.digest if origin.manifest else None
-    _record_created(work, caller, draft, new, version_id, digest, imported)
+    _record_created(work, caller, replace(draft, tags=tags), new, version_id, digest, imported)
     return Version(
         id=version_id,
         model_id=model_id,
@@ -273,7 +294,9 @@ def create_version(
         author=new.author,
         created_ms=created_ms,
         updated_ms=created_ms,
-        tags=dict(tags),
+        semver=new.semver,
+        semver_fixed=new.semver_fixed,
+        tags=tags,
     )
 
 
@@ -338,6 +361,8 @@ def _record_created(
             "run": new.run_id,
             "logged_model": new.logged_model_id,
             "tags": list(tags),
+            "semver": str(new.semver),
+            "semver_fixed": new.semver_fixed,
         },
         why=_whence(imported),
         texts=texts,
@@ -345,14 +370,14 @@ def _record_created(
     work.record(caller, event, model_id=new.model_id)
 
 
-def get_version(work: Work, name: str, number: int) -> Version:
+def get_version(work: Work, name: str, which: int | str) -> Version:
     """Raises NotFound in MLflow's words."""
-    return locate(work, name, number)
+    return resolve(work, name, which)
 
 
-def download_address(work: Work, name: str, number: int) -> str:
+def download_address(work: Work, name: str, which: int | str) -> str:
     """Where a client downloads a version. Raises NotFound."""
-    return sources.address(work, locate(work, name, number))
+    return sources.address(work, resolve(work, name, which))
 
 
 def version_by_alias(work: Work, name: str, alias: str) -> Version | None:
@@ -376,15 +401,25 @@ def describe_version(
 def set_version_tag(
     work: Work, caller: Caller, name: str, number: int, key: str, value: str
 ) -> None:
+    """A tag that asks for a semantic version gives it, where that is honest (see `numbering`).
+
+    Raises NotFound, InvalidInput; Conflict for a number that is settled, where they're enforced.
+    """
     _check_tags({key: value})
     version = locate(work, name, number)
+    number_asked = numbering.by_tag(work, version, value) if key == SEMVER_TAG else None
     work.versions.set_tags(version.id, {key: value})
+    before, after = {}, {}
+    if number_asked:
+        work.versions.renumber(version.id, number_asked)
+        before, after = {"semver": str(version.semver)}, {"semver": str(number_asked)}
     _record_version(
         work,
         caller,
         "version:tag:set",
         version,
-        after={"tags": [key]},
+        before=before,
+        after={"tags": [key], **after},
         texts=_texts({key: value}),
     )
 

@@ -27,6 +27,7 @@ from modelkeep.protocols.native import (
     policy_file,
     reading,
     schemas,
+    semver,
     webhooks,
 )
 from modelkeep.protocols.native.schemas import (
@@ -180,6 +181,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
             entries, export, apply_policy, show_policy, *imports.handlers(app),
             *reading.handlers(app, now_ms, parse_filter), *webhooks.handlers(app),
+            *semver.handlers(app),
         ],
         exception_handlers={
             ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,
