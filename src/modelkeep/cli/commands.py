@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import reading, webhooks
+from modelkeep.cli import reading, semver, webhooks
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.importing.command import import_app
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -122,7 +122,7 @@ def serve(
 
 @app.command()
 def promote(
-    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
+    version: Which,
     to: Annotated[
         str, typer.Option("--to", help="The stage: Staging, Production, Archived, None.")
     ],
@@ -137,8 +137,8 @@ def promote(
     It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
     with every gate's verdict (1).
     """
-    model, number = _split(version)
-    body = {"model": model, "version": number, "stage": to, "reason": reason, "epoch": epoch}
+    model, which = split(version)
+    body = {"model": model, "version": which, "stage": to, "reason": reason, "epoch": epoch}
     settle(Client(url, user).post("/promotions", body), as_json)
 
 
@@ -381,16 +381,9 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
         fail(str(error))
 
 
-# -- reading: see `cli.reading` --------------------------------------------------------------------
+# -- reading: see `cli.reading` and `cli.semver` -------------------------------------------------
 
 app.command()(reading.compare)
 app.command()(reading.lineage)
-
-# -- within ------------------------------------------------------------------------------------
-
-
-def _split(version: str) -> tuple[str, int]:
-    model, slash, number = version.rpartition("/")
-    if not slash or not model or not number.isascii() or not number.isdigit():
-        raise typer.BadParameter(f"'{version}' is not MODEL/VERSION, as in credit/3.")
-    return model, int(number)
+app.command()(semver.diff)
+reading.versions_app.command()(semver.bump)

@@ -122,9 +122,11 @@ def _params(text: object) -> dict[str, Param] | None:
     if text is None:
         return {}
     try:
-        return {_text(param.get("name")): _param(param) for param in _list(text)}
+        given = _list(text)
+        params = {_text(param.get("name")): _param(param) for param in given}
     except _Broken:
         return None
+    return params if len(params) == len(given) else None
 
 
 def _param(spec: Mapping[str, Any]) -> Param:

@@ -114,8 +114,8 @@ def wanted(text: str) -> tuple[Semver, Semver] | None:
         plain = text.lstrip("vV")
         whole = ".".join((plain + ".0.0").split(".")[:3])
         raise InvalidInput(
-            f"'{text}' may mean several versions: write ~{plain} for the newest that begins so, "
-            f"or {whole} for that one."
+            f"'{text}' names no version: write ~{plain} for the newest that begins so, or "
+            f"{whole} for that one."
         )
     if _NUMBER.fullmatch(text):
         number = parse(text)

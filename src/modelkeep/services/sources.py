@@ -8,8 +8,8 @@ rows; everything else is kept as text, given back verbatim, and opened by nobody
 * `models:/<name>/<version>`      the frozen tree of another version
 * `mlflow-artifacts:/<path>`      a path of the artifact store
 
-`models:/<name>@<alias>` and `models:/<name>/<stage, latest, 1.4.0 or ~1.4>` stand for the version that they
-mean at that moment, and are kept as its number.
+`models:/<name>@<alias>` and `models:/<name>/<stage, latest, 1.4.0 or ~1.4>` stand for the version
+that they mean at that moment, and are kept as its number.
 
 Local paths and hosts are refused (`domain.locations`; MLflow 3.17.2, `server/handlers.py`;
 CVE-2023-1177 and its kin). A prompt has no source, only a placeholder: its tag opens nothing else

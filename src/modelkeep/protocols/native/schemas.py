@@ -17,7 +17,9 @@ Epoch = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Promote(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`version` is a number, or a text that names one: 1.4.0, ~1.4, @champion. `epoch` is the slot's as last read; a stale one is refused with 409."""
+    """`version` is a number, or a text that names one: 1.4.0, ~1.4, @champion. `epoch` is the
+    slot's as last read; a stale one is refused with 409.
+    """
 
     model: str
     version: Number | str

@@ -34,7 +34,9 @@ T = TypeVar("T")
 
 
 class ModelEntry(msgspec.Struct, kw_only=True):
-    """`semver` is the newest version's. `production` is the newest version in Production; `versions` how many there are."""
+    """`semver` is the newest version's; `production` the newest version in Production; `versions`
+    how many there are.
+    """
 
     name: str
     newest: int | None
