@@ -137,7 +137,9 @@ def _promised(before: dict[str, bool] | None, after: dict[str, bool] | None) -> 
     return 2 if before == after else 1
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(STEPS)
 def test_of_any_two_versions_the_numbers_promise_no_more_than_is_true(
     core: Core, story: list[tuple[dict[str, bool] | None, Semver | None, str]]

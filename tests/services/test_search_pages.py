@@ -118,11 +118,11 @@ def crowd(work: SqlWork) -> SqlWork:
         work,
         "versions",
         "id, project_id, model_id, number, source, description, stage, author, created_ms,"
-        " updated_ms",
+        " updated_ms, semver_major",
         [
             (
                 *(s.id, 1, ids[s.name], s.version_number, "s3://b", "", "None", ""),
-                *(s.creation_timestamp, s.last_updated_timestamp),
+                *(s.creation_timestamp, s.last_updated_timestamp, s.version_number),
             )
             for s in SEEDED
         ],

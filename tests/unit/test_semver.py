@@ -127,7 +127,7 @@ def _nested(**parts: Field) -> Contract:
         (BASE, BASE, PATCH, "the contract is the same"),
         (BASE, None, MAJOR, "this one does not say what its inputs are"),
         (None, BASE, MAJOR, "the version before does not say what its outputs are"),
-        (None, None, MAJOR, "the version before and this one"),
+        (None, None, MAJOR, "neither version says what its inputs and outputs are"),
         (BASE, _with(outputs=None), MAJOR, "does not say what its outputs are"),
         (BASE, _inputs(age=None), MAJOR, "input 'age' is gone"),
         (BASE, _inputs(city=None), MAJOR, "input 'city' is gone"),

@@ -151,6 +151,8 @@ class Change:
 
 def required_bump(before: Contract | None, after: Contract | None) -> Change:
     """The least bump that is honest from one contract to another; None is an unknown one."""
+    if before is None and after is None:
+        return _NOTHING_KNOWN
     before, after = before or Contract(), after or Contract()
     reasons = (
         *_schemas(before, after),
@@ -160,6 +162,12 @@ def required_bump(before: Contract | None, after: Contract | None) -> Change:
         *_features(before.features, after.features),
     )
     return Change(max((reason.bump for reason in reasons), default=Bump.PATCH), reasons)
+
+
+_NOTHING_KNOWN = Change(
+    Bump.MAJOR,
+    (Reason(Bump.MAJOR, "neither version says what its inputs and outputs are"),),
+)
 
 
 def _major(message: str) -> Reason:
@@ -191,11 +199,13 @@ Fields = Mapping[str, Field]
 
 def _inputs(before: Fields, after: Fields, above: str = "") -> Iterator[Reason]:
     for name, field in before.items():
+        now = after.get(name)
+        if field == now:
+            continue
         shown = _named("input", above + name)
-        if name not in after:
+        if now is None:
             yield _major(f"{shown} is gone")
             continue
-        now = after[name]
         if now.required and not field.required:
             yield _major(f"{shown} is required now")
         if field.required and not now.required:

@@ -47,6 +47,16 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that is about to be registered: its tree, if it is held here, with its digest."""
+
+    model_id: int
+    manifest: str | None
+    tree: Manifest | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Assigned:
     """The number of a new version; whether its tag asked for it; tags to set beside its own."""
 
@@ -55,20 +65,14 @@ class Assigned:
     tags: Mapping[str, str]
 
 
-def assign(
-    work: Work,
-    model_id: int,
-    manifest: Manifest | None,
-    tags: Mapping[str, str],
-    *,
-    imported: bool,
-) -> Assigned:
+def assign(work: Work, new: Candidate, *, imported: bool) -> Assigned:
     """The number of a version that is about to be registered.
 
     Raises InvalidInput for a tag that claims less, under a policy that enforces numbers; what is
     imported keeps the tags that it had, and prompts have no contract to be held to.
     """
-    standing = _judge(work, work.versions.below(model_id, None), manifest)
+    standing = _judge(work, work.versions.below(new.model_id, None), new)
+    tags = new.tags
     rule = Numbering() if imported or is_prompt(tags) else _rule(work)
     claimed = tags.get(TAG)
     if claimed is None:
@@ -153,24 +157,23 @@ def change_between(work: Work, before: Version, after: Version) -> Change:
 # -- within ------------------------------------------------------------------------------------
 
 
-def _judge(work: Work, before: Numbered | None, after: Numbered | Manifest | None) -> Standing:
+def _judge(work: Work, before: Numbered | None, after: Numbered | Candidate) -> Standing:
     if before is None:
         return Standing(FIRST, None, Change(Bump.PATCH))
     change = _change(work, before, after)
     return Standing(before.semver.after(change.bump), before.semver, change)
 
 
-def _change(work: Work, before: Numbered, after: Numbered | Manifest | None) -> Change:
-    digest = after.manifest if isinstance(after, Numbered) else after.digest if after else None
-    if digest is not None and digest == before.manifest:
+def _change(work: Work, before: Numbered, after: Numbered | Candidate) -> Change:
+    if after.manifest is not None and after.manifest == before.manifest:
         return Change(Bump.PATCH)  # the very same bytes
     return required_bump(_contract(work, before), _contract(work, after))
 
 
-def _contract(work: Work, of: Numbered | Manifest | None) -> Contract | None:
-    if isinstance(of, Manifest):
-        return contracts.in_manifest(work, of)
-    return contracts.in_version(work, of.version_id) if of and of.manifest else None
+def _contract(work: Work, of: Numbered | Candidate) -> Contract | None:
+    if isinstance(of, Candidate):
+        return contracts.in_manifest(work, of.tree) if of.tree else None
+    return contracts.in_version(work, of.version_id) if of.manifest else None
 
 
 def _heard(text: str, why: Standing) -> Semver:

@@ -256,9 +256,12 @@ def create_version(
     else:
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     created_ms = imported.created_ms if imported else work.now_ms
-    is_imported = imported is not None
-    given = numbering.assign(work, model_id, origin.manifest, tags, imported=is_imported)
-    tags = {**tags, **given.tags}
+    digest = origin.manifest.digest if origin.manifest else None
+    candidate = numbering.Candidate(model_id, digest, origin.manifest, tags)
+    given = numbering.assign(work, candidate, imported=imported is not None)
+    if given.tags:
+        tags = {**tags, **given.tags}
+        draft = replace(draft, tags=tags)
     new = NewVersion(
         model_id=model_id,
         number=_number(work, model_id, imported),
@@ -277,8 +280,7 @@ def create_version(
         work.versions.set_tags(version_id, tags)
     if new.logged_model_id and imported is None:
         _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
-    digest = origin.manifest.digest if origin.manifest else None
-    _record_created(work, caller, replace(draft, tags=tags), new, version_id, digest, imported)
+    _record_created(work, caller, draft, new, version_id, digest, imported)
     return Version(
         id=version_id,
         model_id=model_id,
@@ -296,7 +298,7 @@ def create_version(
         updated_ms=created_ms,
         semver=new.semver,
         semver_fixed=new.semver_fixed,
-        tags=tags,
+        tags=dict(tags),
     )
 
 
