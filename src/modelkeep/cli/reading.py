@@ -15,6 +15,7 @@ from modelkeep.cli.tables import Column, brief, moment, size
 REQUEST_LIMIT = 1000  # what one call answers at most
 SHORT = 12  # hex digits of a digest
 RUN_CHARS = 8
+CLAIM_CHARS = 20  # of a tag that should be a semantic version
 
 _group = {"no_args_is_help": True, "rich_markup_mode": None}
 models_app = typer.Typer(help="Read what models there are.", **_group)
@@ -276,7 +277,8 @@ def _number(number: int | None) -> str:
 
 def semver(version: dict[str, Any]) -> str:
     """A version's number and, where its tag says another, what that claims."""
-    return version["semver"] + (f" (claims {version['claim']})" if version["claim"] else "")
+    claim = "" if version["claim"] is None else f" (claims {brief(version['claim'], CLAIM_CHARS)})"
+    return version["semver"] + claim
 
 
 def _short(digest: str | None) -> str:

@@ -94,9 +94,8 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {reason['bump']:<5}  {reason['message']}"
     if not found["reasons"]:
         yield "  The contract is the same."
-    why = f"{after['model']}/{after['version']}"
-    why += f" claims {after['claim']}," if after["claim"] else ""
-    yield f"{why} {found['number']['sentence']}."
+    claim = f" claims {brief(after['claim'], VALUE_CHARS)}," if after["claim"] is not None else ""
+    yield f"{after['model']}/{after['version']}{claim} {found['number']['sentence']}."
     yield from _files(found["files"])
 
 

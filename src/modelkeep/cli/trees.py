@@ -84,7 +84,9 @@ def _version(found: dict[str, Any]) -> Branch:
 
 def _semver(found: dict[str, Any]) -> str:
     number, claim = found["version"]["semver"], found["version"]["claim"]
-    return f"claims {claim}, {found['semver']['sentence']}" if claim else number
+    if claim is None:
+        return number
+    return f"{number}; claims {brief(claim, VALUE_CHARS)}, {found['semver']['sentence']}"
 
 
 def _bytes(found: dict[str, Any]) -> Branch:

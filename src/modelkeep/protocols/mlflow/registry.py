@@ -1,6 +1,7 @@
 """Registered models, versions, stages and aliases, as MLflow's clients speak of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from modelkeep.domain import semver
 from modelkeep.domain.access import Caller
@@ -331,8 +332,9 @@ def _key(request: VersionKey | DescribeVersion | TagVersion | Transition) -> tup
 
 def _meant(request: VersionKey) -> tuple[str, int | str]:
     """As `_key`, where a semantic version may stand for the number: for what only reads."""
-    if semver.wanted(request.version):
-        return require(request.name, "name"), request.version
+    with suppress(InvalidInput):  # for what is neither, MLflow has words
+        if semver.wanted(request.version):
+            return require(request.name, "name"), request.version
     return _key(request)
 
 
