@@ -83,7 +83,8 @@ def test_the_tutorials_tables_can_be_read(mlflow3: Client, server: Server, tmp_p
     matches(
         [
             r"Version +Semver +Stage +Status +Created +Aliases +Author +Run ID +Digest +Source",
-            rf" +3 +3\.0\.0 +None +verified +{when} +fgedu +{hexes}{{8}} +{hexes}{{12}} +models:/m-.*",
+            rf" +3 +3\.0\.0 +None +verified +{when} +fgedu +{hexes}{{8}} +{hexes}{{12}}"
+            r" +models:/m-.*",
             rf" +1 +1\.0\.0 +Production +verified +{when} +champion +fgedu +{hexes}{{8}} .*",
         ],
         run("versions", "list", "fgedu_classifier"),
