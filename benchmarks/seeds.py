@@ -83,11 +83,11 @@ def seed_modelkeep(insert: Insert, crowd: Crowd) -> None:
     insert(
         "versions",
         "id, project_id, model_id, number, source, description, stage, author, created_ms,"
-        " updated_ms",
+        " updated_ms, semver_major",
         (
             (
                 *(v.index + 1, 1, v.model + 1, v.number, _source(models[v.model], v)),
-                *("d", "None", "ann", v.created_ms, v.updated_ms),
+                *("d", "None", "ann", v.created_ms, v.updated_ms, v.number),
             )
             for v in crowd
         ),

@@ -74,17 +74,18 @@ def test_the_tutorials_tables_can_be_read(mlflow3: Client, server: Server, tmp_p
     hexes = "[0-9a-f]"
     matches(
         [
-            r"Name +Version +Production +Aliases +Versions +Updated +Description",
-            rf"fgedu_classifier +3 +1 +champion: 1 +3 +{when}",
-            rf"fgedu_copy +1 +- +1 +{when}",
+            r"Name +Version +Semver +Production +Aliases +Versions +Updated +Description",
+            rf"fgedu_classifier +3 +3\.0\.0 +1 +champion: 1 +3 +{when}",
+            rf"fgedu_copy +1 +1\.0\.0 +- +1 +{when}",
         ],
         run("models", "list"),
     )
     matches(
         [
-            r"Version +Stage +Status +Created +Aliases +Author +Run ID +Digest +Source",
-            rf" +3 +None +verified +{when} +fgedu +{hexes}{{8}} +{hexes}{{12}} +models:/m-.*",
-            rf" +1 +Production +verified +{when} +champion +fgedu +{hexes}{{8}} .*",
+            r"Version +Semver +Stage +Status +Created +Aliases +Author +Run ID +Digest +Source",
+            rf" +3 +3\.0\.0 +None +verified +{when} +fgedu +{hexes}{{8}} +{hexes}{{12}}"
+            r" +models:/m-.*",
+            rf" +1 +1\.0\.0 +Production +verified +{when} +champion +fgedu +{hexes}{{8}} .*",
         ],
         run("versions", "list", "fgedu_classifier"),
     )

@@ -129,11 +129,11 @@ def crowd(work: SqlWork) -> SqlWork:
         work,
         "versions",
         "id, project_id, model_id, number, source, run_id, description, stage, author, created_ms,"
-        " updated_ms",
+        " updated_ms, semver_major",
         [
             (
                 *(s.id, 1, ids[s.name], s.version_number, s.source, s.run_id, "", "None", ""),
-                *(s.creation_timestamp, s.last_updated_timestamp),
+                *(s.creation_timestamp, s.last_updated_timestamp, s.version_number),
             )
             for s in SEEDED
         ],

@@ -9,6 +9,7 @@ from modelkeep.domain import policies, retention
 from modelkeep.domain.lifecycles import MLFLOW, Lifecycle
 from modelkeep.domain.models import Version
 from modelkeep.domain.retention import DAY_MS, Fate, Standing
+from modelkeep.domain.semver import Semver
 
 NOW_MS = 1_000 * DAY_MS
 
@@ -76,7 +77,7 @@ def test_without_a_limit_nothing_is_ever_due() -> None:
 VERSION = Version(
     id=7, model_id=1, model_name="churn", number=7, source="s3://b/x", run_id=None,
     logged_model_id=None, run_link=None, description="", stage="Staging", manifest=None,
-    author="ann", created_ms=0, updated_ms=0,
+    author="ann", created_ms=0, updated_ms=0, semver=Semver(7, 0, 0), semver_fixed=False,
 )  # fmt: skip
 
 

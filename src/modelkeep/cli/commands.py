@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import gates, lifecycles, reading, reviews, webhooks
+from modelkeep.cli import gates, lifecycles, reading, reviews, semver, webhooks
 from modelkeep.cli.client import Client, fail, misused, plain, unreadable
 from modelkeep.cli.importing.command import import_app
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.references import number_of
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
     report_json,
     settle,
@@ -133,7 +132,7 @@ def serve(
 
 @app.command()
 def promote(
-    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
+    version: Which,
     to: Annotated[
         str,
         typer.Option(
@@ -151,8 +150,8 @@ def promote(
     It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
     with every gate's verdict (1).
     """
-    model, number = number_of(version)
-    body = {"model": model, "version": number, "stage": to, "reason": reason, "epoch": epoch}
+    model, which = split(version)
+    body = {"model": model, "version": which, "stage": to, "reason": reason, "epoch": epoch}
     settle(Client(url, user).post("/promotions", body), as_json)
 
 
@@ -396,7 +395,7 @@ def _export_of(data_dir: Path | None, database_url: str) -> Any:
         fail(str(error))
 
 
-# -- reading: see `cli.reading` --------------------------------------------------------------------
+# -- reading: see `cli.reading` and `cli.semver` -------------------------------------------------
 
 policy_app.command("test")(gates.policy_test)
 app.command("request-changes")(reviews.request_changes)
@@ -404,3 +403,5 @@ app.command()(reviews.comment)
 app.command()(reviews.withdraw)
 app.command()(reading.compare)
 app.command()(reading.lineage)
+app.command()(semver.diff)
+reading.versions_app.command()(semver.bump)

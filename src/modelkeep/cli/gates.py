@@ -8,8 +8,7 @@ from urllib.parse import quote
 import typer
 
 from modelkeep.cli.client import REFUSED, WAITING, Client, fail, plain
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.reading import Which, address
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, address
 from modelkeep.cli.telling import show_table
 
 gate_app = typer.Typer(

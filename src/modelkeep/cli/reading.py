@@ -9,20 +9,19 @@ import typer
 
 from modelkeep.cli import tables
 from modelkeep.cli.client import Client, Failed, end
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, address
 from modelkeep.cli.tables import Column, brief, moment, size
 
 REQUEST_LIMIT = 1000  # what one call answers at most
 SHORT = 12  # hex digits of a digest
 RUN_CHARS = 8
+CLAIM_CHARS = 20  # of a tag that should be a semantic version
 
 _group = {"no_args_is_help": True, "rich_markup_mode": None}
 models_app = typer.Typer(help="Read what models there are.", **_group)
 versions_app = typer.Typer(help="Read what versions a model has.", **_group)
 artifacts_app = typer.Typer(help="List and download the files of a version.", **_group)
 
-_WHICH = "churn/3, churn@champion, churn/Production or churn/latest."
-Which = Annotated[str, typer.Argument(metavar="MODEL/VERSION", help=_WHICH)]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
 Cursor = Annotated[
     str | None, typer.Option("--cursor", help="Go on where an earlier answer's `next` says.")
@@ -47,13 +46,14 @@ def models_list(
     modelkeep models list --filter "name LIKE 'churn%'"
     modelkeep models list --filter "tags.team = 'risk'" --limit 500 --json
 
-    Times are UTC. JSON: {"models": [{"name", "newest", "production", "aliases", "versions",
-    "created", "updated", "description", "tags"}], "next"}; `next` is null at the end.
+    Times are UTC. JSON: {"models": [{"name", "newest", "semver", "production", "aliases",
+    "versions", "created", "updated", "description", "tags"}], "next"}; `next` is null at the end.
     """
     found = _pages(Client(url, user), "/models", "models", limit, filter=filter, cursor=cursor)
     columns = (
         Column("Name", least=16),
         Column("Version", right=True),
+        Column("Semver"),
         Column("Production", right=True),
         Column("Aliases", least=12, rank=2),
         Column("Versions", right=True, rank=1),
@@ -61,7 +61,7 @@ def models_list(
         Column("Description", least=12, rank=3),
     )
     rows = [
-        [m["name"], _number(m["newest"]), _number(m["production"]),
+        [m["name"], _number(m["newest"]), m["semver"] or "-", _number(m["production"]),
          ", ".join(f"{a}: {n}" for a, n in sorted(m["aliases"].items())),
          str(m["versions"]), moment(m["updated"]), brief(m["description"])]
         for m in found["models"]
@@ -86,7 +86,8 @@ def versions_list(
     modelkeep versions list churn --limit 500 --json
 
     A version is verified when its bytes are held here, under the digest shown, and unverified
-    when only its address is. Times are UTC. JSON: {"model", "versions": [{"version", "stage",
+    when only its address is. One whose tag `semantic_version` says another number than it has is
+    marked so. Times are UTC. JSON: {"model", "versions": [{"version", "semver", "claim", "stage",
     "status", "aliases", "created", "updated", "author", "run", "logged_model", "source",
     "manifest", "description", "tags"}], "next"}.
     """
@@ -94,6 +95,7 @@ def versions_list(
     found = _pages(Client(url, user), path, "versions", limit, cursor=cursor)
     columns = (
         Column("Version", right=True),
+        Column("Semver"),
         Column("Stage"),
         Column("Status"),
         Column("Created"),
@@ -104,7 +106,8 @@ def versions_list(
         Column("Source", least=20, rank=5),
     )
     rows = [
-        [str(v["version"]), v["stage"], v["status"], moment(v["created"]), ", ".join(v["aliases"]),
+        [str(v["version"]), semver(v), v["stage"], v["status"], moment(v["created"]),
+         ", ".join(v["aliases"]),
          v["author"], (v["run"] or "-")[:RUN_CHARS], _short(v["manifest"]), v["source"]]
         for v in found["versions"]
     ]  # fmt: skip
@@ -115,7 +118,7 @@ def compare(
     model: str,
     versions: Annotated[
         list[str] | None,
-        typer.Argument(metavar="VERSION", help="3, @champion, Production or latest."),
+        typer.Argument(metavar="VERSION", help="3, 1.4.0, ~1.4, @champion, Production or latest."),
     ] = None,
     lower: Annotated[
         list[str] | None,
@@ -159,8 +162,8 @@ def lineage(version: Which, url: Url = DEFAULT_URL, user: User = "", as_json: Js
     modelkeep lineage churn@champion --json
 
     Shows its bytes, run, parameters, metrics, data sets, copies, what it serves and served, and
-    approvals. Times are UTC. JSON: {"version", "files", "size_bytes", "logged_model", "run",
-    "parent_run", "copy_of", "copies", "served", "approvals"}.
+    approvals. Times are UTC. JSON: {"version", "semver", "files", "size_bytes", "logged_model",
+    "run", "parent_run", "copy_of", "copies", "served", "approvals"}.
     """
     from modelkeep.cli import trees
 
@@ -241,18 +244,6 @@ def artifacts_download(
     print(f"Every file was read again and has its digest.  Manifest {found['manifest']}")
 
 
-def address(version: str) -> str:
-    """The API's path of a version: of `churn/3`, `churn@champion`, `models:/churn/latest`."""
-    text = version.removeprefix("models:/")
-    model, slash, which = text.rpartition("/")
-    if not slash:
-        model, at, alias = text.rpartition("@")
-        which = at + alias
-    if not model or which in ("", "@"):
-        raise typer.BadParameter(f"'{version}' is not MODEL/VERSION; write it as {_WHICH}")
-    return f"/models/{quote(model, safe='')}/versions/{quote(which, safe='')}"
-
-
 def _pages(client: Client, path: str, key: str, limit: int, **params: Any) -> dict[str, Any]:
     """As many items as wanted, in as few calls as it takes."""
     found = client.get(path, limit=min(limit, REQUEST_LIMIT), **params)
@@ -283,6 +274,12 @@ def _tell(
 
 def _number(number: int | None) -> str:
     return "-" if number is None else str(number)
+
+
+def semver(version: dict[str, Any]) -> str:
+    """A version's number and, where its tag says another, what that claims."""
+    claim = "" if version["claim"] is None else f" (claims {brief(version['claim'], CLAIM_CHARS)})"
+    return version["semver"] + claim
 
 
 def _short(digest: str | None) -> str:

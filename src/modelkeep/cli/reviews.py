@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from modelkeep.cli.client import Client, plain
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.references import number_of
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import settle, show_table
 
 emergencies_app = typer.Typer(
@@ -54,7 +53,7 @@ def withdraw(
 
 @emergencies_app.command("break-glass")
 def break_glass(
-    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="As in credit/3.")],
+    version: Which,
     to: Annotated[str, typer.Option("--to", help="The stage.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it cannot wait.")],
     hours: Annotated[int, typer.Option(min=1, max=168, help="Until the review is due.")] = 24,
@@ -67,8 +66,8 @@ def break_glass(
     What the gates said is recorded all the same, the entry in the journal says that they were
     passed over, and somebody else owes a review; while one is overdue, it cannot be done again.
     """
-    model, number = number_of(version)
-    body = {"model": model, "version": number, "stage": to, "reason": reason, "hours": hours}
+    model, which = split(version)
+    body = {"model": model, "version": which, "stage": to, "reason": reason, "hours": hours}
     settle(Client(url, user).post("/emergencies", body), as_json)
 
 

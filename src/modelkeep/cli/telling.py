@@ -92,13 +92,14 @@ def _line(entry: dict[str, Any]) -> str:
     tags = [f"tag {key}" for key in entry["post"].get("tags", ())]
     tags += [f"tag {key} removed" for key in entry["post"].get("untagged", ())]
     target = f"to {entry['post']['target']}" if "target" in entry["post"] else ""
+    number = f"semver {entry['post']['semver']}" if "semver" in entry["post"] else ""
     gates = [f"{g['gate']} {g['outcome']}" for g in entry["why"].get("gates", ())]
     renamed = f"now {entry['post']['name']}" if "name" in entry["pre"] else ""
     whence = entry["why"].get("imported", {}).get("from", "")
     origin = f"from {whence}" if whence else ""
     rule = entry["why"].get("retention", {})
     by_time = f"by {rule['rule']}: {rule['limit']}" if rule else ""
-    facts = ", ".join([f for f in (renamed, target, origin, by_time) if f] + gates + tags)
+    facts = ", ".join([f for f in (renamed, number, target, origin, by_time) if f] + gates + tags)
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
     parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

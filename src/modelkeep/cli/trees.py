@@ -71,6 +71,7 @@ def show_lineage(found: dict[str, Any]) -> None:
 def _version(found: dict[str, Any]) -> Branch:
     version = found["version"]
     facts = {
+        "Semantic Version": _semver(found),
         "Stage": version["stage"],
         "Aliases": ", ".join(version["aliases"]),
         "Created": f"{moment(version['created'], seconds=True)} by {version['author']}",
@@ -79,6 +80,13 @@ def _version(found: dict[str, Any]) -> Branch:
     }
     tags = _pairs("Tags", version["tags"])
     return Branch(f"Version {version['version']}", [*_facts(facts), *([tags] if tags else [])])
+
+
+def _semver(found: dict[str, Any]) -> str:
+    number, claim = found["version"]["semver"], found["version"]["claim"]
+    if claim is None:
+        return number
+    return f"{number}; claims {brief(claim, VALUE_CHARS)}, {found['semver']['sentence']}"
 
 
 def _bytes(found: dict[str, Any]) -> Branch:

@@ -292,6 +292,7 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "version:created": _version_created,
     "version:described": _version_described,
     "version:deleted": _version_deleted,
+    "version:semver:raised": _version_tags,
     "version:tag:set": _version_tags,
     "version:tag:deleted": _version_tags,
     "version:stage:refused": _refused,

@@ -109,10 +109,10 @@ class _Step:
         """Carries out the moves that a leaf lists, after holding them against what was before."""
         before, after = self.leaf["pre"], self.after
         for slot in before.get("slots", ()):
-            self._expect("slot", (self.obj["model"], slot["slot"]), "epoch", slot["epoch"], 0)
+            self.expect("slot", (self.obj["model"], slot["slot"]), "epoch", slot["epoch"], 0)
         for moved in before.get("stages", ()):
             key = (self.obj["model"], moved["version"])
-            self._expect("version", key, "stage", moved["stage"], "None")
+            self.expect("version", key, "stage", moved["stage"], "None")
         slots = {slot["slot"]: slot for slot in after.get("slots", ())}
         for moved in after.get("stages", ()):
             self._move(moved["version"], moved["stage"], slots)
@@ -161,7 +161,7 @@ class _Step:
             self.put("stay", (*short, epoch), until_ms=self.at_ms, until_epoch=slot["epoch"])
             self.ledger.drop("open stay", short)
 
-    def _expect(self, table: str, key: Key, name: str, said: Any, at_first: Any) -> None:
+    def expect(self, table: str, key: Key, name: str, said: Any, at_first: Any) -> None:
         known = self.ledger.value(table, key, name, at_first)
         if known != said:
             self.ledger.contradictions.append(
@@ -203,7 +203,13 @@ def _version(step: _Step) -> None:
             stage="None",
             description="",
             deleted=False,
+            # What was registered before contracts were compared has its number as the major one.
+            semver=step.after.get("semver", f"{key[1]}.0.0"),
+            semver_fixed=step.after.get("semver_fixed", False),
         )
+    elif "semver" in step.after:
+        step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
+        step.put("version", key, semver=step.after["semver"], semver_fixed=True)
     if step.leaf["act"] == "version:imported":
         step.put("imported_version", key, importer=step.text("actor", ANONYMOUS))
     if "description" in step.leaf["texts"]:
@@ -311,6 +317,7 @@ _HANDLERS = {
     "version:imported": _version,
     "version:described": _version,
     "version:deleted": _version,
+    "version:semver:raised": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
     "version:document:attached": _paper,

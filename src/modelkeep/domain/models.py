@@ -7,6 +7,8 @@ raises its epoch by one, so that a caller who read it before can tell that it mo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from modelkeep.domain.semver import TAG, Semver, says
+
 NO_STAGE = "None"
 PRODUCTION = "Production"
 ARCHIVED = "Archived"
@@ -39,7 +41,7 @@ class Version:
     """One version of a model: its bytes (`manifest`, a digest) or, unverified, only a label.
 
     `source` is what the client gave, verbatim and never opened. `manifest` is `sha256:<hex>` or
-    None when the server does not hold the bytes.
+    None when the server does not hold the bytes. `semver_fixed`: somebody asked for this number.
     """
 
     id: int
@@ -56,9 +58,17 @@ class Version:
     author: str
     created_ms: int
     updated_ms: int
+    semver: Semver
+    semver_fixed: bool
     deleted: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+
+    @property
+    def claim(self) -> str | None:
+        """The semantic version that its tag claims, if that is not its number."""
+        claimed = self.tags.get(TAG)
+        return None if claimed is None or says(claimed, self.semver) else claimed
 
     @property
     def subject(self) -> str:

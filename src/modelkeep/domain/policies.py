@@ -16,7 +16,7 @@ from enum import StrEnum
 from itertools import combinations, product
 from typing import Any
 
-from modelkeep.domain import documents, lifecycle_documents, names, stage_documents
+from modelkeep.domain import documents, lifecycle_documents, names, numbering, stage_documents
 from modelkeep.domain.access import person
 from modelkeep.domain.approvals import Vote
 from modelkeep.domain.documents import at
@@ -26,6 +26,7 @@ from modelkeep.domain.gates import Case, Gate, Outcome, Verdict
 from modelkeep.domain.gates.base import shown
 from modelkeep.domain.lifecycles import Lifecycle, Rule, can_both_match
 from modelkeep.domain.naming import Naming
+from modelkeep.domain.numbering import Numbering
 from modelkeep.domain.sections import Section, unenforced
 
 SOURCE_LIMIT_BYTES = 256 * 1024
@@ -47,6 +48,7 @@ class Policy:
     default: Lifecycle
     lifecycles: tuple[Lifecycle, ...]
     sections: tuple[Section, ...]
+    numbering: Numbering
 
     def lifecycle_for(self, model_name: str) -> Lifecycle:
         """That of a model: the first that claims its name, else the default."""
@@ -168,17 +170,18 @@ def compile(document: object, source_text: str) -> Policy:
     sections: list[Section] = []
     digest = documents.canonical_digest(root)
     naming = _naming(registry, path, sections)
+    numbers = _numbering(registry, path, sections)
     default = lifecycle_documents.read(registry, path, digest, sections)
     lifecycles = _lifecycles(registry, path, digest, sections)
     _check_spelling((default, *lifecycles), path)
     for key in ("deployment", "monitoring"):
         if key in root:
             sections += unenforced(documents.mapping(root[key], key), key)
-    return Policy(digest, source_text, naming, default, lifecycles, tuple(sections))
+    return Policy(digest, source_text, naming, default, lifecycles, tuple(sections), numbers)
 
 
 _TOP_KEYS = ("model_registry", "deployment", "monitoring")
-_REGISTRY_KEYS = ("naming_convention", "lifecycles", *lifecycle_documents.KEYS)
+_REGISTRY_KEYS = ("naming_convention", "semantic_versions", "lifecycles", *lifecycle_documents.KEYS)
 
 _Part = dict[str, Any]
 
@@ -199,6 +202,15 @@ def _naming(registry: _Part, path: str, sections: list[Section]) -> Naming:
     if not part:
         sections.append(Section(here, True, "asks for nothing"))
     return Naming.of(pattern, max_length, at(here, "pattern"))
+
+
+def _numbering(registry: _Part, path: str, sections: list[Section]) -> Numbering:
+    if "semantic_versions" not in registry:
+        return Numbering()
+    here = at(path, "semantic_versions")
+    numbers = numbering.read(registry["semantic_versions"], here)
+    sections.append(Section(here, True, numbers.asks()))
+    return numbers
 
 
 def _lifecycles(

@@ -106,7 +106,7 @@ class _Ids:
     def as_known(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
         """The row in the journal's words."""
         row = dict(row)
-        for name in ("deleted", "approved", "archive_existing", "signed"):
+        for name in ("deleted", "approved", "archive_existing", "signed", "semver_fixed"):
             if name in row:
                 row[name] = bool(row[name])
         for name in ("author", "requested_by", "importer", "opened_by"):

@@ -11,6 +11,7 @@ from typing import Protocol
 from modelkeep.domain.models import Model, SlotKey, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.domain.semver import Semver
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,17 @@ class NewVersion:
     description: str
     manifest_id: int | None
     author: str
+    semver: Semver
+    semver_fixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A version by its semantic version. `manifest` is its digest, None for an unverified one."""
+
+    version_id: int
+    semver: Semver
+    manifest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,22 @@ class Versions(Protocol):
     def delete(self, version_id: int, at_ms: int) -> None: ...
     def set_tags(self, version_id: int, tags: Mapping[str, str]) -> None: ...
     def delete_tag(self, version_id: int, key: str) -> bool: ...
+    def below(self, model_id: int, semver: Semver | None) -> Numbered | None:
+        """The one with the next lower semantic version (None: the highest); deleted ones too."""
+        ...
+
+    def above(self, model_id: int, semver: Semver) -> Numbered | None:
+        """The one with the next higher semantic version; deleted ones too."""
+        ...
+
+    def newest_from(self, model_id: int, low: Semver, below: Semver) -> Version | None:
+        """The living one with the highest semantic version of those from `low` to below `below`."""
+        ...
+
+    def renumber(self, version_id: int, semver: Semver) -> None:
+        """Gives it a semantic version that somebody asked for."""
+        ...
+
     def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
         """Of each model the highest number in each stage that has one, lowest first."""
         ...

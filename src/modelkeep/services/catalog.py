@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from modelkeep.domain import names
+from modelkeep.domain import names, semver
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.models import LATEST, Version
 from modelkeep.ports.work import Work
@@ -67,12 +67,25 @@ def by_alias(work: Work, model: str, alias: str) -> Version | None:
     return version
 
 
-def resolve(work: Work, model: str, which: str) -> Version:
-    """The living version that a person means: `3`, `@champion`, `Production` or `latest`.
+def by_semver(work: Work, model: str, which: str) -> Version | None:
+    """The newest living version that a semantic version or a range of them asks for.
 
-    Of a stage that holds several it is the newest. Raises NotFound; InvalidInput for a text that
-    can name no version.
+    `1.4.0`, `v1.4.0`, `~1.4`, `^1.2`. None if nobody has it, or the text is none of these. Raises
+    NotFound for a missing model; InvalidInput for a number that lacks a part.
     """
+    asked = semver.wanted(which)
+    return work.versions.newest_from(model_id_of(work, model), *asked) if asked else None
+
+
+def resolve(work: Work, model: str, which: int | str) -> Version:
+    """The living version that a person means: `3`, `1.4.0`, `~1.4`, `@champion`, `Production` or
+    `latest`.
+
+    A plain number is MLflow's. Of a stage that holds several it is the newest, of a range the
+    highest. Raises NotFound; InvalidInput for a text that can name no version.
+    """
+    if isinstance(which, int):
+        return locate(work, model, which)
     if which.isascii() and which.isdecimal() and len(which) <= NUMBER_DIGITS:
         return locate(work, model, int(which))
     if which.lower() == LATEST:
@@ -80,6 +93,8 @@ def resolve(work: Work, model: str, which: str) -> Version:
     version = None
     if len(which) > 1 and which.startswith("@"):
         version = by_alias(work, model, which[1:])
+    elif semver.wanted(which):
+        version = by_semver(work, model, which)
     else:
         newest = latest_per_stage(work, model)
         stage = _stage_named(work, model, which, newest)

@@ -18,7 +18,7 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
 from modelkeep.services import checks
-from modelkeep.services.catalog import locate, subject
+from modelkeep.services.catalog import resolve, subject
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import Result, Step, force
 
@@ -31,7 +31,7 @@ def break_glass(
     work: Work,
     caller: Caller,
     model: str,
-    number: int,
+    which: int | str,
     target: str,
     reason: str,
     hours: int = DEFAULT_HOURS,
@@ -42,12 +42,12 @@ def break_glass(
     beyond 1 to 168; Forbidden for an anonymous caller; Conflict where the version is there
     already, where no gate stands in the way, and while a review of the model is overdue.
     """
-    version = locate(work, model, number)
+    version = resolve(work, model, which)
     cycle = lifecycle_of(work, model)
     target = cycle.stage_named(target)
     _check(caller, reason, hours)
     if version.stage == target:
-        raise Conflict(f"{model}/{number} is in {target} already.")
+        raise Conflict(f"{model}/{version.number} is in {target} already.")
     overdue = work.emergencies.of_model(version.model_id, [Status.OVERDUE])
     if overdue:
         raise Conflict(
@@ -56,7 +56,7 @@ def break_glass(
         )
     decision = checks.judged(work, caller, version, target, reason, cycle)
     if not decision.verdicts:
-        raise Conflict(f"No gate stands between {model}/{number} and {target}; promote it.")
+        raise Conflict(f"No gate stands between {model}/{version.number} and {target}; promote it.")
     due_ms = work.now_ms + hours * HOUR_MS
     draft = Emergency(
         0, version.id, target, caller.actor.name, reason, decision.to_json(), work.now_ms, due_ms

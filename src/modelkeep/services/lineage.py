@@ -9,8 +9,9 @@ from modelkeep.domain.tracking import Experiment, LoggedModel, Run
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services import sources
+from modelkeep.services import numbering, sources
 from modelkeep.services.catalog import resolve
+from modelkeep.services.numbering import Standing
 
 PARENT_RUN_TAG = "mlflow.parentRunId"
 SHOWN_LIMIT = 100  # of the stays, copies and requests of one version
@@ -24,6 +25,7 @@ class Lineage:
     """
 
     version: Version
+    standing: Standing
     manifest: Manifest | None
     run: Run | None
     experiment: Experiment | None
@@ -43,6 +45,7 @@ def trace(work: Work, model: str, which: str) -> Lineage:
     asked = work.governance.requests_for(version.id, SHOWN_LIMIT)
     return Lineage(
         version=version,
+        standing=numbering.standing(work, version),
         manifest=work.artifacts.frozen(version.id),
         run=run,
         experiment=work.experiments.get(run.experiment_id) if run else None,

@@ -28,7 +28,7 @@ from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
-from modelkeep.services.catalog import again, locate, model_id_of, subject
+from modelkeep.services.catalog import again, locate, model_id_of, resolve, subject
 from modelkeep.services.evidence import gather, occupant_of
 from modelkeep.services.placement import AliasMove, alias_slot, prior_stay, shift, stage_slot
 from modelkeep.services.policies import lifecycle_of
@@ -50,14 +50,14 @@ REASON_LIMIT = 4000  # characters
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Somebody wants a version in a stage.
+    """Somebody wants a version in a stage. `number` may be whatever names one (`catalog.resolve`).
 
     `archive_existing` archives the occupants where the stage admits many. `epoch` is the slot's
     as the caller last read it; a stale one is refused, None acts in turn.
     """
 
     model: str
-    number: int
+    number: int | str
     target: str
     reason: str = ""
     archive_existing: bool = False
@@ -80,7 +80,7 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
             f"Model version transition cannot archive existing model versions because '{target}' "
             f"is not an Active stage. Valid stages are {', '.join(cycle.active)}."
         )
-    version = locate(work, order.model, order.number)
+    version = resolve(work, order.model, order.number)
     _check_epoch(work, version.model_id, stage_slot(target), order.epoch)
     if version.stage == target:
         return _stay(work, caller, version, target, order, cycle)

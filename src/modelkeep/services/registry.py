@@ -5,7 +5,7 @@ Moving a version into a stage or under an alias is not here: `promotion` does th
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import names
@@ -14,15 +14,18 @@ from modelkeep.domain.errors import AlreadyExists, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
-from modelkeep.services import custody, policies, sources
+from modelkeep.services import custody, numbering, policies, sources
 from modelkeep.services.catalog import (
     by_alias,
+    by_semver,
     latest_per_stage,
     locate,
     model_id_of,
+    resolve,
     stage_meant,
     subject,
 )
@@ -111,16 +114,23 @@ def get_model_with_latest(work: Work, name: str) -> tuple[Model, list[Version]]:
     return model, work.versions.latest_per_stage([model.id])[model.id]
 
 
-def latest_versions(work: Work, name: str, stages: Sequence[str]) -> list[Version]:
-    """The newest version in each of the stages, in any case, or in every stage that has one.
+def latest_versions(
+    work: Work, name: str, stages: Sequence[str], numbers: Sequence[str] = ()
+) -> list[Version]:
+    """The newest version in each of the stages, in any case, and of each semantic version or range
+    of them; of neither, in every stage that has one.
 
     Raises NotFound for a missing model, InvalidInput for a stage that it does not have.
     """
     newest = latest_per_stage(work, name)
-    if not stages:
+    if not (stages or numbers):
         return newest
     wanted = {stage_meant(work, name, stage, newest) for stage in stages}
-    return [version for version in newest if version.stage in wanted]
+    numbered = (by_semver(work, name, which) for which in numbers)
+    return [
+        *(version for version in newest if version.stage in wanted),
+        *(version for version in numbered if version),
+    ]
 
 
 def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Result | None:
@@ -255,6 +265,12 @@ def create_version(
     else:
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     created_ms = imported.created_ms if imported else work.now_ms
+    digest = origin.manifest.digest if origin.manifest else None
+    candidate = numbering.Candidate(model_id, digest, origin.manifest, tags)
+    given = numbering.assign(work, candidate, imported=imported is not None)
+    if given.tags:
+        tags = {**tags, **given.tags}
+        draft = replace(draft, tags=tags)
     new = NewVersion(
         model_id=model_id,
         number=_number(work, model_id, imported),
@@ -265,13 +281,14 @@ def create_version(
         description=draft.description,
         manifest_id=work.artifacts.freeze(origin.manifest) if origin.manifest else None,
         author=(imported.author if imported else "") or caller.actor.name,
+        semver=given.semver,
+        semver_fixed=given.fixed,
     )
     version_id = work.versions.add(new, created_ms)
     if tags:
         work.versions.set_tags(version_id, tags)
     if new.logged_model_id and imported is None:
         _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
-    digest = origin.manifest.digest if origin.manifest else None
     _record_created(work, caller, draft, new, version_id, digest, imported)
     return Version(
         id=version_id,
@@ -288,6 +305,8 @@ def create_version(
         author=new.author,
         created_ms=created_ms,
         updated_ms=created_ms,
+        semver=new.semver,
+        semver_fixed=new.semver_fixed,
         tags=dict(tags),
     )
 
@@ -353,6 +372,8 @@ def _record_created(
             "run": new.run_id,
             "logged_model": new.logged_model_id,
             "tags": list(tags),
+            "semver": str(new.semver),
+            "semver_fixed": new.semver_fixed,
         },
         why=_whence(imported),
         texts=texts,
@@ -360,14 +381,14 @@ def _record_created(
     work.record(caller, event, model_id=new.model_id)
 
 
-def get_version(work: Work, name: str, number: int) -> Version:
+def get_version(work: Work, name: str, which: int | str) -> Version:
     """Raises NotFound in MLflow's words."""
-    return locate(work, name, number)
+    return resolve(work, name, which)
 
 
-def download_address(work: Work, name: str, number: int) -> str:
+def download_address(work: Work, name: str, which: int | str) -> str:
     """Where a client downloads a version. Raises NotFound."""
-    return sources.address(work, locate(work, name, number))
+    return sources.address(work, resolve(work, name, which))
 
 
 def version_by_alias(work: Work, name: str, alias: str) -> Version | None:
@@ -391,15 +412,25 @@ def describe_version(
 def set_version_tag(
     work: Work, caller: Caller, name: str, number: int, key: str, value: str
 ) -> None:
+    """A tag that asks for a semantic version gives it, where that is honest (see `numbering`).
+
+    Raises NotFound, InvalidInput; Conflict for a number that is settled, where they're enforced.
+    """
     _check_tags({key: value})
     version = locate(work, name, number)
+    number_asked = numbering.by_tag(work, version, value) if key == SEMVER_TAG else None
     work.versions.set_tags(version.id, {key: value})
+    before, after = {}, {}
+    if number_asked:
+        work.versions.renumber(version.id, number_asked)
+        before, after = {"semver": str(version.semver)}, {"semver": str(number_asked)}
     _record_version(
         work,
         caller,
         "version:tag:set",
         version,
-        after={"tags": [key]},
+        before=before,
+        after={"tags": [key], **after},
         texts=_texts({key: value}),
     )
 

@@ -8,8 +8,8 @@ rows; everything else is kept as text, given back verbatim, and opened by nobody
 * `models:/<name>/<version>`      the frozen tree of another version
 * `mlflow-artifacts:/<path>`      a path of the artifact store
 
-`models:/<name>@<alias>` and `models:/<name>/<stage, or latest>` stand for the version that they
-mean at that moment, and are kept as its number.
+`models:/<name>@<alias>` and `models:/<name>/<stage, latest, 1.4.0 or ~1.4>` stand for the version
+that they mean at that moment, and are kept as its number.
 
 Local paths outside of their run's folder, and hosts, are refused (`domain.locations`; MLflow
 3.17.2, `server/handlers.py`; CVE-2023-1177 and its kin). A prompt has no source, only a
@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from modelkeep.domain import names
+from modelkeep.domain import names, semver
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
@@ -29,7 +29,8 @@ from modelkeep.domain.models import LATEST, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import LoggedModel
 from modelkeep.ports.work import Work
-from modelkeep.services.catalog import by_alias, latest, latest_per_stage, locate, stage_meant
+from modelkeep.services.catalog import by_alias, latest_per_stage, locate, stage_meant
+from modelkeep.services.catalog import resolve as resolve_version
 
 VERSION_FOLDER = f"{RESERVED}/versions"  # the address space of frozen versions
 COPIES_LIMIT = 100  # a name that moved on to another model could close a ring
@@ -234,8 +235,8 @@ def _version_meant(work: Work, source: str, name: str, rest: str) -> Version:
         return version
     if "/" in rest:
         raise _refused(source)
-    if rest.lower() == LATEST:
-        return latest(work, name)
+    if rest.lower() == LATEST or semver.wanted(rest):
+        return resolve_version(work, name, rest)
     newest = latest_per_stage(work, name)
     stage = stage_meant(work, name, rest, newest)
     for version in newest:

@@ -1,7 +1,9 @@
 """Registered models, versions, stages and aliases, as MLflow's clients speak of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from modelkeep.domain import semver
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, InvalidInput
 from modelkeep.domain.models import (
@@ -272,7 +274,10 @@ def _models_page(
 
 async def latest_versions(app: App, caller: Caller, request: LatestVersions) -> Message:
     name = require(request.name, "name")
-    found = await app.read(registry.latest_versions, name, request.stages, point=True)
+    # A client's `models:/churn/1.4.0` and `models:/churn/~1.4` ask for stages of these names.
+    numbers = [text for text in request.stages if semver.wanted(text)]
+    stages = [text for text in request.stages if text not in numbers]
+    found = await app.read(registry.latest_versions, name, stages, numbers, point=True)
     return VersionsAnswer(model_versions=[render_version(version) for version in found])
 
 
@@ -324,6 +329,14 @@ def _key(request: VersionKey | DescribeVersion | TagVersion | Transition) -> tup
     return require(request.name, "name"), parse_version(request.version)
 
 
+def _meant(request: VersionKey) -> tuple[str, int | str]:
+    """As `_key`, where a semantic version may stand for the number: for what only reads."""
+    with suppress(InvalidInput):  # for what is neither, MLflow has words
+        if semver.wanted(request.version):
+            return require(request.name, "name"), request.version
+    return _key(request)
+
+
 async def create_version(app: App, caller: Caller, request: CreateVersion) -> Message:
     draft = registry.Draft(
         model=require(request.name, "name"),
@@ -341,7 +354,7 @@ async def create_version(app: App, caller: Caller, request: CreateVersion) -> Me
 
 
 async def get_version(app: App, caller: Caller, request: VersionKey) -> Message:
-    version = await app.read(registry.get_version, *_key(request), point=True)
+    version = await app.read(registry.get_version, *_meant(request), point=True)
     return VersionAnswer(model_version=render_version(version))
 
 
@@ -368,7 +381,7 @@ async def delete_version_tag(app: App, caller: Caller, request: TagVersion) -> M
 
 
 async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message:
-    uri = await app.read(registry.download_address, *_key(request), point=True)
+    uri = await app.read(registry.download_address, *_meant(request), point=True)
     return UriAnswer(artifact_uri=uri)
 
 

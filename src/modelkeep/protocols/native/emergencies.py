@@ -12,7 +12,7 @@ from modelkeep.domain.models import Version
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
-from modelkeep.protocols.native.schemas import ResultView
+from modelkeep.protocols.native.schemas import Number, ResultView
 from modelkeep.services import emergencies
 from modelkeep.services.app import App
 
@@ -21,7 +21,7 @@ class BreakGlass(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`hours`, 1 to 168, is the time for the review."""
 
     model: str
-    version: int
+    version: Number | str
     stage: str
     reason: str
     hours: int = DEFAULT_HOURS

@@ -19,6 +19,7 @@ from modelkeep.protocols.native import (
     promotions,
     reading,
     requests,
+    semver,
     slots,
     versions,
     webhooks,
@@ -33,6 +34,7 @@ def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) ->
     routes = [
         *models.handlers(app),
         *versions.handlers(app),
+        *semver.handlers(app),
         *slots.handlers(app),
         *promotions.handlers(app),
         *requests.handlers(app, now_ms),

@@ -18,10 +18,12 @@ Epoch = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Promote(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`epoch` is the slot's as last read; a stale one is refused with 409."""
+    """`version` is a number, or a text that names one: 1.4.0, ~1.4, @champion. `epoch` is the
+    slot's as last read; a stale one is refused with 409.
+    """
 
     model: str
-    version: Number
+    version: Number | str
     stage: str
     reason: str = ""
     epoch: Epoch | None = None
@@ -51,6 +53,7 @@ class PolicyFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class VersionView(msgspec.Struct, kw_only=True):
     model: str
     version: int
+    semver: str
     stage: str
     manifest: str | None
     source: str
@@ -138,6 +141,7 @@ def view_version(version: Version) -> VersionView:
     return VersionView(
         model=version.model_name,
         version=version.number,
+        semver=str(version.semver),
         stage=version.stage,
         manifest=version.manifest,
         source=version.source,

@@ -14,6 +14,7 @@ from modelkeep.domain.events import instant
 from modelkeep.domain.evidence import written
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
+from modelkeep.domain.semver import Change
 from modelkeep.domain.tracking import CONTEXT_TAG, Dataset, Experiment, LoggedModel, Run
 from modelkeep.protocols.native.schemas import (
     RequestView,
@@ -26,16 +27,20 @@ from modelkeep.services.comparison import Compared
 from modelkeep.services.evidence import COMMIT_TAG
 from modelkeep.services.lineage import Lineage
 from modelkeep.services.listings import Listed
+from modelkeep.services.numbering import Standing
 
 Metric = float | str
 T = TypeVar("T")
 
 
 class ModelEntry(msgspec.Struct, kw_only=True):
-    """`production` is the newest version in production; `versions` how many there are."""
+    """`semver` is the newest version's; `production` the newest version in production; `versions`
+    how many there are.
+    """
 
     name: str
     newest: int | None
+    semver: str | None
     production: int | None
     aliases: dict[str, int]
     versions: int
@@ -51,10 +56,14 @@ class ModelPage(msgspec.Struct, kw_only=True):
 
 
 class VersionEntry(msgspec.Struct, kw_only=True):
-    """`status` is verified when the bytes are held here under `manifest`, else unverified."""
+    """`status` is verified when the bytes are held here under `manifest`, else unverified.
+    `claim` is what the tag `semantic_version` says, where that isn't its `semver`.
+    """
 
     model: str
     version: int
+    semver: str
+    claim: str | None
     stage: str
     status: str
     aliases: tuple[str, ...]
@@ -164,10 +173,28 @@ class ApprovalView(msgspec.Struct, kw_only=True):
     votes: list[dict[str, str]]
 
 
+class ReasonView(msgspec.Struct, kw_only=True):
+    """One difference of the contract, and the bump that it calls for."""
+
+    bump: str
+    message: str
+
+
+class StandingView(msgspec.Struct, kw_only=True):
+    """`least` is the smallest semantic version that is honest, since the one `before` it."""
+
+    least: str
+    before: str | None
+    bump: str | None
+    reasons: list[ReasonView]
+    sentence: str
+
+
 class LineageView(msgspec.Struct, kw_only=True):
     """Where a version came from and went. `served` are its stays, the open ones first."""
 
     version: VersionEntry
+    semver: StandingView
     files: int | None
     size_bytes: int | None
     logged_model: LoggedModelView | None
@@ -187,10 +214,12 @@ def page(
 
 
 def view_model(listed: Listed) -> ModelEntry:
-    model, numbers = listed.model, [version.number for version in listed.newest]
+    model = listed.model
+    newest = max(listed.newest, key=lambda version: version.number, default=None)
     return ModelEntry(
         name=model.name,
-        newest=max(numbers, default=None),
+        newest=newest.number if newest else None,
+        semver=str(newest.semver) if newest else None,
         production=listed.production.number if listed.production else None,
         aliases=model.aliases,
         versions=listed.versions,
@@ -205,6 +234,8 @@ def view_entry(version: Version) -> VersionEntry:
     return VersionEntry(
         model=version.model_name,
         version=version.number,
+        semver=str(version.semver),
+        claim=version.claim,
         stage=version.stage,
         status="verified" if version.manifest else "unverified",
         aliases=version.aliases,
@@ -218,6 +249,20 @@ def view_entry(version: Version) -> VersionEntry:
         description=version.description,
         tags=version.tags,
     )
+
+
+def view_standing(standing: Standing) -> StandingView:
+    return StandingView(
+        least=str(standing.least),
+        before=str(standing.before) if standing.before else None,
+        bump=str(standing.change.bump) if standing.before else None,
+        reasons=view_reasons(standing.change),
+        sentence=str(standing),
+    )
+
+
+def view_reasons(change: Change) -> list[ReasonView]:
+    return [ReasonView(bump=str(r.bump), message=r.message) for r in change.reasons]
 
 
 def view_file(file: File) -> FileView:
@@ -254,6 +299,7 @@ def view_lineage(found: Lineage, now_ms: int) -> LineageView:
     logged, manifest, parent = found.logged_model, found.manifest, found.parent
     return LineageView(
         version=view_entry(found.version),
+        semver=view_standing(found.standing),
         files=len(manifest.files) if manifest else None,
         size_bytes=manifest.size_bytes if manifest else None,
         logged_model=_view_logged_model(logged) if logged else None,

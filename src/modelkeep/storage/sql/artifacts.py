@@ -110,10 +110,11 @@ class SqlArtifacts:
     # -- frozen trees ----------------------------------------------------------------------
 
     def freeze(self, manifest: Manifest) -> int:
+        digest = manifest.digest
         known = self._db.one(
             "SELECT id FROM manifests WHERE project_id = ? AND digest = ?",
             self._project_id,
-            manifest.digest,
+            digest,
         )
         if known:
             return known[0]
@@ -121,7 +122,7 @@ class SqlArtifacts:
             "INSERT INTO manifests (project_id, digest, file_count, size_bytes)"
             " VALUES (?, ?, ?, ?) RETURNING id",
             self._project_id,
-            manifest.digest,
+            digest,
             len(manifest.files),
             manifest.size_bytes,
         )

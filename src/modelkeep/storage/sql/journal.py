@@ -164,9 +164,10 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "version": (
         ("id", "model", "number", "source", "manifest", "stage", "description", "deleted",
-         "author", "run", "logged_model"),
+         "author", "run", "logged_model", "semver", "semver_fixed"),
         "SELECT v.id, v.model_id, v.number, v.source, m.digest, v.stage, v.description,"
-        " v.deleted_ms IS NOT NULL, v.author, v.run_id, v.logged_model_id"
+        " v.deleted_ms IS NOT NULL, v.author, v.run_id, v.logged_model_id,"
+        " v.semver_major || '.' || v.semver_minor || '.' || v.semver_patch, v.semver_fixed"
         " FROM versions v LEFT JOIN manifests m ON m.id = v.manifest_id"
         " WHERE v.project_id = ? ORDER BY v.id",
     ),

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from modelkeep.domain.models import Model, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
-from modelkeep.ports.registry import NewVersion
+from modelkeep.domain.semver import Semver
+from modelkeep.ports.registry import NewVersion, Numbered
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
@@ -18,10 +19,11 @@ _MODEL = f"SELECT {_MODEL_COLUMNS} FROM models m"
 _VERSION = (
     "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
     " v.description, v.stage, f.digest, v.author, v.created_ms, v.updated_ms,"
-    " v.deleted_ms IS NOT NULL"
+    " v.semver_major, v.semver_minor, v.semver_patch, v.semver_fixed, v.deleted_ms IS NOT NULL"
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
+_SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
 # hundred thousand versions, and clients ask for these before nearly every call.
 _NEWEST_IN_EACH_STAGE = (
@@ -271,8 +273,9 @@ class SqlVersions:
     def add(self, new: NewVersion, at_ms: int) -> int:
         row = self._db.one(
             "INSERT INTO versions (project_id, model_id, number, source, run_id, logged_model_id,"
-            " run_link, description, stage, manifest_id, author, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?) RETURNING id",
+            " run_link, description, stage, manifest_id, author, semver_major, semver_minor,"
+            " semver_patch, semver_fixed, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             self._project_id,
             new.model_id,
             new.number,
@@ -283,6 +286,8 @@ class SqlVersions:
             new.description,
             new.manifest_id,
             new.author,
+            *new.semver,
+            int(new.semver_fixed),
             at_ms,
             at_ms,
         )
@@ -314,6 +319,46 @@ class SqlVersions:
             self._project_id,
             version_id,
             key,
+        )
+
+    def below(self, model_id: int, semver: Semver | None) -> Numbered | None:
+        return self._numbered(model_id, "<", "DESC", semver)
+
+    def above(self, model_id: int, semver: Semver) -> Numbered | None:
+        return self._numbered(model_id, ">", "ASC", semver)
+
+    def _numbered(
+        self, model_id: int, sign: str, way: str, semver: Semver | None
+    ) -> Numbered | None:
+        row = self._db.one(
+            f"SELECT v.id, {_SEMVER}, f.digest FROM versions v"
+            " LEFT JOIN manifests f ON f.id = v.manifest_id"
+            " WHERE v.project_id = ? AND v.model_id = ?"
+            + (f" AND ({_SEMVER}) {sign} (?, ?, ?)" if semver else "")
+            + f" ORDER BY v.semver_major {way}, v.semver_minor {way}, v.semver_patch {way} LIMIT 1",
+            self._project_id,
+            model_id,
+            *(semver or ()),
+        )
+        return Numbered(row[0], Semver(*row[1:4]), row[4]) if row else None
+
+    def newest_from(self, model_id: int, low: Semver, below: Semver) -> Version | None:
+        return self._one(
+            "v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL"
+            f" AND ({_SEMVER}) >= (?, ?, ?) AND ({_SEMVER}) < (?, ?, ?)"
+            " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1",
+            self._project_id,
+            model_id,
+            *low,
+            *below,
+        )
+
+    def renumber(self, version_id: int, semver: Semver) -> None:
+        self._db.run(
+            "UPDATE versions SET semver_major = ?, semver_minor = ?, semver_patch = ?,"
+            " semver_fixed = 1 WHERE id = ?",
+            *semver,
+            version_id,
         )
 
     def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
@@ -435,7 +480,9 @@ class SqlVersions:
         return [
             Version(
                 *row[:14],
-                deleted=bool(row[14]),
+                semver=Semver(*row[14:17]),
+                semver_fixed=bool(row[17]),
+                deleted=bool(row[18]),
                 tags=tags.get(row[0], {}),
                 aliases=tuple(sorted(aliases.get(row[0], ()))),
             )

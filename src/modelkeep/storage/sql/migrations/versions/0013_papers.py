@@ -5,7 +5,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 
 TABLES = """
 CREATE TABLE papers (
