@@ -20,18 +20,22 @@ FOLDER = "uploads"
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
-def path_in(upload: str, path: str = "") -> str:
+def path_in(upload: str, path: str) -> str:
     """Where a file of an upload lies in the artifact store. Raises InvalidInput."""
-    if not _ID.fullmatch(upload):
-        raise InvalidInput("An upload's id has 8 to 64 letters, digits and dashes.")
-    return f"{FOLDER}/{upload}/{names.check_path(path)}" if path else f"{FOLDER}/{upload}"
+    return f"{_folder(upload)}/{names.check_path(path)}"
 
 
 def register(work: Work, caller: Caller, draft: Draft, upload: str) -> Version:
     """As `registry.create_version`, of an upload. Raises NotFound where nothing was uploaded."""
-    folder = path_in(upload)
+    folder = _folder(upload)
     if not artifacts.listing(work, folder):
         raise NotFound(f"There is no upload '{upload}', or it was registered already.")
     version = registry.create_version(work, caller, replace(draft, source=PROXIED + folder))
     artifacts.delete(work, folder)
     return version
+
+
+def _folder(upload: str) -> str:
+    if not _ID.fullmatch(upload):
+        raise InvalidInput("An upload's id has 8 to 64 letters, digits and dashes.")
+    return f"{FOLDER}/{upload}"

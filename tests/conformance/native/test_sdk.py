@@ -153,7 +153,11 @@ def test_an_upload_becomes_one_version(client: Client, folder: Path) -> None:
     for body in ({}, {"upload": upload, "source": "s3://a/b"}, {"upload": "../../x"}):
         with pytest.raises(sdk.InvalidCall):
             client._transport.change("POST", "/models/churn/versions", body)
-    for path in ("/uploads/short/files/a", f"/uploads/{upload}/files/..%2Fa"):
+    for path in (
+        "/uploads/short/files/a",
+        f"/uploads/{upload}/files/..%2Fa",
+        f"/uploads/{upload}/files/",
+    ):
         with pytest.raises((sdk.InvalidCall, sdk.NotFound)):
             client._transport.put_file(path, folder / "MLmodel")
 
