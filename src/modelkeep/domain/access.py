@@ -156,9 +156,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one caller may do. A tag that is unknown, or absent, gives nothing."""
+    """What one caller may do. A tag that is unknown, or absent, gives nothing.
+
+    `deciding_tags` are the keys of tags that anybody's grant names: only an admin changes those.
+    """
 
     grants: tuple[Grant, ...] = ()
+    deciding_tags: frozenset[str] = frozenset()
 
     def roles(
         self, model_name: str | None = None, tags: Mapping[str, str] | None = None

@@ -79,6 +79,8 @@ def encode(event: Event, *, at_ms: int, project: str, actor: Actor, request_id: 
     texts = dict(event.texts)
     if not actor.is_anonymous:
         texts["actor"] = actor.name
+    if actor.on_behalf_of:
+        texts["on_behalf_of"] = actor.on_behalf_of
     salted = {name: (secrets.token_hex(16), text) for name, text in texts.items()}
     body = _canonical.encode(
         {
@@ -87,7 +89,7 @@ def encode(event: Event, *, at_ms: int, project: str, actor: Actor, request_id: 
             "t": instant(at_ms),
             "project": project,
             "actor": {
-                "kind": "anonymous" if actor.is_anonymous else "user",
+                "kind": "anonymous" if actor.is_anonymous else actor.kind.value,
                 "verified": actor.verified,
             },
             "act": event.action,

@@ -23,6 +23,7 @@ Complain = Callable[[int | None, str], None]
 
 _ELSEWHERE = "one that cannot be"  # equals nothing that a ledger holds
 
+_OF_ACCOUNTS = ("password", "disabled", "revoked")  # facts that a database has as 0 and 1
 _KEYS: dict[str, tuple[str, ...]] = {
     "model": ("id",),
     "model_name": ("model", "from_ms", "name"),
@@ -36,6 +37,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "request": ("id",),
     "vote": ("request", "place"),
     "webhook": ("webhook",),
+    "account": ("id",),
+    "token": ("token",),
+    "grant": ("account", "role", "scope"),
 }
 
 
@@ -100,7 +104,7 @@ class _Ids:
     def as_known(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
         """The row in the journal's words."""
         row = dict(row)
-        for name in ("deleted", "approved", "archive_existing", "signed"):
+        for name in ("deleted", "approved", "archive_existing", "signed", *_OF_ACCOUNTS):
             if name in row:
                 row[name] = bool(row[name])
         for name in ("author", "requested_by", "importer"):

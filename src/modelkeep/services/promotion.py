@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import approvals, names, policies
-from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.access import Caller, Kind, is_blank
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from modelkeep.domain.events import Event
@@ -179,7 +179,12 @@ def vote(
     version = work.versions.by_id(asked.version_id)
     assert version is not None
     ballot = Vote(caller.actor.name, approves, comment, work.now_ms)
-    counted = approvals.cast(asked, ballot, work.governance.votes(request_id), work.now_ms)
+    answerable = work.accounts.owners_of([asked.requested_by])
+    counted = approvals.cast(
+        asked, ballot, work.governance.votes(request_id), work.now_ms, answerable
+    )
+    if caller.actor.kind is Kind.SERVICE:
+        counted = Denied("A service account cannot vote; a person must decide.")
     if isinstance(counted, Denied):
         _record_denial(work, caller, asked, ballot, version, counted.reason)
         return _answer(work, End.REFUSED, version, asked, counted.reason)

@@ -66,6 +66,8 @@ def create_model(
     known = work.models.get(name)
     if known is not None:
         raise _name_is_taken(known, tags)
+    if work.models.is_taken(name):
+        raise AlreadyExists(f"Registered Model (name={name}) already exists.")
     model_id = work.models.add(name, description, work.now_ms)
     for key, value in tags.items():
         work.models.set_tag(model_id, key, value)
@@ -122,7 +124,7 @@ def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Model:
     if new_name == name:
         return get_model(work, name)
     policies.check_model_name(work, new_name)
-    if work.models.find(new_name) is not None:
+    if work.models.is_taken(new_name):
         raise AlreadyExists(f"Registered Model (name={new_name}) already exists.")
     work.models.rename(model_id, new_name, work.now_ms)
     _record_model(
