@@ -66,9 +66,11 @@ def serve(
     database_url: Annotated[
         str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
     ] = None,
-    allow_unauthenticated: Annotated[
-        bool | None,
-        typer.Option("--allow-unauthenticated", help="Listen beyond loopback without accounts."),
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|off", help="Ask everybody for a token; needed off loopback. [off]"
+        ),
     ] = None,
     allowed_hosts: Annotated[
         list[str] | None,

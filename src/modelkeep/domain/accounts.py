@@ -62,12 +62,11 @@ class Granted:
 def check_name(name: str) -> str:
     """The name, if an account may have it. Raises InvalidInput."""
     folded = person(name)
-    if not (name == name.strip() and name.isprintable() and len(name) <= NAME_LIMIT) or (
-        ":" in name
-    ):
+    is_plain = name == name.strip() and name.isprintable() and not set(":/") & set(name)
+    if not is_plain or len(name) > NAME_LIMIT:
         raise InvalidInput(
-            f"An account's name has 1 to {NAME_LIMIT} printable characters, no colon, and no space "
-            "around it."
+            f"An account's name has 1 to {NAME_LIMIT} printable characters, no colon, no slash, "
+            "and no space around it."
         )
     if Actor(name).is_anonymous or folded in _TAKEN:
         raise InvalidInput(f"No account can be named '{name}'.")

@@ -196,20 +196,11 @@ def tokens(work: Work, name: str) -> list[StoredToken]:
     return [token for token in found if token.expires_ms > work.now_ms]
 
 
-def token_owner(work: Work, token_id: str) -> str:
-    """The name of the account that a token is of. Raises NotFound."""
+def revoke(work: Work, caller: Caller, name: str, token_id: str) -> None:
+    """Revokes a token of an account. Harmless to do twice. Raises NotFound."""
     token = work.accounts.token(token_id)
-    account = work.accounts.get(token.account_id) if token and token.account_id else None
-    if account is None:
-        raise NotFound(f"There is no token {token_id}.")
-    return account.name
-
-
-def revoke(work: Work, caller: Caller, token_id: str) -> None:
-    """Harmless to do twice. Raises NotFound."""
-    token = work.accounts.token(token_id)
-    if token is None:
-        raise NotFound(f"There is no token {token_id}.")
+    if token is None or token.account_id != named(work, name).id:
+        raise NotFound(f"{name} has no token {token_id}.")
     if token.revoked_ms is None:
         work.accounts.revoke([token_id], work.now_ms)
         _record_revoked(work, caller, [token_id])

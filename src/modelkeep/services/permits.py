@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelkeep.domain.access import EVERYTHING, Access, Caller, Reach, Scope, Verb
+from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
 from modelkeep.domain.errors import Forbidden
 from modelkeep.ports.work import Work
 from modelkeep.services.app import App, Reader, Runner
@@ -28,12 +28,13 @@ class Need:
     model: str | None = None
     find: Callable[[Work], str | None] | None = None
     anywhere: bool = False
+    as_name: str | None = None  # the model's name, as it would be
 
     def is_met(self, access: Access) -> bool | None:
         """Whether the grants allow it; None where a model has to be looked at."""
         if self.anywhere:
             return access.may_somewhere(self.verb)
-        if access.may(self.verb, self.model):
+        if access.may(self.verb, self.as_name or self.model):
             return True
         return None if self.model is not None or self.find else False
 
@@ -42,8 +43,8 @@ class Need:
         use case says so, in the same words for both."""
         name = self.find(work) if self.find else self.model
         model = work.models.get(name) if name else None
-        if model and not access.may(self.verb, model.name, model.tags):
-            raise self.refusal(model.name)
+        if model and not access.may(self.verb, self.as_name or model.name, model.tags):
+            raise self.refusal(self.as_name or model.name)
 
     def refusal(self, model: str = "") -> Forbidden:
         of = f" on model {model}" if model else "" if self.anywhere else " on everything"
@@ -117,6 +118,40 @@ def admit_new(name: str, tags: Mapping[str, str]) -> None:
         if EVERYTHING not in allowed and Scope(Reach.TAG, tags[key], key) not in allowed:
             raise Forbidden(f"Permission denied. Grants hang on the tag {key}: an admin sets it.")
     admit()
+
+
+def admit_tag(name: str, key: str) -> None:
+    """Admits the setting, or taking away, of a model's tag. Raises Forbidden."""
+    permit = _current.get()
+    if permit and key in permit.caller.access.deciding_tags:
+        admit(Need(Verb.ADMIN))
+    else:
+        admit(Need(Verb.WRITE, model=name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering(Need):
+    """That the caller is who answers for a service account, or an administrator."""
+
+    person: str = ""
+    account: str = ""
+
+    def is_met(self, access: Access) -> bool | None:
+        return access.may(self.verb) or None
+
+    def check(self, work: Work, access: Access) -> None:
+        if self.person not in work.accounts.owners_of([self.account]):
+            raise self.refusal()
+
+
+def admit_account(name: str) -> None:
+    """Admits what people may do with their own account, and those of the services they own."""
+    permit = _current.get()
+    if permit is None:
+        return
+    actor = permit.caller.actor
+    is_own = actor.kind is Kind.USER and person(actor.name) == person(name)
+    admit(*(() if is_own else (_Answering(Verb.ADMIN, person=actor.name, account=name),)))
 
 
 class Gate:

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from litestar import Request, get, post
 
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.imports import POINTS_LIMIT, RUNS_LIMIT, Outcome
 from modelkeep.domain.manifests import File
 from modelkeep.domain.tracking import Metric
 from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.rules import everywhere
 from modelkeep.services.app import App
 from modelkeep.services.imports import experiments, files, logged_models, points, runs, slots
 from modelkeep.services.imports import registry as imported
@@ -110,17 +111,20 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application, below the native API's prefix."""
 
     @post("/import/experiments", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def experiment(request: _Http, data: ImportExperiment) -> Outcome:
         """Brings an experiment; the outcome's key is its id here."""
         args = _caller(request), data.origin, data.experiment
         return await app.write(experiments.bring_experiment, *args)
 
     @post("/import/runs", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def some_runs(request: _Http, data: ImportRuns) -> list[Outcome]:
         """Brings runs without their metrics."""
         return await app.write(runs.bring_runs, _caller(request), data.origin, data.runs)
 
     @post("/import/points", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def some_points(data: ImportPoints) -> dict[str, str]:
         """Adds points of metrics to imported runs."""
         given = [
@@ -131,17 +135,20 @@ def handlers(app: App) -> list[Any]:
         return {}
 
     @post("/import/points/digests", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def digests(data: RunIds) -> dict[str, dict[str, str]]:
         """Run -> metric -> "<count>:<sum of hashes>" of its points."""
         return await app.read(points.points_of, data.run_ids)
 
     @post("/import/logged-models", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def some_logged_models(request: _Http, data: ImportLoggedModels) -> list[Outcome]:
         """Brings logged models without their metrics."""
         args = _caller(request), data.origin, data.models
         return await app.write(logged_models.bring_logged_models, *args)
 
     @post("/import/logged-models/points", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def model_points(data: ImportModelPoints) -> dict[str, str]:
         """Adds points that a run measured of imported logged models."""
         given = [_metric(point) for point in data.points]
@@ -149,29 +156,34 @@ def handlers(app: App) -> list[Any]:
         return {}
 
     @post("/import/models", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def model(request: _Http, data: ImportModel) -> Outcome:
         """Brings a registered model without its versions."""
         return await app.write(imported.bring_model, _caller(request), data.origin, data.model)
 
     @post("/import/versions", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def version(request: _Http, data: ImportVersion) -> Outcome:
         """Brings a version under its number, and freezes the bytes that are here by now."""
         args = _caller(request), data.origin, data.version
         return await app.write(imported.bring_version, *args)
 
     @post("/import/stages", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def stage(request: _Http, data: ImportStage) -> Outcome:
         """Asks for an imported version's stage, as anybody would."""
         args = _caller(request), data.origin, data.model, data.version, data.stage, data.reason
         return await app.write(slots.place, *args)
 
     @post("/import/aliases", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def alias(request: _Http, data: ImportAlias) -> Outcome:
         """Points an alias at an imported version, as anybody would."""
         args = _caller(request), data.origin, data.model, data.alias, data.version
         return await app.write(slots.point, *args)
 
     @get("/import/files")
+    @everywhere(Verb.ADMIN)
     async def some_files(folder: str, after: str = "") -> list[File]:
         """The files under a folder of the artifact store, with their digests, page by page."""
         return await app.read(files.files_in, folder, after)

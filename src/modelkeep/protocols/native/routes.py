@@ -6,7 +6,7 @@ waits (202 would do as well, but scripts read `result`), and 403 or 409 when it 
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, Annotated, Any, cast
 
@@ -16,17 +16,19 @@ from litestar.exceptions import HTTPException
 from litestar.params import Parameter
 from litestar.response import Stream
 
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput, ModelkeepError
 from modelkeep.domain.events import instant
 from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.native import (
+    accounts,
     errors,
     imports,
     policy_file,
     reading,
     schemas,
+    sessions,
     webhooks,
 )
 from modelkeep.protocols.native.schemas import (
@@ -38,11 +40,13 @@ from modelkeep.protocols.native.schemas import (
     ResultView,
     Rollback,
 )
+from modelkeep.protocols.rules import KNOWN, everywhere, on, on_request, rule_of, somewhere
 from modelkeep.services import audit, history, policies, promotion, requests
 from modelkeep.services.app import App
 from modelkeep.services.promotion import End, Order, Result
 
 PREFIX = "/api/modelkeep/v1"
+PUBLIC_PATHS = frozenset((PREFIX + sessions.SIGN_IN,))
 CHUNK_BYTES = 1 << 20
 _STATUS = {End.REFUSED: 403, End.VOID: 409}
 
@@ -50,16 +54,20 @@ _log = logging.getLogger(__name__)
 _Http = Request[Any, Any, Any]
 
 
-def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
+def router(
+    app: App, now_ms: Any, parse_filter: reading.Filter, entrance: accounts.Entrance
+) -> Router:
     """The routes over an application. `now_ms` is the clock's; see `reading` for the filter."""
 
     @post("/promotions", status_code=200)
+    @on(Verb.PROMOTE, "data.model")
     async def promote(request: _Http, data: Promote) -> Response[ResultView]:
         """Asks for a version to move into a stage."""
         order = Order(data.model, data.version, data.stage, data.reason, epoch=data.epoch)
         return _answer(await app.write(promotion.request, _caller(request), order))
 
     @post("/rollbacks", status_code=200)
+    @on(Verb.PROMOTE, "data.model")
     async def roll_back(request: _Http, data: Rollback) -> Response[ResultView]:
         """Returns a stage to the version it held before."""
         result = await app.write(
@@ -73,12 +81,14 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         return _answer(result)
 
     @get("/requests")
+    @KNOWN
     async def list_requests(status: str | None = None) -> list[RequestView]:
         """Approval requests, newest first: all, or those of one `status`."""
         found = await app.read(requests.listing, _status(status))
         return [schemas.view_request(*row, now_ms()) for row in found]
 
     @get("/requests/{request_id:int}")
+    @on_request(Verb.READ)
     async def get_request(request_id: int) -> dict[str, Any]:
         """One request with the evidence that it froze and the votes that counted."""
         found = await app.read(requests.get, request_id)
@@ -91,11 +101,13 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         }
 
     @post("/requests/{request_id:int}/approve", status_code=200)
+    @on_request(Verb.APPROVE)
     async def approve(request: _Http, request_id: int, data: Ballot) -> Response[ResultView]:
         """Approves; if that suffices, the version moves in the same transaction."""
         return await _vote(request, request_id, data, approves=True)
 
     @post("/requests/{request_id:int}/reject", status_code=200)
+    @on_request(Verb.APPROVE)
     async def reject(request: _Http, request_id: int, data: Ballot) -> Response[ResultView]:
         """Rejects, with the comment as the reason."""
         return await _vote(request, request_id, data, approves=False)
@@ -113,6 +125,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         return _answer(result)
 
     @get("/models/{name:str}/at")
+    @on(Verb.READ)
     async def at(name: str, time: str) -> MomentView:
         """What every slot of a model held at a time (RFC 3339; without a zone it is UTC)."""
         moment = await app.read(history.at, name, parse_time(time))
@@ -124,6 +137,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         )
 
     @get("/models/{name:str}/history")
+    @on(Verb.READ)
     async def model_history(
         name: str,
         before: int | None = None,
@@ -133,6 +147,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         return await app.read(history.of_model, name, before, limit)
 
     @get("/journal/entries")
+    @everywhere(Verb.READ)
     async def entries(
         start: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
@@ -141,6 +156,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         return await app.read(history.entries, start, limit)
 
     @get("/journal/export", media_type="application/x-ndjson")
+    @everywhere(Verb.READ)
     async def export() -> Stream:
         """Everything a verifier needs, of one moment, as lines of JSON."""
         # A journal may be larger than memory, and its snapshot ends with the read: so, a file.
@@ -150,6 +166,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         return Stream(_chunks(file), media_type="application/x-ndjson")
 
     @post("/policy", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def apply_policy(request: _Http, data: PolicyFile) -> schemas.AppliedView:
         """Puts a policy in force."""
         document = policy_file.parse(data.source)
@@ -157,6 +174,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         return schemas.view_applied(applied)
 
     @get("/policy")
+    @somewhere(Verb.READ)
     async def show_policy() -> dict[str, Any]:
         """The policy in force; revision 0 when there is none."""
         shown = await app.read(policies.show)
@@ -180,12 +198,22 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
             entries, export, apply_policy, show_policy, *imports.handlers(app),
             *reading.handlers(app, now_ms, parse_filter), *webhooks.handlers(app),
+            *accounts.handlers(app, entrance), *sessions.handlers(app, entrance),
         ],
         exception_handlers={
             ModelkeepError: _refuse, HTTPException: _reject_call, Exception: _fail,
             UnicodeDecodeError: _reject_body, RecursionError: _reject_body,
         },
     )  # fmt: skip
+
+
+def check_rules(routes: Iterable[Any]) -> None:
+    """Raises RuntimeError for a route that has no rule; the framework's own have no use cases."""
+    for route in routes:
+        for handler in getattr(route, "route_handlers", ()):
+            own = handler.fn.__module__.startswith("modelkeep.")
+            if own and rule_of(handler.fn) is None:
+                raise RuntimeError(f"{route.path} has no rule: see protocols/rules.py")
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

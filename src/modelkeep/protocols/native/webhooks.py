@@ -6,12 +6,13 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.params import Parameter
 
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import instant
 from modelkeep.domain.webhooks import Changes, Outcome, Status, Topic, Webhook, topic_of
 from modelkeep.ports.webhooks import Delivery
 from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.rules import everywhere
 from modelkeep.services import courier, webhooks
 from modelkeep.services.app import App
 
@@ -93,11 +94,13 @@ def handlers(app: App) -> list[Any]:
     """The route handlers over an application."""
 
     @get("/webhooks")
+    @everywhere(Verb.ADMIN)
     async def list_webhooks() -> list[WebhookView]:
         """Every webhook, newest first."""
         return [_view(webhook) for webhook in await app.read(webhooks.listing)]
 
     @post("/webhooks", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def create_webhook(request: _Http, data: NewWebhook) -> WebhookView:
         """Subscribes a URL to events, from now on."""
         wanted = Changes(
@@ -111,11 +114,13 @@ def handlers(app: App) -> list[Any]:
         return _view(await courier.create(app, _caller(request), wanted))
 
     @get("/webhooks/{webhook_id:str}")
+    @everywhere(Verb.ADMIN)
     async def show_webhook(webhook_id: str) -> WebhookView:
         """One webhook."""
         return _view(await app.read(webhooks.get, webhook_id, point=True))
 
     @patch("/webhooks/{webhook_id:str}")
+    @everywhere(Verb.ADMIN)
     async def change_webhook(request: _Http, webhook_id: str, data: WebhookChanges) -> WebhookView:
         """Changes what is given; `status` ACTIVE enables one that was disabled."""
         wanted = Changes(
@@ -129,11 +134,13 @@ def handlers(app: App) -> list[Any]:
         return _view(await courier.change(app, _caller(request), webhook_id, wanted))
 
     @delete("/webhooks/{webhook_id:str}", status_code=204)
+    @everywhere(Verb.ADMIN)
     async def delete_webhook(request: _Http, webhook_id: str) -> None:
         """Deletes a webhook, its secret, and what was not delivered yet."""
         await app.write(webhooks.delete, _caller(request), webhook_id)
 
     @post("/webhooks/{webhook_id:str}/test", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def test_webhook(webhook_id: str, data: TestCall) -> TestView:
         """Sends an example once, and says what the receiver answered."""
         topic = _topic(data.event) if data.event else None
@@ -141,6 +148,7 @@ def handlers(app: App) -> list[Any]:
         return _view_test(outcome)
 
     @get("/webhooks/{webhook_id:str}/deliveries")
+    @everywhere(Verb.ADMIN)
     async def list_deliveries(
         webhook_id: str,
         before: str | None = None,
@@ -151,6 +159,7 @@ def handlers(app: App) -> list[Any]:
         return [_view_delivery(delivery) for delivery in found]
 
     @post("/deliveries/{delivery_id:str}/replay", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def replay_delivery(request: _Http, delivery_id: str) -> DeliveryView:
         """Sends a delivery that has ended once more, with the same id and body."""
         return _view_delivery(await app.write(webhooks.replay, _caller(request), delivery_id))
