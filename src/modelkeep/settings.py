@@ -22,7 +22,7 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput
 
 PREFIX = "MODELKEEP_"
-COMMAND_NAMES = ("URL", "USER", "TOKEN", "PASSWORD")  # what the commands that ask a server read
+COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server read
 _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]\-]+(/[\w.~\-]+)*/?", re.ASCII)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 

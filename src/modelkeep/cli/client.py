@@ -1,12 +1,16 @@
 """Calls to the server's native API, and how an answer becomes an exit code."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NoReturn
 
+from modelkeep.cli import sessions
+
+TOKEN_VARIABLE = "MODELKEEP_TOKEN"
 API = "/api/modelkeep/v1"
 REFUSED, WAITING, UNREACHABLE = 1, 2, 3
 TAMPERED = 2  # what is stored is not what was recorded
@@ -26,9 +30,13 @@ class Failed(Exception):
 
 
 class Client:
-    """A server at `url`, spoken to as `user`. Its methods end the command if it says no."""
+    """A server at `url`. Its methods end the command if it says no.
 
-    def __init__(self, url: str, user: str) -> None:
+    It is spoken to with the token of the environment or else of the session (`modelkeep login`);
+    where there is neither, as `user`, which is a claim.
+    """
+
+    def __init__(self, url: str, user: str = "") -> None:
         self._url, self._user = url.rstrip("/"), user
 
     def get(self, path: str, /, **params: Any) -> Any:
@@ -39,11 +47,18 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return self._call("POST", path, json=given)
 
+    def run(self, path: str) -> None:
+        """A POST that has nothing to say."""
+        self._send("POST", path)
+
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._call("PATCH", path, json=body)
 
-    def delete(self, path: str) -> None:
-        self._send("DELETE", path)
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PUT", path, json=body)
+
+    def delete(self, path: str, /, **params: str) -> None:
+        self._send("DELETE", path, params=params)
 
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
@@ -88,9 +103,9 @@ class Client:
     def _http(self) -> Any:
         import httpx
 
-        auth = (self._user, "-") if self._user else None
         # The server is the one named; a proxy in the environment is not asked.
-        return httpx.Client(trust_env=False, timeout=_TIMEOUT_S, auth=auth)
+        given = credentials(self._url, self._user)
+        return httpx.Client(trust_env=False, timeout=_TIMEOUT_S, **given)
 
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         import httpx
@@ -127,6 +142,14 @@ def _body(answer: Any) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def credentials(url: str, user: str) -> dict[str, Any]:
+    """How a server is told who calls, as arguments of the HTTP client."""
+    token = os.environ.get(TOKEN_VARIABLE) or sessions.token_for(url.rstrip("/"))
+    if token:
+        return {"headers": {"authorization": f"Bearer {token}"}}
+    return {"auth": (user, "-")} if user else {}
 
 
 def fail(message: str, code: int = REFUSED, kind: str = "refused") -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import reading, webhooks
+from modelkeep.cli import accounts, login, reading, tokens, webhooks
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
@@ -49,6 +49,13 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(accounts.users_app, name="users")
+app.add_typer(accounts.services_app, name="service-accounts")
+app.add_typer(accounts.grants_app, name="grants")
+app.add_typer(tokens.app, name="tokens")
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")

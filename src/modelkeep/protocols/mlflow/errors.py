@@ -16,7 +16,6 @@ _WIRE: dict[type[ModelkeepError], tuple[int, str]] = {
     errors.NotFound: (404, "RESOURCE_DOES_NOT_EXIST"),
     errors.AlreadyExists: (400, "RESOURCE_ALREADY_EXISTS"),
     errors.Conflict: (409, "RESOURCE_CONFLICT"),
-    errors.TooOften: (429, "REQUEST_LIMIT_EXCEEDED"),
     errors.LimitExceeded: (400, "INVALID_PARAMETER_VALUE"),
     errors.IntegrityFailure: (409, "RESOURCE_CONFLICT"),
     errors.Unavailable: (503, "TEMPORARILY_UNAVAILABLE"),

@@ -85,7 +85,7 @@ class Graphql:
         execution = _Execution(self._app, self._rpcs, caller_of(scope), loop)
         # The context says who asks; the calls of the query are admitted one by one.
         context = contextvars.copy_context()
-        run = partial(context.run, execution.run, query)
+        run = partial(context.run, partial(execution.run, query))
         return await loop.run_in_executor(self._threads, run)
 
 
