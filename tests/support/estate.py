@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 
 from modelkeep.bootstrap import Running
 from modelkeep.domain import audit as verifier
@@ -15,9 +16,16 @@ from modelkeep.domain.credentials import DAY_MS, Token, TokenKind, mint
 from modelkeep.server import build
 from modelkeep.services import accounts, audit
 from modelkeep.settings import Settings
+from modelkeep.storage.passwords import Argon2Passwords
 from tests.support.clock import MovedClock
 
 BOSS = Caller(Actor("boss", verified=True))
+
+
+class QuickPasswords(Argon2Passwords):
+    """The real hash with little work in it: tests hash many passwords."""
+
+    _hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 class Estate:
@@ -32,6 +40,7 @@ class Estate:
 
     def _start(self) -> None:
         self.running = Running(self._settings, self.clock)
+        self.running.passwords = QuickPasswords()
         self._loop = asyncio.Runner()
         self._asgi = build(self.running, self._settings, self.clock.now_ms)
         self.running.directory.reload()
@@ -76,6 +85,9 @@ class Estate:
         self.tokens[name] = self.token(name, kind=kind).text
         return self.tokens[name]
 
+    def put(self, path: str, content: bytes, by: str) -> httpx.Response:
+        return self.call("PUT", path, by, content=content)
+
     def call(
         self,
         method: str,
@@ -84,6 +96,7 @@ class Estate:
         json: Any = None,
         headers: dict[str, str] | None = None,
         client: str = "127.0.0.1",
+        content: bytes | None = None,
     ) -> httpx.Response:
         """An answer to `by`, to a token itself, or to nobody."""
         token = self.tokens.get(by, by)
@@ -96,7 +109,11 @@ class Estate:
                 transport=transport, base_url="http://127.0.0.1:5000"
             ) as http:
                 return await http.request(
-                    method, path, json=json, headers=given | request_id | (headers or {})
+                    method,
+                    path,
+                    json=json,
+                    content=content,
+                    headers=given | request_id | (headers or {}),
                 )
 
         return self._loop.run(send())
