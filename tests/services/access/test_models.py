@@ -160,7 +160,8 @@ def test_making_a_model_takes_a_role_on_its_name_or_on_its_tag(quick: Estate) ->
         ("ann", {"name": "fraud-eu"}, 200), ("ann", {"name": "churn"}, 403),
         ("ann", {"name": "fraud-us", "tags": risk}, 403),  # it would let risk's people in
         ("rob", {"name": "churn", "tags": risk}, 200), ("rob", {"name": "x"}, 403),
-        ("rob", {"name": "x", "tags": other}, 403), ("rob", {"name": "x", "tags": risk + other}, 403),
+        ("rob", {"name": "x", "tags": other}, 403),
+        ("rob", {"name": "x", "tags": risk + other}, 403),
         ("boss", {"name": "y", "tags": other}, 200),
     ):  # fmt: skip
         assert quick.call("POST", path, by, body).status_code == status, (by, body)
@@ -252,7 +253,8 @@ def everything_eve_sees(estate: Estate) -> list[tuple[int, bytes]]:
         ("GET", f"{API}/registered-models/alias?name=hidden&alias=champion"),
         ("GET", f"{PREFIX}/models"), ("GET", f"{PREFIX}/models?limit=1"),
         ("GET", f"{PREFIX}/models?filter=tags.team = 'risk'"),
-        ("GET", f"{PREFIX}/models/hidden/history"), ("GET", f"{PREFIX}/models/hidden/at?time=2026-11-17"),
+        ("GET", f"{PREFIX}/models/hidden/history"),
+        ("GET", f"{PREFIX}/models/hidden/at?time=2026-11-17"),
         ("GET", f"{PREFIX}/models/hidden/versions/1/lineage"), ("GET", f"{PREFIX}/requests"),
         ("GET", f"{PREFIX}/requests/1"), ("GET", f"{PREFIX}/journal/entries"),
         ("GET", f"{PREFIX}/models/seen-1/versions/1/lineage"), ("GET", f"{PREFIX}/webhooks"),
@@ -264,7 +266,8 @@ def everything_eve_sees(estate: Estate) -> list[tuple[int, bytes]]:
     return [(answer.status_code, answer.content) for answer in answers]
 
 
-POLICY = {"source": "model_registry: {approval: {required: true, approvals: 1}}"}
+GUARDED = "{stage_transitions: {None -> Production: {approval_required: true}}}"
+POLICY = {"source": f"model_registry: {GUARDED}"}
 
 
 def test_a_model_that_one_may_not_see_changes_no_byte_that_one_gets(estate: Estate) -> None:
