@@ -146,7 +146,7 @@ def _lock(data_dir: Path) -> IO[bytes]:
 
 
 def recover(settings: Settings) -> str:
-    """A new bootstrap token, for a registry that nobody can administer; earlier ones are void.
+    """A new bootstrap token, for a registry that nobody can administer any more.
 
     Raises Unavailable while a server holds the data directory.
     """

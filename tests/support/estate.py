@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ BOSS = Caller(Actor("boss", verified=True))
 class QuickPasswords(Argon2Passwords):
     """The real hash with little work in it: tests hash many passwords."""
 
-    _hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    @cached_property
+    def _hasher(self) -> PasswordHasher:
+        return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 class Estate:

@@ -193,7 +193,7 @@ def remove_grant(
     as_json: Json = False,
 ) -> None:
     """Take a grant away."""
-    Client(url, user).delete(f"{of(name)}/grants", role=role, scope=scope)
+    Client(url, user).delete(f"{of(name)}/grants", role=role, on=scope)
     say({"removed": name}, f"{name} is no longer {role} on {scope}.", as_json)
 
 

@@ -272,16 +272,12 @@ def has_admin(work: Work) -> bool:
 
 
 def recover(work: Work, token: Token) -> None:
-    """Keeps a bootstrap token, with which one administrator can be made; earlier ones are void."""
-    earlier = [t.id for t in work.accounts.tokens() if t.kind is TokenKind.BOOTSTRAP]
-    if earlier:
-        work.accounts.revoke(earlier, work.now_ms)
-        _record_revoked(work, SYSTEM, earlier)
+    """Keeps a bootstrap token, with which one administrator can be made."""
     _keep_token(work, SYSTEM, token, None, "", BOOTSTRAP_MS)
 
 
 def begin(work: Work, caller: Caller, token_id: str, name: str, hashed: str) -> Account:
-    """Makes an administrator, and spends the bootstrap token that allowed it.
+    """Makes an administrator, and spends the bootstrap token that allowed it, with all others.
 
     Raises Forbidden if that token was spent, or has expired, meanwhile.
     """
@@ -295,8 +291,9 @@ def begin(work: Work, caller: Caller, token_id: str, name: str, hashed: str) -> 
         raise Forbidden("This takes a bootstrap token that was not used yet.")
     account = add_user(work, caller, name, hashed)
     add_grant(work, caller, name, Grant(Role.ADMIN))
-    work.accounts.revoke([token_id], work.now_ms)
-    _record_revoked(work, caller, [token_id])
+    spent = [t.id for t in work.accounts.tokens() if t.kind is TokenKind.BOOTSTRAP]
+    work.accounts.revoke(spent, work.now_ms)
+    _record_revoked(work, caller, spent)
     return account
 
 

@@ -171,9 +171,9 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
 
     @delete("/accounts/{name:str}/grants", status_code=204)
     @everywhere(Verb.ADMIN)
-    async def remove_grant(request: _Http, name: str, role: str, scope: str = "*") -> None:
-        """Takes a grant away."""
-        grant = _grant(role, scope)
+    async def remove_grant(request: _Http, name: str, role: str, on: str = "*") -> None:
+        """Takes a role away on the scope `on`."""
+        grant = _grant(role, on)
         await change(app, accounts.remove_grant, _caller(request), name, grant)
 
     @get("/accounts/{name:str}/tokens")
