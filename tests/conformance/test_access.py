@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from modelkeep.cli.commands import app
 from tests.conftest import StartServer
-from tests.support.cli import modelkeep
+from tests.support.cli import Outcome, modelkeep
 from tests.support.office import NATIVE, PASSWORD, Office, bootstrap_token
 from tests.support.postgres import Postgres
 from tests.support.server import Server
@@ -33,17 +33,19 @@ class Person:
             "COLUMNS": "200",
         }
 
-    def does(self, *words: str, types: str = "") -> Result:
-        done = CliRunner().invoke(app, list(words), input=types, env=self._env)
-        with warnings.catch_warnings():  # a command leaves its connection to the process's end
+    def does(self, *words: str, types: str = "") -> Outcome:
+        result = CliRunner().invoke(app, list(words), input=types, env=self._env)
+        done = Outcome(result.exit_code, result.stdout, result.output)
+        del result  # which holds the frames of the command, and they its connection
+        with warnings.catch_warnings():  # a command leaves that to the end of its process
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
         return done
 
     def says(self, *words: str) -> Any:
         done = self.does(*words, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        assert done.code == 0, done.err
+        return done.json
 
 
 def test_a_team_begins_with_nothing_but_the_servers_own_words(
@@ -54,41 +56,41 @@ def test_a_team_begins_with_nothing_but_the_servers_own_words(
     first = Person(server, tmp_path / "first", token)
     twice = f"{PASSWORD}\n{PASSWORD}\n"
     made = first.does("users", "first", "boss", types=twice)
-    assert made.exit_code == 0, made.output
-    assert PASSWORD not in made.output
-    assert first.does("users", "first", "eve", types=twice).exit_code == 1  # it is spent
+    assert made.code == 0, made.err
+    assert PASSWORD not in made.err
+    assert first.does("users", "first", "eve", types=twice).code == 1  # it is spent
     boss = Person(server, tmp_path / "home")
-    assert boss.does("whoami").exit_code == 1
-    assert boss.does("login", "boss", types="wrong\n").exit_code == 1
-    assert boss.does("login", "boss", types=f"{PASSWORD}\n").exit_code == 0
+    assert boss.does("whoami").code == 1
+    assert boss.does("login", "boss", types="wrong\n").code == 1
+    assert boss.does("login", "boss", types=f"{PASSWORD}\n").code == 0
     session = tmp_path / "home" / "modelkeep" / "sessions.json"
     assert session.stat().st_mode & 0o777 == 0o600
     assert boss.says("whoami")["grants"] == [{"role": "admin", "scope": "*"}]
-    assert boss.does("users", "add", "ann", "--no-password").exit_code == 0
-    assert boss.does("grants", "add", "ann", "contributor", "--on", "prefix:a").exit_code == 0
-    assert boss.does("service-accounts", "add", "ci", "--owner", "ann").exit_code == 0
+    assert boss.does("users", "add", "ann", "--no-password").code == 0
+    assert boss.does("grants", "add", "ann", "contributor", "--on", "prefix:a").code == 0
+    assert boss.does("service-accounts", "add", "ci", "--owner", "ann").code == 0
     assert [u["name"] for u in boss.says("users", "list")] == ["boss", "ann"]
     assert [s["owner"] for s in boss.says("service-accounts", "list")] == ["ann"]
     assert len(boss.says("grants", "list")) == 2
-    token = boss.does("tokens", "create", "notebook", "--of", "ann").stdout.strip()
+    token = boss.does("tokens", "create", "notebook", "--of", "ann").out.strip()
     ann = Person(server, tmp_path / "first", token)
-    assert "contributor on prefix:a" in ann.does("whoami").output
-    assert ann.does("users", "list").exit_code == 1
+    assert "contributor on prefix:a" in ann.does("whoami").err
+    assert ann.does("users", "list").code == 1
     (made_token,) = boss.says("tokens", "list", "--of", "ann")
-    assert boss.does("tokens", "revoke", made_token["id"], "--of", "ann").exit_code == 0
-    assert "revoked" in ann.does("whoami").output
-    assert boss.does("grants", "remove", "ann", "contributor", "--on", "prefix:a").exit_code == 0
+    assert boss.does("tokens", "revoke", made_token["id"], "--of", "ann").code == 0
+    assert "revoked" in ann.does("whoami").err
+    assert boss.does("grants", "remove", "ann", "contributor", "--on", "prefix:a").code == 0
     new = "another good one\n"
     changed = boss.does("users", "set-password", "boss", types=f"{PASSWORD}\n{new}{new}")
-    assert changed.exit_code == 0, changed.output
-    assert boss.does("whoami").exit_code == 1  # it ended the session
-    assert boss.does("login", "boss", types=new).exit_code == 0
-    assert boss.does("users", "delete", "ci").exit_code == 0
+    assert changed.code == 0, changed.err
+    assert boss.does("whoami").code == 1  # it ended the session
+    assert boss.does("login", "boss", types=new).code == 0
+    assert boss.does("users", "delete", "ci").code == 0
     for word in ("disable", "enable", "delete"):
-        assert boss.does("users", word, "ann").exit_code == 0
-    assert boss.does("logout").exit_code == 0
+        assert boss.does("users", word, "ann").code == 0
+    assert boss.does("logout").code == 0
     assert json.loads(session.read_text()) == {}
-    assert boss.does("users", "list").exit_code == 1
+    assert boss.does("users", "list").code == 1
     server.restart()
     assert bootstrap_token(server)  # and no second one: there is an administrator
 
