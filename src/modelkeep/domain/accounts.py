@@ -13,6 +13,7 @@ from modelkeep.domain.errors import InvalidInput
 
 LABEL_LIMIT = 200  # characters of what a token is said to be for
 TOKENS_LIMIT = 100  # living tokens of one account
+GRANTS_LIMIT = 200  # of one account: each is a condition of every search that it makes
 PASSWORD_MIN, PASSWORD_LIMIT = 12, 200  # characters
 _TAKEN = ("system", "bootstrap")
 

@@ -17,6 +17,7 @@ from typing import Any
 from modelkeep.domain import names
 from modelkeep.domain.access import EVERYTHING, Actor, Caller, Grant, Kind, Role
 from modelkeep.domain.accounts import (
+    GRANTS_LIMIT,
     LABEL_LIMIT,
     TOKENS_LIMIT,
     Account,
@@ -241,10 +242,14 @@ def _record_revoked(work: Work, caller: Caller, ids: Sequence[str]) -> None:
 
 
 def add_grant(work: Work, caller: Caller, name: str, grant: Grant) -> None:
-    """Harmless to do twice. Raises NotFound; InvalidInput for what a service may not be."""
+    """Harmless to do twice. Raises NotFound, LimitExceeded; InvalidInput for what no service is."""
     account = named(work, name)
     if account.kind is Kind.SERVICE and grant.role is Role.REVIEWER:
         raise InvalidInput(f"{name} is a service account; only people review.")
+    if len(_of(work.accounts.granted(), account)) >= GRANTS_LIMIT:
+        raise LimitExceeded(
+            f"{name} has {GRANTS_LIMIT} grants already; grant on a prefix or a tag."
+        )
     if work.accounts.add_grant(account.id, grant, work.now_ms):
         _record_grant(work, caller, "grant:added", account.id, grant)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from modelkeep.domain.access import Access, Actor, Grant, Kind, Reach, person
 from modelkeep.domain.accounts import Account, StoredToken
 from modelkeep.domain.credentials import TokenKind, presented
-from modelkeep.domain.errors import ModelkeepError, Unauthenticated
+from modelkeep.domain.errors import Unauthenticated
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Work
 
@@ -110,8 +110,8 @@ class Directory:
                 if waited_s >= USES_EVERY_S:
                     waited_s = 0.0
                     self._note_use()
-            except ModelkeepError as error:  # the database is away; the next turn tries again
-                _log.warning("accounts could not be looked at: %s", error.message)
+            except Exception:  # noqa: BLE001 - this loop outlives one bad turn
+                _log.warning("accounts could not be looked at; the next turn tries", exc_info=True)
 
     def _note_use(self) -> None:
         used, self._used = self._used, {}

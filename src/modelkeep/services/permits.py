@@ -36,7 +36,10 @@ class Need:
             return access.may_somewhere(self.verb)
         if access.may(self.verb, self.as_name or self.model):
             return True
-        return None if self.model is not None or self.find else False
+        if self.model is None and self.find is None:
+            return False
+        # What may not be read is not there for the use case: there is nothing left to settle.
+        return True if self.verb is Verb.READ else None
 
     def check(self, work: Work, access: Access) -> None:
         """Raises Forbidden. A model that is not there, or not to be seen, is not its affair: the
@@ -94,12 +97,6 @@ def admit_bearer() -> None:
     permit = _current.get()
     if permit is not None:
         _current.set(replace(permit, needs=(), sees_all=True))
-
-
-def asking() -> Caller | None:
-    """Who makes the call of this context; None without accounts."""
-    permit = _current.get()
-    return permit.caller if permit else None
 
 
 def admit_new(name: str, tags: Mapping[str, str]) -> None:

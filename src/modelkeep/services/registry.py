@@ -3,7 +3,6 @@
 Moving a version into a stage or under an alias is not here: `promotion` does that for everyone.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,9 @@ from modelkeep.domain.gates import Outcome, Verdict
 from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.domain.search import Comparison, Order, Page, Position
-from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
-from modelkeep.services import policies, sources
+from modelkeep.services import policies, registrations, sources
 from modelkeep.services.catalog import by_alias, latest_per_stage, locate, model_id_of, subject
 from modelkeep.services.evidence import gather
 from modelkeep.services.placement import release
@@ -28,7 +26,6 @@ from modelkeep.services.steps import Result, Step, close_requests, refuse
 
 DESCRIPTION_LIMIT = 100_000  # characters
 TAG_VALUE_LIMIT = 100_000
-VERSIONS_TAG = "mlflow.modelVersions"  # on logged models: which versions were made of them
 ID_LIMIT = 500  # of the run or logged model that a label is said to come from
 
 
@@ -257,7 +254,7 @@ def create_version(
     if tags:
         work.versions.set_tags(version_id, tags)
     if new.logged_model_id and imported is None:
-        _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
+        registrations.note(work, new.logged_model_id, draft.model, new.number)
     digest = origin.manifest.digest if origin.manifest else None
     _record_created(work, caller, draft, new, version_id, digest, imported)
     return Version(
@@ -277,25 +274,6 @@ def create_version(
         updated_ms=created_ms,
         tags=dict(tags),
     )
-
-
-def _note_on_logged_model(work: Work, logged_model_id: str, name: str, number: int) -> None:
-    """Adds the version to those that MLflow's clients read in a logged model's tag.
-
-    A list that somebody else's tag is not, or that has grown too long for a tag, stays as it is.
-    """
-    logged = work.logged_models.get(logged_model_id)
-    if logged is None:
-        return
-    try:
-        known = json.loads(logged.tags.get(VERSIONS_TAG) or "[]")
-    except (ValueError, RecursionError):
-        return
-    if not isinstance(known, list):
-        return
-    value = json.dumps([*known, {"name": name, "version": number}])
-    if len(value) <= LOGGED_MODEL_TAG_LIMIT:
-        work.logged_models.set_tags(logged_model_id, {VERSIONS_TAG: value})
 
 
 def _number(work: Work, model_id: int, imported: Elsewhere | None) -> int:

@@ -238,7 +238,7 @@ def test_who_may_not_download_a_model_cannot_copy_it_into_their_own(churn: Estat
 # -- what cannot be seen -------------------------------------------------------------------------
 
 
-def everything_eve_sees(estate: Estate) -> list[tuple[int, bytes]]:
+def everything_eve_sees(estate: Estate, logged: str) -> list[tuple[int, bytes]]:
     ways = [
         ("GET", f"{API}/registered-models/search"),
         ("GET", f"{API}/registered-models/search?max_results=1&order_by=last_updated_timestamp"),
@@ -258,6 +258,7 @@ def everything_eve_sees(estate: Estate) -> list[tuple[int, bytes]]:
         ("GET", f"{PREFIX}/models/hidden/versions/1/lineage"), ("GET", f"{PREFIX}/requests"),
         ("GET", f"{PREFIX}/requests/1"), ("GET", f"{PREFIX}/journal/entries"),
         ("GET", f"{PREFIX}/models/seen-1/versions/1/lineage"), ("GET", f"{PREFIX}/webhooks"),
+        ("GET", f"{API}/logged-models/{logged}"),
         ("GET", f"{FILES}/modelkeep/versions/3/weights"), ("GET", f"{PREFIX}/policy"),
     ]  # fmt: skip
     query = "{mlflowSearchModelVersions(input: {}) {modelVersions {name version}}}"
@@ -274,18 +275,22 @@ def test_a_model_that_one_may_not_see_changes_no_byte_that_one_gets(estate: Esta
     estate.user("eve", "viewer prefix:seen-", "viewer tag:team=risk")
     for name in ("seen-1", "seen-2"):
         model(estate, name, colour="red")
-    before = everything_eve_sees(estate)
+    logged = made(estate, "logged-models", experiment_id="0", name="n")["model"]["info"]["model_id"]
+    one = {"source": f"models:/{logged}", "model_id": logged}
+    made(estate, "model-versions/create", name="seen-1", **one)
+    before = everything_eve_sees(estate, logged)
     assert before[0][0] == 200
     assert b"seen-2" in before[0][1]
     model(estate, "hidden", team="fraud")
+    made(estate, "model-versions/create", name="hidden", **one)
     made(estate, "model-versions/create", name="hidden", source="models:/seen-1/1")
-    made(estate, "model-versions/set-tag", name="hidden", version="1", key="k", value="v")
+    made(estate, "model-versions/set-tag", name="hidden", version="2", key="k", value="v")
     made(estate, "registered-models/alias", name="hidden", alias="champion", version="1")
     for name in ("aaa", "zzz", "seen"):
         model(estate, name, team="risks")
     stage = {"name": "hidden", "version": "1", "stage": "Staging"}
     assert estate.call("POST", f"{API}/model-versions/transition-stage", "boss", stage).is_success
-    assert everything_eve_sees(estate) == before
+    assert everything_eve_sees(estate, logged) == before
 
 
 NAMES = ("a", "ab", "abc", "b", "A", "a%", "é", "éa")

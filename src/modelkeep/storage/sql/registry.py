@@ -1,6 +1,6 @@
 """Models and versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from modelkeep.domain.models import STAGES, Model, Version
 from modelkeep.domain.search import Comparison, Order, Page, Position
@@ -71,6 +71,9 @@ class SqlModels:
             name,
         )
         return row is not None
+
+    def hidden(self, names: Collection[str]) -> frozenset[str]:
+        return self._sight.hidden(self._db, names)
 
     def gives_bytes(self, model_id: int) -> bool:
         test = self._sight.bytes

@@ -4,10 +4,12 @@ It stands in every look-up, list and search of models, versions and requests, so
 not be seen is left out before anything is counted, sorted or cut into pages.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from modelkeep.domain.access import Access, Reach, Scope, Verb
-from modelkeep.storage.sql.search import Fragment
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.search import Fragment, any_of
 
 _NOTHING_MORE = Fragment("", ())
 
@@ -36,6 +38,21 @@ class Sight:
             return test
         sql = f" AND EXISTS (SELECT 1 FROM models m WHERE m.id = {column}{test.sql})"
         return Fragment(sql, test.params)
+
+    def hidden(self, db: Db, names: Collection[str]) -> frozenset[str]:
+        """Those of the names that no model has which may be seen."""
+        test = self.models
+        if not test.sql or not names:
+            return frozenset()
+        some = any_of("m.name", sorted(names))
+        rows = db.all(
+            "SELECT m.name FROM models m WHERE m.project_id = ? AND m.deleted_ms IS NULL"
+            f"{test.sql} AND {some.sql}",
+            self.project_id,
+            *test.params,
+            *some.params,
+        )
+        return frozenset(names) - {row[0] for row in rows}
 
     def _allowing(self, verb: Verb) -> Fragment:
         if self.access is None or self.access.may(verb):
