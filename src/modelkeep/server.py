@@ -37,7 +37,8 @@ _log = logging.getLogger(__name__)
 def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     """The whole application over a running core."""
     app = permits.gated(running.app) if settings.auth else running.app
-    entrance = Entrance(running.directory, SignIn(running.app, running.passwords, now_ms), now_ms)
+    sign_in = SignIn(running.app, running.passwords, now_ms)
+    entrance = Entrance(running.directory, sign_in, now_ms, settings.auth)
     framework = Litestar(
         [native_routes.router(app, now_ms, _models_where, entrance)],
         openapi_config=OpenAPIConfig(

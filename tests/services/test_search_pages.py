@@ -18,6 +18,7 @@ from modelkeep.domain.tracking import ACTIVE
 from modelkeep.ports.tracking import MetricOrder
 from modelkeep.storage.sql import version_search
 from modelkeep.storage.sql.dialects import Row, dialect_for
+from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
 from modelkeep.storage.sql.work import SqlWork
 
@@ -185,7 +186,7 @@ def test_pages_of_versions_are_the_whole_in_order(
     order: tuple[Order, ...],
     limit: int,
 ) -> None:
-    search = VersionSearch(crowd.db, 1, dialect_of(crowd))
+    search = VersionSearch(crowd.db, 1, dialect_of(crowd), Sight(1))
     where = [comparison for comparison, _ in conditions]
     found = walk(lambda n, after: search.find(where, order, n, after), limit)
     assert found == expected(order, [test for _, test in conditions])
@@ -420,7 +421,7 @@ WALKS: dict[str, tuple[list[Comparison], tuple[Order, ...]]] = {
 def test_a_page_is_read_by_walking_an_index(crowd: SqlWork, case: str) -> None:
     where, order = WALKS[case]
     spy = Spy(crowd)
-    search = VersionSearch(spy, 1, dialect_of(crowd))  # pyright: ignore[reportArgumentType]
+    search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
     first = search.find(where, order, 20, None)
     search.find(where, order, 20, first.end)
     if dialect_of(crowd).name == "sqlite":
@@ -437,7 +438,7 @@ def test_a_page_is_read_by_walking_an_index(crowd: SqlWork, case: str) -> None:
 
 def test_what_few_have_is_found_by_its_index(crowd: SqlWork) -> None:
     spy = Spy(crowd)
-    search = VersionSearch(spy, 1, dialect_of(crowd))  # pyright: ignore[reportArgumentType]
+    search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
     assert len(search.find([tag("kind", "x"), tag("rare", "r1")], NEWEST, 20, None).items) > 1
     rare = [params for sql, params in spy.asked if sql.startswith("WITH few AS")]
     assert rare[0][1:3] == ("rare", "r1")

@@ -34,9 +34,11 @@ class QuickPasswords(Argon2Passwords):
 class Estate:
     """Accounts are made directly; everything else is asked over HTTP, with a token or without."""
 
-    def __init__(self, folder: Path, database_url: str, clock: MovedClock) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, clock: MovedClock, *, auth: bool = True
+    ) -> None:
         self.folder, self.clock = folder, clock
-        self._settings = Settings(data_dir=folder, database_url=database_url, auth=True)
+        self._settings = Settings(data_dir=folder, database_url=database_url, auth=auth)
         self._start()
         self.tokens: dict[str, str] = {}
         self.user("boss", "admin")

@@ -28,10 +28,9 @@ _ATTRIBUTE = "modelkeep_rule"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`admit` takes the parsed call. `is_public`: nobody has to say who they are."""
+    """`admit` takes the parsed call."""
 
     admit: Callable[[Any], None]
-    is_public: bool = False
 
     def __call__(self, handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         """The handler, admitting each call by its arguments first."""
@@ -54,8 +53,8 @@ def _needing(needs: Callable[[Any], Iterable[Need]]) -> Rule:
     return Rule(lambda call: permits.admit(*needs(call)))
 
 
-# Carries its own permission, or is nobody's secret.
-PUBLIC = Rule(lambda _: permits.admit_bearer(), is_public=True)
+# Carries its own permission. What asks nobody for a token is for `protocols.doors` to know.
+BEARER = Rule(lambda _: permits.admit_bearer())
 # Anybody with an account; what they get of models is what they may see.
 KNOWN = _needing(lambda _: ())
 

@@ -1,14 +1,17 @@
 """Accounts, tokens and sessions: who is let in, and who no longer."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from modelkeep.domain.access import Actor, Caller, Kind
+from modelkeep.domain.access import Actor, Caller, Grant, Kind, Role
 from modelkeep.domain.credentials import DAY_MS, TokenKind, mint
 from modelkeep.domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from modelkeep.protocols.native.routes import PREFIX
 from modelkeep.services import accounts
+from tests.support.clock import MovedClock
 from tests.support.estate import Estate, basic
 
 ME = f"{PREFIX}/whoami"
@@ -157,8 +160,6 @@ def test_a_deleted_account_leaves_its_deeds_and_not_its_name(estate: Estate) -> 
 
 
 def test_somebody_can_always_administer_everything(estate: Estate) -> None:
-    from modelkeep.domain.access import Grant, Role
-
     for last in (
         lambda: estate.write(accounts.disable, "boss"),
         lambda: estate.write(accounts.delete, "boss"),
@@ -309,3 +310,18 @@ def test_a_system_account_is_nobodys(quick: Estate) -> None:
     assert accounts.SYSTEM == Caller(Actor("system", verified=True, kind=Kind.SYSTEM))
     with pytest.raises(NotFound):
         quick.grant("system", "admin")
+
+
+def test_with_auth_off_nobody_prepares_an_account_for_later(
+    new_file: Path, tmp_path: Path, clock: MovedClock
+) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copyfile(new_file, tmp_path / "data" / "modelkeep.db")
+    open_to_all = Estate(tmp_path / "data", "", clock, auth=False)
+    body = {"name": "eve", "password": PASSWORD}
+    for path in ("/accounts", "/sign-in", "/accounts/boss/tokens", "/accounts/boss/grants"):
+        given = {"/accounts/boss/tokens": {}, "/accounts/boss/grants": {"role": "admin"}}
+        answer = open_to_all.call("POST", PREFIX + path, json=given.get(path, body))
+        assert answer.status_code == 409, path
+    assert open_to_all.call("GET", ME).json()["verified"] is False
+    open_to_all.close()

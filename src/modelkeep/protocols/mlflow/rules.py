@@ -9,7 +9,7 @@ from typing import Any
 from modelkeep.domain.access import Verb
 from modelkeep.protocols.http import Scope, query_of
 from modelkeep.protocols.mlflow.wire import Rpc
-from modelkeep.protocols.rules import KNOWN, PUBLIC, Rule, everywhere, on, somewhere
+from modelkeep.protocols.rules import BEARER, KNOWN, Rule, everywhere, on, somewhere
 from modelkeep.services import permits
 from modelkeep.services.permits import Need
 
@@ -135,4 +135,3 @@ def _multipart(scope: Scope) -> None:
 
 
 FILE, FILE_OF_VERSION, MULTIPART = Rule(_file), Rule(_file_of_version), Rule(_multipart)
-BEARER = PUBLIC  # an address that was given by a call that had a rule

@@ -21,7 +21,7 @@ from modelkeep.domain.credentials import (
     TokenKind,
     mint,
 )
-from modelkeep.domain.errors import Forbidden, InvalidInput
+from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput
 from modelkeep.domain.events import instant
 from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.rules import everywhere, of_account
@@ -40,14 +40,25 @@ KINDS = {TokenKind.PERSONAL: "personal", TokenKind.SERVICE: "service",
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """How people come in: who is known, how passwords are checked, and the time."""
+    """How people come in: who is known, how passwords are checked, and the time.
+
+    `is_open` is False with `--auth off`. Nobody is known then, and nobody may prepare themselves an
+    account for the day on which it is on.
+    """
 
     directory: Directory
     sign_in: SignIn
     now_ms: Callable[[], int]
+    is_open: bool
+
+    def check_open(self) -> None:
+        """Raises Conflict where there are no accounts."""
+        if not self.is_open:
+            raise Conflict("This server runs with --auth off: it has no accounts.")
 
     async def change(self, app: App, use_case: Callable[..., T], *args: Any) -> T:
         """A change of accounts, in force when it returns."""
+        self.check_open()
         value = await app.write(use_case, *args)
         await asyncio.to_thread(self.directory.reload)
         return value

@@ -19,7 +19,7 @@ from modelkeep.protocols.native.accounts import (
     view_grants,
     view_token,
 )
-from modelkeep.protocols.rules import KNOWN, PUBLIC
+from modelkeep.protocols.rules import BEARER, KNOWN
 from modelkeep.services import accounts
 from modelkeep.services.app import App
 from modelkeep.services.directory import Identity
@@ -58,9 +58,10 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
     """The route handlers over an application."""
 
     @post(SIGN_IN, status_code=200)
-    @PUBLIC
+    @BEARER
     async def sign_in(data: Credentials) -> SessionView:
         """Gives a session's token for a name and a password."""
+        entrance.check_open()
         token = await entrance.sign_in(data.name, data.password)
         await asyncio.to_thread(entrance.directory.reload)
         expires = instant(entrance.now_ms() + SESSION_MS)
