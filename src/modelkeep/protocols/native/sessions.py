@@ -71,6 +71,7 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
     @KNOWN
     async def sign_out(request: _Http) -> None:
         """Ends the session that the call is made in. Other tokens are revoked by their id."""
+        entrance.check_open()
         identity = _identity(request)
         if identity and identity.account and identity.token.kind is TokenKind.SESSION:
             caller = caller_of(cast("Scope", request.scope))
