@@ -12,14 +12,17 @@ from typing import IO, Any
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
+from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import InvalidInput, Unavailable
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
-from modelkeep.services import audit, replies
+from modelkeep.services import accounts, audit, replies
 from modelkeep.services.app import App
+from modelkeep.services.directory import Directory
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.parts import DiskParts
+from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
@@ -72,6 +75,8 @@ class Running:
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
         )
         self.is_alone = isinstance(dialect, Sqlite)
+        self.passwords = Argon2Passwords()
+        self.directory = Directory(self.reader, self.writer, clock)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
             target=self._keep_house, args=(dialect, clock), name="housekeeper", daemon=True
@@ -80,6 +85,7 @@ class Running:
 
     def close(self) -> None:
         self._sender.close()
+        self.directory.close()
         self._stopping.set()
         self._housekeeper.join()
         self.writer.close()
@@ -157,6 +163,20 @@ def _lock(data_dir: Path) -> IO[bytes]:
             f"Another modelkeep serves {data_dir} already. Stop it, or choose another --data-dir."
         ) from None
     return file
+
+
+def recover(settings: Settings) -> str:
+    """A new bootstrap token, for a registry that nobody can administer any more.
+
+    Raises Unavailable while a server holds the data directory.
+    """
+    running = Running(settings)
+    try:
+        token = mint(TokenKind.BOOTSTRAP)
+        running.writer.run(accounts.recover, token)
+        return token.text
+    finally:
+        running.close()
 
 
 def open_export(data_dir: Path, database_url: str = "") -> Iterator[dict[str, Any]]:

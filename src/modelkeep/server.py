@@ -15,8 +15,10 @@ from litestar.exceptions import HTTPException
 
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
-from modelkeep.domain.errors import Unavailable
+from modelkeep.domain.credentials import TokenKind, mint
+from modelkeep.domain.errors import Unauthenticated, Unavailable
 from modelkeep.domain.search import Comparison
+from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import filters, grammars
@@ -24,40 +26,60 @@ from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import calls as native
 from modelkeep.protocols.native import problems
 from modelkeep.protocols.native import routes as native_routes
-from modelkeep.services.app import App
-from modelkeep.settings import Settings, default_hosts, is_loopback
+from modelkeep.protocols.native.accounts import Entrance
+from modelkeep.services import accounts, permits
+from modelkeep.services.passwords import SignIn
+from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.housekeeping import Housekeeping
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
 
 
-def build(app: App, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
+def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
     """The whole application over a running core."""
-
+    app = permits.gated(running.app) if settings.auth else running.app
+    sign_in = SignIn(running.app, running.passwords, now_ms)
+    entrance = Entrance(running.directory, sign_in, now_ms, settings.auth)
     framework = Litestar(
-        [native_routes.router(app, now_ms, _models_where)],
+        [native_routes.router(app, now_ms, _models_where, entrance)],
         openapi_config=None,  # the native API describes itself
         exception_handlers={HTTPException: _unknown},
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
+    native_routes.check_rules(framework.routes)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
+
+    def is_public(path: str) -> bool:
+        return path in native_routes.PUBLIC_PATHS or mlflow.is_public(path)
 
     rest = cast("Asgi", framework)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith("//"):  # the client's address of us ends with a slash
-            scope["path"] = "/" + scope["path"].lstrip("/")
         handle = mlflow.handle_for(scope["path"]) if scope["type"] == "http" else None
         await (handle or rest)(scope, receive, send)
 
-    return FrontDoor(by_path, default_hosts() | set(settings.allowed_hosts))
+    inner = by_path
+    if settings.auth:
+        inner = Authentication(by_path, running.directory, is_public, _unauthenticated)
+
+    async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("//"):  # the client's address of us ends with a slash
+            scope["path"] = "/" + scope["path"].lstrip("/")
+        await inner(scope, receive, send)
+
+    return FrontDoor(cleaned, default_hosts() | set(settings.allowed_hosts))
 
 
 def _models_where(text: str) -> Sequence[Comparison]:
     """One search language for every dialect, although none of them knows another."""
     return filters.parse_filter(text, grammars.MODELS)
+
+
+def _unauthenticated(error: Unauthenticated) -> bytes:
+    """In MLflow's shape for every path: who is not known does not learn which paths there are."""
+    return mlflow_errors.render(error)[1]
 
 
 def _unknown(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -84,7 +106,10 @@ def serve(settings: Settings) -> None:
     try:
         webhooks.start()
         housekeeping.start()
-        asgi = build(running.app, settings, SystemClock().now_ms)
+        if settings.auth:
+            running.directory.start(is_alone=running.is_alone)
+            _let_first_admin_in(running)
+        asgi = build(running, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
             loop="uvloop",
@@ -103,8 +128,6 @@ def serve(settings: Settings) -> None:
         _log.info(
             "modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port
         )
-        if not is_loopback(settings.host):
-            _log.warning("listening on %s without accounts: every user name is only a claim", host)
         # What there is by now stays: the garbage collector, for which all threads wait, need not
         # look through the fifty thousand objects of the imports each time.
         gc.freeze()
@@ -115,6 +138,19 @@ def serve(settings: Settings) -> None:
         housekeeping.close()
         webhooks.close()
         running.close()
+
+
+def _let_first_admin_in(running: Running) -> None:
+    """Prints, once and not into the log, a token for making the first administrator."""
+    if running.reader.run(accounts.has_admin):
+        return
+    token = mint(TokenKind.BOOTSTRAP)
+    running.writer.run(accounts.recover, token)
+    running.directory.reload()
+    sys.stderr.write(
+        "Nobody can administer this registry yet. On this machine, within an hour:\n"
+        f"  MODELKEEP_TOKEN={token.text} modelkeep users first NAME\n"
+    )
 
 
 def _leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's signature

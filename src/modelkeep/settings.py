@@ -22,7 +22,7 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput
 
 PREFIX = "MODELKEEP_"
-COMMAND_NAMES = ("URL", "USER")  # what the commands that ask a server read
+COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server read
 _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]\-]+(/[\w.~\-]+)*/?", re.ASCII)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -35,7 +35,7 @@ class Settings:
     port: int = 5000
     data_dir: Path = Path("modelkeep-data")
     database_url: str = ""  # empty: SQLite in the data directory
-    allow_unauthenticated: bool = False  # listen beyond loopback although there are no accounts
+    auth: bool = False  # ask everybody for a token; without it user names are claims
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     public_url: str = ""  # how clients reach this server, if a proxy does not tell
     max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
@@ -116,11 +116,11 @@ def check(settings: Settings) -> Settings:
         )
     if settings.secrets_key:
         read_key(settings.secrets_key)
-    if not settings.allow_unauthenticated and not is_loopback(settings.host):
+    if not settings.auth and not is_loopback(settings.host):
         raise InvalidInput(
-            f"Refusing to listen on {settings.host}: there are no accounts yet, so anyone who "
-            "can reach that address could approve and promote under any name. Listen on "
-            "127.0.0.1, or pass --allow-unauthenticated if the network itself keeps strangers out."
+            f"Refusing to listen on {settings.host} with --auth off: anyone who can reach that "
+            "address could approve and promote under any name. Pass --auth on (docs/access.md), or "
+            "listen on 127.0.0.1."
         )
     return settings
 

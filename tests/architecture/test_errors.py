@@ -34,8 +34,8 @@ def test_all_errors_live_in_one_module() -> None:
 def test_no_error_of_ours_is_a_failure_of_the_server(table, kind: type[ModelkeepError]) -> None:
     status, code = table.status_and_code(kind)
     assert 400 <= status < 500 or (kind is errors.Unavailable and status == 503)
-    # Clients of MLflow try these again, and a mistake repeated stays one.
-    assert status not in (408, 429)
+    if table is mlflow:  # its clients try these again, and a mistake repeated stays one
+        assert status not in (408, 429)
     assert code
 
 

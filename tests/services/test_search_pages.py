@@ -19,6 +19,7 @@ from modelkeep.ports.tracking import MetricOrder
 from modelkeep.services import sources
 from modelkeep.storage.sql import version_search
 from modelkeep.storage.sql.dialects import Row, dialect_for
+from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
 from modelkeep.storage.sql.work import SqlWork
 
@@ -201,7 +202,7 @@ def test_pages_of_versions_are_the_whole_in_order(
     order: tuple[Order, ...],
     limit: int,
 ) -> None:
-    search = VersionSearch(crowd.db, 1, dialect_of(crowd))
+    search = VersionSearch(crowd.db, 1, dialect_of(crowd), Sight(1))
     where = [comparison for comparison, _ in conditions]
     found = walk(lambda n, after: search.find(where, order, n, after), limit)
     assert found == expected(order, [test for _, test in conditions])
@@ -478,7 +479,7 @@ WALKS: dict[str, tuple[list[Comparison], tuple[Order, ...]]] = {
 def test_a_page_is_read_by_walking_an_index(crowd: SqlWork, case: str) -> None:
     where, order = WALKS[case]
     spy = Spy(crowd)
-    search = VersionSearch(spy, 1, dialect_of(crowd))  # pyright: ignore[reportArgumentType]
+    search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
     first = search.find(where, order, 20, None)
     search.find(where, order, 20, first.end)
     for plan in spy.plans():
@@ -501,7 +502,7 @@ def test_what_few_have_is_found_without_a_scan(crowd: SqlWork, case: str, limit:
     """Also by a client that names no limit, whose page has room for all versions."""
     where, index = FEW[case]
     spy = Spy(crowd)
-    search = VersionSearch(spy, 1, dialect_of(crowd))  # pyright: ignore[reportArgumentType]
+    search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
     assert search.find([where], NEWEST, limit, None).items
     assert index in spy.plan_of_few()
 
@@ -522,7 +523,7 @@ def test_copies_of_a_version_are_found_without_a_scan(crowd: SqlWork) -> None:
 
 def test_what_few_have_is_found_by_its_index(crowd: SqlWork) -> None:
     spy = Spy(crowd)
-    search = VersionSearch(spy, 1, dialect_of(crowd))  # pyright: ignore[reportArgumentType]
+    search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
     assert len(search.find([tag("kind", "x"), tag("rare", "r1")], NEWEST, 20, None).items) > 1
     rare = [params for sql, params in spy.asked if sql.startswith("WITH few AS")]
     assert rare[0][1:3] == ("rare", "r1")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelkeep.domain.access import Actor, person
+from modelkeep.domain.access import Access, Actor, Caller, Grant, Role, Verb, person, scope_of
+from modelkeep.domain.errors import InvalidInput
 
 ANNS = [
     *("ann", "Ann", "ANN", " ann", "ann ", "\tann\n", "\u00a0ann\u2003", "ａｎｎ", "𝐀𝐧𝐧", "ⓐnn"),
@@ -65,3 +66,58 @@ def test_every_character_comes_to_rest_at_once() -> None:
         and person(person(chr(code))) != person(chr(code))
     ]
     assert restless == []
+
+
+# -- what a caller may do ----------------------------------------------------------------------
+
+ROLES_TABLE = {
+    Role.RESTRICTED_VIEWER: {Verb.READ},
+    Role.VIEWER: {Verb.READ, Verb.DOWNLOAD},
+    Role.CONTRIBUTOR: {Verb.READ, Verb.DOWNLOAD, Verb.WRITE, Verb.PROMOTE},
+    Role.REVIEWER: {Verb.READ, Verb.DOWNLOAD, Verb.APPROVE},
+    Role.DEPLOYER: {Verb.READ, Verb.DOWNLOAD, Verb.PROMOTE, Verb.DEPLOY},
+    Role.ADMIN: set(Verb),
+}
+SCOPES = {  # scope -> (name, tags) that it covers, and that it does not
+    "*": ([("churn", {}), (None, None)], []),
+    "model:churn": ([("churn", None)], [("churn2", {}), ("Churn", {}), (None, None), ("chur", {})]),
+    "prefix:fraud-": ([("fraud-eu", None), ("fraud-", {})], [("fraud", {}), (None, {})]),
+    "tag:team=risk": (
+        [("churn", {"team": "risk"})],
+        [("churn", {}), ("churn", None), ("churn", {"team": "Risk"}), (None, {"team": "risk"}),
+         ("churn", {"team": "risk "}), ("team=risk", {"x": "risk"})],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("role", Role)
+def test_a_role_allows_its_verbs_on_its_scope_and_nothing_else(role: Role, scope: str) -> None:
+    access = Access((Grant(role, scope_of(scope)),))
+    covered, others = SCOPES[scope]
+    for verb in Verb:
+        allowed = verb in ROLES_TABLE[role]
+        assert all(access.may(verb, *model) is allowed for model in covered)
+        assert not any(access.may(verb, *model) for model in others)
+        assert access.may_somewhere(verb) is allowed
+    assert all(access.roles(*model) == {role} for model in covered)
+    assert not any(access.roles(*model) for model in others)
+
+
+def test_without_accounts_everybody_may_do_everything_and_with_them_nobody_anything() -> None:
+    assert all(Caller(Actor("ann")).access.may(verb) for verb in Verb)
+    assert Caller(Actor("ann")).access.roles("churn") == set(Role)
+    assert not any(Access().may_somewhere(verb) for verb in Verb)
+
+
+@pytest.mark.parametrize("text", SCOPES)
+def test_a_scope_is_written_as_it_is_read(text: str) -> None:
+    assert str(scope_of(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "**", "churn", "model:", "prefix:", "tag:", "tag:=x", "tag:team", "team=risk"]
+)
+def test_a_text_that_is_no_scope_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="is no scope"):
+        scope_of(text)

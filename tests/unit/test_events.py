@@ -111,8 +111,9 @@ def test_a_text_stands_beside_its_leaf_and_only_its_commitment_within(texts: dic
     assert {name: text for name, (_, text) in leaf.texts.items()} == {**texts, "actor": "ann"}
     committed = json.loads(leaf.body)["texts"]
     assert committed == {name: commitment(salt, text) for name, (salt, text) in leaf.texts.items()}
+    bare = leaf_of(Event("model:described", {"model": 1}, texts={}))  # may hold such a word itself
     for text in texts.values():
-        if len(text) > 6:
+        if len(text) > 6 and text.encode() not in bare.body:
             assert text.encode() not in leaf.body
 
 

@@ -29,7 +29,7 @@ def test_without_anything_the_defaults_hold() -> None:
     assert read({}, {}) == DEFAULTS
     assert (DEFAULTS.host, DEFAULTS.port) == ("127.0.0.1", 5000)
     assert DEFAULTS.data_dir == Path("modelkeep-data")
-    assert DEFAULTS.allow_unauthenticated is False
+    assert DEFAULTS.auth is False
 
 
 def test_the_command_line_beats_the_environment_beats_the_file_beats_the_default(config) -> None:
@@ -59,7 +59,7 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
         "MODELKEEP_PORT": "0",
         "MODELKEEP_DATA_DIR": "/d",
         "MODELKEEP_DATABASE_URL": "postgresql://u@h/d",
-        "MODELKEEP_ALLOW_UNAUTHENTICATED": "yes",
+        "MODELKEEP_AUTH": "yes",
         "MODELKEEP_ALLOWED_HOSTS": " Registry.example.org , b,, ",
         "MODELKEEP_MAX_BODY_BYTES": "1000",
         "MODELKEEP_WEBHOOK_ALLOW_PRIVATE": "true",
@@ -70,7 +70,7 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
     }
     found = read({}, environment)
     assert (found.host, found.port, found.data_dir) == ("::1", 0, Path("/d"))
-    assert (found.database_url, found.allow_unauthenticated) == ("postgresql://u@h/d", True)
+    assert (found.database_url, found.auth) == ("postgresql://u@h/d", True)
     assert found.allowed_hosts == ("registry.example.org", "b")
     assert (found.max_body_bytes, found.log_level) == (1000, "warning")
     assert (found.webhook_allow_private, found.secrets_key) == (True, "A" * 43 + "=")
@@ -86,20 +86,20 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(key: str) -> None:
 
 
 def test_a_file_has_types_of_its_own(config) -> None:
-    file = config('allow_unauthenticated = true\nallowed_hosts = ["A", "b"]\ndata_dir = "x"\n')
+    file = config('auth = true\nallowed_hosts = ["A", "b"]\ndata_dir = "x"\n')
     found = read({"config": file}, {})
-    assert (found.allow_unauthenticated, found.allowed_hosts) == (True, ("a", "b"))
+    assert (found.auth, found.allowed_hosts) == (True, ("a", "b"))
     assert found.data_dir == Path("x")
 
 
 @pytest.mark.parametrize("word", ["true", "TRUE", "1", "yes", " on "])
 def test_words_for_yes(word: str) -> None:
-    assert read({}, {"MODELKEEP_ALLOW_UNAUTHENTICATED": word}).allow_unauthenticated is True
+    assert read({}, {"MODELKEEP_AUTH": word}).auth is True
 
 
 @pytest.mark.parametrize("word", ["false", "False", "0", "no", "OFF"])
 def test_words_for_no(word: str) -> None:
-    assert read({}, {"MODELKEEP_ALLOW_UNAUTHENTICATED": word}).allow_unauthenticated is False
+    assert read({}, {"MODELKEEP_AUTH": word}).auth is False
 
 
 def test_a_misspelt_setting_in_a_file_is_no_default(config) -> None:
@@ -122,7 +122,7 @@ def test_a_file_that_is_none_is_refused(config, tmp_path: Path) -> None:
         *(("port", "a"), ("port", ""), ("port", "70000"), ("port", "-1"), ("port", "1.5")),
         *(("search_timeout_s", "0"), ("search_timeout_s", "soon"), ("search_timeout_s", "1.5")),
         *(("max_body_bytes", "many"), ("max_body_bytes", "0"), ("max_body_bytes", "-5")),
-        *(("allow_unauthenticated", "maybe"), ("allow_unauthenticated", "")),
+        *(("auth", "maybe"), ("auth", "")),
         *(("database_url", "mysql://h/d"), ("database_url", "sqlite:///x"), ("database_url", "x")),
         *(("log_level", "loud"), ("data_dir", "")),
     ],
@@ -135,7 +135,7 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) ->
     "line",
     [
         *("port = true", "port = 5000.5", "port = [1]", "max_body_bytes = false"),
-        *('allow_unauthenticated = ["no"]', "allow_unauthenticated = 2", "allowed_hosts = 5"),
+        *('auth = ["no"]', "auth = 2", "allowed_hosts = 5"),
         *("allowed_hosts = [1]", "host = 1", "data_dir = 3", "log_level = true", "config = 1"),
     ],
 )
@@ -159,12 +159,11 @@ def test_a_server_without_accounts_may_listen_on_loopback(host: str) -> None:
         *("127.0.0.1 ", "*", "[::1]", "::ffff:8.8.8.8", "localhost:5000"),
     ],
 )
-def test_a_server_without_accounts_listens_nowhere_else_unless_told(host: str) -> None:
+def test_a_server_without_accounts_listens_nowhere_else(host: str) -> None:
     assert not is_loopback(host)
     said = refused({"host": host})
-    assert "no accounts yet" in said
-    assert "--allow-unauthenticated" in said
-    assert read({"host": host, "allow_unauthenticated": True}, {}).host == host
+    assert "--auth on" in said
+    assert read({"host": host, "auth": "on"}, {}).host == host
 
 
 def test_settings_are_checked_however_they_were_made() -> None:

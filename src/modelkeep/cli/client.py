@@ -26,9 +26,13 @@ class Failed(Exception):
 
 
 class Client:
-    """A server at `url`, spoken to as `user`. Its methods end the command if it says no."""
+    """A server at `url`. Its methods end the command if it says no.
 
-    def __init__(self, url: str, user: str) -> None:
+    It is spoken to with the token of the environment or else of the session (`modelkeep login`);
+    where there is neither, as `user`, which is a claim.
+    """
+
+    def __init__(self, url: str, user: str = "") -> None:
         self._url, self._user = _checked(url).rstrip("/"), user
 
     def get(self, path: str, /, **params: Any) -> Any:
@@ -38,14 +42,18 @@ class Client:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         return self._change("POST", path, {k: v for k, v in body.items() if v is not None})
 
+    def run(self, path: str) -> None:
+        """A POST that has nothing to say."""
+        self._change("POST", path)
+
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._change("PATCH", path, body)
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
         return self._change("PUT", path, body)
 
-    def delete(self, path: str) -> None:
-        self._change("DELETE", path)
+    def delete(self, path: str, /, **params: str) -> None:
+        self._change("DELETE", path, params=params)
 
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
@@ -76,13 +84,19 @@ class Client:
         with _ending():
             return Transport(self._url, user=self._user, retries=RETRIES)
 
-    def _change(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def _change(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        params: dict[str, str] | None = None,
+    ) -> Any:
         """The answer; also the one that a move was turned down, which is a result."""
         from modelkeep_client.errors import Refused, Void
 
         with _ending():
             try:
-                return self.transport.change(method, path, body)
+                return self.transport.change(method, path, body, params=params)
             except (Refused, Void) as refused:
                 if "result" in refused.body:
                     return refused.body
@@ -124,6 +138,17 @@ def _ending() -> Iterator[None]:
             yield
     except Failed as failed:
         end(failed)
+
+
+def credentials(url: str, user: str) -> dict[str, Any]:
+    """How a server is told who calls, as arguments of the HTTP client."""
+    from modelkeep_client.credentials import token_for
+
+    with _ending():
+        token = token_for(url)
+    if token:
+        return {"headers": {"authorization": f"Bearer {token}"}}
+    return {"auth": (user, "-")} if user else {}
 
 
 def fail(message: str, code: int = REFUSED, kind: str = "refused") -> NoReturn:

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from modelkeep.cli import gates, lifecycles, reading, reviews, semver, webhooks
+from modelkeep.cli import (
+    accounts,
+    gates,
+    lifecycles,
+    login,
+    reading,
+    reviews,
+    semver,
+    tokens,
+    webhooks,
+)
 from modelkeep.cli.client import Client, fail, misused, plain, unreadable
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
@@ -54,6 +64,13 @@ app.add_typer(gates.documents_app, name="documents")
 app.add_typer(reviews.emergencies_app, name="emergencies")
 app.add_typer(lifecycles.lifecycle_app, name="lifecycle")
 app.add_typer(lifecycles.retention_app, name="retention")
+app.add_typer(accounts.users_app, name="users")
+app.add_typer(accounts.services_app, name="service-accounts")
+app.add_typer(accounts.grants_app, name="grants")
+app.add_typer(tokens.app, name="tokens")
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
@@ -71,9 +88,11 @@ def serve(
     database_url: Annotated[
         str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
     ] = None,
-    allow_unauthenticated: Annotated[
-        bool | None,
-        typer.Option("--allow-unauthenticated", help="Listen beyond loopback without accounts."),
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|off", help="Ask everybody for a token; needed off loopback. [off]"
+        ),
     ] = None,
     allowed_hosts: Annotated[
         list[str] | None,

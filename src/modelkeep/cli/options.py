@@ -11,7 +11,12 @@ Url = Annotated[
     str, typer.Option("--url", envvar="MODELKEEP_URL", help="The server.", show_default=True)
 ]
 User = Annotated[
-    str, typer.Option("--user", envvar="MODELKEEP_USER", help="Who you are (a claim, for now).")
+    str,
+    typer.Option(
+        "--user",
+        envvar="MODELKEEP_USER",
+        help="Who you are: a claim, for a server with --auth off.",
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON, for scripts; errors too, on standard error.")

@@ -2,7 +2,9 @@
 
 The rules, all of them:
 
-* Four eyes. Neither an author (of the version or of its run) nor whoever asked may vote.
+* Four eyes. Neither an author (of the version or of its run) nor whoever asked may vote, nor who
+  answers for a service account that did either.
+* A service account never votes.
 * Nobody who is `anonymous`, or gave no name, may vote.
 * A person votes once. Two spellings of one name are one person (`access.person`).
 * A request takes votes while it is pending and not yet expired.
@@ -133,10 +135,19 @@ def may_vote(voter: str, barred: Collection[str] = ()) -> bool:
     return not Actor(voter).is_anonymous and person(voter) not in barred
 
 
-def cast(request: Request, vote: Vote, earlier: Iterable[Vote], now_ms: int) -> Denied | Counted:
-    """What a vote on `request` does, `earlier` being the votes on it that counted so far."""
+def cast(
+    request: Request,
+    vote: Vote,
+    earlier: Iterable[Vote],
+    now_ms: int,
+    answerable: Iterable[str] = (),
+) -> Denied | Counted:
+    """What a vote on `request` does, `earlier` being the votes on it that counted so far.
+
+    `answerable` are those who answer for the service account that asked, if one did.
+    """
     counted = tuple(earlier)
-    denial = _closed(request, now_ms) or _ineligible(request, vote.voter, counted)
+    denial = _closed(request, now_ms) or _ineligible(request, vote.voter, counted, answerable)
     return Denied(denial) if denial else Counted((*counted, vote))
 
 
@@ -148,7 +159,9 @@ def _closed(request: Request, now_ms: int) -> str | None:
     return None
 
 
-def _ineligible(request: Request, voter: str, counted: tuple[Vote, ...]) -> str | None:
+def _ineligible(
+    request: Request, voter: str, counted: tuple[Vote, ...], answerable: Iterable[str]
+) -> str | None:
     if Actor(voter).is_anonymous:
         return "An anonymous caller cannot vote; say who you are."
     who = person(voter)
@@ -156,6 +169,8 @@ def _ineligible(request: Request, voter: str, counted: tuple[Vote, ...]) -> str 
         return f"{who} is an author of this version; someone else must decide."
     if who == person(request.requested_by):
         return f"{who} asked for this promotion; someone else must decide."
+    if who in map(person, answerable):
+        return f"{who} answers for whoever asked for this promotion; someone else must decide."
     if who in (person(vote.voter) for vote in counted):
         return f"{who} has voted on request {request.id} already."
     return None

@@ -58,6 +58,10 @@ class LimitExceeded(ModelkeepError):
     """Too many, too long or too large; the message names the limit."""
 
 
+class TooOften(LimitExceeded):
+    """The same was tried too many times in a short while; the message says when to go on."""
+
+
 class IntegrityFailure(ModelkeepError):
     """Stored bytes no longer hash to what was recorded. They are not served."""
 

@@ -84,6 +84,8 @@ def encode(
     imported = {"imported": {"from": origin}} if origin else {}
     if not actor.is_anonymous:
         texts["actor"] = actor.name
+    if actor.on_behalf_of:
+        texts["on_behalf_of"] = actor.on_behalf_of
     salted = {name: (secrets.token_hex(16), text) for name, text in texts.items()}
     body = _canonical.encode(
         {
@@ -92,7 +94,7 @@ def encode(
             "t": instant(at_ms),
             "project": project,
             "actor": {
-                "kind": "anonymous" if actor.is_anonymous else "user",
+                "kind": "anonymous" if actor.is_anonymous else actor.kind.value,
                 "verified": actor.verified,
             },
             "act": event.action,

@@ -305,6 +305,38 @@ def _webhook(step: _Step) -> None:
     step.put("webhook", key, **values)
 
 
+def _account(step: _Step) -> None:
+    key, after = (step.obj["account"],), step.after
+    if step.leaf["act"] == "account:created":
+        step.put("account", key, disabled=False, deleted=False, name=step.text("name"))
+    names = ("kind", "owner", "password", "disabled", "deleted")
+    step.put("account", key, **{name: after[name] for name in names if name in after})
+    if after.get("deleted"):
+        step.put("account", key, name=f"deleted-{key[0]}")
+        for grant in [g for g in step.ledger.tables.get("grant", {}) if g[0] == key[0]]:
+            step.ledger.drop("grant", grant)
+    _revoked(step)
+
+
+def _token(step: _Step) -> None:
+    names = ("account", "kind", "digest", "expires_ms")
+    values = {name: step.after[name] for name in names}
+    step.put("token", (step.obj["token"],), **values, label=step.text("label"), revoked=False)
+
+
+def _revoked(step: _Step) -> None:
+    for token in step.after.get("revoked", ()):
+        step.put("token", (token,), revoked=True)
+
+
+def _grant(step: _Step) -> None:
+    key = (step.obj["account"], step.after["role"], step.after["scope"])
+    if step.leaf["act"] == "grant:added":
+        step.put("grant", key)
+    else:
+        step.ledger.drop("grant", key)
+
+
 _HANDLERS = {
     "model:created": _model,
     "model:imported": _model,
@@ -333,4 +365,13 @@ _HANDLERS = {
     "webhook:changed": _webhook,
     "webhook:disabled": _webhook,
     "webhook:deleted": _webhook,
+    "account:created": _account,
+    "account:disabled": _account,
+    "account:enabled": _account,
+    "account:deleted": _account,
+    "account:password:set": _account,
+    "token:created": _token,
+    "token:revoked": _revoked,
+    "grant:added": _grant,
+    "grant:removed": _grant,
 }

@@ -24,6 +24,7 @@ Complain = Callable[[int | None, str], None]
 
 _ELSEWHERE = "one that cannot be"  # equals nothing that a ledger holds
 
+_OF_ACCOUNTS = ("password", "disabled", "revoked")  # facts that a database has as 0 and 1
 _KEYS: dict[str, tuple[str, ...]] = {
     "model": ("id",),
     "model_name": ("model", "from_ms", "name"),
@@ -40,6 +41,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "comment": ("request", "place"),
     "emergency": ("id",),
     "webhook": ("webhook",),
+    "account": ("id",),
+    "token": ("token",),
+    "grant": ("account", "role", "scope"),
 }
 _PLACED = ("vote", "comment")  # known by their order on a request
 
@@ -106,7 +110,8 @@ class _Ids:
     def as_known(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
         """The row in the journal's words."""
         row = dict(row)
-        for name in ("deleted", "approved", "archive_existing", "signed", "semver_fixed"):
+        for name in ("deleted", "approved", "archive_existing", "signed", "semver_fixed",
+                     *_OF_ACCOUNTS):  # fmt: skip
             if name in row:
                 row[name] = bool(row[name])
         for name in ("author", "requested_by", "importer", "opened_by"):

@@ -32,6 +32,10 @@ class Journal(Protocol):
         """Of a writing use case: the index that the next leaf it records will have."""
         ...
 
+    def erase(self, index: int, field: str) -> None:
+        """Forgets a text of a leaf: it still verifies, and still proves that there was one."""
+        ...
+
     def entries(self, start: int, limit: int) -> list[Entry]: ...
     def of_model(self, model_id: int, before: int | None, limit: int) -> list[Entry]:
         """Newest first."""

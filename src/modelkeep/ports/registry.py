@@ -4,7 +4,7 @@ Deleted models and versions keep their rows, so that the past can be read; unles
 otherwise it sees only the living. Times are milliseconds since the epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +63,18 @@ class Models(Protocol):
 
     def find(self, name: str) -> int | None:
         """The id alone."""
+        ...
+
+    def is_taken(self, name: str) -> bool:
+        """Whether any model has the name, also one that whoever asks may not see."""
+        ...
+
+    def hidden(self, names: Collection[str]) -> frozenset[str]:
+        """Those of the names that, for whoever asks, no model has; none where they see all."""
+        ...
+
+    def gives_bytes(self, model_id: int) -> bool:
+        """Whether whoever asks may have the bytes of its versions."""
         ...
 
     def add(self, name: str, description: str, at_ms: int) -> int: ...

@@ -6,8 +6,9 @@ savepoint, and whatever it raised leaves nothing behind.
 
 from typing import Protocol
 
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
+from modelkeep.ports.accounts import Accounts
 from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
@@ -54,8 +55,15 @@ class Work(Protocol):
     @property
     def replies(self) -> Replies: ...
     @property
+    def accounts(self) -> Accounts: ...
+    @property
     def now_ms(self) -> int:
         """The batch's moment: never before any earlier batch's."""
+        ...
+
+    def seen_by(self, access: Access) -> "Work":
+        """The same work for eyes that see some models only: others are not there, in any look-up,
+        list or search, and the bytes of those that may not be downloaded are refused."""
         ...
 
     def record(self, caller: Caller, event: Event, *, model_id: int | None = None) -> None:

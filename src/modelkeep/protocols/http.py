@@ -110,7 +110,11 @@ async def _refuse(send: Send, why: str) -> None:
 
 
 def caller_of(scope: Scope) -> Caller:
-    """Who calls: the user name of HTTP basic authentication, unverified; else anonymous."""
+    """Who calls: the owner of the token, as `protocols.doors` found it; without accounts the user
+    name of HTTP basic authentication, unverified; else anonymous."""
+    known: Caller | None = scope.get("modelkeep.caller")
+    if known is not None:
+        return known
     for name, value in scope["headers"]:
         if name == b"authorization":
             return Caller(_actor(value), scope["modelkeep.request_id"])

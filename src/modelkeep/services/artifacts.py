@@ -18,7 +18,7 @@ from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import locate, resolve
-from modelkeep.services.sources import VERSION_FOLDER
+from modelkeep.services.sources import VERSION_FOLDER, check_bytes
 
 SMALL_BYTES = 32 << 10
 
@@ -88,7 +88,9 @@ def find(work: Work, path: str) -> File:
     if version_id is None:
         file = work.artifacts.get(path)
     else:
-        file = work.artifacts.frozen_file(_living(work, version_id, path).id, rest)
+        version = _living(work, version_id, path)
+        check_bytes(work, version)
+        file = work.artifacts.frozen_file(version.id, rest)
     if file is None:
         raise NotFound(f"No such artifact: '{path}'")
     return file
@@ -97,7 +99,9 @@ def find(work: Work, path: str) -> File:
 def find_in_version(work: Work, name: str, number: int, path: str) -> File:
     """A file of a registered version, as it was frozen. Raises NotFound."""
     names.check_path(path)
-    file = work.artifacts.frozen_file(locate(work, name, number).id, path)
+    version = locate(work, name, number)
+    check_bytes(work, version)
+    file = work.artifacts.frozen_file(version.id, path)
     if file is None:
         raise NotFound(f"No such artifact: '{path}'")
     return file

@@ -54,6 +54,7 @@ def gather(work: Work, version: Version) -> Evidence:
 
     A version without a run is judged by the metrics of its logged model, if it has one. Whoever
     imported a version is one of its authors: its bytes, and what is said of them, came by them.
+    So is whoever answers for an author that is a service account.
     """
     run = work.runs.get(version.run_id) if version.run_id else None
     logged = work.logged_models.get(version.logged_model_id) if version.logged_model_id else None
@@ -62,6 +63,7 @@ def gather(work: Work, version: Version) -> Evidence:
     authors += [logged.author] if logged else []
     imported = work.imports.find("version", str(version.id))
     authors += [imported.importer] if imported else []
+    authors += work.accounts.owners_of(authors)
     metrics = run.metrics if run else logged.metrics if logged else {}
     return Evidence.gather(
         tags=version.tags,

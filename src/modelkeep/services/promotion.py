@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import approvals, names, policies
-from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.access import Caller, Kind, is_blank
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from modelkeep.domain.events import Event
@@ -175,8 +175,20 @@ def vote(
     _check_text(comment, "comment")
     version = work.versions.by_id(asked.version_id)
     assert version is not None
-    ballot = Vote(caller.actor.name, approves, comment, work.now_ms, wants_changes=wants_changes)
-    counted = approvals.cast(asked, ballot, work.governance.votes(request_id), work.now_ms)
+    ballot = Vote(
+        caller.actor.name,
+        approves,
+        comment,
+        work.now_ms,
+        _roles(work, caller, version),
+        wants_changes,
+    )
+    answerable = work.accounts.owners_of([asked.requested_by])
+    counted = approvals.cast(
+        asked, ballot, work.governance.votes(request_id), work.now_ms, answerable
+    )
+    if caller.actor.kind is Kind.SERVICE:
+        counted = Denied("A service account cannot vote; a person must decide.")
     if isinstance(counted, Denied):
         _record_denial(work, caller, asked, ballot, version, counted.reason)
         return _answer(work, End.REFUSED, version, asked, counted.reason)
@@ -262,6 +274,12 @@ def _stay(
     work.models.touch(version.model_id, work.now_ms)
     epoch = work.slots.epoch(version.model_id, stage_slot(target))
     return Result(End.UNCHANGED, again(work, version), target, epoch)
+
+
+def _roles(work: Work, caller: Caller, version: Version) -> tuple[str, ...]:
+    """What the caller may be called on a version's model, by the grants of now."""
+    model = work.models.get(version.model_name)
+    return tuple(sorted(caller.access.roles(version.model_name, model.tags if model else {})))
 
 
 def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str) -> Result:

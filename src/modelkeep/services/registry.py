@@ -3,7 +3,6 @@
 Moving a version into a stage or under an alias is not here: `promotion` does that for everyone.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +14,9 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
-from modelkeep.domain.tracking import TAG_VALUE_LIMIT as LOGGED_MODEL_TAG_LIMIT
 from modelkeep.ports.registry import NewVersion
 from modelkeep.ports.work import Work
-from modelkeep.services import custody, numbering, policies, sources
+from modelkeep.services import custody, numbering, policies, registrations, sources
 from modelkeep.services.catalog import (
     by_alias,
     by_semver,
@@ -33,7 +31,6 @@ from modelkeep.services.steps import Result
 
 DESCRIPTION_LIMIT = 100_000  # characters
 TAG_VALUE_LIMIT = 100_000
-VERSIONS_TAG = "mlflow.modelVersions"  # on logged models: which versions were made of them
 ID_LIMIT = 500  # of the run or logged model that a label is said to come from
 
 
@@ -71,6 +68,8 @@ def create_model(
     known = work.models.get(name)
     if known is not None:
         raise _name_is_taken(known, tags)
+    if work.models.is_taken(name):
+        raise AlreadyExists(f"Registered Model (name={name}) already exists.")
     model_id = work.models.add(name, description, work.now_ms)
     for key, value in tags.items():
         work.models.set_tag(model_id, key, value)
@@ -144,7 +143,7 @@ def rename_model(work: Work, caller: Caller, name: str, new_name: str) -> Result
     if new_name == name:
         return None
     policies.check_model_name(work, new_name)
-    if work.models.find(new_name) is not None:
+    if work.models.is_taken(new_name):
         raise AlreadyExists(f"Registered Model (name={new_name}) already exists.")
     refusal = custody.refuse_renaming(work, caller, model_id, name, new_name)
     if refusal is not None:
@@ -288,7 +287,7 @@ def create_version(
     if tags:
         work.versions.set_tags(version_id, tags)
     if new.logged_model_id and imported is None:
-        _note_on_logged_model(work, new.logged_model_id, draft.model, new.number)
+        registrations.note(work, new.logged_model_id, draft.model, new.number)
     _record_created(work, caller, draft, new, version_id, digest, imported)
     return Version(
         id=version_id,
@@ -309,25 +308,6 @@ def create_version(
         semver_fixed=new.semver_fixed,
         tags=dict(tags),
     )
-
-
-def _note_on_logged_model(work: Work, logged_model_id: str, name: str, number: int) -> None:
-    """Adds the version to those that MLflow's clients read in a logged model's tag.
-
-    A list that somebody else's tag is not, or that has grown too long for a tag, stays as it is.
-    """
-    logged = work.logged_models.get(logged_model_id)
-    if logged is None:
-        return
-    try:
-        known = json.loads(logged.tags.get(VERSIONS_TAG) or "[]")
-    except (ValueError, RecursionError):
-        return
-    if not isinstance(known, list):
-        return
-    value = json.dumps([*known, {"name": name, "version": number}])
-    if len(value) <= LOGGED_MODEL_TAG_LIMIT:
-        work.logged_models.set_tags(logged_model_id, {VERSIONS_TAG: value})
 
 
 def _number(work: Work, model_id: int, imported: Elsewhere | None) -> int:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from modelkeep.domain import retention
-from modelkeep.domain.access import Actor, Caller
+from modelkeep.domain.access import Actor, Caller, Kind
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Move, Version
 from modelkeep.domain.retention import Due, Fate, Standing
@@ -20,7 +20,7 @@ from modelkeep.services.catalog import model_id_of
 from modelkeep.services.placement import shift
 from modelkeep.services.steps import record_shift, void_overtaken
 
-SYSTEM = Caller(Actor("modelkeep", verified=True))  # who tends by itself
+SYSTEM = Caller(Actor("modelkeep", True, Kind.SYSTEM))  # who tends by itself
 BATCH = 20  # versions changed in one transaction
 PLAN_LIMIT = 1_000  # versions told of, for one model
 _PAGE = 200

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from modelkeep.domain import names, semver
-from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.errors import Forbidden, InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import LATEST, Version, is_prompt
@@ -122,6 +122,14 @@ def address(work: Work, version: Version) -> str:
             return version.source
         version = locate(work, copied[1], int(copied[2]))
     raise NotFound(f"'{version.source}' is a copy of a copy, over {COPIES_LIMIT} times.")
+
+
+def check_bytes(work: Work, version: Version) -> None:
+    """Raises Forbidden for whoever may see the version, and not its files."""
+    if not work.models.gives_bytes(version.model_id):
+        raise Forbidden(
+            f"Permission denied. This needs a role that may download on model {version.model_name}."
+        )
 
 
 def copied(work: Work, version: Version) -> Version | None:
@@ -255,6 +263,7 @@ def _from_version(
             f"Invalid model version source: '{source}'. The run_id and model_id request "
             "parameters must match the referenced model version."
         )
+    check_bytes(work, version)
     named = f"models:/{version.model_name}/{version.number}" if source[:7] == "models:" else None
     return Origin(*given, work.artifacts.frozen(version.id), named)
 

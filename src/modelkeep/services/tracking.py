@@ -31,6 +31,7 @@ from modelkeep.domain.tracking import (
 )
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder, NewLoggedModel, NewRun
 from modelkeep.ports.work import Work
+from modelkeep.services import registrations
 from modelkeep.services.experiments import active_experiment
 
 Pairs = Sequence[tuple[str, str]]
@@ -327,7 +328,8 @@ def create_logged_model(
 
 def get_logged_model(work: Work, model_id: str, *, deleted: bool = False) -> LoggedModel:
     """With its tags, params and points; `deleted` finds deleted ones too. Raises NotFound."""
-    return _found_model(work.logged_models.get(model_id, deleted=deleted), model_id)
+    found = _found_model(work.logged_models.get(model_id, deleted=deleted), model_id)
+    return registrations.shown(work, [found])[0]
 
 
 def search_logged_models(
@@ -339,7 +341,8 @@ def search_logged_models(
     limit: int,
     after: Position | None = None,
 ) -> Page[LoggedModel]:
-    return work.logged_models.search(experiment_ids, where, datasets, order, limit, after)
+    found = work.logged_models.search(experiment_ids, where, datasets, order, limit, after)
+    return Page(registrations.shown(work, found.items), found.end)
 
 
 def finish_logged_model(work: Work, model_id: str, status: str) -> LoggedModel:

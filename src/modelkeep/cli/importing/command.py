@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
-from modelkeep.cli.client import REFUSED, UNREACHABLE, fail
+from modelkeep.cli.client import REFUSED, UNREACHABLE, credentials, fail
 
 import_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Bring another server's content over."
@@ -83,7 +83,7 @@ def import_mlflow(
     wanted = whole.Wanted(*_named(only or []))
     report = Report(address, url.rstrip("/"))
     source = Http(address, connections=WORKERS, **settings)
-    target = Http(url, connections=WORKERS, trust_env=False, auth=(user, "-") if user else None)
+    target = Http(url, connections=WORKERS, trust_env=False, **credentials(url, user))
     try:
         process = process_of(target)
         if process and process_of(source) == process:

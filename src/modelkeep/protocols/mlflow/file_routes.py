@@ -30,6 +30,7 @@ from modelkeep.protocols.mlflow import (
     errors,
     multipart,
     presigned,
+    rules,
 )
 from modelkeep.protocols.mlflow.answers import (
     Handle,
@@ -39,12 +40,14 @@ from modelkeep.protocols.mlflow.answers import (
     read_message,
 )
 from modelkeep.protocols.mlflow.wire import Message
+from modelkeep.protocols.rules import Rule
 from modelkeep.services import artifacts as artifact_cases
 from modelkeep.services import grants
 from modelkeep.services.app import App
 
 APIS = ("/api/2.0", "/ajax-api/2.0")
 _READS = ("GET", "HEAD")
+_BEARERS = ("signed", "mpu/part")
 _NOT_STORED = (b"cache-control", b"no-store")
 
 _encode = msgspec.json.Encoder().encode
@@ -60,26 +63,33 @@ class FileRoutes:
         self.exact: dict[str, Handle] = {}
         self.templates: dict[str, Handle] = {}
         self.prefixes: dict[str, Handle] = {}
-        for page in ("/get-artifact", "/model-versions/get-artifact"):
-            self.exact[page] = _only(_READS, self._page)
+        pages = {"/get-artifact": rules.DOWNLOADS}
+        pages["/model-versions/get-artifact"] = rules.FILE_OF_VERSION
+        for page, rule in pages.items():
+            self.exact[page] = _only(_READS, self._page, rule)
         for api in APIS:
-            self.exact[f"{api}/mlflow/upload-artifact"] = _only(("POST",), self._upload_from_page)
-            for direction in ("download", "upload"):
+            upload = _only(("POST",), self._upload_from_page, rules.WRITES)
+            self.exact[f"{api}/mlflow/upload-artifact"] = upload
+            for direction, rule in (("download", rules.DOWNLOADS), ("upload", rules.WRITES)):
                 path = f"{api}/mlflow/artifacts/presigned-{direction}-url"
-                self.exact[path] = _only(("POST",), self._presign_in_run)
+                self.exact[path] = _only(("POST",), self._presign_in_run, rule)
             files = f"{api}/mlflow/logged-models/{{model_id}}/artifacts/files"
-            self.templates[files] = _only(_READS, self._page_of_model)
-            self._add_prefix(f"{api}/mlflow-artifacts/artifacts", self._file)
-            self._add_prefix(f"{api}/mlflow-artifacts/mpu", self._multipart)
-            self._add_prefix(f"{api}/mlflow-artifacts/presigned", self._presign)
-            self._add_prefix(f"{api}/mlflow-artifacts/signed", self._signed)
+            self.templates[files] = _only(_READS, self._page_of_model, rules.DOWNLOADS)
+            store = f"{api}/mlflow-artifacts"
+            self._add_prefix(f"{store}/artifacts", self._file, rules.FILE)
+            self._add_prefix(f"{store}/mpu", self._multipart, rules.MULTIPART)
+            self._add_prefix(f"{store}/presigned", self._presign, rules.DOWNLOADS)
+            self._add_prefix(f"{store}/signed", self._signed, rules.BEARER)
+        # Paths that begin so carry their own permission.
+        self.bearers = tuple(f"{api}/mlflow-artifacts/{p}/" for api in APIS for p in _BEARERS)
 
     def knows_address(self, scope: Scope) -> bool:
         """Whether this client can be given addresses to follow."""
         return address_of(scope, self._public_url) is not None
 
-    def _add_prefix(self, prefix: str, handle: _Of) -> None:
+    def _add_prefix(self, prefix: str, handle: _Of, rule: Rule) -> None:
         async def with_rest(scope: Scope, receive: Receive, send: Send) -> None:
+            rule.admit(scope)
             rest = path_of(scope).removeprefix(prefix).removeprefix("/")
             await handle(scope, receive, send, rest)
 
@@ -189,9 +199,10 @@ class FileRoutes:
         return await read_message(message, scope, receive, self._max_body_bytes)
 
 
-def _only(methods: tuple[str, ...], handle: Handle) -> Handle:
+def _only(methods: tuple[str, ...], handle: Handle, rule: Rule) -> Handle:
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in methods:
+            rule.admit(scope)
             await handle(scope, receive, send)
         else:
             await answer_wrong_method(send, scope["method"], methods)

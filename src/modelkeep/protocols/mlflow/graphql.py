@@ -6,10 +6,11 @@ library is loaded by the first query (docs/protocols/mlflow-divergences.md, Grap
 """
 
 import asyncio
+import contextvars
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.protocols.http import Receive, Scope, Send, caller_of, header
+from modelkeep.protocols.mlflow import rules
 from modelkeep.protocols.mlflow.answers import answer, answer_wrong_method, read_message, refusal
 from modelkeep.protocols.mlflow.run_messages import WireMetric, WireRun
 from modelkeep.protocols.mlflow.wire import Message, Rpc, parse_fields, require
@@ -81,7 +83,10 @@ class Graphql:
         require(query.query, "query")
         loop = asyncio.get_running_loop()
         execution = _Execution(self._app, self._rpcs, caller_of(scope), loop)
-        return await loop.run_in_executor(self._threads, execution.run, query)
+        # The context says who asks; the calls of the query are admitted one by one.
+        context = contextvars.copy_context()
+        run = partial(context.run, partial(execution.run, query))
+        return await loop.run_in_executor(self._threads, run)
 
 
 class _Execution:
@@ -141,14 +146,15 @@ class _Execution:
                 raise _Overrun(f"A query makes at most {CALLS_LIMIT} calls. Ask for fewer runs.")
             rpc = self._rpcs[path]
             request = parse_fields(fields, rpc.request)
-            waiting = rpc.handle(self._app, self._caller, request)
-            found = asyncio.run_coroutine_threadsafe(_as_coroutine(waiting), self._loop).result()
+            call = _admitted(rpc, self._app, self._caller, request)
+            found = asyncio.run_coroutine_threadsafe(call, self._loop).result()
             self._calls[key] = found
         return found
 
 
-async def _as_coroutine(waiting: Any) -> Any:
-    return await waiting
+async def _admitted(rpc: Rpc, app: App, caller: Caller, request: Any) -> Any:
+    rules.of_call(rpc).admit(request)
+    return await rpc.handle(app, caller, request)
 
 
 def _encoded(data: Any, errors: list[str]) -> bytes:

@@ -18,6 +18,7 @@ from modelkeep.protocols.mlflow import (
     logged_models,
     metrics,
     registry,
+    rules,
     runs,
     webhooks,
 )
@@ -51,7 +52,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Dialect:
-    """The dialect as an ASGI application; `handle_for` says whether a path is its own."""
+    """The dialect as an ASGI application; `handle_for` says whether a path is its own.
+
+    Raises KeyError, at the start, for a call that has no rule.
+    """
 
     def __init__(self, app: App, max_body_bytes: int, public_url: str = "") -> None:
         rpcs = (
@@ -72,10 +76,12 @@ class Dialect:
             self._add(path, handle)
         self._prefixes = files.prefixes
         self._exact["/graphql"] = Graphql(app, rpcs, max_body_bytes).handle
-        for prefix in ("/api", "/ajax-api"):
-            self._exact[f"{prefix}/3.0/mlflow/server-info"] = _server_info(files)
-        self._exact["/version"] = _version
-        self._exact["/health"] = _health
+        public = {"/version": _version, "/health": _health} | {
+            f"{prefix}/3.0/mlflow/server-info": _server_info(files)
+            for prefix in ("/api", "/ajax-api")
+        }
+        self._exact |= public
+        self._public, self._bearers = frozenset(public), files.bearers
 
     def handle_for(self, path: str) -> Handle | None:
         """What answers a path, already decoded; None if the dialect has no such path."""
@@ -86,6 +92,10 @@ class Dialect:
         if handle is not None:
             return handle
         return next((handle for known, handle in self._templates if known.fullmatch(path)), None)
+
+    def is_public(self, path: str) -> bool:
+        """Whether a path asks nobody who they are."""
+        return path in self._public or path.startswith(self._bearers)
 
     def paths(self) -> list[str]:
         """Every path, for the tests that walk them all."""
@@ -122,6 +132,8 @@ def _by_path(rpcs: Iterable[Rpc]) -> dict[str, dict[str, Rpc]]:
 
 
 def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Handle:
+    rule_of = {rpc: rules.of_call(rpc) for rpc in by_method.values()}
+
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         rpc = by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if rpc is None:
@@ -129,6 +141,7 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
             return
         try:
             request = await read_message(rpc.request, scope, receive, max_body_bytes)
+            rule_of[rpc].admit(request)
             body = _encode(await rpc.handle(app, caller_of(scope), request))
             status = 200
         except Exception as error:  # noqa: BLE001 - the outermost handler of a call

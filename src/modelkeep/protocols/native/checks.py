@@ -6,11 +6,13 @@ import msgspec
 from litestar import get, post
 from litestar.params import Parameter
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.events import instant
 from modelkeep.domain.policies import Decision
 from modelkeep.protocols.native import policy_file
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.history import parse_time
+from modelkeep.protocols.rules import everywhere, on
 from modelkeep.services import checks, rehearsal
 from modelkeep.services.app import App
 from modelkeep.services.rehearsal import Rehearsed
@@ -70,6 +72,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @get("/models/{name:str}/versions/{which:str}/check")
+    @on(Verb.READ)
     async def check_gates(
         request: Http,
         name: str,
@@ -90,6 +93,7 @@ def handlers(app: App) -> list[Any]:
         )
 
     @post("/policy/rehearsals", status_code=200)
+    @everywhere(Verb.READ)
     async def rehearse_policy(data: Rehearsal) -> RehearsalView:
         """What a policy would have decided otherwise of past moves; it is not put in force."""
         document = policy_file.parse(data.source)

@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 from litestar import Response, get, put
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.events import instant
 from modelkeep.domain.papers import Document
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
+from modelkeep.protocols.rules import on
 from modelkeep.services import papers
 from modelkeep.services.app import App
 
@@ -38,6 +40,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @put("/models/{name:str}/versions/{which:str}/documents/{document:str}")
+    @on(Verb.WRITE)
     async def attach_document(
         request: Http, name: str, which: str, document: str, data: NewDocument
     ) -> Response[DocumentView]:
@@ -46,11 +49,13 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, view_head, papers.attach, *args)
 
     @get("/models/{name:str}/versions/{which:str}/documents")
+    @on(Verb.READ)
     async def list_documents(name: str, which: str) -> list[DocumentView]:
         """The documents of a version, by name, without their texts."""
         return [view_head(paper) for paper in await app.read(papers.listing, name, which)]
 
     @get("/models/{name:str}/versions/{which:str}/documents/{document:str}")
+    @on(Verb.READ)
     async def get_document(
         name: str, which: str, document: str, revision: int | None = None
     ) -> DocumentView:

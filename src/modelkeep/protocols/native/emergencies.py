@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Response, get, post
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.emergencies import DEFAULT_HOURS, Emergency
 from modelkeep.domain.events import instant
 from modelkeep.domain.models import Version
@@ -13,6 +14,7 @@ from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
 from modelkeep.protocols.native.schemas import Number, ResultView
+from modelkeep.protocols.rules import everywhere, on, on_emergency
 from modelkeep.services import emergencies
 from modelkeep.services.app import App
 
@@ -56,6 +58,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @post("/emergencies", status_code=200)
+    @on(Verb.ADMIN, "data.model")
     async def break_glass(request: Http, data: BreakGlass) -> Response[ResultView]:
         """Brings a version into a stage past its gates. A review is owed, by somebody else."""
         args = data.model, data.version, data.stage, data.reason, data.hours
@@ -63,12 +66,14 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, view, emergencies.break_glass, caller(request), *args)
 
     @get("/emergencies")
+    @everywhere(Verb.READ)
     async def list_emergencies(unreviewed: bool = False) -> list[EmergencyView]:
         """Promotions past the gates, newest first: all, or those that wait for a review."""
         found = await app.read(emergencies.listing, unreviewed=unreviewed)
         return [_view(*row) for row in found]
 
     @post("/emergencies/{emergency_id:int}/review", status_code=200)
+    @on_emergency(Verb.APPROVE)
     async def review_emergency(
         request: Http, emergency_id: int, data: Review
     ) -> Response[EmergencyView]:

@@ -14,6 +14,7 @@ _WIRE: dict[type[ModelkeepError], tuple[int, str]] = {
     errors.AlreadyExists: (409, "already_exists"),
     errors.StaleRevision: (409, "stale_revision"),
     errors.Conflict: (409, "conflict"),
+    errors.TooOften: (429, "too_often"),
     errors.LimitExceeded: (413, "limit_exceeded"),
     errors.IntegrityFailure: (409, "integrity_failure"),
     errors.Unavailable: (503, "unavailable"),

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from litestar import get
 from litestar.params import Parameter
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import instant
 from modelkeep.protocols.native import schemas
 from modelkeep.protocols.native.schemas import MomentView
+from modelkeep.protocols.rules import on
 from modelkeep.services import history
 from modelkeep.services.app import App
 
@@ -18,6 +20,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @get("/models/{name:str}/at")
+    @on(Verb.READ)
     async def model_at(name: str, time: str) -> MomentView:
         """What every slot of a model held at a time (RFC 3339; without a zone it is UTC)."""
         moment = await app.read(history.at, name, parse_time(time))
@@ -29,6 +32,7 @@ def handlers(app: App) -> list[Any]:
         )
 
     @get("/models/{name:str}/history")
+    @on(Verb.READ)
     async def model_history(
         name: str,
         before: int | None = None,

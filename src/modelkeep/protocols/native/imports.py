@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from litestar import Response, get, post
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.imports import POINTS_LIMIT, RUNS_LIMIT, Brought, Kind, Outcome
 from modelkeep.domain.manifests import File
 from modelkeep.domain.tracking import Metric
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
+from modelkeep.protocols.rules import everywhere
 from modelkeep.services.app import App
 from modelkeep.services.imports import (
     brought,
@@ -122,34 +124,40 @@ def handlers(app: App) -> list[Any]:
     server = {"server": secrets.token_hex(16)}
 
     @get("/import/server")
+    @everywhere(Verb.ADMIN)
     async def whoami() -> dict[str, str]:
         """The name of this process, by which an importer tells that it reads what it writes to."""
         return server
 
     @get("/import/brought")
+    @everywhere(Verb.ADMIN)
     async def some_brought(origin: str, kind: Kind, after: str = "") -> list[Brought]:
         """What came from there and is here, not deleted, page by page."""
         return await app.read(brought.brought, origin, kind, after)
 
     @post("/import/experiments/match", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def match_experiment(data: ImportExperiment) -> list[Brought]:
         """What an import would take for an experiment, if there is any; changes nothing."""
         found = await app.read(brought.match_experiment, data.origin, data.experiment)
         return [found] if found else []
 
     @post("/import/models/match", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def match_model(data: ImportModel) -> list[Brought]:
         """As for an experiment, but it must have come from there."""
         found = await app.read(brought.match_model, data.origin, data.model)
         return [found] if found else []
 
     @post("/import/experiments", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_experiment(request: Http, data: ImportExperiment) -> Response[Outcome]:
         """Brings an experiment; the outcome's key is its id here."""
         args = caller(request), data.origin, data.experiment
         return await change(app, request, _as_it_is, experiments.bring_experiment, *args)
 
     @post("/import/runs", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_runs(request: Http, data: ImportRuns) -> Response[list[Outcome]]:
         """Brings runs without their metrics."""
         return await change(
@@ -157,6 +165,7 @@ def handlers(app: App) -> list[Any]:
         )
 
     @post("/import/points", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_points(request: Http, data: ImportPoints) -> Response[dict[str, str]]:
         """Adds points of metrics to imported runs."""
         given = [
@@ -166,11 +175,13 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, _nothing, points.bring_points, given)
 
     @post("/import/points/digests", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def digest_points(data: RunIds) -> dict[str, dict[str, str]]:
         """Run -> metric -> "<count>:<sum of hashes>" of its points."""
         return await app.read(points.points_of, data.run_ids)
 
     @post("/import/logged-models", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_logged_models(
         request: Http, data: ImportLoggedModels
     ) -> Response[list[Outcome]]:
@@ -179,6 +190,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, _as_it_is, logged_models.bring_logged_models, *args)
 
     @post("/import/logged-models/points", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_model_points(
         request: Http, data: ImportModelPoints
     ) -> Response[dict[str, str]]:
@@ -188,6 +200,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, _nothing, logged_models.bring_model_points, *args)
 
     @post("/import/models", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_model(request: Http, data: ImportModel) -> Response[Outcome]:
         """Brings a registered model without its versions."""
         return await change(
@@ -195,24 +208,28 @@ def handlers(app: App) -> list[Any]:
         )
 
     @post("/import/versions", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_version(request: Http, data: ImportVersion) -> Response[Outcome]:
         """Brings a version under its number, and freezes the bytes that are here by now."""
         args = caller(request), data.origin, data.version
         return await change(app, request, _as_it_is, versions.bring_version, *args)
 
     @post("/import/stages", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_stage(request: Http, data: ImportStage) -> Response[Outcome]:
         """Asks for an imported version's stage, as anybody would."""
         args = caller(request), data.origin, data.model, data.version, data.stage, data.reason
         return await change(app, request, _as_it_is, slots.place, *args)
 
     @post("/import/aliases", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def import_alias(request: Http, data: ImportAlias) -> Response[Outcome]:
         """Points an alias at an imported version, as anybody would."""
         args = caller(request), data.origin, data.model, data.alias, data.version
         return await change(app, request, _as_it_is, slots.point, *args)
 
     @get("/import/files")
+    @everywhere(Verb.ADMIN)
     async def imported_files(folder: str, after: str = "") -> list[File]:
         """The files under a folder of the artifact store, with their digests, page by page."""
         return await app.read(files.files_in, folder, after)

@@ -8,6 +8,8 @@ from litestar import get
 from litestar.params import Parameter
 from litestar.response import Stream
 
+from modelkeep.domain.access import Verb
+from modelkeep.protocols.rules import everywhere
 from modelkeep.services import audit, history
 from modelkeep.services.app import App
 
@@ -18,6 +20,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @get("/journal/entries")
+    @everywhere(Verb.READ)
     async def journal_entries(
         start: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
@@ -26,6 +29,7 @@ def handlers(app: App) -> list[Any]:
         return await app.read(history.entries, start, limit)
 
     @get("/journal/export", media_type="application/x-ndjson")
+    @everywhere(Verb.READ)
     async def export_journal() -> Stream:
         """Everything a verifier needs, of one moment, as lines of JSON."""
         # A journal may be larger than memory, and its snapshot ends with the read: so, a file.

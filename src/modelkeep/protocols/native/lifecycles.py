@@ -7,8 +7,10 @@ import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.rules import everywhere, on
 from modelkeep.services import lifecycles, retention
 from modelkeep.services.app import App
 from modelkeep.services.lifecycles import Populated
@@ -93,11 +95,13 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
     """The handlers over an application."""
 
     @get("/models/{name:str}/lifecycle")
+    @on(Verb.READ)
     async def show_lifecycle(name: str) -> LifecycleView:
         """The stages of a model, what leads into each, and how many versions stand there."""
         return view_lifecycle(await app.read(lifecycles.show, name))
 
     @get("/retention")
+    @everywhere(Verb.READ)
     async def plan_retention(model: str | None = None) -> list[PlanView]:
         """What is due to be archived or retired, and what of it is kept, and why."""
         if model is not None:
@@ -105,6 +109,7 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
         return [view_plan(plan) for plan in await app.read(retention.plans)]
 
     @post("/retention/runs", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def run_retention(request: _Http, data: Tend) -> list[PlanView]:
         """Does what is due, at most a thousand versions in a call; tells what was done."""
         caller, batches = caller_of(cast("Scope", request.scope)), BATCHES

@@ -20,6 +20,7 @@ from modelkeep.protocols.native.calls import PREFIX
 from modelkeep.protocols.native.examples import example_of
 from modelkeep.protocols.native.idempotency import KEY_LIMIT
 from modelkeep.protocols.native.problems import MEDIA_TYPE, Problem, meanings
+from modelkeep.protocols.rules import KNOWN
 
 _INFO = """\
 Everything that modelkeep can do, in its own words. What goes wrong is told in problem documents
@@ -48,6 +49,7 @@ def handlers(routes: list[Any]) -> list[Any]:
         return msgspec.json.encode(describe(routes))
 
     @get("/openapi.json", include_in_schema=False)
+    @KNOWN
     async def openapi() -> Response[bytes]:
         """This API in OpenAPI 3.1."""
         return Response(described(), media_type="application/json")

@@ -5,11 +5,13 @@ from typing import Any
 import msgspec
 from litestar import Response, get, post
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.events import instant
 from modelkeep.protocols.native import lifecycles, policy_file, schemas
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.schemas import PolicyFile, SectionView
+from modelkeep.protocols.rules import everywhere, somewhere
 from modelkeep.services import policies
 from modelkeep.services.app import App
 from modelkeep.services.lifecycles import Populated
@@ -29,6 +31,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @post("/policy", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def apply_policy(request: Http, data: PolicyFile) -> Response[schemas.AppliedView]:
         """Puts a policy in force."""
         document = policy_file.parse(data.source)
@@ -36,6 +39,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, schemas.view_applied, policies.apply, *args)
 
     @get("/policy")
+    @somewhere(Verb.READ)
     async def show_policy() -> PolicyView:
         """The policy in force; revision 0 when there is none."""
         shown = await app.read(policies.show)

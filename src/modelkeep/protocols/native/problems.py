@@ -17,6 +17,7 @@ from modelkeep.domain.errors import ModelkeepError, NotFound
 from modelkeep.protocols.http import Scope
 from modelkeep.protocols.native import errors
 from modelkeep.protocols.native.calls import PREFIX, Http
+from modelkeep.protocols.rules import KNOWN
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -149,11 +150,13 @@ def handlers() -> list[Any]:
     """The pages that problems' types lead to."""
 
     @get("/problems")
+    @KNOWN
     async def list_problems() -> list[Kind]:
         """Every kind of problem that this API tells of."""
         return [_kind(code) for code in sorted(_MEANINGS)]
 
     @get("/problems/{code:str}")
+    @KNOWN
     async def show_problem(code: str) -> Kind:
         """What a kind of problem means."""
         if code not in _MEANINGS:

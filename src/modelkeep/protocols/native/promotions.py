@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 from litestar import Response, post
 
+from modelkeep.domain.access import Verb
 from modelkeep.protocols.native import problems, schemas
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.schemas import Promote, ResultView, Rollback
+from modelkeep.protocols.rules import on
 from modelkeep.services import promotion
 from modelkeep.services.app import App
 from modelkeep.services.promotion import End, Order, Result
@@ -25,6 +27,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @post("/promotions", status_code=200)
+    @on(Verb.PROMOTE, "data.model")
     async def promote(request: Http, data: Promote) -> Response[ResultView]:
         """Asks for a version to move into a stage."""
         order = Order(data.model, data.version, data.stage, data.reason, epoch=data.epoch)
@@ -32,6 +35,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, view, promotion.request, caller(request), order)
 
     @post("/rollbacks", status_code=200)
+    @on(Verb.PROMOTE, "data.model")
     async def roll_back(request: Http, data: Rollback) -> Response[ResultView]:
         """Returns a stage to the version it held before."""
         return await change(

@@ -14,10 +14,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 from litestar.response import Stream
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.manifests import FILE_LIMIT
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.native import views
 from modelkeep.protocols.native.views import ComparisonView, FilePage, LineageView
+from modelkeep.protocols.rules import KNOWN, on
 from modelkeep.services import artifacts, comparison, lineage, listings
 from modelkeep.services.app import App
 from modelkeep.services.artifacts import Found
@@ -34,6 +36,7 @@ def handlers(
     """The handlers over an application. `parse_filter` reads a filter of models."""
 
     @get("/models")
+    @KNOWN
     async def list_models(filter: str = "", cursor: str = "", limit: Limit = 50) -> views.ModelPage:
         """Registered models by name, prompts aside. `filter` is in MLflow's search language."""
         where = parse_filter(filter)
@@ -42,6 +45,7 @@ def handlers(
         return views.ModelPage(models=[views.view_model(listed) for listed in models], next=more)
 
     @get("/models/{name:str}/versions")
+    @on(Verb.READ)
     async def list_versions(
         name: str, cursor: Before = None, limit: Limit = 50
     ) -> views.VersionPage:
@@ -52,6 +56,7 @@ def handlers(
         return views.VersionPage(model=name, versions=entries, next=more)
 
     @get("/models/{name:str}/comparison")
+    @on(Verb.READ)
     async def compare(
         name: str,
         version: list[str] | None = None,
@@ -68,11 +73,13 @@ def handlers(
         return views.view_comparison(name, compared)
 
     @get("/models/{name:str}/versions/{which:str}/lineage")
+    @on(Verb.READ)
     async def trace(name: str, which: str) -> LineageView:
         """Where a version came from, where it went, and who approved it."""
         return views.view_lineage(await app.read(lineage.trace, name, which), now_ms())
 
     @get("/models/{name:str}/versions/{which:str}/artifacts")
+    @on(Verb.READ)
     async def list_files(
         name: str,
         which: str,
@@ -94,6 +101,7 @@ def handlers(
     content = "/models/{name:str}/versions/{which:str}/content"
 
     @get(content, media_type="application/octet-stream")
+    @on(Verb.DOWNLOAD)
     async def read_file(name: str, which: str, path: str) -> Stream:
         """A file's bytes as they were frozen. Damaged ones are refused or, if large, cut off."""
         found = await _fetch(name, which, path)
@@ -109,6 +117,7 @@ def handlers(
         )
 
     @head(content)
+    @on(Verb.DOWNLOAD)
     async def check_file(name: str, which: str, path: str) -> None:
         """Reads a file through without sending it: 409 if its bytes are damaged."""
         found = await _fetch(name, which, path)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Response, get, post
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.approvals import Comment, Status
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import instant
@@ -15,6 +16,7 @@ from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
 from modelkeep.protocols.native.schemas import Ballot, RequestView, ResultView
+from modelkeep.protocols.rules import KNOWN, on_request
 from modelkeep.services import promotion, requests
 from modelkeep.services.app import App
 from modelkeep.services.requests import Row
@@ -41,12 +43,14 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
     """The routes over an application. `now_ms` is the clock's."""
 
     @get("/requests")
+    @KNOWN
     async def list_requests(status: str | None = None) -> list[RequestView]:
         """Approval requests, newest first: all, or those of one `status`."""
         found = await app.read(requests.listing, _status(status))
         return [schemas.view_request(*row, now_ms()) for row in found]
 
     @get("/requests/{request_id:int}")
+    @on_request(Verb.READ)
     async def get_request(request_id: int) -> RequestDetail:
         """One request with the evidence that it froze and the votes that counted."""
         found = await app.read(requests.get, request_id)
@@ -60,27 +64,32 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
         )
 
     @post("/requests/{request_id:int}/approve", status_code=200)
+    @on_request(Verb.APPROVE)
     async def approve(request: Http, request_id: int, data: Ballot) -> Response[ResultView]:
         """Approves; if that suffices, the version moves in the same transaction."""
         return await _vote(request, request_id, data, approves=True)
 
     @post("/requests/{request_id:int}/reject", status_code=200)
+    @on_request(Verb.APPROVE)
     async def reject(request: Http, request_id: int, data: Ballot) -> Response[ResultView]:
         """Rejects, with the comment as the reason."""
         return await _vote(request, request_id, data, approves=False)
 
     @post("/requests/{request_id:int}/request-changes", status_code=200)
+    @on_request(Verb.APPROVE)
     async def request_changes(request: Http, request_id: int, data: Ballot) -> Response[ResultView]:
         """Sends a request back, with the comment as what to mend before it is made again."""
         return await _vote(request, request_id, data, approves=False, wants_changes=True)
 
     @post("/requests/{request_id:int}/comments", status_code=200)
+    @on_request(Verb.READ)
     async def comment(request: Http, request_id: int, data: Ballot) -> Response[CommentView]:
         """Says something of a request, without deciding it."""
         args = caller(request), request_id, data.comment
         return await change(app, request, view_comment, requests.comment, *args)
 
     @post("/requests/{request_id:int}/withdraw", status_code=200)
+    @on_request(Verb.PROMOTE)
     async def withdraw(request: Http, request_id: int, data: Ballot) -> Response[RequestView]:
         """Takes a request back, as only whoever asked may. The comment says why."""
 

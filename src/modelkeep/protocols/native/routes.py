@@ -1,10 +1,12 @@
 """modelkeep's own API, put together: one module a noun. What goes wrong is told by `problems`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from litestar import Router
 
 from modelkeep.protocols.native import (
+    accounts,
     checks,
     documents,
     emergencies,
@@ -20,16 +22,25 @@ from modelkeep.protocols.native import (
     reading,
     requests,
     semver,
+    sessions,
     slots,
     versions,
     webhooks,
 )
 from modelkeep.protocols.native.calls import PREFIX
 from modelkeep.protocols.native.idempotency import Replayed, replay
+from modelkeep.protocols.rules import rule_of
 from modelkeep.services.app import App
 
+PUBLIC_PATHS = frozenset((PREFIX + sessions.SIGN_IN,))
 
-def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) -> Router:
+
+def router(
+    app: App,
+    now_ms: Callable[[], int],
+    parse_filter: reading.Filter,
+    entrance: accounts.Entrance,
+) -> Router:
     """The routes over an application. `now_ms` is the clock's; see `reading` for the filter."""
     routes = [
         *models.handlers(app),
@@ -48,6 +59,8 @@ def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) ->
         *imports.handlers(app),
         *reading.handlers(app, now_ms, parse_filter),
         *webhooks.handlers(app),
+        *accounts.handlers(app, entrance),
+        *sessions.handlers(app, entrance),
         *problems.handlers(),
     ]
     return Router(
@@ -55,3 +68,12 @@ def router(app: App, now_ms: Callable[[], int], parse_filter: reading.Filter) ->
         route_handlers=[*routes, *openapi.handlers(routes)],
         exception_handlers={**problems.HANDLERS, Replayed: replay},
     )
+
+
+def check_rules(routes: Iterable[Any]) -> None:
+    """Raises RuntimeError for a route that has no rule; the framework's own have no use cases."""
+    for route in routes:
+        for handler in getattr(route, "route_handlers", ()):
+            own = handler.fn.__module__.startswith("modelkeep.")
+            if own and rule_of(handler.fn) is None:
+                raise RuntimeError(f"{route.path} has no rule: see protocols/rules.py")

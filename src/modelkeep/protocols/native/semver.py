@@ -8,11 +8,13 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.evidence import written
 from modelkeep.domain.semver import Bump
 from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.native import views
 from modelkeep.protocols.native.views import FileView, ReasonView, StandingView, VersionEntry
+from modelkeep.protocols.rules import on
 from modelkeep.services import differences, numbering
 from modelkeep.services.app import App
 from modelkeep.services.differences import Difference, Files
@@ -71,6 +73,7 @@ class DifferenceView(msgspec.Struct, kw_only=True):
 
 def handlers(app: App) -> Sequence[HTTPRouteHandler]:
     @get("/models/{name:str}/versions/{which:str}/diff")
+    @on(Verb.READ)
     async def diff(
         name: str,
         which: str,
@@ -85,6 +88,7 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
         return _view(found)
 
     @post("/models/{name:str}/versions/{which:str}/semver", status_code=200)
+    @on(Verb.WRITE)
     async def raise_number(request: _Http, name: str, which: str, data: Raise) -> VersionEntry:
         """Gives a version a higher semantic version than is asked of it, and for good."""
         caller = caller_of(cast("Scope", request.scope))

@@ -10,12 +10,14 @@ import msgspec
 from litestar import Response, delete, get, put
 from litestar.params import Parameter
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import NotFound
 from modelkeep.protocols.native import schemas
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
 from modelkeep.protocols.native.schemas import Epoch, Number, ResultView, StayView
+from modelkeep.protocols.rules import on
 from modelkeep.services import promotion, slots
 from modelkeep.services.app import App
 from modelkeep.services.promotion import Result
@@ -42,11 +44,13 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @get("/models/{name:str}/slots")
+    @on(Verb.READ)
     async def list_slots(name: str) -> list[SlotView]:
         """The stages of a model and the aliases that are set, with their epochs."""
         return [_view(held) for held in await app.read(slots.of_model, name)]
 
     @put("/models/{name:str}/aliases/{alias:str}")
+    @on(Verb.PROMOTE)
     async def set_alias(
         request: Http, name: str, alias: str, data: Pointing
     ) -> Response[ResultView]:
@@ -56,6 +60,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, view, promotion.set_alias, *args)
 
     @delete("/models/{name:str}/aliases/{alias:str}", status_code=200)
+    @on(Verb.PROMOTE)
     async def delete_alias(
         request: Http,
         name: str,

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 from litestar import Response, delete, get, patch, post, put
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.protocols.http import Receive, Scope
 from modelkeep.protocols.native import views
@@ -17,6 +18,7 @@ from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer_deletion
 from modelkeep.protocols.native.views import VersionEntry
+from modelkeep.protocols.rules import on, somewhere
 from modelkeep.protocols.uploads import pieces, store
 from modelkeep.services import amendments, catalog, registry, uploads
 from modelkeep.services.amendments import Amendment
@@ -48,6 +50,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @post("/models/{name:str}/versions", status_code=200)
+    @on(Verb.WRITE)
     async def create_version(request: Http, name: str, data: NewVersion) -> Response[VersionEntry]:
         """Registers a version, and freezes the bytes that its source or upload names."""
         draft = Draft(
@@ -68,11 +71,13 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, views.view_entry, registry.create_version, *args)
 
     @get("/models/{name:str}/versions/{which:str}")
+    @on(Verb.READ)
     async def get_version(name: str, which: str) -> VersionEntry:
         """One version: by its number, `@` and an alias, a stage, or `latest`."""
         return views.view_entry(await app.read(catalog.resolve, name, which, point=True))
 
     @patch("/models/{name:str}/versions/{which:str}")
+    @on(Verb.WRITE)
     async def change_version(
         request: Http, name: str, which: str, data: VersionChanges
     ) -> Response[VersionEntry]:
@@ -82,6 +87,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, views.view_entry, amendments.amend_version, *args)
 
     @delete("/models/{name:str}/versions/{which:str}", status_code=204)
+    @on(Verb.WRITE)
     async def delete_version(request: Http, name: str, which: str) -> Response[None]:
         """Deletes a version from view; its number is never used again."""
         view = partial(answer_deletion, request)
@@ -89,6 +95,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, view, registry.delete_version, *args)
 
     @put("/uploads/{upload:str}/files/{path:path}", status_code=204, request_max_body_size=None)
+    @somewhere(Verb.WRITE)
     async def put_file(request: Http, upload: str, path: str) -> None:
         """Brings a file of an upload, as the body. Once more is no harm: the last bytes count.
 

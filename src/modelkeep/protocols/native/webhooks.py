@@ -6,12 +6,14 @@ import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import Parameter
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import instant
 from modelkeep.domain.webhooks import Changes, Outcome, Status, Topic, Webhook, topic_of
 from modelkeep.ports.webhooks import Delivery
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import acting, change
+from modelkeep.protocols.rules import everywhere
 from modelkeep.services import courier, webhooks
 from modelkeep.services.app import App
 
@@ -92,11 +94,13 @@ def handlers(app: App) -> list[Any]:
     """The route handlers over an application."""
 
     @get("/webhooks")
+    @everywhere(Verb.ADMIN)
     async def list_webhooks() -> list[WebhookView]:
         """Every webhook, newest first."""
         return [_view(webhook) for webhook in await app.read(webhooks.listing)]
 
     @post("/webhooks", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def create_webhook(request: Http, data: NewWebhook) -> WebhookView:
         """Subscribes a URL to events, from now on."""
         wanted = Changes(
@@ -111,11 +115,13 @@ def handlers(app: App) -> list[Any]:
         return _view(await courier.create(once, caller(request), wanted))
 
     @get("/webhooks/{webhook_id:str}")
+    @everywhere(Verb.ADMIN)
     async def show_webhook(webhook_id: str) -> WebhookView:
         """One webhook."""
         return _view(await app.read(webhooks.get, webhook_id, point=True))
 
     @patch("/webhooks/{webhook_id:str}")
+    @everywhere(Verb.ADMIN)
     async def change_webhook(request: Http, webhook_id: str, data: WebhookChanges) -> WebhookView:
         """Changes what is given; `status` ACTIVE enables one that was disabled."""
         wanted = Changes(
@@ -130,12 +136,14 @@ def handlers(app: App) -> list[Any]:
         return _view(await courier.change(once, caller(request), webhook_id, wanted))
 
     @delete("/webhooks/{webhook_id:str}", status_code=204)
+    @everywhere(Verb.ADMIN)
     async def delete_webhook(request: Http, webhook_id: str) -> Response[None]:
         """Deletes a webhook, its secret, and what was not delivered yet."""
         args = caller(request), webhook_id
         return await change(app, request, lambda _: None, webhooks.delete, *args)
 
     @post("/webhooks/{webhook_id:str}/test", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def test_webhook(request: Http, webhook_id: str, data: TestCall) -> TestView:
         """Sends an example once, and says what the receiver answered."""
         topic = _topic(data.event) if data.event else None
@@ -143,6 +151,7 @@ def handlers(app: App) -> list[Any]:
         return _view_test(await courier.try_out(once, webhook_id, topic))
 
     @get("/webhooks/{webhook_id:str}/deliveries")
+    @everywhere(Verb.ADMIN)
     async def list_deliveries(
         webhook_id: str,
         before: str | None = None,
@@ -153,6 +162,7 @@ def handlers(app: App) -> list[Any]:
         return [_view_delivery(delivery) for delivery in found]
 
     @post("/deliveries/{delivery_id:str}/replay", status_code=200)
+    @everywhere(Verb.ADMIN)
     async def replay_delivery(request: Http, delivery_id: str) -> Response[DeliveryView]:
         """Sends a delivery that has ended once more, with the same id and body."""
         args = caller(request), delivery_id

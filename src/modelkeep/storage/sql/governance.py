@@ -14,6 +14,7 @@ from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.policies import Decision
 from modelkeep.ports.governance import Closed, StoredPolicy
 from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.sight import Sight
 
 _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
@@ -27,8 +28,8 @@ _REQUEST = (
 class SqlGovernance:
     """See `ports.governance.Governance`."""
 
-    def __init__(self, db: Db, project_id: int) -> None:
-        self._db, self._project_id = db, project_id
+    def __init__(self, db: Db, project_id: int, sight: Sight) -> None:
+        self._db, self._project_id, self._sight = db, project_id, sight
 
     # -- policies and evidence -------------------------------------------------------------
 
@@ -153,17 +154,23 @@ class SqlGovernance:
         return row[0]
 
     def request(self, request_id: int) -> tuple[Request, Closed] | None:
+        seen = self._sight.of("v.model_id")
         row = self._db.one(
-            f"{_REQUEST} WHERE r.project_id = ? AND r.id = ?", self._project_id, request_id
+            f"{_REQUEST} WHERE r.project_id = ? AND r.id = ?{seen.sql}",
+            self._project_id,
+            request_id,
+            *seen.params,
         )
         return _request(row) if row else None
 
     def requests(self, status: Status | None, limit: int) -> list[tuple[Request, Closed]]:
         only, params = (" AND r.status = ?", (status.value,)) if status else ("", ())
+        seen = self._sight.of("v.model_id")
         rows = self._db.all(
-            f"{_REQUEST} WHERE r.project_id = ?{only} ORDER BY r.id DESC LIMIT ?",
+            f"{_REQUEST} WHERE r.project_id = ?{only}{seen.sql} ORDER BY r.id DESC LIMIT ?",
             self._project_id,
             *params,
+            *seen.params,
             limit,
         )
         return [_request(row) for row in rows]

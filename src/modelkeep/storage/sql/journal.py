@@ -92,6 +92,24 @@ class SqlJournal:
             self._project_id, index, self.now_ms, model_id, leaf.body, digest, root, texts
         )  # fmt: skip
 
+    def erase(self, index: int, field: str) -> None:
+        """Forgets a text beside a leaf that a batch before this one, or this one, has added."""
+        row = self._db.one(
+            "SELECT texts FROM journal_leaves WHERE project_id = ? AND idx = ?",
+            self._project_id,
+            index,
+        )
+        if row is None:
+            self._pending[index - self._frontier.size][0].texts.pop(field, None)
+            return
+        texts = {name: pair for name, pair in _texts(row[0]).items() if name != field}
+        self._db.run(
+            "UPDATE journal_leaves SET texts = ? WHERE project_id = ? AND idx = ?",
+            _encode(texts).decode(),
+            self._project_id,
+            index,
+        )
+
     # -- reading ---------------------------------------------------------------------------
 
     def size(self) -> int:
@@ -232,6 +250,20 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
          "review"),
         "SELECT id, version_id, target, opened_by, reason, due_ms, status, reviewed_by, review"
         " FROM emergencies WHERE project_id = ? ORDER BY id",
+    ),
+    "account": (
+        ("id", "name", "kind", "owner", "password", "disabled", "deleted"),
+        "SELECT id, name, kind, owner_id, password IS NOT NULL, disabled_ms IS NOT NULL,"
+        " deleted_ms IS NOT NULL FROM accounts WHERE project_id = ? ORDER BY id",
+    ),
+    "token": (
+        ("token", "account", "kind", "label", "digest", "expires_ms", "revoked"),
+        "SELECT token_id, account_id, kind, label, digest, expires_ms, revoked_ms IS NOT NULL"
+        " FROM tokens WHERE project_id = ? ORDER BY id",
+    ),
+    "grant": (
+        ("account", "role", "scope"),
+        "SELECT account_id, role, scope FROM role_grants WHERE project_id = ? ORDER BY id",
     ),
     "webhook": (
         ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted"),

@@ -7,6 +7,7 @@ from modelkeep.storage.sql import plans
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction
+from modelkeep.storage.sql.sight import Sight
 
 _TAGS = KeyValues("model_tags", "model_id", "m.id", indexed=True)
 _COLUMNS = {
@@ -19,8 +20,9 @@ _COLUMNS = {
 class ModelSearch:
     """Searches the living models of a project."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
+        self._sight = sight
 
     def find(
         self,
@@ -37,7 +39,10 @@ class ModelSearch:
         if few is not None:
             terms = [term.unindexed for term in terms]
         tests = [
-            Fragment("m.project_id = ? AND m.deleted_ms IS NULL", (self._project_id,)),
+            Fragment(
+                f"m.project_id = ? AND m.deleted_ms IS NULL{self._sight.models.sql}",
+                (self._project_id, *self._sight.models.params),
+            ),
             *(self._test(comparison) for comparison in where),
             *([behind(terms, after)] if after else []),
         ]

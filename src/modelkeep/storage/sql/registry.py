@@ -1,6 +1,6 @@
 """Models and versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from modelkeep.domain.models import Model, Version
 from modelkeep.domain.retention import Standing
@@ -11,6 +11,7 @@ from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
 from modelkeep.storage.sql.search import any_of
+from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
 
 _MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
@@ -51,24 +52,47 @@ _ALIASES_OF_VERSIONS = "SELECT version_id, name FROM slots WHERE project_id = ? 
 class SqlModels:
     """See `ports.registry.Models`."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
+        self._sight = sight
 
     def get(self, name: str) -> Model | None:
         row = self._db.one(
-            f"{_MODEL} WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL",
+            f"{_MODEL} WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+            f"{self._sight.models.sql}",
             self._project_id,
             name,
+            *self._sight.models.params,
         )
         return self._dress([row])[0] if row else None
 
     def find(self, name: str) -> int | None:
         row = self._db.one(
-            "SELECT id FROM models WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
+            "SELECT id FROM models m WHERE project_id = ? AND name = ? AND deleted_ms IS NULL"
+            f"{self._sight.models.sql}",
+            self._project_id,
+            name,
+            *self._sight.models.params,
+        )
+        return row[0] if row else None
+
+    def is_taken(self, name: str) -> bool:
+        row = self._db.one(
+            "SELECT 1 FROM models WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
             self._project_id,
             name,
         )
-        return row[0] if row else None
+        return row is not None
+
+    def hidden(self, names: Collection[str]) -> frozenset[str]:
+        return self._sight.hidden(self._db, names)
+
+    def gives_bytes(self, model_id: int) -> bool:
+        test = self._sight.bytes
+        if not test.sql:
+            return True
+        sql = f"SELECT 1 FROM models m WHERE m.id = ?{test.sql}"
+        return self._db.one(sql, model_id, *test.params) is not None
 
     def add(self, name: str, description: str, at_ms: int) -> int:
         row = self._db.one(
@@ -162,17 +186,19 @@ class SqlModels:
         limit: int,
         after: Position | None,
     ) -> Page[Model]:
-        search = ModelSearch(self._db, self._project_id, self._dialect)
+        search = ModelSearch(self._db, self._project_id, self._dialect, self._sight)
         found = search.find(_MODEL_COLUMNS, where, order, limit, after)
         return Page(self._dress(found.items), found.end)
 
     def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
+        seen = self._sight.of("model_id")
         row = self._db.one(
             "SELECT model_id FROM model_names WHERE project_id = ? AND name = ?"
-            " ORDER BY from_ms <= ? AND (until_ms IS NULL OR until_ms > ?) DESC,"
+            f"{seen.sql} ORDER BY from_ms <= ? AND (until_ms IS NULL OR until_ms > ?) DESC,"
             " until_ms IS NULL DESC, until_ms DESC LIMIT 1",
             self._project_id,
             name,
+            *seen.params,
             at_ms,
             at_ms,
         )
@@ -235,8 +261,9 @@ class SqlModels:
 class SqlVersions:
     """See `ports.registry.Versions`."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
+        self._sight = sight
 
     def get(self, model_id: int, number: int) -> Version | None:
         return self._one(
@@ -256,17 +283,19 @@ class SqlVersions:
         return row is not None
 
     def by_id(self, version_id: int) -> Version | None:
-        return self._one("v.id = ?", version_id)
+        test = self._sight.models
+        return self._one(f"v.id = ?{test.sql}", version_id, *test.params)
 
     def by_alias(self, model_name: str, alias: str) -> Version | None:
         row = self._db.one(
             f"{_VERSION} JOIN slots s ON s.version_id = v.id"
             " WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
             " AND s.project_id = m.project_id AND s.model_id = m.id"
-            " AND s.kind = 'alias' AND s.name = ?",
+            f" AND s.kind = 'alias' AND s.name = ?{self._sight.models.sql}",
             self._project_id,
             model_name,
             alias,
+            *self._sight.models.params,
         )
         return self._dress([row])[0] if row else None
 
@@ -448,7 +477,7 @@ class SqlVersions:
         limit: int,
         after: Position | None,
     ) -> Page[Version]:
-        search = VersionSearch(self._db, self._project_id, self._dialect)
+        search = VersionSearch(self._db, self._project_id, self._dialect, self._sight)
         found = search.find(where, order, limit, after)
         rows: dict[int, Row] = {}
         for start in range(0, len(found.items), CHUNK):

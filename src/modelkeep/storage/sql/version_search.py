@@ -15,6 +15,7 @@ from modelkeep.storage.sql import plans
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page, segments
 from modelkeep.storage.sql.search import Fragment, KeyValues, any_of, condition, conjunction
+from modelkeep.storage.sql.sight import Sight
 
 SHORT_RUN = 1_000  # versions; so many are sorted sooner than models are walked
 SOURCE_CHARS = 200  # of a source; the migrations index as many
@@ -39,8 +40,9 @@ _VERSIONS_FIRST = "versions v CROSS JOIN models m"
 class VersionSearch:
     """Searches the living versions of a project."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect) -> None:
+    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
+        self._sight = sight
 
     def find(
         self,
@@ -82,7 +84,8 @@ class VersionSearch:
     def _scope(self, where: Sequence[Comparison], model_id: int | None) -> list[Fragment]:
         living = "{0}.project_id = ? AND {0}.deleted_ms IS NULL"
         scope = [Fragment(living.format(t), (self._project_id,)) for t in ("v", "m")]
-        scope.append(Fragment("m.id = v.model_id", ()))
+        seen = self._sight.models
+        scope.append(Fragment(f"m.id = v.model_id{seen.sql}", seen.params))
         if model_id is not None:
             scope.append(Fragment("v.model_id = ?", (model_id,)))
         return scope + [self._test(comparison) for comparison in where]

@@ -1,7 +1,8 @@
 """One connection's unit of work: the rows of every noun, and the batch's moment."""
 
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
+from modelkeep.storage.sql.accounts import SqlAccounts
 from modelkeep.storage.sql.artifacts import SqlArtifacts
 from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
@@ -15,6 +16,7 @@ from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.registry import SqlModels, SqlVersions
 from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.runs import SqlRuns
+from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.webhooks import SqlWebhooks
 
@@ -25,17 +27,25 @@ DEFAULT_PROJECT = "default"
 class SqlWork:
     """The rows of the default project over one connection. See `ports.work.Work`."""
 
-    def __init__(self, db: Db, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        db: Db,
+        dialect: Dialect,
+        sight: Sight | None = None,
+        journal: SqlJournal | None = None,
+    ) -> None:
         project = DEFAULT_PROJECT_ID
-        self.db = db
-        self.models = SqlModels(db, project, dialect)
-        self.versions = SqlVersions(db, project, dialect)
+        sight = sight or Sight(project)
+        self.db, self._dialect = db, dialect
+        self.models = SqlModels(db, project, dialect, sight)
+        self.versions = SqlVersions(db, project, dialect, sight)
         self.slots = SqlSlots(db, project)
         self.artifacts = SqlArtifacts(db, project)
-        self.governance = SqlGovernance(db, project)
+        self.governance = SqlGovernance(db, project, sight)
         self.papers = SqlPapers(db, project)
         self.emergencies = SqlEmergencies(db, project)
-        self.journal = SqlJournal(db, project, DEFAULT_PROJECT)
+        self.journal = journal or SqlJournal(db, project, DEFAULT_PROJECT)
+        self.accounts = SqlAccounts(db, project)
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
@@ -43,6 +53,10 @@ class SqlWork:
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
         self.replies = SqlReplies(db, project)
+
+    def seen_by(self, access: Access) -> "SqlWork":
+        sight = Sight(DEFAULT_PROJECT_ID, access)
+        return SqlWork(self.db, self._dialect, sight, self.journal)
 
     @property
     def now_ms(self) -> int:

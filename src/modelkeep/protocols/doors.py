@@ -1,0 +1,79 @@
+"""Who makes a call, where there are accounts: everything but a few public paths needs a token.
+
+The token comes by HTTP basic authentication, as the password, or as a bearer token. Whoever has
+none, or one that is not good, gets 401 for every path, whether there is such a path or not.
+"""
+
+from collections.abc import Callable
+
+from modelkeep.domain.access import Access, Actor, Caller
+from modelkeep.domain.errors import Unauthenticated
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send
+from modelkeep.services import permits
+from modelkeep.services.directory import Directory, Identity
+from modelkeep.settings import is_loopback
+
+IDENTITY = "modelkeep.identity"  # where a request's scope has it
+_CHALLENGE = (b"www-authenticate", b'Basic realm="mlflow"')
+_FORWARDED = (b"forwarded", b"x-forwarded-for")
+
+
+class Authentication:
+    """Wraps an ASGI application.
+
+    `is_public` tells of a path that it asks nobody for a token; `render` gives the JSON body of a
+    refusal.
+    """
+
+    def __init__(
+        self,
+        app: Asgi,
+        directory: Directory,
+        is_public: Callable[[str], bool],
+        render: Callable[[Unauthenticated], bytes],
+    ) -> None:
+        self._app, self._directory = app, directory
+        self._is_public, self._render = is_public, render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if self._is_public(scope["path"]):
+            caller = Caller(Actor(), scope["modelkeep.request_id"], access=Access())
+        else:
+            try:
+                identity = self._identify(scope)
+            except Unauthenticated as error:
+                await _refuse(send, self._render(error))
+                return
+            scope[IDENTITY] = identity
+            caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
+        scope["modelkeep.caller"] = caller
+        permits.ask(caller)
+        await self._app(scope, receive, send)
+
+    def _identify(self, scope: Scope) -> Identity:
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(given) != 1:
+            raise Unauthenticated(
+                "You are not authenticated. Give a token: MLFLOW_TRACKING_TOKEN, or "
+                "MLFLOW_TRACKING_USERNAME with the token as MLFLOW_TRACKING_PASSWORD."
+            )
+        return self._directory.identify(given[0], is_local=_is_local(scope))
+
+
+def _is_local(scope: Scope) -> bool:
+    """Whether a call comes from this machine, and not through a proxy on it."""
+    forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
+    client = scope.get("client")
+    return not forwarded and client is not None and is_loopback(client[0])
+
+
+async def _refuse(send: Send, body: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        _CHALLENGE,
+    ]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,261 @@
+"""Accounts over the native API: people, service accounts, what they may do, and their tokens.
+
+Every change is in force, here, when it is answered; on other replicas within a second.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+import msgspec
+from litestar import Request, delete, get, post, put
+
+from modelkeep.domain.access import Caller, Grant, Kind, Role, Verb, person, scope_of
+from modelkeep.domain.accounts import StoredToken, check_password
+from modelkeep.domain.credentials import (
+    DAY_MS,
+    LIFETIME_DAYS,
+    LIFETIME_LIMIT_DAYS,
+    Token,
+    TokenKind,
+    mint,
+)
+from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput
+from modelkeep.domain.events import instant
+from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.rules import everywhere, of_account
+from modelkeep.services import accounts
+from modelkeep.services.accounts import Listed
+from modelkeep.services.app import App
+from modelkeep.services.directory import Directory
+from modelkeep.services.passwords import SignIn
+
+T = TypeVar("T")
+_Http = Request[Any, Any, Any]
+_Days = Annotated[int, msgspec.Meta(ge=1, le=LIFETIME_LIMIT_DAYS)]
+KINDS = {TokenKind.PERSONAL: "personal", TokenKind.SERVICE: "service",
+         TokenKind.SESSION: "session", TokenKind.BOOTSTRAP: "bootstrap"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How people come in: who is known, how passwords are checked, and the time.
+
+    `is_open` is False with `--auth off`. Nobody is known then, and nobody may prepare themselves an
+    account for the day on which it is on.
+    """
+
+    directory: Directory
+    sign_in: SignIn
+    now_ms: Callable[[], int]
+    is_open: bool
+
+    def check_open(self) -> None:
+        """Raises Conflict where there are no accounts."""
+        if not self.is_open:
+            raise Conflict("This server runs with --auth off: it has no accounts.")
+
+    async def change(self, app: App, use_case: Callable[..., T], *args: Any) -> T:
+        """A change of accounts, in force when it returns."""
+        self.check_open()
+        value = await app.write(use_case, *args)
+        await asyncio.to_thread(self.directory.reload)
+        return value
+
+
+class NewAccount(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`owner` is the person who answers for a service account; `password` a user's, if any."""
+
+    name: str
+    kind: Literal["user", "service"] = "user"
+    owner: str | None = None
+    password: str | None = None
+
+
+class NewPassword(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`current` is asked of whoever changes their own."""
+
+    password: str
+    current: str = ""
+
+
+class NewToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`days` until it expires."""
+
+    label: str = ""
+    days: _Days = LIFETIME_DAYS
+
+
+class GrantView(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`scope`: *, model:NAME, prefix:BEGINNING or tag:KEY=VALUE."""
+
+    role: str
+    scope: str = "*"
+
+
+class AccountView(msgspec.Struct, kw_only=True):
+    name: str
+    kind: str
+    owner: str
+    disabled: bool
+    password: bool
+    created: str
+    grants: list[GrantView]
+
+
+class TokenView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """`token` is given once, when it is made; `used` to the hour."""
+
+    id: str
+    kind: str
+    label: str
+    created: str
+    expires: str
+    used: str | None = None
+    token: str | None = None
+
+
+def handlers(app: App, entrance: Entrance) -> list[Any]:
+    """The route handlers over an application."""
+    change = entrance.change
+
+    @get("/accounts")
+    @everywhere(Verb.ADMIN)
+    async def list_accounts(kind: Literal["user", "service"] | None = None) -> list[AccountView]:
+        """Every account, with what it was granted."""
+        found = await app.read(accounts.listing, Kind(kind) if kind else None)
+        return [_view(listed) for listed in found]
+
+    @post("/accounts", status_code=200)
+    @everywhere(Verb.ADMIN)
+    async def create_account(request: _Http, data: NewAccount) -> dict[str, str]:
+        """Makes an account, which may do nothing until something is granted to it."""
+        if data.kind == "service":
+            if data.owner is None or data.password is not None:
+                raise InvalidInput("A service account needs an owner, and has no password.")
+            await change(app, accounts.add_service, _caller(request), data.name, data.owner)
+        else:
+            hashed = await _hashed(data.password) if data.password is not None else None
+            await change(app, accounts.add_user, _caller(request), data.name, hashed)
+        return {"name": data.name}
+
+    @post("/accounts/{name:str}/disable", status_code=200)
+    @everywhere(Verb.ADMIN)
+    async def disable_account(request: _Http, name: str) -> dict[str, str]:
+        """Refuses an account from now on, and revokes its tokens."""
+        await change(app, accounts.disable, _caller(request), name)
+        return {"name": name}
+
+    @post("/accounts/{name:str}/enable", status_code=200)
+    @everywhere(Verb.ADMIN)
+    async def enable_account(request: _Http, name: str) -> dict[str, str]:
+        """Lets a disabled account in again; its tokens stay revoked."""
+        await change(app, accounts.enable, _caller(request), name)
+        return {"name": name}
+
+    @delete("/accounts/{name:str}", status_code=204)
+    @everywhere(Verb.ADMIN)
+    async def delete_account(request: _Http, name: str) -> None:
+        """Deletes an account and erases its name; nobody can have that name again."""
+        await change(app, accounts.delete, _caller(request), name)
+
+    @put("/accounts/{name:str}/password")
+    @of_account()
+    async def set_password(request: _Http, name: str, data: NewPassword) -> dict[str, str]:
+        """Sets a person's password, and ends their sessions."""
+        caller = _caller(request)
+        is_own = caller.actor.verified and person(caller.actor.name) == person(name)
+        if is_own and not await entrance.sign_in.is_password(name, data.current):
+            raise Forbidden("The current password is wrong.")
+        hashed = await _hashed(data.password)
+        await change(app, accounts.set_password, caller, name, hashed)
+        return {"name": name}
+
+    @post("/accounts/{name:str}/grants", status_code=200)
+    @everywhere(Verb.ADMIN)
+    async def add_grant(request: _Http, name: str, data: GrantView) -> dict[str, str]:
+        """Grants a role on a scope."""
+        grant = _grant(data.role, data.scope)
+        await change(app, accounts.add_grant, _caller(request), name, grant)
+        return {"name": name}
+
+    @delete("/accounts/{name:str}/grants", status_code=204)
+    @everywhere(Verb.ADMIN)
+    async def remove_grant(request: _Http, name: str, role: str, on: str = "*") -> None:
+        """Takes a role away on the scope `on`."""
+        grant = _grant(role, on)
+        await change(app, accounts.remove_grant, _caller(request), name, grant)
+
+    @get("/accounts/{name:str}/tokens")
+    @of_account()
+    async def list_tokens(name: str) -> list[TokenView]:
+        """An account's tokens that are good, newest first."""
+        return [view_token(token) for token in await app.read(accounts.tokens, name)]
+
+    @post("/accounts/{name:str}/tokens", status_code=200)
+    @of_account()
+    async def create_token(request: _Http, name: str, data: NewToken) -> TokenView:
+        """Makes a token. It is shown this once."""
+        account = await app.read(accounts.named, name)
+        is_person = account.kind is Kind.USER
+        token = mint(TokenKind.PERSONAL if is_person else TokenKind.SERVICE)
+        lifetime_ms = data.days * DAY_MS
+        caller = _caller(request)
+        kept = await change(app, accounts.add_token, caller, name, token, data.label, lifetime_ms)
+        return view_token(kept, token)
+
+    @delete("/accounts/{name:str}/tokens/{token_id:str}", status_code=204)
+    @of_account()
+    async def revoke_token(request: _Http, name: str, token_id: str) -> None:
+        """Revokes a token."""
+        await change(app, accounts.revoke, _caller(request), name, token_id)
+
+    async def _hashed(password: str) -> str:
+        return await entrance.sign_in.hash(check_password(password))
+
+    return [
+        list_accounts, create_account, disable_account, enable_account, delete_account,
+        set_password, add_grant, remove_grant, list_tokens, create_token, revoke_token,
+    ]  # fmt: skip
+
+
+def view_token(token: StoredToken, minted: Token | None = None) -> TokenView:
+    return TokenView(
+        id=token.id,
+        kind=KINDS[token.kind],
+        label=token.label,
+        created=instant(token.created_ms),
+        expires=instant(token.expires_ms),
+        used=instant(token.used_ms) if token.used_ms else None,
+        token=minted.text if minted else None,
+    )
+
+
+def view_grants(grants: list[Grant]) -> list[GrantView]:
+    return [GrantView(role=grant.role.value, scope=str(grant.scope)) for grant in grants]
+
+
+def _view(listed: Listed) -> AccountView:
+    account = listed.account
+    return AccountView(
+        name=account.name,
+        kind=account.kind.value,
+        owner=listed.owner,
+        disabled=account.disabled,
+        password=account.has_password,
+        created=instant(account.created_ms),
+        grants=view_grants(listed.grants),
+    )
+
+
+def _caller(request: _Http) -> Caller:
+    return caller_of(cast("Scope", request.scope))
+
+
+def _grant(role: str, scope: str) -> Grant:
+    try:
+        return Grant(Role(role), scope_of(scope))
+    except ValueError:
+        known = ", ".join(known.value for known in Role)
+        raise InvalidInput(f"'{role[:100]}' is no role; known: {known}.") from None

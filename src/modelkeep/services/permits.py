@@ -1,0 +1,190 @@
+"""What stands between a call and the use cases: nothing runs that no rule has admitted.
+
+With accounts, the edge says at the beginning of each call who asks (`ask`), and the rule of the
+call's route says what they need for it (`admit`). Until then a `Gate` runs nothing, so that a call
+whose rule was forgotten does nothing. What it then runs sees only the models that the caller may
+see: any other is, in every answer, one that does not exist. Needs that hang on a model's tags are
+settled in the transaction of the use case itself.
+
+Without accounts nobody asks, and there are no gates.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
+from modelkeep.domain.errors import Forbidden
+from modelkeep.ports.work import Work
+from modelkeep.services.app import App, Reader, Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A verb: on a model by its name or by what finds it, on anything at all, or on everything."""
+
+    verb: Verb
+    model: str | None = None
+    find: Callable[[Work], str | None] | None = None
+    anywhere: bool = False
+    as_name: str | None = None  # the model's name, as it would be
+
+    def is_met(self, access: Access) -> bool | None:
+        """Whether the grants allow it; None where a model has to be looked at."""
+        if self.anywhere:
+            return access.may_somewhere(self.verb)
+        if access.may(self.verb, self.as_name or self.model):
+            return True
+        if self.model is None and self.find is None:
+            return False
+        # What may not be read is not there for the use case: there is nothing left to settle.
+        return True if self.verb is Verb.READ else None
+
+    def check(self, work: Work, access: Access) -> None:
+        """Raises Forbidden. A model that is not there, or not to be seen, is not its affair: the
+        use case says so, in the same words for both."""
+        name = self.find(work) if self.find else self.model
+        model = work.models.get(name) if name else None
+        if model and not access.may(self.verb, self.as_name or model.name, model.tags):
+            raise self.refusal(self.as_name or model.name)
+
+    def refusal(self, model: str = "") -> Forbidden:
+        of = f" on model {model}" if model else "" if self.anywhere else " on everything"
+        return Forbidden(f"Permission denied. This needs a role that may {self.verb}{of}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What one call may do. `needs` are those left to settle; None until a rule has spoken."""
+
+    caller: Caller
+    needs: tuple[Need, ...] | None = None
+    sees_all: bool = field(default=False)
+
+    def run(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        access = self.caller.access
+        seen = work if self.sees_all else work.seen_by(access)
+        for need in self.needs or ():
+            need.check(seen, access)
+        return use_case(seen, *args, **kwargs)
+
+
+_current: ContextVar[Permit | None] = ContextVar("permit", default=None)
+
+
+def ask(caller: Caller) -> None:
+    """Says who makes the call that runs in this context."""
+    _current.set(Permit(caller))
+
+
+def admit(*needs: Need) -> None:
+    """Lets the call run its use cases. Raises Forbidden where the grants suffice to say no."""
+    permit = _current.get()
+    if permit is None:  # there are no accounts
+        return
+    access = permit.caller.access
+    met = [need.is_met(access) for need in needs]
+    for need, is_met in zip(needs, met, strict=True):
+        if is_met is False:
+            raise need.refusal()
+    left = tuple(need for need, is_met in zip(needs, met, strict=True) if is_met is None)
+    _current.set(replace(permit, needs=left, sees_all=access.may(Verb.READ)))
+
+
+def admit_bearer() -> None:
+    """Lets a call run that carries its own permission, whoever makes it."""
+    permit = _current.get()
+    if permit is not None:
+        _current.set(replace(permit, needs=(), sees_all=True))
+
+
+def admit_new(name: str, tags: Mapping[str, str]) -> None:
+    """Admits the making of a model by a name, with these tags.
+
+    Where a tag decides who may do what, it takes a role on that very tag. Raises Forbidden.
+    """
+    permit = _current.get()
+    if permit is None:
+        return
+    access = permit.caller.access
+    if not access.may(Verb.WRITE, name, tags):
+        raise Need(Verb.WRITE).refusal(name)
+    allowed = access.scopes(Verb.WRITE)
+    for key in access.deciding_tags & tags.keys():
+        if EVERYTHING not in allowed and Scope(Reach.TAG, tags[key], key) not in allowed:
+            raise Forbidden(f"Permission denied. Grants hang on the tag {key}: an admin sets it.")
+    admit()
+
+
+def admit_tag(name: str, key: str) -> None:
+    """Admits the setting, or taking away, of a model's tag. Raises Forbidden."""
+    admit(*(of_tags([key]) or [Need(Verb.WRITE, model=name)]))
+
+
+def of_tags(keys: Iterable[str]) -> list[Need]:
+    """What setting these tags of a model needs besides the right to change it."""
+    permit = _current.get()
+    decides = permit is not None and not permit.caller.access.deciding_tags.isdisjoint(keys)
+    return [Need(Verb.ADMIN)] if decides else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering(Need):
+    """That the caller is who answers for a service account, or an administrator."""
+
+    person: str = ""
+    account: str = ""
+
+    def is_met(self, access: Access) -> bool | None:
+        return access.may(self.verb) or None
+
+    def check(self, work: Work, access: Access) -> None:
+        if self.person not in work.accounts.owners_of([self.account]):
+            raise self.refusal()
+
+
+def admit_account(name: str) -> None:
+    """Admits what people may do with their own account, and those of the services they own."""
+    permit = _current.get()
+    if permit is None:
+        return
+    actor = permit.caller.actor
+    is_own = actor.kind is Kind.USER and person(actor.name) == person(name)
+    admit(*(() if is_own else (_Answering(Verb.ADMIN, person=actor.name, account=name),)))
+
+
+class Gate:
+    """Runs use cases for the calls that a rule has admitted."""
+
+    def __init__(self, behind: Runner) -> None:
+        self._behind = behind
+
+    async def submit(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        permit = _admitted()
+        if permit.sees_all and not permit.needs:
+            return await self._behind.submit(use_case, *args, **kwargs)
+        return await self._behind.submit(permit.run, use_case, *args, **kwargs)
+
+
+class ReadGate(Gate):
+    """As `Gate`, for those that only read."""
+
+    def __init__(self, behind: Reader) -> None:
+        super().__init__(behind)
+        self._reader = behind
+
+    async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self._reader.search(_admitted().run, use_case, *args, **kwargs)
+
+
+def gated(app: App) -> App:
+    """An application of which calls get only what a rule has admitted."""
+    return replace(app, reader=ReadGate(app.reader), writer=Gate(app.writer))
+
+
+def _admitted() -> Permit:
+    permit = _current.get()
+    if permit is None or permit.needs is None:
+        raise RuntimeError("no rule has admitted this call")
+    return permit
