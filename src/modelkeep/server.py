@@ -77,14 +77,21 @@ def _models_where(text: str) -> Sequence[Comparison]:
     return filters.parse_filter(text, grammars.MODELS)
 
 
-def _unauthenticated(error: Unauthenticated) -> bytes:
-    """In MLflow's shape for every path: who is not known does not learn which paths there are."""
-    return mlflow_errors.render(error)[1]
+def _unauthenticated(scope: Scope, error: Unauthenticated) -> tuple[bytes, bytes]:
+    """Told as our own API does or as MLflow's clients expect; alike for paths that are none: who
+    is not known does not learn which there are."""
+    if _is_native(scope["path"]):
+        return problems.render(error, scope["modelkeep.request_id"])
+    return b"application/json", mlflow_errors.render(error)[1]
+
+
+def _is_native(path: str) -> bool:
+    return f"{path}/".startswith(f"{native.PREFIX}/")
 
 
 def _unknown(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """A path that no dialect has, told as our own API does or as the pickiest clients expect."""
-    if f"{request.scope['path']}/".startswith(f"{native.PREFIX}/"):
+    if _is_native(request.scope["path"]):
         return problems.reject_call(request, error)
     code = "ENDPOINT_NOT_FOUND" if error.status_code == 404 else "BAD_REQUEST"
     status = error.status_code if error.status_code < 500 else 400

@@ -21,8 +21,8 @@ _FORWARDED = (b"forwarded", b"x-forwarded-for")
 class Authentication:
     """Wraps an ASGI application.
 
-    `is_public` tells of a path that it asks nobody for a token; `render` gives the JSON body of a
-    refusal.
+    `is_public` tells of a path that it asks nobody for a token; `render` gives the type and the
+    body, in JSON, of a refusal at a path.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Authentication:
         app: Asgi,
         directory: Directory,
         is_public: Callable[[str], bool],
-        render: Callable[[Unauthenticated], bytes],
+        render: Callable[[Scope, Unauthenticated], tuple[bytes, bytes]],
     ) -> None:
         self._app, self._directory = app, directory
         self._is_public, self._render = is_public, render
@@ -44,7 +44,7 @@ class Authentication:
             try:
                 identity = self._identify(scope)
             except Unauthenticated as error:
-                await _refuse(send, self._render(error))
+                await _refuse(send, *self._render(scope, error))
                 return
             scope[IDENTITY] = identity
             caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
@@ -69,9 +69,9 @@ def _is_local(scope: Scope) -> bool:
     return not forwarded and client is not None and is_loopback(client[0])
 
 
-async def _refuse(send: Send, body: bytes) -> None:
+async def _refuse(send: Send, kind: bytes, body: bytes) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         _CHALLENGE,
     ]

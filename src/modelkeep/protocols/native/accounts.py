@@ -6,12 +6,12 @@ Every change is in force, here, when it is answered; on other replicas within a 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from litestar import Request, delete, get, post, put
+from litestar import delete, get, post, put
 
-from modelkeep.domain.access import Caller, Grant, Kind, Role, Verb, person, scope_of
+from modelkeep.domain.access import Grant, Kind, Role, Verb, person, scope_of
 from modelkeep.domain.accounts import StoredToken, check_password
 from modelkeep.domain.credentials import (
     DAY_MS,
@@ -23,7 +23,8 @@ from modelkeep.domain.credentials import (
 )
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput
 from modelkeep.domain.events import instant
-from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import acting
 from modelkeep.protocols.rules import everywhere, of_account
 from modelkeep.services import accounts
 from modelkeep.services.accounts import Listed
@@ -32,7 +33,6 @@ from modelkeep.services.directory import Directory
 from modelkeep.services.passwords import SignIn
 
 T = TypeVar("T")
-_Http = Request[Any, Any, Any]
 _Days = Annotated[int, msgspec.Meta(ge=1, le=LIFETIME_LIMIT_DAYS)]
 KINDS = {TokenKind.PERSONAL: "personal", TokenKind.SERVICE: "service",
          TokenKind.SESSION: "session", TokenKind.BOOTSTRAP: "bootstrap"}  # fmt: skip
@@ -57,11 +57,22 @@ class Entrance:
             raise Conflict("This server runs with --auth off: it has no accounts.")
 
     async def change(self, app: App, use_case: Callable[..., T], *args: Any) -> T:
-        """A change of accounts, in force when it returns."""
+        """A change of accounts, in force when it returns.
+
+        Calls that bring or give a secret come here without a key: what is kept of a call with one,
+        its answer and a digest of its body, must not be a secret or let one be guessed.
+        """
         self.check_open()
         value = await app.write(use_case, *args)
         await asyncio.to_thread(self.directory.reload)
         return value
+
+    async def change_once(
+        self, app: App, request: Http, told: dict[str, str] | None, use_case: Any, *args: Any
+    ) -> None:
+        """As `change`, once for each idempotency key, whose answer is `told`."""
+        once = await acting(app, request, lambda _: told)
+        await self.change(once, use_case, caller(request), *args)
 
 
 class NewAccount(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +101,7 @@ class NewToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class GrantView(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`scope`: *, model:NAME, prefix:BEGINNING or tag:KEY=VALUE."""
 
-    role: str
+    role: Role
     scope: str = "*"
 
 
@@ -118,7 +129,7 @@ class TokenView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def handlers(app: App, entrance: Entrance) -> list[Any]:
     """The route handlers over an application."""
-    change = entrance.change
+    change, change_once = entrance.change, entrance.change_once
 
     @get("/accounts")
     @everywhere(Verb.ADMIN)
@@ -129,63 +140,63 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
 
     @post("/accounts", status_code=200)
     @everywhere(Verb.ADMIN)
-    async def create_account(request: _Http, data: NewAccount) -> dict[str, str]:
+    async def create_account(request: Http, data: NewAccount) -> dict[str, str]:
         """Makes an account, which may do nothing until something is granted to it."""
         if data.kind == "service":
             if data.owner is None or data.password is not None:
                 raise InvalidInput("A service account needs an owner, and has no password.")
-            await change(app, accounts.add_service, _caller(request), data.name, data.owner)
+            await change(app, accounts.add_service, caller(request), data.name, data.owner)
         else:
             hashed = await _hashed(data.password) if data.password is not None else None
-            await change(app, accounts.add_user, _caller(request), data.name, hashed)
+            await change(app, accounts.add_user, caller(request), data.name, hashed)
         return {"name": data.name}
 
     @post("/accounts/{name:str}/disable", status_code=200)
     @everywhere(Verb.ADMIN)
-    async def disable_account(request: _Http, name: str) -> dict[str, str]:
+    async def disable_account(request: Http, name: str) -> dict[str, str]:
         """Refuses an account from now on, and revokes its tokens."""
-        await change(app, accounts.disable, _caller(request), name)
+        await change_once(app, request, {"name": name}, accounts.disable, name)
         return {"name": name}
 
     @post("/accounts/{name:str}/enable", status_code=200)
     @everywhere(Verb.ADMIN)
-    async def enable_account(request: _Http, name: str) -> dict[str, str]:
+    async def enable_account(request: Http, name: str) -> dict[str, str]:
         """Lets a disabled account in again; its tokens stay revoked."""
-        await change(app, accounts.enable, _caller(request), name)
+        await change_once(app, request, {"name": name}, accounts.enable, name)
         return {"name": name}
 
     @delete("/accounts/{name:str}", status_code=204)
     @everywhere(Verb.ADMIN)
-    async def delete_account(request: _Http, name: str) -> None:
+    async def delete_account(request: Http, name: str) -> None:
         """Deletes an account and erases its name; nobody can have that name again."""
-        await change(app, accounts.delete, _caller(request), name)
+        await change_once(app, request, None, accounts.delete, name)
 
     @put("/accounts/{name:str}/password")
     @of_account()
-    async def set_password(request: _Http, name: str, data: NewPassword) -> dict[str, str]:
+    async def set_password(request: Http, name: str, data: NewPassword) -> dict[str, str]:
         """Sets a person's password, and ends their sessions."""
-        caller = _caller(request)
-        is_own = caller.actor.verified and person(caller.actor.name) == person(name)
+        asks = caller(request)
+        is_own = asks.actor.verified and person(asks.actor.name) == person(name)
         if is_own and not await entrance.sign_in.is_password(name, data.current):
             raise Forbidden("The current password is wrong.")
         hashed = await _hashed(data.password)
-        await change(app, accounts.set_password, caller, name, hashed)
+        await change(app, accounts.set_password, asks, name, hashed)
         return {"name": name}
 
     @post("/accounts/{name:str}/grants", status_code=200)
     @everywhere(Verb.ADMIN)
-    async def add_grant(request: _Http, name: str, data: GrantView) -> dict[str, str]:
+    async def add_grant(request: Http, name: str, data: GrantView) -> dict[str, str]:
         """Grants a role on a scope."""
         grant = _grant(data.role, data.scope)
-        await change(app, accounts.add_grant, _caller(request), name, grant)
+        await change_once(app, request, {"name": name}, accounts.add_grant, name, grant)
         return {"name": name}
 
     @delete("/accounts/{name:str}/grants", status_code=204)
     @everywhere(Verb.ADMIN)
-    async def remove_grant(request: _Http, name: str, role: str, on: str = "*") -> None:
+    async def remove_grant(request: Http, name: str, role: str, on: str = "*") -> None:
         """Takes a role away on the scope `on`."""
         grant = _grant(role, on)
-        await change(app, accounts.remove_grant, _caller(request), name, grant)
+        await change_once(app, request, None, accounts.remove_grant, name, grant)
 
     @get("/accounts/{name:str}/tokens")
     @of_account()
@@ -195,21 +206,21 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
 
     @post("/accounts/{name:str}/tokens", status_code=200)
     @of_account()
-    async def create_token(request: _Http, name: str, data: NewToken) -> TokenView:
+    async def create_token(request: Http, name: str, data: NewToken) -> TokenView:
         """Makes a token. It is shown this once."""
         account = await app.read(accounts.named, name)
         is_person = account.kind is Kind.USER
         token = mint(TokenKind.PERSONAL if is_person else TokenKind.SERVICE)
         lifetime_ms = data.days * DAY_MS
-        caller = _caller(request)
-        kept = await change(app, accounts.add_token, caller, name, token, data.label, lifetime_ms)
+        args = caller(request), name, token, data.label, lifetime_ms
+        kept = await change(app, accounts.add_token, *args)
         return view_token(kept, token)
 
     @delete("/accounts/{name:str}/tokens/{token_id:str}", status_code=204)
     @of_account()
-    async def revoke_token(request: _Http, name: str, token_id: str) -> None:
+    async def revoke_token(request: Http, name: str, token_id: str) -> None:
         """Revokes a token."""
-        await change(app, accounts.revoke, _caller(request), name, token_id)
+        await change_once(app, request, None, accounts.revoke, name, token_id)
 
     async def _hashed(password: str) -> str:
         return await entrance.sign_in.hash(check_password(password))
@@ -233,7 +244,7 @@ def view_token(token: StoredToken, minted: Token | None = None) -> TokenView:
 
 
 def view_grants(grants: list[Grant]) -> list[GrantView]:
-    return [GrantView(role=grant.role.value, scope=str(grant.scope)) for grant in grants]
+    return [GrantView(role=grant.role, scope=str(grant.scope)) for grant in grants]
 
 
 def _view(listed: Listed) -> AccountView:
@@ -247,10 +258,6 @@ def _view(listed: Listed) -> AccountView:
         created=instant(account.created_ms),
         grants=view_grants(listed.grants),
     )
-
-
-def _caller(request: _Http) -> Caller:
-    return caller_of(cast("Scope", request.scope))
 
 
 def _grant(role: str, scope: str) -> Grant:

@@ -1,15 +1,14 @@
 """The routes of lifecycles, and of what they have archived and retired."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.lifecycles import Lifecycle
-from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.rules import everywhere, on
 from modelkeep.services import lifecycles, retention
 from modelkeep.services.app import App
@@ -17,8 +16,6 @@ from modelkeep.services.lifecycles import Populated
 from modelkeep.services.retention import Item, Plan
 
 BATCHES = 50  # transactions of one call
-
-_Http = Request[Any, Any, Any]
 
 
 class GateView(msgspec.Struct, kw_only=True):
@@ -110,16 +107,16 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
 
     @post("/retention/runs", status_code=200)
     @everywhere(Verb.ADMIN)
-    async def run_retention(request: _Http, data: Tend) -> list[PlanView]:
+    async def run_retention(request: Http, data: Tend) -> list[PlanView]:
         """Does what is due, at most a thousand versions in a call; tells what was done."""
-        caller, batches = caller_of(cast("Scope", request.scope)), BATCHES
+        asks, batches = caller(request), BATCHES
         models = [data.model] if data.model else [p.model for p in await app.read(retention.plans)]
         done: list[PlanView] = []
         for model in models:
             items: list[Item] = []
             after = 0
             while batches and (numbers := await app.read(retention.going, model, after)):
-                items += await app.write(retention.tend, caller, model, numbers)
+                items += await app.write(retention.tend, asks, model, numbers)
                 after, batches = numbers[-1], batches - 1
             cycle = (await app.read(lifecycles.show, model)).lifecycle
             done.append(view_plan(Plan(model, cycle.name, items, is_whole=batches > 0)))

@@ -74,13 +74,20 @@ def respond(
     headers: Mapping[str, str] | None = None,
 ) -> Response[dict[str, Any]]:
     """The answer for a problem of a kind, with what else is to be said of it."""
-    document = {**(extra or {}), **msgspec.to_builtins(_problem(request, code, detail))}
+    request_id = cast("Scope", request.scope)["modelkeep.request_id"]
+    document = {**(extra or {}), **msgspec.to_builtins(_problem(request_id, code, detail))}
     return Response(
         document, status_code=document["status"], media_type=MEDIA_TYPE, headers=headers
     )
 
 
-def _problem(request: Http, code: str, detail: str) -> Problem:
+def render(error: ModelkeepError, request_id: str) -> tuple[bytes, bytes]:
+    """The type and body of a problem document, for what is refused before any route."""
+    code = errors.status_and_code(type(error))[1]
+    return MEDIA_TYPE.encode(), msgspec.json.encode(_problem(request_id, code, error.message))
+
+
+def _problem(request_id: str, code: str, detail: str) -> Problem:
     status, title, _ = _MEANINGS[code]
     return Problem(
         type=_address(code),
@@ -88,7 +95,7 @@ def _problem(request: Http, code: str, detail: str) -> Problem:
         status=status,
         detail=detail,
         code=code,
-        request_id=cast("Scope", request.scope)["modelkeep.request_id"],
+        request_id=request_id,
     )
 
 

@@ -1,25 +1,25 @@
 """What differs between two versions, and asking for a higher semantic version."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, cast
+from functools import partial
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.evidence import written
 from modelkeep.domain.semver import Bump
-from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.native import views
+from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.views import FileView, ReasonView, StandingView, VersionEntry
 from modelkeep.protocols.rules import on
 from modelkeep.services import differences, numbering
 from modelkeep.services.app import App
 from modelkeep.services.differences import Difference, Files
-
-_Http = Request[Any, Any, Any]
 
 
 class Raise(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -89,14 +89,13 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
 
     @post("/models/{name:str}/versions/{which:str}/semver", status_code=200)
     @on(Verb.WRITE)
-    async def raise_number(request: _Http, name: str, which: str, data: Raise) -> VersionEntry:
+    async def raise_number(
+        request: Http, name: str, which: str, data: Raise
+    ) -> Response[VersionEntry]:
         """Gives a version a higher semantic version than is asked of it, and for good."""
-        caller = caller_of(cast("Scope", request.scope))
         bump = Bump[data.bump.upper()] if data.bump else None
-        version = await app.write(
-            numbering.raise_number, caller, name, which, to=data.to, bump=bump
-        )
-        return views.view_entry(version)
+        raised = partial(numbering.raise_number, to=data.to, bump=bump)
+        return await change(app, request, views.view_entry, raised, caller(request), name, which)
 
     return (diff, raise_number)
 
