@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import os
 import secrets
 import threading
 import time
@@ -12,7 +11,9 @@ from typing import IO, Any
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
+from modelkeep.channels.witness import HttpWitness
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, Key
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.services import audit
@@ -20,12 +21,15 @@ from modelkeep.services.app import App
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.parts import DiskParts
+from modelkeep.storage.files import write_durably
+from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
+from modelkeep.storage.witness import WitnessBook
 
 CHORES_EVERY_S = 1.0
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
@@ -68,6 +72,8 @@ class Running:
             clock,
             self._sender,
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+            _notary(settings),
+            tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
         )
         self.is_alone = isinstance(dialect, Sqlite)
         self._stopping = threading.Event()
@@ -113,14 +119,19 @@ def _signing_key(data_dir: Path) -> bytes:
     """The key of this data directory, made at the first start; nobody else may read it."""
     path = data_dir / "signing.key"
     if not path.exists():
-        new = path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        with open(new, "xb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
+        write_durably(path, secrets.token_bytes(32))
     return path.read_bytes()
+
+
+def _notary(settings: Settings) -> FileNotary:
+    key = settings.journal_key or settings.data_dir / "journal.key"
+    return FileNotary(KeyFile(key, LOG_KIND), settings.data_dir / "journal.checkpoint")
+
+
+def open_witness(name: str, key: Path, state: Path, logs: list[Key]) -> WitnessBook:
+    """A witness of these logs, with its key and what it has seen so far."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return WitnessBook(name, KeyFile(key, WITNESS_KIND), state, logs)
 
 
 def _lock(data_dir: Path) -> IO[bytes]:

@@ -25,6 +25,7 @@ from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import routes as native_routes
 from modelkeep.services.app import App
 from modelkeep.settings import Settings, default_hosts, is_loopback
+from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -80,9 +81,12 @@ def serve(settings: Settings) -> None:
     running = Running(settings)
     listener = _listen(settings.host, settings.port)
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
-    running.writer.on_leaves(webhooks.wake)
+    checkpoints = CheckpointWorker(running.app, settings.journal_origin)
+    for worker in (webhooks, checkpoints):
+        running.writer.on_leaves(worker.wake)
     try:
         webhooks.start()
+        checkpoints.start()
         asgi = build(running.app, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
@@ -109,6 +113,7 @@ def serve(settings: Settings) -> None:
     finally:
         listener.close()
         webhooks.close()
+        checkpoints.close()
         running.close()
 
 

@@ -261,6 +261,12 @@ def _webhook(step: _Step) -> None:
     step.put("webhook", key, **values)
 
 
+def _origin(step: _Step) -> None:
+    after = step.after
+    key = (step.obj["origin"],)
+    step.put("origin", key, name=after["name"], vkey=after["vkey"], opened_ms=step.at_ms)
+
+
 _HANDLERS = {
     "model:created": _model,
     "model:imported": _model,
@@ -282,4 +288,5 @@ _HANDLERS = {
     "webhook:changed": _webhook,
     "webhook:disabled": _webhook,
     "webhook:deleted": _webhook,
+    "journal:origin:forked": _origin,
 }

@@ -36,6 +36,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "request": ("id",),
     "vote": ("request", "place"),
     "webhook": ("webhook",),
+    "origin": ("number",),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.ports.artifacts import Artifacts
+from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
@@ -32,6 +33,8 @@ class Work(Protocol):
     def governance(self) -> Governance: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
     @property
     def experiments(self) -> Experiments: ...
     @property

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.blobs import Blobs, Parts
+from modelkeep.ports.checkpoints import Notary, Witness
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.webhooks import Sender, Vault
 
@@ -44,6 +45,8 @@ class App:
     clock: Clock
     sender: Sender
     vault: Vault
+    notary: Notary
+    witnesses: tuple[Witness, ...]
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

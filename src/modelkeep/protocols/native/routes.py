@@ -5,16 +5,13 @@ waits (202 would do as well, but scripts read `result`), and 403 or 409 when it 
 """
 
 import logging
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import IO, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import Parameter
-from litestar.response import Stream
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
@@ -24,6 +21,7 @@ from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.protocols.native import (
     errors,
     imports,
+    journal,
     policy_file,
     reading,
     schemas,
@@ -38,12 +36,11 @@ from modelkeep.protocols.native.schemas import (
     ResultView,
     Rollback,
 )
-from modelkeep.services import audit, history, policies, promotion, requests
+from modelkeep.services import history, policies, promotion, requests
 from modelkeep.services.app import App
 from modelkeep.services.promotion import End, Order, Result
 
 PREFIX = "/api/modelkeep/v1"
-CHUNK_BYTES = 1 << 20
 _STATUS = {End.REFUSED: 403, End.VOID: 409}
 
 _log = logging.getLogger(__name__)
@@ -132,23 +129,6 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         """The journal's entries about a model, newest first."""
         return await app.read(history.of_model, name, before, limit)
 
-    @get("/journal/entries")
-    async def entries(
-        start: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
-        limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
-    ) -> list[dict[str, Any]]:
-        """The journal's entries from an index on, in order."""
-        return await app.read(history.entries, start, limit)
-
-    @get("/journal/export", media_type="application/x-ndjson")
-    async def export() -> Stream:
-        """Everything a verifier needs, of one moment, as lines of JSON."""
-        # A journal may be larger than memory, and its snapshot ends with the read: so, a file.
-        file = tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES)
-        await app.read(audit.write_export, file)
-        file.seek(0)
-        return Stream(_chunks(file), media_type="application/x-ndjson")
-
     @post("/policy", status_code=200)
     async def apply_policy(request: _Http, data: PolicyFile) -> schemas.AppliedView:
         """Puts a policy in force."""
@@ -178,7 +158,7 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
         path=PREFIX,
         route_handlers=[
             promote, roll_back, list_requests, get_request, approve, reject, at, model_history,
-            entries, export, apply_policy, show_policy, *imports.handlers(app),
+            apply_policy, show_policy, *imports.handlers(app), *journal.handlers(app),
             *reading.handlers(app, now_ms, parse_filter), *webhooks.handlers(app),
         ],
         exception_handlers={
@@ -186,12 +166,6 @@ def router(app: App, now_ms: Any, parse_filter: reading.Filter) -> Router:
             UnicodeDecodeError: _reject_body, RecursionError: _reject_body,
         },
     )  # fmt: skip
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
 
 
 def _caller(request: _Http) -> Caller:

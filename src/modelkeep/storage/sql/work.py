@@ -3,6 +3,7 @@
 from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.storage.sql.artifacts import SqlArtifacts
+from modelkeep.storage.sql.checkpoints import SqlCheckpoints
 from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.experiments import SqlExperiments
@@ -31,6 +32,7 @@ class SqlWork:
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project)
         self.journal = SqlJournal(db, project, DEFAULT_PROJECT)
+        self.checkpoints = SqlCheckpoints(db, project)
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
