@@ -45,6 +45,10 @@ class Client:
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 
+    def text(self, path: str) -> str:
+        """An answer of plain text, to the byte."""
+        return self._send("GET", path).content.decode()
+
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
         import httpx

@@ -13,7 +13,7 @@ import binascii
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.domain.merkle import EMPTY_ROOT
@@ -48,7 +48,7 @@ class Key:
         return f"{self.name}+{self.id.hex()}+{encode64(bytes([self.kind]) + self.public)}"
 
     @classmethod
-    def parse(cls, vkey: str) -> "Key":
+    def parse(cls, vkey: str) -> Self:
         """What `vkey` gave. Raises InvalidInput."""
         name, _, rest = vkey.strip().partition("+")
         id_hex, _, encoded = rest.partition("+")

@@ -5,11 +5,10 @@ model and number, a stay by its slot, version and epoch, a vote by its place amo
 request. What the journal names by a digest (policies, manifests, evidence) is digested again.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-import msgspec
 
 from modelkeep.domain.access import ANONYMOUS, Actor
 from modelkeep.domain.documents import canonical_digest
@@ -187,13 +186,13 @@ def _check_evidence(ledger: Ledger, rows: Exported, complain: Complain) -> None:
 def _digest(text: str) -> str:
     """The canonical digest of a JSON text; an empty text if it has none."""
     try:
-        return canonical_digest(msgspec.json.decode(text))
-    except (msgspec.DecodeError, ModelkeepError):
+        return canonical_digest(json.loads(text))
+    except (ValueError, RecursionError, ModelkeepError):
         return ""
 
 
 def _read(text: str | None) -> Any:
     try:
-        return msgspec.json.decode(text or "null")
-    except msgspec.DecodeError:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
         return None
