@@ -127,7 +127,7 @@ def instant(ms: int) -> str:
 UNKNOWN = object()  # the text was erased; the leaf still proves that there was one
 
 
-_ledger_Key = tuple[Any, ...]
+Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class Row:
 class Ledger:
     """The expected tables: name -> key -> row; and contradictions: (leaf index, sentence)."""
 
-    tables: dict[str, dict[_ledger_Key, Row]] = field(default_factory=dict)
+    tables: dict[str, dict[Key, Row]] = field(default_factory=dict)
     contradictions: list[tuple[int, str]] = field(default_factory=list)
 
     def play(self, index: int, at_ms: int, leaf: dict[str, Any], texts: dict[str, str]) -> None:
@@ -157,7 +157,7 @@ class Ledger:
         step.shift()
         step.close_requests()
 
-    def put(self, table: str, key: _ledger_Key, index: int, **values: Any) -> None:
+    def put(self, table: str, key: Key, index: int, **values: Any) -> None:
         known = self.tables.setdefault(table, {})
         if key in known:
             known[key].values.update(values)
@@ -165,10 +165,10 @@ class Ledger:
         else:
             known[key] = Row(values, index)
 
-    def drop(self, table: str, key: _ledger_Key) -> None:
+    def drop(self, table: str, key: Key) -> None:
         self.tables.setdefault(table, {}).pop(key, None)
 
-    def value(self, table: str, key: _ledger_Key, name: str, default: Any = None) -> Any:
+    def value(self, table: str, key: Key, name: str, default: Any = None) -> Any:
         row = self.tables.get(table, {}).get(key)
         return row.values.get(name, default) if row else default
 
@@ -197,10 +197,10 @@ class _Step:
             return otherwise
         return self.texts.get(name, UNKNOWN)
 
-    def put(self, table: str, key: _ledger_Key, **values: Any) -> None:
+    def put(self, table: str, key: Key, **values: Any) -> None:
         self.ledger.put(table, key, self.index, **values)
 
-    def set_tags(self, table: str, owner: _ledger_Key) -> None:
+    def set_tags(self, table: str, owner: Key) -> None:
         for position, key in enumerate(self.after.get("tags", ())):
             self.put(table, (*owner, key), value=self.text(f"tag.{position}"))
         for key in self.after.get("untagged", ()):
@@ -275,7 +275,7 @@ class _Step:
             self.put("stay", (*short, epoch), until_ms=self.at_ms, until_epoch=slot["epoch"])
             self.ledger.drop("open stay", short)
 
-    def _expect(self, table: str, key: _ledger_Key, name: str, said: Any, at_first: Any) -> None:
+    def _expect(self, table: str, key: Key, name: str, said: Any, at_first: Any) -> None:
         known = self.ledger.value(table, key, name, at_first)
         if known != said:
             self.ledger.contradictions.append(
@@ -418,7 +418,7 @@ TILE_HEIGHT = 8  # C2SP tlog-tiles: of the inner nodes, only those of every eigh
 TILE_WIDTH = 1 << TILE_HEIGHT
 
 
-PROOF_LIMIT = 63  # hashes, of a tree with less than 2**63 leaves
+PROOF_LIMIT = 63  # hashes, as C2SP has it: enough for 2**62 leaves
 
 
 def leaf_hash(body: bytes) -> bytes:
@@ -559,7 +559,7 @@ _MARK = "— "
 
 
 @dataclass(frozen=True, slots=True)
-class _notes_Key:
+class PublicKey:
     """A public Ed25519 key under a name, for one kind of signature."""
 
     name: str
@@ -670,13 +670,13 @@ class Note:
         others = [s for s in self.signatures if (s.name, s.key_id) != (new.name, new.key_id)]
         return Note(self.text, (*others, new))
 
-    def signers(self, keys: Collection[_notes_Key], check: Check) -> dict[_notes_Key, int | None]:
+    def signers(self, keys: Collection[PublicKey], check: Check) -> dict[PublicKey, int | None]:
         """Which of the known keys have signed: key -> the time of its cosignature, in seconds.
 
         Raises IntegrityFailure if a signature of a known key does not hold.
         """
         known = {(key.name, key.id): key for key in keys}
-        found: dict[_notes_Key, int | None] = {}
+        found: dict[PublicKey, int | None] = {}
         for signature in self.signatures:
             key = known.get((signature.name, signature.key_id))
             if key is None:
@@ -717,7 +717,7 @@ class Checkpoint:
         return cls(origin, size, root)
 
 
-def opened(source: str, keys: Collection[_notes_Key], check: Check) -> Checkpoint:
+def opened(source: str, keys: Collection[PublicKey], check: Check) -> Checkpoint:
     """The checkpoint of a note that the log's key has signed, among the keys.
 
     Raises InvalidInput for what is none, and IntegrityFailure if none of the keys that bear its
@@ -783,8 +783,8 @@ class Trust:
     """
 
     check: Check | None = None
-    keys: tuple[_notes_Key, ...] = ()
-    witnesses: tuple[_notes_Key, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+    witnesses: tuple[PublicKey, ...] = ()
     quorum: int = 0
     since: tuple[str, ...] = ()
     max_age_s: int | None = None
@@ -817,12 +817,12 @@ class Seals:
         note, at_ms = str(line["note"]), int(line["at_ms"])
         checkpoint = Checkpoint.parse(Note.parse(note).text)
         self._expected[checkpoint.size].append(checkpoint)
-        self._vouch(note, self.trust.keys or (_notes_Key.parse(line["vkey"]),))
+        self._vouch(note, self.trust.keys or (PublicKey.parse(line["vkey"]),))
         self.count += 1
         if self._newest is None or checkpoint.size >= self.size:
             self.size, self._newest = checkpoint.size, (note, at_ms)
 
-    def _vouch(self, note: str, keys: tuple[_notes_Key, ...]) -> None:
+    def _vouch(self, note: str, keys: tuple[PublicKey, ...]) -> None:
         if self.trust.check is None or not keys:
             return
         try:
@@ -877,7 +877,7 @@ class Seals:
 
     def _witnessed(self) -> list[int]:
         """The times of as many of the latest cosignatures as are asked for, latest first."""
-        found: dict[_notes_Key, int | None] = {}
+        found: dict[PublicKey, int | None] = {}
         if self._newest and self.trust.check:
             try:
                 note = Note.parse(self._newest[0])
@@ -1051,7 +1051,7 @@ def compare(ledger: Ledger, rows: Exported, complain: Complain) -> None:
         expected = ledger.tables.get(table, {})
         if table == "vote":
             expected = _by_place(expected)
-        found: dict[_ledger_Key, dict[str, Any]] = {}
+        found: dict[Key, dict[str, Any]] = {}
         for row in rows.get(table, ()):
             row = ids.as_known(table, row)
             key = tuple(row[name] for name in names)
@@ -1064,7 +1064,7 @@ def compare(ledger: Ledger, rows: Exported, complain: Complain) -> None:
     _check_evidence(ledger, rows, complain)
 
 
-def _shown(table: str, key: _ledger_Key) -> str:
+def _shown(table: str, key: Key) -> str:
     return f"{table} {'/'.join(map(str, key))}"
 
 
@@ -1146,9 +1146,9 @@ class _Ids:
         return self._number(prior["version"], row["model"]), prior["epoch"]
 
 
-def _by_place(expected: dict[_ledger_Key, Row]) -> dict[_ledger_Key, Row]:
+def _by_place(expected: dict[Key, Row]) -> dict[Key, Row]:
     """Votes by their request and their place among those on it."""
-    placed: dict[_ledger_Key, Row] = {}
+    placed: dict[Key, Row] = {}
     for (request, _), row in sorted(expected.items()):
         place = sum(1 for known, _ in placed if known == request)
         placed[request, place] = row
@@ -1358,11 +1358,8 @@ class _Chain:
         body = entry["body"].encode()
         digest = leaf_hash(body)
         self.frontier = self.frontier.append(digest)
-        if digest.hex() != entry["hash"]:
-            self._complain(report, index, "its body does not have the hash that was recorded")
-        elif self.frontier.root.hex() != entry["root"]:
-            self._complain(report, index, "the tree up to it does not have the recorded root")
-        if not self.is_broken and (found := self.seals.reach(self.frontier, entry["at_ms"])):
+        # Behind the first that does not fit every root differs too; only that one says where.
+        if not self.is_broken and (found := self._wrong(entry, digest)):
             report.add(*found)
             self.is_broken = True
         try:
@@ -1370,10 +1367,15 @@ class _Chain:
         except _UNREADABLE as error:
             report.add(index, f"entry {index} cannot be read: {_audit_said(error)}")
 
-    def _complain(self, report: Report, index: int, what: str) -> None:
-        if not self.is_broken:  # every later root differs too; only the first says where
-            report.add(index, f"entry {index} was altered: {what}")
-        self.is_broken = True
+    def _wrong(self, entry: dict[str, Any], digest: bytes) -> tuple[int, str] | None:
+        index = entry["index"]
+        if digest.hex() != entry["hash"]:
+            why = "its body does not have the hash that was recorded"
+        elif self.frontier.root.hex() != entry["root"]:
+            why = "the tree up to it does not have the recorded root"
+        else:
+            return self.seals.reach(self.frontier, entry["at_ms"])
+        return index, f"entry {index} was altered: {why}"
 
     def _read(self, entry: dict[str, Any], body: bytes, report: Report, ledger: Ledger) -> None:
         index, leaf = entry["index"], json.loads(body)
@@ -1386,7 +1388,8 @@ class _Chain:
             report.add(index, f"entry {index} is told under another model than its own")
         self.last_ms = max(self.last_ms, entry["at_ms"])
         texts = _checked_texts(entry, leaf, report)
-        ledger.play(index, entry["at_ms"], leaf, texts)
+        if not self.is_broken:  # else nobody asks what the tables should say
+            ledger.play(index, entry["at_ms"], leaf, texts)
 
 
 def _checked_texts(entry: dict[str, Any], leaf: dict[str, Any], report: Report) -> dict[str, str]:
@@ -1541,12 +1544,12 @@ def trust_in(
     max_age_s: int | None,
 ) -> Trust:
     """What the options say. `since` are files. Raises InvalidInput and OSError."""
-    known = tuple(dict.fromkeys(map(_notes_Key.parse, witnesses)))
+    known = tuple(dict.fromkeys(map(PublicKey.parse, witnesses)))
     wanted = len(known) if quorum is None else quorum
     if not 0 <= wanted <= len(known):
         raise InvalidInput(f"{len(known)} witnesses were given; {wanted} of them cannot cosign.")
     kept = tuple(_text(file) for file in since)
-    keys = tuple(map(_notes_Key.parse, vkeys))
+    keys = tuple(map(PublicKey.parse, vkeys))
     return Trust(is_signed, keys, known, wanted, kept, max_age_s, int(time.time()))
 
 

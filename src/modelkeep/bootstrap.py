@@ -13,7 +13,7 @@ from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
 from modelkeep.channels.witness import HttpWitness
 from modelkeep.domain.errors import InvalidInput, Unavailable
-from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, Key
+from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, PublicKey
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.services import audit
@@ -124,11 +124,13 @@ def _signing_key(data_dir: Path) -> bytes:
 
 
 def _notary(settings: Settings) -> FileNotary:
-    key = settings.journal_key or settings.data_dir / "journal.key"
-    return FileNotary(KeyFile(key, LOG_KIND), settings.data_dir / "journal.checkpoint")
+    key = KeyFile(settings.journal_key or settings.data_dir / "journal.key", LOG_KIND)
+    if settings.journal_key:
+        key.public("journal")  # one that was named and is none must not go unseen
+    return FileNotary(key, settings.data_dir / "journal.checkpoint")
 
 
-def open_witness(name: str, key: Path, state: Path, logs: list[Key]) -> WitnessBook:
+def open_witness(name: str, key: Path, state: Path, logs: list[PublicKey]) -> WitnessBook:
     """A witness of these logs, with its key and what it has seen so far."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     return WitnessBook(name, KeyFile(key, WITNESS_KIND), state, logs)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.notes import WITNESS_KIND, Key, check_name
+from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 
 PREFIX = "MODELKEEP_"
 COMMAND_NAMES = ("URL", "USER")  # what the commands that ask a server read
@@ -62,7 +62,7 @@ class Settings:
         return replace(self, **changes)
 
     @property
-    def witness_keys(self) -> list[tuple[str, Key]]:
+    def witness_keys(self) -> list[tuple[str, PublicKey]]:
         """The URL and the key of each witness. Raises InvalidInput."""
         return [_read_witness(text) for text in self.witnesses]
 
@@ -150,13 +150,13 @@ def read_key(text: str) -> bytes:
     return key
 
 
-def _read_witness(text: str) -> tuple[str, Key]:
+def _read_witness(text: str) -> tuple[str, PublicKey]:
     url, _, vkey = text.partition("=")
     if not _PUBLIC_URL.fullmatch(url):
         raise InvalidInput(
             f"witnesses must be URL=vkey, as in http://host:7070=name+id+key: {text}."
         )
-    key = Key.parse(vkey)
+    key = PublicKey.parse(vkey)
     if key.kind != WITNESS_KIND:
         raise InvalidInput(f"The key of the witness {key.name} is not one for cosignatures.")
     return url.rstrip("/"), key

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from functools import cached_property
 
-from modelkeep.domain.notes import Key
+from modelkeep.domain.notes import PublicKey
 from modelkeep.domain.receipts import Submission
 from modelkeep.ports.checkpoints import Reply
 
@@ -16,11 +16,11 @@ ANSWER_LIMIT_BYTES = 16_384
 class HttpWitness:
     """See `ports.checkpoints.Witness`. `url` is the submission prefix, without a last slash."""
 
-    def __init__(self, url: str, key: Key) -> None:
+    def __init__(self, url: str, key: PublicKey) -> None:
         self._url, self._key = url, key
 
     @property
-    def key(self) -> Key:
+    def key(self) -> PublicKey:
         return self._key
 
     async def submit(self, submission: Submission) -> Reply:

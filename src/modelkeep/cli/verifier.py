@@ -20,7 +20,7 @@ from modelkeep.cli.client import plain
 from modelkeep.domain.audit import BLIND_SPOTS, Report, verify
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.domain.merkle import extends
-from modelkeep.domain.notes import Checkpoint, Key, Note, decode64, opened
+from modelkeep.domain.notes import Checkpoint, Note, PublicKey, decode64, opened
 from modelkeep.domain.receipts import Receipt
 from modelkeep.domain.seals import Trust
 from modelkeep.ed25519 import is_signed
@@ -73,12 +73,12 @@ def trust_in(
     max_age_s: int | None,
 ) -> Trust:
     """What the options say. `since` are files. Raises InvalidInput and OSError."""
-    known = tuple(dict.fromkeys(map(Key.parse, witnesses)))
+    known = tuple(dict.fromkeys(map(PublicKey.parse, witnesses)))
     wanted = len(known) if quorum is None else quorum
     if not 0 <= wanted <= len(known):
         raise InvalidInput(f"{len(known)} witnesses were given; {wanted} of them cannot cosign.")
     kept = tuple(_text(file) for file in since)
-    keys = tuple(map(Key.parse, vkeys))
+    keys = tuple(map(PublicKey.parse, vkeys))
     return Trust(is_signed, keys, known, wanted, kept, max_age_s, int(time.time()))
 
 

@@ -44,11 +44,11 @@ def serve(
     from modelkeep import telemetry
     from modelkeep.bootstrap import open_witness
     from modelkeep.domain.errors import ModelkeepError
-    from modelkeep.domain.notes import Key, check_name
+    from modelkeep.domain.notes import PublicKey, check_name
 
     telemetry.configure_logging("info")
     try:
-        book = open_witness(check_name(name), key, state, [Key.parse(text) for text in vkey])
+        book = open_witness(check_name(name), key, state, [PublicKey.parse(text) for text in vkey])
         server = ThreadingHTTPServer((host, port), _handler(book))
     except (ModelkeepError, OSError) as error:
         fail(f"modelkeep witness: {error}", USAGE, "wrong_usage")

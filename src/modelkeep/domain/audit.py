@@ -173,11 +173,8 @@ class _Chain:
         body = entry["body"].encode()
         digest = leaf_hash(body)
         self.frontier = self.frontier.append(digest)
-        if digest.hex() != entry["hash"]:
-            self._complain(report, index, "its body does not have the hash that was recorded")
-        elif self.frontier.root.hex() != entry["root"]:
-            self._complain(report, index, "the tree up to it does not have the recorded root")
-        if not self.is_broken and (found := self.seals.reach(self.frontier, entry["at_ms"])):
+        # Behind the first that does not fit every root differs too; only that one says where.
+        if not self.is_broken and (found := self._wrong(entry, digest)):
             report.add(*found)
             self.is_broken = True
         try:
@@ -185,10 +182,15 @@ class _Chain:
         except _UNREADABLE as error:
             report.add(index, f"entry {index} cannot be read: {_said(error)}")
 
-    def _complain(self, report: Report, index: int, what: str) -> None:
-        if not self.is_broken:  # every later root differs too; only the first says where
-            report.add(index, f"entry {index} was altered: {what}")
-        self.is_broken = True
+    def _wrong(self, entry: dict[str, Any], digest: bytes) -> tuple[int, str] | None:
+        index = entry["index"]
+        if digest.hex() != entry["hash"]:
+            why = "its body does not have the hash that was recorded"
+        elif self.frontier.root.hex() != entry["root"]:
+            why = "the tree up to it does not have the recorded root"
+        else:
+            return self.seals.reach(self.frontier, entry["at_ms"])
+        return index, f"entry {index} was altered: {why}"
 
     def _read(self, entry: dict[str, Any], body: bytes, report: Report, ledger: Ledger) -> None:
         index, leaf = entry["index"], json.loads(body)
@@ -201,7 +203,8 @@ class _Chain:
             report.add(index, f"entry {index} is told under another model than its own")
         self.last_ms = max(self.last_ms, entry["at_ms"])
         texts = _checked_texts(entry, leaf, report)
-        ledger.play(index, entry["at_ms"], leaf, texts)
+        if not self.is_broken:  # else nobody asks what the tables should say
+            ledger.play(index, entry["at_ms"], leaf, texts)
 
 
 def _checked_texts(entry: dict[str, Any], leaf: dict[str, Any], report: Report) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 TILE_HEIGHT = 8  # C2SP tlog-tiles: of the inner nodes, only those of every eighth level are kept
 TILE_WIDTH = 1 << TILE_HEIGHT
-PROOF_LIMIT = 63  # hashes, of a tree with less than 2**63 leaves
+PROOF_LIMIT = 63  # hashes, as C2SP has it: enough for 2**62 leaves
 
 Span = tuple[int, int]  # the leaves from the first on, without the second
 Subtree = tuple[int, int]  # level, index

@@ -29,7 +29,7 @@ _MARK = "— "
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PublicKey:
     """A public Ed25519 key under a name, for one kind of signature."""
 
     name: str
@@ -140,13 +140,13 @@ class Note:
         others = [s for s in self.signatures if (s.name, s.key_id) != (new.name, new.key_id)]
         return Note(self.text, (*others, new))
 
-    def signers(self, keys: Collection[Key], check: Check) -> dict[Key, int | None]:
+    def signers(self, keys: Collection[PublicKey], check: Check) -> dict[PublicKey, int | None]:
         """Which of the known keys have signed: key -> the time of its cosignature, in seconds.
 
         Raises IntegrityFailure if a signature of a known key does not hold.
         """
         known = {(key.name, key.id): key for key in keys}
-        found: dict[Key, int | None] = {}
+        found: dict[PublicKey, int | None] = {}
         for signature in self.signatures:
             key = known.get((signature.name, signature.key_id))
             if key is None:
@@ -187,7 +187,7 @@ class Checkpoint:
         return cls(origin, size, root)
 
 
-def opened(source: str, keys: Collection[Key], check: Check) -> Checkpoint:
+def opened(source: str, keys: Collection[PublicKey], check: Check) -> Checkpoint:
     """The checkpoint of a note that the log's key has signed, among the keys.
 
     Raises InvalidInput for what is none, and IntegrityFailure if none of the keys that bear its

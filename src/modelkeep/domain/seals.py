@@ -11,7 +11,7 @@ from typing import Any
 
 from modelkeep.domain.errors import IntegrityFailure, ModelkeepError
 from modelkeep.domain.merkle import Frontier
-from modelkeep.domain.notes import Check, Checkpoint, Key, Note, opened
+from modelkeep.domain.notes import Check, Checkpoint, Note, PublicKey, opened
 
 Finding = tuple[int, str]  # the first entry that may be meant, and what is wrong
 
@@ -25,8 +25,8 @@ class Trust:
     """
 
     check: Check | None = None
-    keys: tuple[Key, ...] = ()
-    witnesses: tuple[Key, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+    witnesses: tuple[PublicKey, ...] = ()
     quorum: int = 0
     since: tuple[str, ...] = ()
     max_age_s: int | None = None
@@ -59,12 +59,12 @@ class Seals:
         note, at_ms = str(line["note"]), int(line["at_ms"])
         checkpoint = Checkpoint.parse(Note.parse(note).text)
         self._expected[checkpoint.size].append(checkpoint)
-        self._vouch(note, self.trust.keys or (Key.parse(line["vkey"]),))
+        self._vouch(note, self.trust.keys or (PublicKey.parse(line["vkey"]),))
         self.count += 1
         if self._newest is None or checkpoint.size >= self.size:
             self.size, self._newest = checkpoint.size, (note, at_ms)
 
-    def _vouch(self, note: str, keys: tuple[Key, ...]) -> None:
+    def _vouch(self, note: str, keys: tuple[PublicKey, ...]) -> None:
         if self.trust.check is None or not keys:
             return
         try:
@@ -119,7 +119,7 @@ class Seals:
 
     def _witnessed(self) -> list[int]:
         """The times of as many of the latest cosignatures as are asked for, latest first."""
-        found: dict[Key, int | None] = {}
+        found: dict[PublicKey, int | None] = {}
         if self._newest and self.trust.check:
             try:
                 note = Note.parse(self._newest[0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.domain.merkle import EMPTY_ROOT, extends
-from modelkeep.domain.notes import LOG_KIND, Check, Checkpoint, Key, Note, opened
+from modelkeep.domain.notes import LOG_KIND, Check, Checkpoint, Note, PublicKey, opened
 from modelkeep.domain.receipts import Submission
 
 SIZE_TYPE = "text/x.tlog.size"
@@ -22,7 +22,7 @@ class Answer:
 
 def judge(
     source: str,
-    logs: Collection[Key],
+    logs: Collection[PublicKey],
     newest: Callable[[str], Checkpoint | None],
     check: Check,
 ) -> Note | Answer:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from modelkeep.domain.notes import Checkpoint, Key
+from modelkeep.domain.notes import Checkpoint, PublicKey
 from modelkeep.domain.receipts import Submission
 
 
@@ -54,7 +54,7 @@ class Notary(Protocol):
     A database that was restored from a copy has forgotten its newest checkpoints; this has not.
     """
 
-    def key(self, name: str) -> Key:
+    def key(self, name: str) -> PublicKey:
         """The public key, under a name."""
         ...
 
@@ -93,5 +93,5 @@ class Witness(Protocol):
     """Somebody else, who cosigns checkpoints that continue those which it has seen."""
 
     @property
-    def key(self) -> Key: ...
+    def key(self) -> PublicKey: ...
     async def submit(self, submission: Submission) -> Reply: ...

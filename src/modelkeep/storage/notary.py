@@ -6,12 +6,13 @@ older copy of the database does not restore them.
 """
 
 import logging
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.notes import Checkpoint, Key, Note
+from modelkeep.domain.notes import Checkpoint, Note, PublicKey
 from modelkeep.ed25519 import is_signed
 from modelkeep.storage.files import write_durably
 
@@ -23,10 +24,11 @@ class KeyFile:
 
     def __init__(self, file: Path, kind: int) -> None:
         self.file, self._kind = file, kind
+        self._lock = threading.Lock()  # two threads must not each make a key
 
-    def public(self, name: str) -> Key:
+    def public(self, name: str) -> PublicKey:
         """The key under a name."""
-        return Key(name, self._kind, self._key.public_key().public_bytes_raw())
+        return PublicKey(name, self._kind, self._key.public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes."""
@@ -38,7 +40,8 @@ class KeyFile:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
-            key = load_pem_private_key(self._pem(), password=None)
+            with self._lock:
+                key = load_pem_private_key(self._pem(), password=None)
         except (OSError, TypeError, ValueError) as error:
             raise InvalidInput(f"{self.file}: no private key in PEM: {error}.") from None
         if not isinstance(key, Ed25519PrivateKey):
@@ -70,7 +73,7 @@ class FileNotary:
         self._key, self._memory = key, memory
         self._objections: dict[str, str] = {}
 
-    def key(self, name: str) -> Key:
+    def key(self, name: str) -> PublicKey:
         return self._key.public(name)
 
     def sign(self, checkpoint: Checkpoint) -> str:

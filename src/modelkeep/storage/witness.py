@@ -5,7 +5,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from modelkeep.domain.notes import Checkpoint, Key, cosigned
+from modelkeep.domain.notes import Checkpoint, PublicKey, cosigned
 from modelkeep.domain.witnessing import Answer, judge
 from modelkeep.ed25519 import is_signed
 from modelkeep.storage.files import write_durably
@@ -16,7 +16,7 @@ class WitnessBook:
     """Judges, keeps and cosigns, one checkpoint at a time: a later one never gives way to an
     earlier one, also when two come at once or the process dies between."""
 
-    def __init__(self, name: str, key: KeyFile, folder: Path, logs: Collection[Key]) -> None:
+    def __init__(self, name: str, key: KeyFile, folder: Path, logs: Collection[PublicKey]) -> None:
         self.key = key.public(name)
         self._signs, self._folder, self._logs = key.sign, folder, logs
         self._lock = threading.Lock()

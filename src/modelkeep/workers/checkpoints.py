@@ -11,11 +11,9 @@ import secrets
 import threading
 from contextlib import suppress
 
-from modelkeep.domain.errors import ModelkeepError, NotFound
-from modelkeep.services import checkpoints
+from modelkeep.domain.errors import ModelkeepError
 from modelkeep.services.app import App
-from modelkeep.services.checkpoints import Standing
-from modelkeep.services.cosigning import Cosigner
+from modelkeep.services.signing import Signing
 
 INTERVAL_S = 1.0  # between two checkpoints, at least
 IDLE_S = 30.0  # after which it looks even if nobody woke it
@@ -31,12 +29,10 @@ class CheckpointWorker:
     """
 
     def __init__(self, app: App, origin: str) -> None:
-        self._app = app
-        self._name = origin or f"modelkeep.local/{secrets.token_hex(8)}"
-        self._cosigner = Cosigner(app)
+        self._signing = Signing(app, origin or f"modelkeep.local/{secrets.token_hex(8)}")
         self._loop = asyncio.new_event_loop()
         self._woken, self._stopping = asyncio.Event(), asyncio.Event()
-        self._has_asked, self._said = False, ""
+        self._said = ""
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
     def start(self) -> None:
@@ -73,36 +69,10 @@ class CheckpointWorker:
             await _within(INTERVAL_S, self._stopping)
             await _within(IDLE_S, self._woken)
 
-    async def _turn(self) -> None:
-        standing = await self._standing()
-        if not self._has_asked:  # what this server forgot, if a copy was restored, they remember
-            await self._cosigner.collect(standing, anew=True)
-            self._has_asked = True
-            standing = await self._standing()
-        self._say(standing.objection)
-        is_again = standing.is_due and await self._sign(standing)
-        await self._cosigner.collect(await self._standing(), anew=is_again)
-
-    async def _sign(self, standing: Standing) -> bool:
-        """Signs, and says whether it only was for the journal to be seen alive."""
-        tree, before = standing.tree, standing.signed
-        is_again = before is not None and before.size == tree.size
-        note = before.note if before and is_again else self._app.notary.sign(tree)
-        self._app.notary.remember(note)
-        await self._app.write(checkpoints.keep, standing.origin.number, note)
-        return is_again
-
-    async def _standing(self) -> Standing:
-        try:
-            return await self._app.read(checkpoints.standing, self._app.notary)
-        except NotFound:
-            await self._app.write(checkpoints.open_first, self._name, self._app.notary)
-            return await self._app.read(checkpoints.standing, self._app.notary)
-
     async def _guarded(self) -> None:
         """A turn that may fail: whatever it left undone, a later one finds again."""
         try:
-            await self._turn()
+            self._say(await self._signing.turn())
         except ModelkeepError as error:
             self._say(error.message)
         except Exception:  # noqa: BLE001 - the outermost loop outlives one bad turn
