@@ -1544,13 +1544,21 @@ def trust_in(
     max_age_s: int | None,
 ) -> Trust:
     """What the options say. `since` are files. Raises InvalidInput and OSError."""
-    known = tuple(dict.fromkeys(map(PublicKey.parse, witnesses)))
+    keys = _keys(vkeys, LOG_KIND, "checkpoints")
+    known = _keys(witnesses, WITNESS_KIND, "cosignatures")
     wanted = len(known) if quorum is None else quorum
     if not 0 <= wanted <= len(known):
         raise InvalidInput(f"{len(known)} witnesses were given; {wanted} of them cannot cosign.")
     kept = tuple(_text(file) for file in since)
-    keys = tuple(map(PublicKey.parse, vkeys))
     return Trust(is_signed, keys, known, wanted, kept, max_age_s, int(time.time()))
+
+
+def _keys(vkeys: list[str], kind: int, purpose: str) -> tuple[PublicKey, ...]:
+    keys = tuple(dict.fromkeys(map(PublicKey.parse, vkeys)))
+    for key in keys:
+        if key.kind != kind:
+            raise InvalidInput(f"The key of {key.name} is not one for {purpose}.")
+    return keys
 
 
 def _export(options: argparse.Namespace) -> int:

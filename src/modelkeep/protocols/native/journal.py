@@ -26,7 +26,7 @@ from modelkeep.services.app import App
 from modelkeep.services.checkpoints import Standing
 
 CHUNK_BYTES = 1 << 20
-_TEXT = "text/plain; charset=utf-8"
+_TEXT = "text/plain"  # the framework adds the charset
 _TILE = re.compile(
     r"/(?P<kind>entries|\d{1,2})(?P<number>(/x\d{3}){0,5}/\d{3})(\.p/(?P<width>\d+))?"
 )
