@@ -8,7 +8,9 @@ import pytest
 
 from modelkeep.bootstrap import open_witness
 from modelkeep.domain import audit
+from modelkeep.domain.announcements import announced
 from modelkeep.domain.errors import Conflict, IntegrityFailure, InvalidInput, NotFound
+from modelkeep.domain.examples import example
 from modelkeep.domain.merkle import Frontier, extends, includes, leaf_hash
 from modelkeep.domain.notes import Checkpoint, Note, PublicKey, opened
 from modelkeep.domain.receipts import Receipt, Submission
@@ -243,6 +245,20 @@ def test_a_fork_needs_a_reason_and_a_name_of_its_own(journal: Core) -> None:
     fork(journal, "and again")
     turn(journal)
     assert signed(journal).origin == f"{ORIGIN}/3"
+
+
+def test_a_fork_is_announced(journal: Core) -> None:
+    fork(journal)
+    (told,) = announced(journal.leaves()[-1], False, {})
+    assert str(told.topic) == "JOURNAL/FORKED"
+    assert told.data == {
+        "origin": f"{ORIGIN}/2",
+        "vkey": standing(journal).origin.vkey,
+        "previous": ORIGIN,
+        "reason": "restored the backup of Monday",
+        "actor": "ann",
+    }
+    assert told.data.keys() == example(told.topic).keys()
 
 
 def test_what_was_signed_under_an_origin_that_gave_way_meanwhile_is_dropped(journal: Core) -> None:

@@ -250,6 +250,17 @@ def _vote(leaf: Mapping[str, Any]) -> Iterator[Told]:
     yield "APPROVAL_VOTE", "CAST" if is_cast else "DENIED", data
 
 
+def _forked(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    data = {
+        "origin": leaf["post"]["name"],
+        "vkey": leaf["post"]["vkey"],
+        "previous": leaf["pre"]["origin"],
+        "reason": leaf["texts"].get("reason", ""),
+        **_by(leaf),
+    }
+    yield "JOURNAL", "FORKED", data
+
+
 _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "model:created": _model_created,
     "model:renamed": _model_renamed,
@@ -266,4 +277,5 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "version:stage:rolled-back": _rolled_back,
     "approval:vote:cast": _vote,
     "approval:vote:denied": _vote,
+    "journal:origin:forked": _forked,
 }

@@ -97,6 +97,13 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "APPROVAL_REQUEST/VOIDED": {**_REQUEST, "closing": "The version has moved since."},
     "APPROVAL_VOTE/CAST": _VOTE,
     "APPROVAL_VOTE/DENIED": {**_VOTE, "denial": "An example reason"},
+    "JOURNAL/FORKED": {
+        "origin": "log.example/1/2",
+        "vkey": "log.example/1/2+6015ca0c+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "previous": "log.example/1",
+        "reason": "An example reason",
+        "actor": "ann",
+    },
     # Budgets are of MLflow's gateway, which modelkeep has not: it may be subscribed to and tested.
     "BUDGET_POLICY/EXCEEDED": {
         "budget_policy_id": "bp-abc123",

@@ -51,6 +51,7 @@ OWN_TOPICS: dict[str, tuple[str, ...]] = {
     "PROMPT_VERSION": ("DELETED", "UPDATED"),
     "APPROVAL_REQUEST": ("APPROVED", "OPENED", "REJECTED", "VOIDED"),
     "APPROVAL_VOTE": ("CAST", "DENIED"),
+    "JOURNAL": ("FORKED",),
 }
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE)
