@@ -47,7 +47,10 @@ class Module:
 
     @classmethod
     def read(cls, name: str) -> "Module":
-        source = SOURCES.joinpath(*name.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        file = SOURCES.joinpath(*name.split(".")).with_suffix(".py")
+        if not file.exists():
+            raise SystemExit(f"{name} is no module: import names from a module, and not modules.")
+        source = file.read_text(encoding="utf-8")
         module = cls(name, source.splitlines(), ast.parse(source))
         for statement in module.tree.body:
             module._learn(statement)

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import typer
 
-from modelkeep.cli import verifier
 from modelkeep.cli.client import Client, fail, plain
 from modelkeep.cli.main import USAGE
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
@@ -84,6 +83,7 @@ def verify(
     Exits 2 if anything was tampered with, and names the first bad entry; 3 for a signature, 4 if
     it is too old. `modelkeep-verify` does the same with a file, and needs nothing of modelkeep.
     """
+    from modelkeep.cli import verifier
     from modelkeep.domain import audit
     from modelkeep.domain.errors import InvalidInput
 

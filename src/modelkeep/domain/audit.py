@@ -84,9 +84,12 @@ class Report:
             self.unlisted += 1
 
 
-def verify(lines: Iterable[dict[str, Any]], trust: Trust = Trust()) -> Report:  # noqa: B008 - a value
-    """The report on an export (see `services.audit.export` for its lines)."""
-    report, ledger, seals = Report(), Ledger(), Seals(trust)
+def verify(lines: Iterable[dict[str, Any]], trust: Trust | None = None) -> Report:
+    """The report on an export (see `services.audit.export` for its lines).
+
+    Raises InvalidInput for a checkpoint of `trust.since` that is none.
+    """
+    report, ledger, seals = Report(), Ledger(), Seals(trust or Trust())
     chain, export = _Chain(seals), _Export(seals)
     for line in lines:
         try:

@@ -28,7 +28,8 @@ from modelkeep.services.checkpoints import Standing
 CHUNK_BYTES = 1 << 20
 _TEXT = "text/plain"  # the framework adds the charset
 _TILE = re.compile(
-    r"/(?P<kind>entries|\d{1,2})(?P<number>(/x\d{3}){0,5}/\d{3})(\.p/(?P<width>\d+))?"
+    r"/(?P<kind>entries|0|[1-9][0-9]?)(?P<number>(/x[0-9]{3}){0,4}/[0-9]{3})"
+    r"(\.p/(?P<width>[1-9][0-9]{0,2}))?"
 )
 _Http = Request[Any, Any, Any]
 _Index = Annotated[int, Parameter(ge=0, le=2**53)]
@@ -138,7 +139,7 @@ def handlers(app: App) -> list[Any]:
         """A tile of the tree, or the entries under one."""
         parts = _TILE.fullmatch(path)
         width = int(parts["width"] or 256) if parts else 0
-        if parts is None or not 1 <= width <= 256:
+        if parts is None or width > 256:
             raise NotFound(f"'{path[:100]}' is not where a tile would be.")
         number = int(re.sub("[/x]", "", parts["number"]))
         if parts["kind"] == "entries":
