@@ -17,7 +17,7 @@ from modelkeep.domain.receipts import Receipt, Submission
 from modelkeep.domain.seals import Trust
 from modelkeep.ed25519 import is_signed
 from modelkeep.ports.checkpoints import Reply, Signed
-from modelkeep.services import checkpoints, proofs, registry
+from modelkeep.services import checkpoints, proofs, registry, signing
 from modelkeep.services.app import App
 from modelkeep.services.checkpoints import REFRESH_MS, Standing
 from modelkeep.services.signing import Signing
@@ -57,7 +57,7 @@ def tags(core: Core, count: int) -> None:
 
 
 def fork(core: Core, reason: str = "restored the backup of Monday", name: str = "") -> None:
-    core.write(checkpoints.fork, ANN, core.app.notary, reason, name)
+    asyncio.run(signing.fork(core.app, ANN, reason, name))
 
 
 @pytest.fixture
@@ -232,6 +232,19 @@ def test_a_notary_that_remembers_another_journal_objects(journal: Core) -> None:
     other = journal.app.notary.sign(Checkpoint("another.example", 2, bytes(32)))
     journal.app.notary.remember(other)
     assert "a checkpoint of another.example, of which it does not know" in turn(journal)
+
+
+def test_a_memory_that_was_damaged_bars_signing_and_not_the_fork(journal: Core) -> None:
+    (journal.settings.data_dir / "journal.checkpoint").write_bytes(b"\xff\xfe")
+    assert "(the checkpoint is from the notary)" in turn(journal)
+    fork(journal, "the disk is failing")
+    assert journal.leaves()[-1]["pre"]["size"] == 5
+    assert turn(journal) == ""
+
+
+def test_there_is_nothing_to_fork_before_the_first_origin(core: Core) -> None:
+    with pytest.raises(NotFound, match="no origin yet"):
+        fork(core)
 
 
 def test_a_fork_needs_a_reason_and_a_name_of_its_own(journal: Core) -> None:

@@ -70,6 +70,10 @@ class Notary(Protocol):
         """The note that was remembered last."""
         ...
 
+    def forget(self, note: str) -> None:
+        """Forgets a note, if it is still the one that was remembered last."""
+        ...
+
     def object(self, origin: str, why: str) -> None:
         """From now on, until the process ends, there is this to say against signing for it."""
         ...

@@ -7,6 +7,7 @@ signed any more until somebody says, with a reason, that a new origin begins. Wi
 seen more, may object too.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from modelkeep.domain.access import Caller
@@ -54,9 +55,7 @@ def open_first(work: Work, name: str, notary: Notary) -> Origin:
 
 def standing(work: Work, notary: Notary) -> Standing:
     """Raises NotFound before the first origin was opened, IntegrityFailure for a broken edge."""
-    origins = work.checkpoints.origins()
-    if not origins:
-        raise NotFound("The journal has no origin yet; it gets one within a second.")
+    origins = _origins(work)
     origin = origins[-1]
     size, peaks = work.journal.state()
     try:
@@ -67,6 +66,12 @@ def standing(work: Work, notary: Notary) -> Standing:
     signed = work.checkpoints.newest(origin.number)
     objection = _objection(work, notary, origins, tree, signed)
     return Standing(tree, origin, signed, objection, work.now_ms)
+
+
+def _origins(work: Work) -> list[Origin]:
+    if origins := work.checkpoints.origins():
+        return origins
+    raise NotFound("The journal has no origin yet; it gets one within a second of its first start.")
 
 
 def _objection(
@@ -134,11 +139,12 @@ def fork(work: Work, caller: Caller, notary: Notary, reason: str, name: str = ""
     """Begins a new origin, which need not continue what was signed under the one before.
 
     The leaf names the newest checkpoint of the old origin, as far as anything here remembers it.
-    Raises InvalidInput without a reason, or for a name that is taken or none.
+    Raises InvalidInput without a reason, or for a name that is taken or none, and NotFound before
+    the first origin was opened.
     """
     if not reason.strip():
         raise InvalidInput("A fork needs a reason: verifiers will ask why the journal began anew.")
-    origins = work.checkpoints.origins()
+    origins = _origins(work)
     old, number = origins[-1], origins[-1].number + 1
     name = check_name(name or f"{origins[0].name}/{number}")
     if name in (origin.name for origin in origins):
@@ -161,7 +167,9 @@ def fork(work: Work, caller: Caller, notary: Notary, reason: str, name: str = ""
 
 def _last(work: Work, notary: Notary, origin: Origin) -> Checkpoint | None:
     signed = work.checkpoints.newest(origin.number)
-    notes = [note for note in (signed and signed.note, notary.remembered()) if note]
-    found = [Checkpoint.parse(Note.parse(note).text) for note in notes]
+    found: list[Checkpoint] = []
+    for note in (signed and signed.note, notary.remembered()):
+        with suppress(ModelkeepError):  # what cannot be read any more must not bar the way on
+            found.append(Checkpoint.parse(Note.parse(note or "").text))
     own = [checkpoint for checkpoint in found if checkpoint.origin == origin.name]
     return max(own, key=lambda checkpoint: checkpoint.size, default=None)

@@ -4,11 +4,22 @@ The order is what makes it safe to die anywhere: what is signed was committed be
 remembers a note before the database has it, and nobody is shown it before both have.
 """
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import NotFound
+from modelkeep.ports.checkpoints import Origin
 from modelkeep.services import checkpoints
 from modelkeep.services.app import App
 from modelkeep.services.checkpoints import Standing
 from modelkeep.services.cosigning import Cosigner
+
+
+async def fork(app: App, caller: Caller, reason: str, name: str = "") -> Origin:
+    """See `checkpoints.fork`. What the notary remembers is in the leaf then, and bars nothing."""
+    before = app.notary.remembered()
+    origin = await app.write(checkpoints.fork, caller, app.notary, reason, name)
+    if before is not None:
+        app.notary.forget(before)
+    return origin
 
 
 class Signing:

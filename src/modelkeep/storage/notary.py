@@ -90,6 +90,10 @@ class FileNotary:
         except FileNotFoundError:
             return None
 
+    def forget(self, note: str) -> None:
+        if self.remembered() == note:
+            self._memory.unlink()
+
     def object(self, origin: str, why: str) -> None:
         self._objections[origin] = why
 

@@ -21,7 +21,7 @@ from modelkeep.domain.events import instant
 from modelkeep.domain.notes import encode64
 from modelkeep.ports.checkpoints import Origin
 from modelkeep.protocols.http import Scope, caller_of
-from modelkeep.services import audit, checkpoints, history, proofs
+from modelkeep.services import audit, checkpoints, history, proofs, signing
 from modelkeep.services.app import App
 from modelkeep.services.checkpoints import Standing
 
@@ -151,10 +151,7 @@ def handlers(app: App) -> list[Any]:
     @post("/journal/fork", status_code=200)
     async def fork(request: _Http, data: Fork) -> OriginView:
         """Begins a new origin, for a reason; the journal tells where the old one ended."""
-        origin = await app.write(
-            checkpoints.fork, _caller(request), app.notary, data.reason, data.origin
-        )
-        return _origin(origin)
+        return _origin(await signing.fork(app, _caller(request), data.reason, data.origin))
 
     return [
         entries, export, status, checkpoint, inclusion, consistency, receipt, receipts, tile, fork
