@@ -14,7 +14,7 @@ OPENAPI := .envs/openapi/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak fuzz bench check format clean python system-packages
+.PHONY: help demo serve test test-quick soak fuzz bench check format verifier clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -51,6 +51,9 @@ check: $(TOOLS) ## Check style, types and the direction of imports
 	.venv/bin/ruff format --check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	.venv/bin/lint-imports --no-logo
+
+verifier: $(SERVER) ## Make src/modelkeep_verify.py again, of the modules that it is made of
+	@.venv/bin/python scripts/bundle_verifier.py
 
 format: $(TOOLS) ## Put the code into shape
 	.venv/bin/ruff check --fix

@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import os
 import secrets
 import threading
 import time
@@ -12,8 +11,10 @@ from typing import IO, Any
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
+from modelkeep.channels.witness import HttpWitness
 from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, PublicKey
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.services import accounts, audit, replies
@@ -22,6 +23,8 @@ from modelkeep.services.directory import Directory
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.parts import DiskParts
+from modelkeep.storage.files import write_durably
+from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
@@ -29,6 +32,7 @@ from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
+from modelkeep.storage.witness import WitnessBook
 
 CHORES_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0  # of what is kept for a time only
@@ -73,6 +77,8 @@ class Running:
             self._sender,
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
+            _notary(settings),
+            tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
         )
         self.is_alone = isinstance(dialect, Sqlite)
         self.passwords = Argon2Passwords()
@@ -139,14 +145,21 @@ def _signing_key(data_dir: Path) -> bytes:
     """The key of this data directory, made at the first start; nobody else may read it."""
     path = data_dir / "signing.key"
     if not path.exists():
-        new = path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        with open(new, "xb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
+        write_durably(path, secrets.token_bytes(32))
     return path.read_bytes()
+
+
+def _notary(settings: Settings) -> FileNotary:
+    key = KeyFile(settings.journal_key or settings.data_dir / "journal.key", LOG_KIND)
+    if settings.journal_key:
+        key.public("journal")  # one that was named and is none must not go unseen
+    return FileNotary(key, settings.data_dir / "journal.checkpoint")
+
+
+def open_witness(name: str, key: Path, state: Path, logs: list[PublicKey]) -> WitnessBook:
+    """A witness of these logs, with its key and what it has seen so far."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return WitnessBook(name, KeyFile(key, WITNESS_KIND), state, logs)
 
 
 def _lock(data_dir: Path) -> IO[bytes]:

@@ -30,6 +30,7 @@ from modelkeep.protocols.native.accounts import Entrance
 from modelkeep.services import accounts, permits
 from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
+from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
 from modelkeep.workers.webhooks import WebhookWorker
 
@@ -108,10 +109,13 @@ def serve(settings: Settings) -> None:
     running = Running(settings)
     listener = _listen(settings.host, settings.port)
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
-    running.writer.on_leaves(webhooks.wake)
+    checkpoints = CheckpointWorker(running.app, settings.journal_origin)
+    for worker in (webhooks, checkpoints):
+        running.writer.on_leaves(worker.wake)
     housekeeping = Housekeeping(running.app)
     try:
         webhooks.start()
+        checkpoints.start()
         housekeeping.start()
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
@@ -144,6 +148,7 @@ def serve(settings: Settings) -> None:
         listener.close()
         housekeeping.close()
         webhooks.close()
+        checkpoints.close()
         running.close()
 
 

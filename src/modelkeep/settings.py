@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 
 PREFIX = "MODELKEEP_"
 COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server read
@@ -42,6 +43,9 @@ class Settings:
     search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
     webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
     secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours
+    journal_key: Path | None = None  # signs checkpoints; None: journal.key in the data directory
+    journal_origin: str = ""  # the name that it signs under, from the first time on; empty: ours
+    witnesses: tuple[str, ...] = ()  # who cosigns checkpoints: URL=vkey
     log_level: str = "info"
     config: Path | None = field(default=None, compare=False)
 
@@ -56,6 +60,11 @@ class Settings:
                 )
             changes[name] = _parse(name, value, getattr(DEFAULTS, name), origin)
         return replace(self, **changes)
+
+    @property
+    def witness_keys(self) -> list[tuple[str, PublicKey]]:
+        """The URL and the key of each witness. Raises InvalidInput."""
+        return [_read_witness(text) for text in self.witnesses]
 
 
 DEFAULTS = Settings()
@@ -116,6 +125,9 @@ def check(settings: Settings) -> Settings:
         )
     if settings.secrets_key:
         read_key(settings.secrets_key)
+    if settings.journal_origin:
+        check_name(settings.journal_origin)
+    _ = settings.witness_keys
     if not settings.auth and not is_loopback(settings.host):
         raise InvalidInput(
             f"Refusing to listen on {settings.host} with --auth off: anyone who can reach that "
@@ -136,6 +148,18 @@ def read_key(text: str) -> bytes:
             "secrets_key must be 32 bytes in base64, as `openssl rand -base64 32` makes them."
         )
     return key
+
+
+def _read_witness(text: str) -> tuple[str, PublicKey]:
+    url, _, vkey = text.partition("=")
+    if not _PUBLIC_URL.fullmatch(url):
+        raise InvalidInput(
+            f"witnesses must be URL=vkey, as in http://host:7070=name+id+key: {text}."
+        )
+    key = PublicKey.parse(vkey)
+    if key.kind != WITNESS_KIND:
+        raise InvalidInput(f"The key of the witness {key.name} is not one for cosignatures.")
+    return url.rstrip("/"), key
 
 
 def is_loopback(host: str) -> bool:
@@ -162,7 +186,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _parse(name: str, value: Any, default: Any, origin: str) -> Any:
     """The value as its setting's type: text from anywhere is read, no other type is bent."""
-    kind = "path" if name in ("data_dir", "config") else type(default).__name__
+    kind = _KIND_OF.get(name) or type(default).__name__
     try:
         return _READERS[kind](value)
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -188,8 +212,12 @@ def _read_str(value: Any) -> str:
 
 
 def _read_tuple(value: Any) -> tuple[str, ...]:
+    return tuple(item.lower() for item in _read_cased(value))
+
+
+def _read_cased(value: Any) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
-    return tuple(item.strip().lower() for item in items if item.strip())
+    return tuple(item.strip() for item in items if item.strip())
 
 
 def _read_path(value: Any) -> Path:
@@ -200,8 +228,10 @@ def _read_path(value: Any) -> Path:
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True}
 _WORDS |= {"false": False, "0": False, "no": False, "off": False}
+_KIND_OF = {"witnesses": "cased", **dict.fromkeys(("data_dir", "config", "journal_key"), "path")}
 _KINDS = {
     "bool": "true or false",
+    "cased": "a list of texts",
     "int": "a whole number",
     "path": "a path",
     "str": "a text",
@@ -209,6 +239,7 @@ _KINDS = {
 }
 _READERS = {
     "bool": _read_bool,
+    "cased": _read_cased,
     "int": _read_int,
     "path": _read_path,
     "str": _read_str,

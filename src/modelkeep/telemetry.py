@@ -12,7 +12,8 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it lists its plugins at each upgrade
+    for library in ("alembic", "httpx"):  # which tell of each plugin, and of each request
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def request_id(given: str | None) -> str:

@@ -65,6 +65,10 @@ class Transport:
         given = {name: value for name, value in params.items() if value is not None}
         return self._decoded(self._send("GET", path, params=given))
 
+    def text(self, path: str) -> str:
+        """The answer to a GET as text, to the byte."""
+        return self._send("GET", path).content.decode()
+
     def change(
         self,
         method: str,

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from modelkeep.domain.merkle import Frontier, includes, leaf_hash
+from modelkeep.services import proofs
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Db, Dialect, dialect_for
+from modelkeep.storage.sql.work import SqlWork
 
 ROWS = {
     "models": [
@@ -75,6 +78,31 @@ def test_versions_from_before_semantic_versions_have_their_number_as_the_major_o
             " ORDER BY number"
         )
     assert found == [(1, 1, 0, 0, 0), (2, 2, 0, 0, 0)]
+
+
+def test_proofs_of_entries_that_were_there_before_come_from_the_upgrade(first: Dialect) -> None:
+    schema.upgrade(first.migration_url, "0006")
+    frontier = Frontier()
+    with _connected(first) as db:
+        for index in range(700):
+            body = b'{"req":"r%d"}' % (index // 2)
+            frontier = frontier.append(leaf_hash(body))
+            db.run(
+                "INSERT INTO journal_leaves (project_id, idx, at_ms, body, hash, root, texts)"
+                " VALUES (1, ?, 5, ?, ?, ?, '{}')",
+                *(index, body, leaf_hash(body), frontier.root),
+            )
+        state = "UPDATE journal_state SET size = 700, peaks = ?"
+        db.run(state, frontier.encode())
+    schema.ensure(first)
+    with _connected(first) as db:
+        work = SqlWork(db, first)
+        for index in (0, 255, 256, 699):
+            leaf = work.journal.entries(index, 1)[0].hash
+            hashes = proofs.inclusion(work, index, 700)
+            assert includes(leaf, index, 700, hashes, frontier.root)
+        assert [entry.index for entry in work.journal.of_request("r300", 9)] == [601, 600]
+        assert len(db.all("SELECT * FROM journal_tiles")) == 2
 
 
 def test_an_upgraded_database_has_the_tables_and_indexes_of_a_new_one(

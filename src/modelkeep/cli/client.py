@@ -55,6 +55,11 @@ class Client:
     def delete(self, path: str, /, **params: str) -> None:
         self._change("DELETE", path, params=params)
 
+    def text(self, path: str) -> str:
+        """An answer of plain text, to the byte."""
+        with _ending():
+            return self.transport.text(path)
+
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """An answer of JSON lines, read as they come."""
         with _ending():

@@ -3,12 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from modelkeep.cli import (
     accounts,
+    audit,
     gates,
     lifecycles,
     login,
@@ -17,15 +18,14 @@ from modelkeep.cli import (
     semver,
     tokens,
     webhooks,
+    witness,
 )
 from modelkeep.cli.client import Client, fail, misused, plain, unreadable
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
-    report_json,
     settle,
     show_entries,
-    show_report,
     show_request,
     show_sections,
     show_table,
@@ -47,16 +47,11 @@ policy_app = typer.Typer(
     rich_markup_mode=None,
     help="Apply and show the policy in force.",
 )
-audit_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Read and verify the journal.",
-)
 app.add_typer(reading.models_app, name="models")
 app.add_typer(reading.versions_app, name="versions")
 app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policy_app, name="policy")
-app.add_typer(audit_app, name="audit")
+app.add_typer(audit.app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(gates.gate_app, name="gate")
@@ -71,6 +66,7 @@ app.add_typer(tokens.app, name="tokens")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
+app.add_typer(witness.app, name="witness")
 
 Epoch = Annotated[
     int | None, typer.Option("--epoch", min=0, help="The slot's epoch as you last read it.")
@@ -113,6 +109,16 @@ def serve(
         typer.Option(
             "--webhook-allow-private", help="Deliver webhooks to http: and to private addresses."
         ),
+    ] = None,
+    journal_key: Annotated[
+        Path | None, typer.Option(help="The Ed25519 key, in PEM, that signs the journal.")
+    ] = None,
+    journal_origin: Annotated[
+        str | None, typer.Option(help="The name that a new journal signs under.")
+    ] = None,
+    witnesses: Annotated[
+        list[str] | None,
+        typer.Option("--witness", help="Who cosigns checkpoints: URL=vkey; may be repeated."),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")
@@ -324,94 +330,6 @@ def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) 
         print(plain(shown["source"]))
         show_sections(shown["sections"])
         lifecycles.list_all(shown["lifecycles"])
-
-
-# -- audit ---------------------------------------------------------------------------------------
-
-
-@audit_app.command("show")
-def audit_show(
-    start: Annotated[int, typer.Option(min=0, help="First index.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many entries.")] = 100,
-    url: Url = DEFAULT_URL,
-    user: User = "",
-    as_json: Json = False,
-) -> None:
-    """Show the journal's entries, oldest first."""
-    show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
-
-
-@audit_app.command("export")
-def audit_export(
-    file: Annotated[Path, typer.Argument(help="The file to write; - is standard output.")],
-    url: Url = DEFAULT_URL,
-    user: User = "",
-) -> None:
-    """Write the journal, and what the tables say, to a file that anyone can verify elsewhere."""
-    try:
-        target = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8")
-        with target:
-            for line in Client(url, user).lines("/journal/export"):
-                target.write(json.dumps(line) + "\n")
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
-
-
-@audit_app.command("verify")
-def audit_verify(
-    file: Annotated[
-        Path | None, typer.Option(help="Verify a file that `audit export` wrote.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Verify this data directory itself, without a server.")
-    ] = None,
-    database_url: Annotated[
-        str, typer.Option(help="Verify this database itself, without a server.")
-    ] = "",
-    url: Url = DEFAULT_URL,
-    user: User = "",
-    as_json: Json = False,
-) -> None:
-    """Recompute the journal from its leaves and hold it against the tables.
-
-    Exits 2 if anything was tampered with, and names the first bad entry.
-    """
-    from modelkeep.domain import audit
-
-    if file:
-        report = audit.verify(_export_in(file))
-    elif data_dir or database_url:
-        report = audit.verify(_export_of(data_dir, database_url))
-    else:
-        report = audit.verify(Client(url, user).lines("/journal/export"))
-    if as_json:
-        print(json.dumps(report_json(report), indent=2))
-    else:
-        show_report(report)
-    if not report.is_intact:
-        raise SystemExit(2)
-
-
-def _export_in(file: Path) -> Any:
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    fail(f"{file}: line {number} is not JSON; this is no export, or a damaged one.")
-    except (OSError, UnicodeDecodeError) as error:
-        unreadable(file, error)
-
-
-def _export_of(data_dir: Path | None, database_url: str) -> Any:
-    from modelkeep.bootstrap import open_export
-    from modelkeep.domain.errors import ModelkeepError
-
-    try:
-        yield from open_export(data_dir or Path(), database_url)
-    except (ModelkeepError, OSError) as error:
-        fail(str(error))
 
 
 # -- reading: see `cli.reading` and `cli.semver` -------------------------------------------------

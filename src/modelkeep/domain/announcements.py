@@ -282,6 +282,17 @@ def _emergency(leaf: Mapping[str, Any]) -> Iterator[Told]:
     yield "EMERGENCY", action, {**data, **extra}
 
 
+def _forked(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    data = {
+        "origin": leaf["post"]["name"],
+        "vkey": leaf["post"]["vkey"],
+        "previous": leaf["pre"]["origin"],
+        "reason": leaf["texts"].get("reason", ""),
+        **_by(leaf),
+    }
+    yield "JOURNAL", "FORKED", data
+
+
 _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "model:created": _model_created,
     "model:renamed": _model_renamed,
@@ -303,4 +314,5 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "approval:comment:added": _commented,
     "approval:vote:cast": _vote,
     "approval:vote:denied": _vote,
+    "journal:origin:forked": _forked,
 }

@@ -4,24 +4,29 @@ Every leaf is hashed again, the tree is built again, and each leaf's recorded ro
 it, so that the first entry that was altered, dropped, inserted or moved is named. Then the leaves
 are played back and held against the tables.
 
-What it cannot see yet: a tail that was cut off together with the tables' rows and the tree's edge,
-or a whole journal rewritten consistently. That takes checkpoints kept elsewhere.
+What the export cannot show by itself is a tail that was cut off together with the tables' rows
+and the tree's edge, or a journal rewritten from end to end: that takes checkpoints, of which
+whoever verifies has kept one, or names witnesses who have (`domain.seals`).
+
+NOTE: this and what it stands on must need nothing but Python's own library: `modelkeep-verify` is
+made of it.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
+from modelkeep.domain.errors import ModelkeepError
 from modelkeep.domain.events import LEAF_VERSION, commitment, instant
 from modelkeep.domain.ledger import Ledger
 from modelkeep.domain.merkle import Frontier, leaf_hash
+from modelkeep.domain.seals import Seals, Trust
 from modelkeep.domain.tables import Exported, compare
 
 BLIND_SPOTS = (
     "a tail cut off together with everything that it did, and a journal rewritten from end to "
-    "end: both need checkpoints kept off this machine, which do not exist yet",
+    "end, unless you give a checkpoint that you kept (--since), or the witnesses' keys",
     "the bytes of artifacts: they are hashed whenever they are read, not here",
     "what the journal does not speak of: experiments, runs and their metrics (a decision rests on "
     "the evidence that was frozen), the list of past decisions, times of creation, run links",
@@ -29,7 +34,9 @@ BLIND_SPOTS = (
 PROBLEM_LIMIT = 100  # more are counted, not listed
 
 # What reading a line can raise that is not as an export writes it. Nobody vouches for the lines.
-_UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, msgspec.DecodeError)
+_UNREADABLE = (
+    AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, ModelkeepError
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +49,22 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """What a verification found. `is_intact` is False when anything at all did not fit."""
+    """What a verification found. `is_intact` is False when anything at all did not fit.
+
+    Apart from that, `unsigned` says which signatures are missing or false, and `stale` why what
+    was verified may not be the newest. `forks` are (entry, origin that began there).
+    """
 
     size: int = 0
     root: str = ""
     erased: list[tuple[int, str]] = field(default_factory=list)  # (entry, which text)
     rows: int = 0
+    checkpoints: int = 0
+    signed_size: int = 0  # how many entries the newest checkpoint covers
+    witnesses: list[str] = field(default_factory=list)  # who has cosigned that
+    unsigned: list[str] = field(default_factory=list)
+    stale: str = ""
+    forks: list[tuple[int, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     unlisted: int = 0
 
@@ -67,10 +84,13 @@ class Report:
             self.unlisted += 1
 
 
-def verify(lines: Iterable[dict[str, Any]]) -> Report:
-    """The report on an export (see `services.audit.export` for its lines)."""
-    report, ledger, chain = Report(), Ledger(), _Chain()
-    export = _Export()
+def verify(lines: Iterable[dict[str, Any]], trust: Trust | None = None) -> Report:
+    """The report on an export (see `services.audit.export` for its lines).
+
+    Raises InvalidInput for a checkpoint of `trust.since` that is none.
+    """
+    report, ledger, seals = Report(), Ledger(), Seals(trust or Trust())
+    chain, export = _Chain(seals), _Export(seals)
     for line in lines:
         try:
             if line["kind"] == "entry":
@@ -84,11 +104,23 @@ def verify(lines: Iterable[dict[str, Any]]) -> Report:
         report.add(None, "the export was cut off; nothing after its last line was checked")
         return report
     _check_edge(export.head, chain, report)
+    _close_seals(seals, report)
     if report.is_intact:  # with a bad entry, what the tables should say is not known
         for index, message in ledger.contradictions:
             report.add(index, f"entry {index} {message}")
         _compare(ledger, export.rows, report)
+    forks = ledger.tables.get("origin", {}).values()
+    report.forks = [(row.index, str(row.values["name"])) for row in forks]
     return report
+
+
+def _close_seals(seals: Seals, report: Report) -> None:
+    for index, message in seals.beyond(report.size):
+        report.add(index, message)
+    seals.close()
+    report.checkpoints, report.signed_size = seals.count, seals.size
+    report.witnesses, report.unsigned = seals.cosigned_by, seals.complaints
+    report.stale = seals.stale
 
 
 def _compare(ledger: Ledger, rows: Exported, report: Report) -> None:
@@ -100,13 +132,14 @@ def _compare(ledger: Ledger, rows: Exported, report: Report) -> None:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__} {error}"
+    return error.message if isinstance(error, ModelkeepError) else f"{type(error).__name__} {error}"
 
 
 @dataclass(slots=True)
 class _Export:
     """What an export says besides its entries."""
 
+    seals: Seals
     head: dict[str, Any] | None = None
     rows: Exported = field(default_factory=dict)
     has_ended: bool = False
@@ -115,6 +148,8 @@ class _Export:
         match line["kind"]:
             case "head":
                 self.head = {"size": int(line["size"]), "peaks": str(line["peaks"])}
+            case "checkpoint":
+                self.seals.take(line)
             case "row":
                 self.rows.setdefault(line["table"], []).append(dict(line["row"]))
             case "end":
@@ -127,6 +162,7 @@ class _Export:
 class _Chain:
     """The tree as it is built again, leaf by leaf."""
 
+    seals: Seals
     frontier: Frontier = field(default_factory=Frontier)
     last_ms: int = 0
     is_broken: bool = False
@@ -140,22 +176,27 @@ class _Chain:
         body = entry["body"].encode()
         digest = leaf_hash(body)
         self.frontier = self.frontier.append(digest)
-        if digest.hex() != entry["hash"]:
-            self._complain(report, index, "its body does not have the hash that was recorded")
-        elif self.frontier.root.hex() != entry["root"]:
-            self._complain(report, index, "the tree up to it does not have the recorded root")
+        # Behind the first that does not fit every root differs too; only that one says where.
+        if not self.is_broken and (found := self._wrong(entry, digest)):
+            report.add(*found)
+            self.is_broken = True
         try:
             self._read(entry, body, report, ledger)
         except _UNREADABLE as error:
             report.add(index, f"entry {index} cannot be read: {_said(error)}")
 
-    def _complain(self, report: Report, index: int, what: str) -> None:
-        if not self.is_broken:  # every later root differs too; only the first says where
-            report.add(index, f"entry {index} was altered: {what}")
-        self.is_broken = True
+    def _wrong(self, entry: dict[str, Any], digest: bytes) -> tuple[int, str] | None:
+        index = entry["index"]
+        if digest.hex() != entry["hash"]:
+            why = "its body does not have the hash that was recorded"
+        elif self.frontier.root.hex() != entry["root"]:
+            why = "the tree up to it does not have the recorded root"
+        else:
+            return self.seals.reach(self.frontier, entry["at_ms"])
+        return index, f"entry {index} was altered: {why}"
 
     def _read(self, entry: dict[str, Any], body: bytes, report: Report, ledger: Ledger) -> None:
-        index, leaf = entry["index"], msgspec.json.decode(body)
+        index, leaf = entry["index"], json.loads(body)
         if leaf["v"] != LEAF_VERSION:
             report.add(index, f"entry {index} is of format {leaf['v']}, unknown to this verifier")
             return
@@ -165,7 +206,8 @@ class _Chain:
             report.add(index, f"entry {index} is told under another model than its own")
         self.last_ms = max(self.last_ms, entry["at_ms"])
         texts = _checked_texts(entry, leaf, report)
-        ledger.play(index, entry["at_ms"], leaf, texts)
+        if not self.is_broken:  # else nobody asks what the tables should say
+            ledger.play(index, entry["at_ms"], leaf, texts)
 
 
 def _checked_texts(entry: dict[str, Any], leaf: dict[str, Any], report: Report) -> dict[str, str]:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-import rfc8785
-
+from modelkeep.domain.canonical import canonical
 from modelkeep.domain.errors import InvalidInput
 
 T = TypeVar("T")
@@ -30,8 +29,8 @@ _CURLY_QUOTES = {"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"}
 def canonical_digest(value: Any) -> str:
     """`sha256:<hex>` over the RFC 8785 form of a JSON value; InvalidInput if it has none."""
     try:
-        encoded = rfc8785.dumps(value)
-    except ValueError as error:  # every CanonicalizationError and UnicodeError is one
+        encoded = canonical(value)
+    except ValueError as error:
         raise InvalidInput(f"This has no canonical JSON form: {error}.") from error
     return "sha256:" + hashlib.sha256(encoded).hexdigest()
 

@@ -106,6 +106,13 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "EMERGENCY/REVIEWED": {"emergency": 1, **_VERSION, "status": "accepted", **_TEXT},
     "APPROVAL_VOTE/CAST": _VOTE,
     "APPROVAL_VOTE/DENIED": {**_VOTE, "denial": "An example reason"},
+    "JOURNAL/FORKED": {
+        "origin": "log.example/1/2",
+        "vkey": "log.example/1/2+6015ca0c+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "previous": "log.example/1",
+        "reason": "An example reason",
+        "actor": "ann",
+    },
     # Budgets are of MLflow's gateway, which modelkeep has not: it may be subscribed to and tested.
     "BUDGET_POLICY/EXCEEDED": {
         "budget_policy_id": "bp-abc123",

@@ -337,6 +337,12 @@ def _grant(step: _Step) -> None:
         step.ledger.drop("grant", key)
 
 
+def _origin(step: _Step) -> None:
+    after = step.after
+    key = (step.obj["origin"],)
+    step.put("origin", key, name=after["name"], vkey=after["vkey"], opened_ms=step.at_ms)
+
+
 _HANDLERS = {
     "model:created": _model,
     "model:imported": _model,
@@ -374,4 +380,5 @@ _HANDLERS = {
     "token:revoked": _revoked,
     "grant:added": _grant,
     "grant:removed": _grant,
+    "journal:origin:forked": _origin,
 }

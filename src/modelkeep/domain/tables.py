@@ -5,18 +5,17 @@ model and number, a stay by its slot, version and epoch, a vote or comment by it
 on its request. What the journal names by a digest (policies, evidence …) is digested again.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from modelkeep.domain import papers
 from modelkeep.domain.access import ANONYMOUS, Actor
 from modelkeep.domain.documents import canonical_digest
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.domain.ledger import UNKNOWN, Key, Ledger, Row
 from modelkeep.domain.manifests import File, Manifest
+from modelkeep.domain.papers import digest_of
 from modelkeep.domain.policies import source_digest
 
 Exported = dict[str, list[dict[str, Any]]]  # table -> rows
@@ -44,6 +43,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),
+    "origin": ("number",),
 }
 _PLACED = ("vote", "comment")  # known by their order on a request
 
@@ -119,7 +119,7 @@ class _Ids:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
-        if table == "paper" and papers.digest_of(row["body"]) != row["sha256"]:
+        if table == "paper" and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
         if table in ("version_tag", "imported_version", "paper"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
@@ -200,13 +200,13 @@ def _check_evidence(ledger: Ledger, rows: Exported, complain: Complain) -> None:
 def _digest(text: str) -> str:
     """The canonical digest of a JSON text; an empty text if it has none."""
     try:
-        return canonical_digest(msgspec.json.decode(text))
-    except (msgspec.DecodeError, ModelkeepError):
+        return canonical_digest(json.loads(text))
+    except (ValueError, RecursionError, ModelkeepError):
         return ""
 
 
 def _read(text: str | None) -> Any:
     try:
-        return msgspec.json.decode(text or "null")
-    except msgspec.DecodeError:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
         return None

@@ -62,6 +62,7 @@ OWN_TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "APPROVAL_VOTE": ("CAST", "DENIED"),
     "EMERGENCY": ("OPENED", "OVERDUE", "REVIEWED"),
+    "JOURNAL": ("FORKED",),
 }
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE)

@@ -1,8 +1,10 @@
 """The journal: the append-only log of every change, refusal and vote."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from modelkeep.domain.merkle import Subtree
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,21 @@ class Journal(Protocol):
     def entries(self, start: int, limit: int) -> list[Entry]: ...
     def of_model(self, model_id: int, before: int | None, limit: int) -> list[Entry]:
         """Newest first."""
+        ...
+
+    def of_request(self, request: str, limit: int) -> list[Entry]:
+        """Newest first; none for the empty id."""
+        ...
+
+    def subtrees(self, wanted: Collection[Subtree]) -> dict[Subtree, bytes]:
+        """The hashes of perfect subtrees, of which a few tiles are read.
+
+        Raises IntegrityFailure when entries of theirs are missing.
+        """
+        ...
+
+    def tile(self, level: int, number: int) -> list[bytes]:
+        """Up to 256 hashes of subtrees of 256**level leaves (C2SP tlog-tiles), as many as are."""
         ...
 
     def tables(self) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
 from modelkeep.ports.accounts import Accounts
 from modelkeep.ports.artifacts import Artifacts
+from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
@@ -40,6 +41,8 @@ class Work(Protocol):
     def emergencies(self) -> Emergencies: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
     @property
     def experiments(self) -> Experiments: ...
     @property

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.blobs import Blobs, Parts
+from modelkeep.ports.checkpoints import Notary, Witness
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.webhooks import Sender, Vault
 
@@ -45,6 +46,8 @@ class App:
     sender: Sender
     vault: Vault
     closed: frozenset[str]  # the server's own folders, which nobody may say that artifacts lie in
+    notary: Notary
+    witnesses: tuple[Witness, ...]
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

@@ -10,15 +10,25 @@ PAGE = 1_000  # entries read at a time
 
 
 def export(work: Work) -> Iterator[dict[str, Any]]:
-    """The lines of an export, all from one moment: a head, the entries in order, the tables.
+    """The lines of an export, all from one moment: a head, the signed checkpoints by their sizes,
+    the entries in order, the tables.
 
-    Head: {"kind": "head", "size": int, "peaks": hex}. Entry: {"kind": "entry", "index", "at_ms",
-    "model", "body": text, "hash": hex, "root": hex, "texts": {field: [salt, text]}}. Row:
-    {"kind": "row", "table": name, "row": {…}}. End: {"kind": "end"}, without which the export was
-    cut off.
+    Head: {"kind": "head", "size": int, "peaks": hex}. Checkpoint: {"kind": "checkpoint", "vkey":
+    the key of its origin, "at_ms": when it was signed, "note": text}. Entry: {"kind": "entry",
+    "index", "at_ms", "model", "body": text, "hash": hex, "root": hex, "texts": {field: [salt,
+    text]}}. Row: {"kind": "row", "table": name, "row": {…}}. End: {"kind": "end"}, without which
+    the export was cut off.
     """
     size, peaks = work.journal.state()
     yield {"kind": "head", "size": size, "peaks": peaks.hex()}
+    keys = {origin.number: origin.vkey for origin in work.checkpoints.origins()}
+    for signed in work.checkpoints.all():
+        yield {
+            "kind": "checkpoint",
+            "vkey": keys.get(signed.origin, ""),
+            "at_ms": signed.at_ms,
+            "note": signed.note,
+        }
     start = -(2**63)  # what somebody put before the first entry must not go unseen
     while page := work.journal.entries(start, PAGE):
         for entry in page:

@@ -11,7 +11,6 @@ The library of ciphers is imported with the first secret: a server without one n
 import base64
 import binascii
 import logging
-import os
 import secrets
 import threading
 from functools import cached_property
@@ -20,6 +19,7 @@ from typing import Any
 
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.settings import read_key
+from modelkeep.storage.files import write_durably
 
 _log = logging.getLogger(__name__)
 
@@ -72,13 +72,5 @@ class AesVault:
             self._file,
         )
         text = base64.b64encode(secrets.token_bytes(32)).decode()
-        new = self._file.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
-        folder = os.open(self._file.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        write_durably(self._file, text.encode())
         return text

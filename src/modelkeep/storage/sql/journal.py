@@ -1,13 +1,22 @@
 """Leaves of the journal, appended once a batch, last before its commit."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
 
 from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import IntegrityFailure
 from modelkeep.domain.events import Event, Leaf, encode
-from modelkeep.domain.merkle import Frontier, leaf_hash
+from modelkeep.domain.merkle import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Frontier,
+    Subtree,
+    folded,
+    leaf_hash,
+)
 from modelkeep.ports.journal import Entry
 from modelkeep.storage.sql.dialects import Db, Row
 
@@ -20,7 +29,7 @@ class SqlJournal:
 
     def __init__(self, db: Db, project_id: int, project: str) -> None:
         self._db, self._project_id, self._project = db, project_id, project
-        self._pending: list[tuple[Leaf, int | None]] = []
+        self._pending: list[tuple[Leaf, int | None, str]] = []  # leaf, model, request
         self._frontier = Frontier()
         self._last_ms = 0
         self.now_ms = 0
@@ -47,7 +56,7 @@ class SqlJournal:
             request_id=caller.request_id,
             origin=caller.origin,
         )
-        self._pending.append((leaf, model_id))
+        self._pending.append((leaf, model_id, caller.request_id))
 
     def next_index(self) -> int:
         return self._frontier.size + len(self._pending)
@@ -66,16 +75,24 @@ class SqlJournal:
         """
         if not self._pending:
             return 0
-        rows, frontier = [], self._frontier
-        for leaf, model_id in self._pending:
+        rows, tiles, frontier = [], [], self._frontier
+        for leaf, model_id, request in self._pending:
             digest = leaf_hash(leaf.body)
+            whole = frontier.completed(digest)
             index, frontier = frontier.size, frontier.append(digest)
-            rows.append(self._row(index, model_id, leaf, digest, frontier.root))
+            rows.append(self._row(index, model_id, request, leaf, digest, frontier.root))
+            tiles += [(level, (index + 1 >> TILE_HEIGHT * level) - 1, h) for level, h in whole]
         self._db.many(
-            "INSERT INTO journal_leaves (project_id, idx, at_ms, model_id, body, hash, root, texts)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO journal_leaves"
+            " (project_id, idx, at_ms, model_id, request, body, hash, root, texts)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
+        if tiles:
+            self._db.many(
+                "INSERT INTO journal_tiles (project_id, level, idx, hash) VALUES (?, ?, ?, ?)",
+                [(self._project_id, *tile) for tile in tiles],
+            )
         self._db.run(
             "UPDATE journal_state SET size = ?, peaks = ?, last_ms = ? WHERE project_id = ?",
             frontier.size,
@@ -86,10 +103,12 @@ class SqlJournal:
         self._pending.clear()
         return len(rows)
 
-    def _row(self, index: int, model_id: int | None, leaf: Leaf, digest: bytes, root: bytes) -> Row:
+    def _row(
+        self, index: int, model_id: int | None, request: str, leaf: Leaf, digest: bytes, root: bytes
+    ) -> Row:
         texts = _encode(leaf.texts).decode()
         return (
-            self._project_id, index, self.now_ms, model_id, leaf.body, digest, root, texts
+            self._project_id, index, self.now_ms, model_id, request, leaf.body, digest, root, texts
         )  # fmt: skip
 
     def erase(self, index: int, field: str) -> None:
@@ -142,6 +161,48 @@ class SqlJournal:
             limit,
         )
         return [_entry(row) for row in rows]
+
+    def of_request(self, request: str, limit: int) -> list[Entry]:
+        rows = self._db.all(
+            f"SELECT {_COLUMNS} FROM journal_leaves WHERE project_id = ? AND request = ?"
+            " AND request <> '' ORDER BY idx DESC LIMIT ?",
+            self._project_id,
+            request,
+            limit,
+        )
+        return [_entry(row) for row in rows]
+
+    def subtrees(self, wanted: Collection[Subtree]) -> dict[Subtree, bytes]:
+        by_tile: dict[Subtree, list[Subtree]] = defaultdict(list)
+        for level, index in wanted:
+            height = level % TILE_HEIGHT
+            tile = (level // TILE_HEIGHT, (index << height) // TILE_WIDTH)
+            by_tile[tile].append((level, index))
+        found: dict[Subtree, bytes] = {}
+        for (tile_level, number), subtrees in by_tile.items():
+            hashes = self.tile(tile_level, number)
+            for level, index in subtrees:
+                width = 1 << level % TILE_HEIGHT
+                start = index * width % TILE_WIDTH
+                below = hashes[start : start + width]
+                if len(below) < width:
+                    raise IntegrityFailure("The journal lacks entries that its tree counts.")
+                found[level, index] = folded(below)
+        return found
+
+    def tile(self, level: int, number: int) -> list[bytes]:
+        first = number * TILE_WIDTH
+        table, which = ("journal_tiles", "level = ? AND ") if level else ("journal_leaves", "")
+        rows = self._db.all(
+            f"SELECT idx, hash FROM {table} WHERE project_id = ? AND {which}idx >= ? AND idx < ?"
+            " ORDER BY idx",
+            self._project_id,
+            *([level] if level else []),
+            first,
+            first + TILE_WIDTH,
+        )
+        # Behind a gap nothing is at its place.
+        return [bytes(row[1]) for place, row in enumerate(rows) if row[0] == first + place]
 
     def tables(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for kind, sql in _TABLES.items():
@@ -264,6 +325,12 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     "grant": (
         ("account", "role", "scope"),
         "SELECT account_id, role, scope FROM role_grants WHERE project_id = ? ORDER BY id",
+    ),
+    "origin": (
+        ("number", "name", "vkey", "opened_ms"),
+        # The first is nobody's change; every later one was asked for.
+        "SELECT number, name, vkey, opened_ms FROM journal_origins"
+        " WHERE project_id = ? AND number > 1 ORDER BY number",
     ),
     "webhook": (
         ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted"),

@@ -4,6 +4,7 @@ from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
 from modelkeep.storage.sql.accounts import SqlAccounts
 from modelkeep.storage.sql.artifacts import SqlArtifacts
+from modelkeep.storage.sql.checkpoints import SqlCheckpoints
 from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.emergencies import SqlEmergencies
@@ -46,6 +47,7 @@ class SqlWork:
         self.emergencies = SqlEmergencies(db, project)
         self.journal = journal or SqlJournal(db, project, DEFAULT_PROJECT)
         self.accounts = SqlAccounts(db, project)
+        self.checkpoints = SqlCheckpoints(db, project)
         self.experiments = SqlExperiments(db, project, dialect)
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)

@@ -5,7 +5,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 TABLE = """
 CREATE TABLE replies (

@@ -1,0 +1,224 @@
+"""The commands of the journal: to read it, to verify it, and to prove it to others."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from modelkeep.cli.client import USAGE, Client, fail, plain
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.telling import show_entries
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Read, verify and prove the journal.",
+)
+
+
+@app.command()
+def show(
+    start: Annotated[int, typer.Option(min=0, help="First index.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many entries.")] = 100,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Show the journal's entries, oldest first."""
+    show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write; - is standard output.")],
+    url: Url = DEFAULT_URL,
+    user: User = "",
+) -> None:
+    """Write the journal, and what the tables say, to a file that anyone can verify elsewhere."""
+    try:
+        target = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8")
+        with target:
+            for line in Client(url, user).lines("/journal/export"):
+                target.write(json.dumps(line) + "\n")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path | None, typer.Option(help="Verify a file that `audit export` wrote.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Verify this data directory itself, without a server.")
+    ] = None,
+    database_url: Annotated[
+        str, typer.Option(help="Verify this database itself, without a server.")
+    ] = "",
+    vkey: Annotated[
+        list[str] | None, typer.Option(help="A key of the journal; may be repeated.")
+    ] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option(help="A key of a witness; may be repeated.")
+    ] = None,
+    quorum: Annotated[
+        int | None, typer.Option("-k", help="How many witnesses must have cosigned. [all given]")
+    ] = None,
+    since: Annotated[
+        list[str] | None, typer.Option(help="A file with a checkpoint that you kept.")
+    ] = None,
+    max_age: Annotated[
+        int | None, typer.Option(help="How many seconds old the newest checkpoint may be.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Recompute the journal from its leaves and hold it against the tables and its checkpoints.
+
+    Exits 2 if anything was tampered with, and names the first bad entry; 3 for a signature, 4 if
+    it is too old. `modelkeep-verify` does the same with a file, and needs nothing of modelkeep.
+    """
+    from modelkeep.cli import verifier
+    from modelkeep.domain import audit
+    from modelkeep.domain.errors import InvalidInput
+
+    if file:
+        lines = verifier.lines_in(str(file))
+    elif data_dir or database_url:
+        lines = _export_of(data_dir, database_url)
+    else:
+        lines = Client(url, user).lines("/journal/export")
+    try:
+        trust = verifier.trust_in(vkey or [], witness or [], quorum, since or [], max_age)
+        report = audit.verify(lines, trust)
+    except (InvalidInput, OSError) as error:
+        fail(str(error), USAGE, "wrong_usage")
+    if code := verifier.settle(report, as_json):
+        raise SystemExit(code)
+
+
+def _export_of(data_dir: Path | None, database_url: str) -> Any:
+    from modelkeep.bootstrap import open_export
+    from modelkeep.domain.errors import ModelkeepError
+
+    try:
+        yield from open_export(data_dir or Path(), database_url)
+    except (ModelkeepError, OSError) as error:
+        fail(str(error))
+
+
+# -- proofs ----------------------------------------------------------------------------------------
+
+Target = Annotated[Path | None, typer.Option("--file", help="Write it to this file.")]
+
+
+@app.command()
+def status(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
+    """Say how much of the journal is signed, and what keeps the server from signing more."""
+    found = Client(url, user).get("/journal/status")
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print(plain(f"{found['entries']} entries, root {found['root']}."))
+        signed = f" at {found['signed']}" if found["signed"] else ""
+        print(
+            plain(f"{found['signed_entries']} of them signed{signed} by {found['origin']['name']}.")
+        )
+        print(
+            plain(f"NOT SIGNING: {found['objection']}." if found["objection"] else "All is well.")
+        )
+    if found["objection"]:
+        raise SystemExit(1)
+
+
+@app.command()
+def checkpoint(target: Target = None, url: Url = DEFAULT_URL, user: User = "") -> None:
+    """Print the newest signed checkpoint. Keep it elsewhere: it is what `--since` takes."""
+    _hand_over(Client(url, user).text("/journal/checkpoint"), target)
+
+
+@app.command()
+def key(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
+    """Print the key that verifies the journal's checkpoints."""
+    origin = Client(url, user).get("/journal/status")["origin"]
+    print(json.dumps(origin, indent=2) if as_json else plain(origin["vkey"]))
+
+
+@app.command()
+def prove(
+    index: Annotated[int, typer.Argument(min=0, help="The entry's index.")],
+    size: Annotated[
+        int | None, typer.Option(min=1, help="In the tree of so many entries. [all]")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+) -> None:
+    """Print the proof that an entry is in the journal, as JSON."""
+    client = Client(url, user)
+    size = size or client.get("/journal/status")["entries"]
+    print(json.dumps(client.get("/journal/proofs/inclusion", index=index, size=size), indent=2))
+
+
+@app.command()
+def extends(
+    old: Annotated[int, typer.Argument(min=0, help="A number of entries.")],
+    new: Annotated[int, typer.Argument(min=0, help="A larger one.")],
+    url: Url = DEFAULT_URL,
+    user: User = "",
+) -> None:
+    """Print the proof that the journal of NEW entries begins with that of OLD, as JSON."""
+    path = "/journal/proofs/consistency"
+    print(json.dumps(Client(url, user).get(path, **{"from": old, "to": new}), indent=2))
+
+
+@app.command()
+def receipt(
+    index: Annotated[int | None, typer.Argument(min=0, help="The entry's index.")] = None,
+    request: Annotated[
+        str, typer.Option(help="Instead: the X-Request-Id of the answer to the change.")
+    ] = "",
+    target: Target = None,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+) -> None:
+    """Print the receipt of an entry: a file that proves, without the server, what was recorded."""
+    client = Client(url, user)
+    if request:
+        found = client.get(f"/journal/receipts/{quote(request, safe='')}")
+        _hand_over("\n".join(r["receipt"] for r in found), target)
+    elif index is not None:
+        _hand_over(client.text(f"/journal/entries/{index}/receipt"), target)
+    else:
+        raise typer.BadParameter("Give the entry's INDEX, or --request ID.")
+
+
+@app.command()
+def fork(
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")],
+    origin: Annotated[
+        str, typer.Option(help="The new origin's name. [the first one's, and /2]")
+    ] = "",
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Begin a new origin where the journal does not continue what was signed.
+
+    Verifiers who know the old origin will see it, and ask for the reason.
+    """
+    found = Client(url, user).post("/journal/fork", {"reason": reason, "origin": origin})
+    print(json.dumps(found, indent=2) if as_json else plain(f"From now on: {found['vkey']}"))
+
+
+def _hand_over(text: str, target: Path | None) -> None:
+    if target is None:
+        sys.stdout.write(text)
+        return
+    try:
+        target.write_bytes(text.encode())
+    except OSError as error:
+        fail(f"{target}: {error.strerror}")
