@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from modelkeep.domain.models import NO_STAGE, STAGES, SlotKey
+from modelkeep.domain.models import NO_STAGE, SlotKey
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services import registry
 from modelkeep.services.placement import alias_slot, stage_slot
+from modelkeep.services.policies import lifecycle_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Held:
 def of_model(work: Work, name: str) -> list[Held]:
     """Every stage that is a slot, then every alias that is set. Raises NotFound."""
     model = registry.get_model(work, name)
-    stages = [stage_slot(stage) for stage in STAGES if stage != NO_STAGE]
+    cycle = lifecycle_of(work, name)
+    stages = [stage_slot(stage) for stage in cycle.stages if stage != NO_STAGE]
     aliases = [alias_slot(alias) for alias in sorted(model.aliases)]
     return [
         Held(slot, work.slots.epoch(model.id, slot), work.slots.open_stays(model.id, slot))
