@@ -162,10 +162,17 @@ class Client:
         return _moved(self._transport.change("POST", "/promotions", body))
 
     def rollback(
-        self, model: str, *, reason: str, stage: str = "Production", epoch: int | None = None
+        self,
+        model: str,
+        *,
+        reason: str,
+        stage: str | None = None,
+        to: int | str | None = None,
+        epoch: int | None = None,
     ) -> Result:
-        """Returns a stage to the version it held before. Raises as `promote`."""
-        body = _given(model=model, stage=stage, reason=reason, epoch=epoch)
+        """Returns a stage, production without one, to the version it held before, or to one that it
+        held earlier. Raises as `promote`."""
+        body = _given(model=model, stage=stage, reason=reason, to=to, epoch=epoch)
         return _moved(self._transport.change("POST", "/rollbacks", body))
 
     def set_alias(

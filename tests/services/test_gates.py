@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from modelkeep.domain.access import Actor, Caller
-from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
 from modelkeep.domain.events import instant
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.gates import Case, Outcome, Verdict
@@ -248,3 +248,38 @@ def test_the_past_is_judged_with_the_votes_that_were_cast(core: Core) -> None:
 
     assert tried(approvals=1) == []
     assert tried(approvals=2) == ["waiting"]
+
+
+def test_a_rollback_goes_to_any_version_that_was_there_before(core: Core) -> None:
+    core.apply(policy(approval_required=True))
+    staged(core, 0.9, 0.91, 0.92, 0.93)
+    for number in (1, 2, 3):
+        core.approve(core.promote(number, "Production").request_id)
+    with pytest.raises(Conflict, match="held no version 4 before 3"):
+        core.roll_back(to=4)
+    assert core.roll_back(to="1").end is End.MOVED
+    assert core.in_stage("Production") == [1]
+    with pytest.raises(Conflict, match="the first that Production"):
+        core.roll_back()
+    assert core.verify().is_intact
+
+
+def test_what_a_policy_asks_of_rollbacks_is_asked_of_all_of_them(
+    core: Core, clock: MovedClock
+) -> None:
+    document = {**policy(approval_required=True), "rollback": {"required_tags": ["safe"]}}
+    core.apply(document)
+    staged(core, 0.9, 0.91, 0.92)
+    for number in (1, 2, 3):
+        core.approve(core.promote(number, "Production").request_id)
+    refused = core.roll_back()
+    assert (refused.end, "tag safe is not on the version" in refused.message) == (End.REFUSED, True)
+    core.tag(1, "safe")
+    core.apply({**document, "rollback": {"required_tags": ["safe"], "approval_required": True}})
+    clock.advance(1)
+    waiting = core.roll_back(to=1)
+    assert waiting.end is End.WAITING
+    assert core.approve(waiting.request_id).end is End.MOVED
+    assert core.in_stage("Production") == [1]
+    assert core.acts()[-1] == "version:stage:rolled-back"
+    assert core.verify().is_intact

@@ -187,13 +187,16 @@ def rollback(
     stage: Annotated[
         str | None, typer.Option(help="The stage to roll back; production without it.")
     ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="A version that it held earlier; the last one without it.")
+    ] = None,
     epoch: Epoch = None,
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,
 ) -> None:
     """Return a stage to the version that it held before, and its alias with it, in one stroke."""
-    body = {"model": model, "reason": reason, "stage": stage, "epoch": epoch}
+    body = {"model": model, "reason": reason, "stage": stage, "to": to, "epoch": epoch}
     settle(Client(url, user).post("/rollbacks", body), as_json)
 
 

@@ -14,7 +14,7 @@ from modelkeep.domain.stage_documents import Stage
 
 KEYS = (
     *("version_policy", "stage_transitions", "single", "aliases"),
-    *("stages", "production", "archived"),
+    *("stages", "production", "archived", "rollback"),
 )
 DEFAULT_ALIAS = "champion"  # follows the production stage, where that one is single
 
@@ -44,6 +44,7 @@ def read(part: _Part, path: str, digest: str, sections: _Sections) -> Lifecycle:
         displaced=MappingProxyType(stage_documents.displaced(written, cycle)),
         archive_after_days=MappingProxyType(stage_documents.days(written, cycle, single)),
         aliases=MappingProxyType(_aliases(part, path, cycle, single, sections)),
+        rollback=_rollback(part, path, sections),
         retention=retention,
         policy_digest=digest,
     )
@@ -175,6 +176,12 @@ def _gates(value: object, path: str, sections: _Sections) -> tuple[Gate, ...]:
     if not part:
         sections.append(Section(path, True, "allowed, and asks for nothing"))
     return tuple(gate for gate in read.values() if gate is not None)
+
+
+def _rollback(part: _Part, path: str, sections: _Sections) -> tuple[Gate, ...] | None:
+    """The gates of every rollback; None if nothing is said of them."""
+    here = at(path, "rollback")
+    return _gates(part["rollback"], here, sections) if "rollback" in part else None
 
 
 def _single(

@@ -103,6 +103,7 @@ class Lifecycle:
     displaced: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     archive_after_days: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     aliases: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    rollback: tuple[Gate, ...] | None = None
     retention: Retention = Retention()
     policy_digest: str = ""
 
@@ -183,6 +184,17 @@ class Lifecycle:
         """The transition's own rule or, for a rollback that has none, the first one into there."""
         into = (rule for rule in self.rules.values() if rule.target == target)
         return self.rules.get((self._left(source), target)) or next(into, None)
+
+    def way_back(self, source: str, target: str, approved: bool) -> Rule | None:
+        """What a rollback has to pass; None where the reason is enough.
+
+        Whoever the gates let in before need not pass them again; `rollback` is asked of everyone.
+        """
+        into = None if approved else self.way_into(source, target)
+        gates = (*(self.rollback or ()), *(into.gates if into else ()))
+        if into is None and self.rollback is None:
+            return None
+        return Rule(source, target, gates, self.policy_digest)
 
     def _left(self, source: str) -> str:
         return self._known(source) or NO_STAGE

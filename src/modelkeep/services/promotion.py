@@ -22,7 +22,7 @@ from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevis
 from modelkeep.domain.events import Event
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.gates import Need, Outcome, Verdict
-from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
+from modelkeep.domain.lifecycles import Guarded, Lifecycle, Rule, Unguarded
 from modelkeep.domain.models import Move, SlotKey, Version
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
@@ -46,6 +46,7 @@ from modelkeep.services.steps import (
 )
 
 REASON_LIMIT = 4000  # characters
+ROLLBACK_LIMIT = 100  # versions back that a rollback can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +195,13 @@ def vote(
         return _answer(work, End.REFUSED, version, asked, counted.reason)
     cycle = lifecycle_of(work, version.model_name)
     changed = _what_changed(work, asked, version, cycle)
-    rule = cycle.way_into(asked.source, asked.target)
-    if changed or rule is None:
-        return _void(work, caller, asked, version, changed or "The lifecycle is another one.")
-    step = _step_asked(work, asked, version, cycle)
+    step = None if changed else _step_asked(work, asked, version, cycle)
     if step is None:
-        return _void(work, caller, asked, version, f"{asked.target} holds another version by now.")
+        why = changed or f"{asked.target} holds another version by now."
+        return _void(work, caller, asked, version, why)
+    rule = _rule_asked(step, asked)
+    if rule is None:
+        return _void(work, caller, asked, version, "The lifecycle is another one.")
     if counted.rejects:
         work.governance.add_vote(request_id, ballot)
         return _reject(work, caller, asked, ballot, version)
@@ -228,13 +230,16 @@ def roll_back(
     reason: str,
     *,
     stage: str | None = None,
+    to: int | str | None = None,
     epoch: int | None = None,
 ) -> Result:
     """Returns a stage, or production, to the version that it held before, and the aliases with it.
 
-    A version that an approval let in then needs only the reason now; any other, under a policy
-    that guards the stage, goes through that policy's gates again. Rolling back twice goes back
-    twice. Raises InvalidInput without a reason, Conflict when there is nothing to return to.
+    `to` names one that it held earlier still. A version that an approval let in then needs only
+    the reason now; any other, under a policy that guards the stage, goes through that policy's
+    gates again; and every one through those that the policy sets for rollbacks. Rolling back twice
+    goes back twice. Raises InvalidInput without a reason, NotFound, and Conflict when there is
+    nothing to return to.
     """
     cycle = lifecycle_of(work, model)
     stage = cycle.stage_named(stage) if stage else cycle.production
@@ -243,16 +248,21 @@ def roll_back(
     _check_text(reason, "reason")
     model_id = model_id_of(work, model)
     _check_epoch(work, model_id, stage_slot(stage), epoch)
-    current, prior = _stays_for_rollback(work, model, model_id, stage)
+    wanted = resolve(work, model, to) if to is not None else None
+    current, priors = _stays_for_rollback(work, model, model_id, stage)
+    prior = next((p for p in priors if wanted is None or p.version_id == wanted.id), None)
+    if prior is None:
+        number = wanted.number if wanted else ""
+        raise Conflict(
+            f"{stage} of model {model} held no version {number} before {current.number}."
+        )
     version = work.versions.by_id(prior.version_id)
     assert version is not None
     step = Step(
         version, stage, reason.strip(), cycle, True, leaving=current, back_to=prior, epoch=epoch
     )
-    rule = cycle.way_into(version.stage, stage)
-    if rule and not prior.approved:
-        return judge(work, caller, step, rule)
-    return complete(work, caller, step, None)
+    rule = cycle.way_back(version.stage, stage, prior.approved)
+    return judge(work, caller, step, rule) if rule else complete(work, caller, step, None)
 
 
 # -- within ------------------------------------------------------------------------------------
@@ -372,12 +382,22 @@ def _step_asked(work: Work, asked: Request, version: Version, cycle: Lifecycle) 
     if asked.returns_to is None:
         return step
     try:
-        current, prior = _stays_for_rollback(
+        current, priors = _stays_for_rollback(
             work, version.model_name, version.model_id, asked.target
         )
     except Conflict:
         return None
-    return replace(step, leaving=current, back_to=prior) if prior.id == asked.returns_to else None
+    # Whoever is there now was there when it was asked for, or what would be returned to is next.
+    candidates = priors if current.from_ms < asked.created_ms else priors[:1]
+    prior = next((p for p in candidates if p.id == asked.returns_to), None)
+    return replace(step, leaving=current, back_to=prior) if prior else None
+
+
+def _rule_asked(step: Step, asked: Request) -> Rule | None:
+    """The rule that a request waits to pass."""
+    if step.back_to:
+        return step.cycle.way_back(asked.source, asked.target, step.back_to.approved)
+    return step.cycle.way_into(asked.source, asked.target)
 
 
 def _is_same_occupant(work: Work, version: Version, asked: Request, evidence: Evidence) -> bool:
@@ -388,7 +408,8 @@ def _is_same_occupant(work: Work, version: Version, asked: Request, evidence: Ev
 
 def _stays_for_rollback(
     work: Work, model: str, model_id: int, stage: str
-) -> tuple[Occupancy, Occupancy]:
+) -> tuple[Occupancy, list[Occupancy]]:
+    """The stay in a stage, and those that it can go back to, the next one first."""
     stays = work.slots.open_stays(model_id, stage_slot(stage))
     if not stays:
         raise Conflict(f"Model {model} has nothing in {stage} to roll back from.")
@@ -397,13 +418,18 @@ def _stays_for_rollback(
         raise Conflict(
             f"Model {model} has versions {numbers} in {stage}; a rollback needs it to hold one."
         )
+    priors: list[Occupancy] = []
     prior = prior_stay(work, stays[0])
-    if prior is None:
+    while prior and len(priors) < ROLLBACK_LIMIT:
+        if prior.version_id != stays[0].version_id:
+            priors.append(prior)
+        prior = prior_stay(work, prior)
+    if not priors:
         raise Conflict(
             f"Version {stays[0].number} is the first that {stage} of model {model} held; "
             "there is nothing to return to."
         )
-    return stays[0], prior
+    return stays[0], priors
 
 
 def _check_epoch(work: Work, model_id: int, slot: SlotKey, named: int | None) -> None:

@@ -47,6 +47,7 @@ def handlers(app: App) -> list[Any]:
             data.model,
             data.reason,
             stage=data.stage,
+            to=data.to,
             epoch=data.epoch,
         )
 

@@ -30,11 +30,13 @@ class Promote(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Rollback(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Of a stage or, without one, of what means production for the model."""
+    """Of a stage or, without one, of what means production for the model; to the version that it
+    held before or, with `to`, to one that it held earlier."""
 
     model: str
     reason: str
     stage: str | None = None
+    to: Number | str | None = None
     epoch: Epoch | None = None
 
 
