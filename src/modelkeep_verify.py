@@ -158,6 +158,7 @@ class Ledger:
     """The expected tables: name -> key -> row; and contradictions: (leaf index, sentence)."""
 
     tables: dict[str, dict[Key, Row]] = field(default_factory=dict)
+    evidence: dict[str, int] = field(default_factory=dict)  # digest -> who spoke of it last
     contradictions: list[tuple[int, str]] = field(default_factory=list)
 
     def play(self, index: int, at_ms: int, leaf: dict[str, Any], texts: dict[str, str]) -> None:
@@ -166,6 +167,8 @@ class Ledger:
         Raises KeyError or TypeError for a leaf that lacks what its action needs.
         """
         step = _Step(self, index, at_ms, leaf, texts)
+        if "evidence" in leaf["why"]:
+            self.evidence[leaf["why"]["evidence"]] = index
         handler = _HANDLERS.get(leaf["act"])
         if handler:
             handler(step)
@@ -377,6 +380,8 @@ def _emergency(step: _Step) -> None:
             opened_by=step.text("actor", ANONYMOUS),
             reason=step.text("reason"),
             status="open",
+            reviewed_by="",
+            review="",
         )
     else:
         step.put("emergency", (told["id"],), status=told["status"])
@@ -1308,15 +1313,16 @@ def _is_of(digest: str, files: Iterable[File]) -> bool:
 
 
 def _check_evidence(ledger: Ledger, rows: Exported, complain: Complain) -> None:
-    """Of every request, that its evidence is what it froze, and that it bars the same authors."""
+    """Of every decision, that its evidence is what was frozen, and of requests, whom they bar."""
     bundles = {row["digest"]: row["body"] for row in rows.get("evidence", ())}
     authors = {row["id"]: row["authors"] for row in rows.get("request", ())}
+    for digest, index in ledger.evidence.items():
+        if digest not in bundles or _digest(bundles[digest]) != digest:
+            complain(index, f"entry {index}: its evidence is not that of {digest}")
     for key, row in ledger.tables.get("request", {}).items():
-        digest = row.values.get("evidence")
-        body = bundles.get(digest)
-        if body is None or _digest(body) != digest:
-            complain(row.index, f"request {key[0]}: its evidence is not that of {digest}")
-        elif _read(authors.get(key[0])) != _read(body)["authors"]:
+        body = bundles.get(row.values.get("evidence"), "null")
+        known = _read(body)
+        if known and _read(authors.get(key[0])) != known["authors"]:
             complain(row.index, f"request {key[0]}: its authors are not those of its evidence")
 
 

@@ -59,6 +59,7 @@ class Running:
         self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
         clock = clock or SystemClock()
+        self._dialect = dialect
         schema.ensure(dialect, clock.now_ms())
         self.writer = Writer(dialect, clock)
         self.reader = Reader(dialect, clock, settings.search_timeout_s)
@@ -97,6 +98,8 @@ class Running:
         self.writer.close()
         self.reader.close()
         self._blobs.close()
+        if isinstance(self._dialect, Sqlite):  # so that a copy of the one file is a whole one
+            _checkpoint(self._dialect, "TRUNCATE", 0)
         self._lock.close()
 
     def _keep_house(self, dialect: Dialect, clock: Clock) -> None:
@@ -129,14 +132,16 @@ def _every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:
     return due
 
 
-def _checkpoint(dialect: Sqlite) -> None:
+def _checkpoint(
+    dialect: Sqlite, how: str = "PASSIVE", above_bytes: int = CHECKPOINT_WAL_BYTES
+) -> None:
     """Copies the write-ahead log back off the hot path, so that no commit has to."""
     wal = dialect.path.with_name(dialect.path.name + "-wal")
-    if not wal.exists() or wal.stat().st_size <= CHECKPOINT_WAL_BYTES:
+    if not wal.exists() or wal.stat().st_size <= above_bytes:
         return
     db = dialect.connect(read_only=False)
     try:
-        db.all("PRAGMA wal_checkpoint(PASSIVE)")
+        db.all(f"PRAGMA wal_checkpoint({how})")
     finally:
         db.close()
 

@@ -203,7 +203,7 @@ def test_a_database_restored_from_a_copy_is_not_signed_until_it_is_forked(
     tampered = audit("verify", "--since", kept, server=server)
     assert (tampered.code, "The first bad entry is 2." in tampered.out) == (2, True)
 
-    assert audit("fork", "--reason", "", server=server).code == 1
+    assert audit("fork", "--reason", "", server=server).code == 64
     assert audit("fork", "--reason", "restored the copy of Monday", server=server).code == 0
     assert signed(server)["origin"]["number"] == 2
     assert audit("checkpoint", server=server).code == 0
@@ -291,9 +291,9 @@ def test_a_key_that_is_none_does_not_start_a_server(tmp_path: Path) -> None:
     key.write_text("no key")
     args = ("serve", "--port", "0", "--data-dir", tmp_path / "data")
     refused = modelkeep(*args, "--journal-key", key)
-    assert (refused.code, "no private key in PEM" in refused.err) == (1, True)
+    assert (refused.code, "no private key in PEM" in refused.err) == (64, True)
     refused = modelkeep(*args, "--witness", "http://127.0.0.1:1")
-    assert refused.code == 1
+    assert refused.code == 64
     refused = modelkeep(*args, "--journal-origin", "a b")
     assert (refused.code, "name has 1 to 256 characters" in refused.err) == (1, True)
 

@@ -93,6 +93,7 @@ def tell(core: Core, clock: MovedClock) -> None:
     assert waiting
     core.write(registry.delete_version, ANN, "churn", 5)
     again = core.promote(3, "Production")
+    core.write(promotion.delete_alias, ROB, "other", "best")
     core.write(registry.delete_model, BOB, "other")
     core.model("third")
     core.roll_back("further back")

@@ -3,11 +3,16 @@
 import pytest
 
 from modelkeep.domain.errors import NotFound
-from modelkeep.services import history, registry
+from modelkeep.services import history, promotion, registry
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, HOUR_MS, ROB, Core
 
 OPEN = {"stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}}
+
+
+def forget_the_third(core: Core) -> None:
+    core.write(promotion.delete_alias, ANN, "churn", "best")  # or the version would be kept
+    core.write(registry.delete_version, ANN, "churn", 3)
 
 
 def test_a_moment_holds_what_every_slot_held(core: Core, clock: MovedClock) -> None:
@@ -22,7 +27,7 @@ def test_a_moment_holds_what_every_slot_held(core: Core, clock: MovedClock) -> N
         lambda: core.promote(3, "Staging"),
         lambda: core.set_alias("best", 3),
         core.roll_back,
-        lambda: core.write(registry.delete_version, ANN, "churn", 3),
+        lambda: forget_the_third(core),
     ):
         clock.advance(HOUR_MS)
         step()

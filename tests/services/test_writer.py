@@ -129,7 +129,7 @@ def test_a_neighbour_sees_what_those_before_it_did(core: Core) -> None:
         (promotion.request, ROB, Order("b", 1, "Production")),
         create("a"),
     )
-    assert [getattr(value, "name", None) for value in found] == ["a", "b", None, None, "a"]
+    assert [getattr(value, "name", None) for value in found] == ["a", None, None, None, "a"]
     assert found[3].end is End.MOVED
 
 

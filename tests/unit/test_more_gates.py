@@ -14,7 +14,7 @@ from modelkeep.domain.gates.base import needs_of
 PASSED, FAILED, PENDING = Outcome.PASSED, Outcome.FAILED, Outcome.PENDING
 HOUR_MS = 3_600_000
 NOON_MS = 1_795_176_000_000  # 2026-11-20T12:00Z
-STANDING = Standing("churn", 3, "Staging", NOON_MS - 10 * HOUR_MS, "sha256:00")
+STANDING = Standing(3, "Staging", NOON_MS - 10 * HOUR_MS, "sha256:00")
 
 
 def judge(
@@ -114,7 +114,7 @@ FACTS: dict[str, Any] = {
         "'card' in documents && version.number == 3 && version.stage == 'Staging'",
         "tags.team.matches('^r.*k$')",
         "has(tags.team) && !has(tags.nope)",
-        "metrics.all(m, metrics[m] > 0.1)",
+        "metrics['auc'] > 0.1 && occupant.metrics.auc > 0.1",
     ],
 )
 def test_a_condition_that_is_true_passes(source: str) -> None:
@@ -133,6 +133,9 @@ def test_a_condition_that_is_true_passes(source: str) -> None:
         ("metrics.auc / 0.0 > 0.0 && 1 / 0 == 1", "cannot be decided"),
         ("metrics.auc > tags.team", "cannot be decided"),
         ("occupant.metrics.auc > 0.1", "cannot be decided"),
+        ("metrics.all(m, metrics[m] > 0.1)", "not all are finite: bad"),
+        ("!(has(metrics.bad) && metrics.bad < 0.9)", "not all are finite: bad"),
+        ("metrics.size() == 1", "not all are finite: bad"),
     ],
 )
 def test_anything_but_true_fails_and_says_why(source: str, says: str) -> None:
@@ -178,7 +181,7 @@ def test_only_what_a_condition_speaks_of_is_gathered_for_it() -> None:
 
 def test_a_label_is_no_artifact() -> None:
     assert judge("artifact_verified", True).outcome is PASSED
-    label = Standing("churn", 3, "Staging", 0, None)
+    label = Standing(3, "Staging", 0, None)
     assert judge("artifact_verified", True, standing=label).outcome is FAILED
     assert READERS["artifact_verified"](False, "here") is None
 
@@ -258,5 +261,5 @@ def test_a_bundle_that_says_where_the_version_stands_reads_back_the_same() -> No
     bundle = Evidence.gather(standing=STANDING, occupant=occupant(auc=0.9, bad=math.nan), **FACTS)
     assert bundle.to_json()["v"] == 2
     assert Evidence.from_json(bundle.to_json()).digest() == bundle.digest()
-    digest = "c6df5d5daaa11d94d5498b365b8c84d3e82e048311691b93d83494088aa64a67"
+    digest = "f4eed2ba44e2eca79016e092a0f897040f7c1a2baa63faab6044973f79f95045"
     assert bundle.digest() == f"sha256:{digest}"  # approvals are bound to it, for ever

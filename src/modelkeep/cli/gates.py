@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from modelkeep.cli.client import REFUSED, WAITING, Client, fail, plain
+from modelkeep.cli.client import REFUSED, WAITING, Client, plain, unreadable
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, address
 from modelkeep.cli.telling import show_table
 
@@ -67,7 +67,7 @@ def policy_test(
     try:
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: {error}")
+        unreadable(file, error)
     found = Client(url, user).post("/policy/rehearsals", {"source": source, "since": since})
     moves = found["differences"]
     if as_json:
@@ -94,7 +94,7 @@ def attach(
     try:
         body = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: {error}")
+        unreadable(file, error)
     media_type = _TYPES.get(file.suffix.lower(), "text/plain")
     path = f"{address(version)}/documents/{quote(name, safe='')}"
     put = Client(url, user).put(path, {"body": body, "media_type": media_type})

@@ -93,9 +93,7 @@ def list_emergencies(
 def review(
     emergency_id: Annotated[int, typer.Argument(metavar="ID", help="The emergency's.")],
     comment: Annotated[str, typer.Option("--comment", help="What you looked at, and found.")],
-    accept: Annotated[
-        bool, typer.Option("--accept/--fault", help="Whether it was justified.")
-    ] = True,
+    accept: Annotated[bool, typer.Option("--accept/--fault", help="Whether it was justified.")],
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,

@@ -42,7 +42,6 @@ class Standing:
     version was made, if it never was in another stage than None.
     """
 
-    model: str
     number: int
     stage: str
     since_ms: int

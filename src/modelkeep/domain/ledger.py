@@ -29,6 +29,7 @@ class Ledger:
     """The expected tables: name -> key -> row; and contradictions: (leaf index, sentence)."""
 
     tables: dict[str, dict[Key, Row]] = field(default_factory=dict)
+    evidence: dict[str, int] = field(default_factory=dict)  # digest -> who spoke of it last
     contradictions: list[tuple[int, str]] = field(default_factory=list)
 
     def play(self, index: int, at_ms: int, leaf: dict[str, Any], texts: dict[str, str]) -> None:
@@ -37,6 +38,8 @@ class Ledger:
         Raises KeyError or TypeError for a leaf that lacks what its action needs.
         """
         step = _Step(self, index, at_ms, leaf, texts)
+        if "evidence" in leaf["why"]:
+            self.evidence[leaf["why"]["evidence"]] = index
         handler = _HANDLERS.get(leaf["act"])
         if handler:
             handler(step)
@@ -248,6 +251,8 @@ def _emergency(step: _Step) -> None:
             opened_by=step.text("actor", ANONYMOUS),
             reason=step.text("reason"),
             status="open",
+            reviewed_by="",
+            review="",
         )
     else:
         step.put("emergency", (told["id"],), status=told["status"])

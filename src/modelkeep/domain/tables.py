@@ -185,15 +185,16 @@ def _is_of(digest: str, files: Iterable[File]) -> bool:
 
 
 def _check_evidence(ledger: Ledger, rows: Exported, complain: Complain) -> None:
-    """Of every request, that its evidence is what it froze, and that it bars the same authors."""
+    """Of every decision, that its evidence is what was frozen, and of requests, whom they bar."""
     bundles = {row["digest"]: row["body"] for row in rows.get("evidence", ())}
     authors = {row["id"]: row["authors"] for row in rows.get("request", ())}
+    for digest, index in ledger.evidence.items():
+        if digest not in bundles or _digest(bundles[digest]) != digest:
+            complain(index, f"entry {index}: its evidence is not that of {digest}")
     for key, row in ledger.tables.get("request", {}).items():
-        digest = row.values.get("evidence")
-        body = bundles.get(digest)
-        if body is None or _digest(body) != digest:
-            complain(row.index, f"request {key[0]}: its evidence is not that of {digest}")
-        elif _read(authors.get(key[0])) != _read(body)["authors"]:
+        body = bundles.get(row.values.get("evidence"), "null")
+        known = _read(body)
+        if known and _read(authors.get(key[0])) != known["authors"]:
             complain(row.index, f"request {key[0]}: its authors are not those of its evidence")
 
 

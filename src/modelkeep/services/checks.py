@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from modelkeep.domain import policies
 from modelkeep.domain.access import Caller
+from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
 from modelkeep.domain.models import Version
 from modelkeep.domain.policies import Decision, Ruling
@@ -31,19 +32,20 @@ def check(work: Work, caller: Caller, model: str, which: str, target: str, reaso
     version = resolve(work, model, which)
     cycle = lifecycle_of(work, version.model_name)
     target = cycle.stage_named(target)
-    return Check(version, target, judged(work, caller, version, target, reason, cycle))
+    return Check(version, target, judged(work, caller, version, target, reason, cycle)[0])
 
 
 def judged(
     work: Work, caller: Caller, version: Version, target: str, reason: str, cycle: Lifecycle
-) -> Decision:
-    """What a lifecycle's gates say of a version as it is now, were the caller to ask."""
+) -> tuple[Decision, Evidence]:
+    """What a lifecycle's gates say of a version now, were the caller to ask, and on what."""
     standing = cycle.guard(version.stage, target)
     if isinstance(standing, Guarded):
         evidence = gather_for(work, version, standing.rule)
         barred = (*evidence.authors, caller.actor.name)
-        return judging.decide(standing.rule, evidence, reason, (), barred, work.now_ms)
+        decision = judging.decide(standing.rule, evidence, reason, (), barred, work.now_ms)
+        return decision, evidence
     evidence = gather(work, version)
     if isinstance(standing, Unguarded):
-        return Decision(Ruling.PASSED, (), cycle.policy_digest, evidence.digest())
-    return policies.refused(cycle, standing.message, evidence)
+        return Decision(Ruling.PASSED, (), cycle.policy_digest, evidence.digest()), evidence
+    return policies.refused(cycle, standing.message, evidence), evidence

@@ -9,7 +9,6 @@ kept, as in MLflow. A refusal is recorded like that of any other move.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelkeep.domain import policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.events import Event
@@ -17,10 +16,9 @@ from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import NO_STAGE, Version
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import subject
-from modelkeep.services.evidence import gather
 from modelkeep.services.placement import prior_stay, release, stage_slot
 from modelkeep.services.policies import lifecycle_of
-from modelkeep.services.steps import Result, Step, close_requests, refuse
+from modelkeep.services.steps import Result, Step, close_requests, refuse_unlisted
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -127,6 +125,5 @@ def _refuse(
     wish: str,
     message: str,
 ) -> Result:
-    decision = policies.refused(cycle, message, gather(work, version))
     step = Step(version, target, "", cycle, False, wish=wish)
-    return refuse(work, caller, step, decision)
+    return refuse_unlisted(work, caller, step, message)

@@ -54,9 +54,10 @@ def break_glass(
             f"The review of emergency {overdue[0].id} of {model} is overdue; until it is done, the "
             "glass cannot be broken again."
         )
-    decision = checks.judged(work, caller, version, target, reason, cycle)
+    decision, evidence = checks.judged(work, caller, version, target, reason, cycle)
     if not decision.verdicts:
         raise Conflict(f"No gate stands between {model}/{version.number} and {target}; promote it.")
+    work.governance.keep_evidence(evidence)
     due_ms = work.now_ms + hours * HOUR_MS
     draft = Emergency(
         0, version.id, target, caller.actor.name, reason, decision.to_json(), work.now_ms, due_ms
@@ -74,6 +75,9 @@ def review(
     anonymous caller, Conflict once it was reviewed.
     """
     found = get(work, emergency_id)
+    version = _version(work, found)
+    if version is None:  # of a model that the caller may not see
+        raise NotFound(f"There is no emergency {emergency_id}.")
     names.check_text(text, "comment", TEXT_LIMIT)
     if is_blank(text):
         raise InvalidInput("A review needs a comment: what you looked at, and what you found.")
@@ -82,8 +86,8 @@ def review(
         raise Conflict(refusal) if found.is_reviewed else Forbidden(refusal)
     status = Status.ACCEPTED if accepts else Status.FAULTED
     work.emergencies.review(emergency_id, status, caller.actor.name, text, work.now_ms)
-    _record(work, caller, found, "emergency:review:done", status, {"comment": text})
-    return _version(work, found), get(work, emergency_id)
+    _record(work, caller, version, found, "emergency:review:done", status, {"comment": text})
+    return version, get(work, emergency_id)
 
 
 def mark_overdue(work: Work, caller: Caller) -> int:
@@ -93,7 +97,10 @@ def mark_overdue(work: Work, caller: Caller) -> int:
     ]
     for emergency in late:
         work.emergencies.review(emergency.id, Status.OVERDUE)
-        _record(work, caller, emergency, "emergency:review:overdue", Status.OVERDUE, {})
+        version = _version(work, emergency)
+        assert version is not None  # the server itself sees every model
+        act = "emergency:review:overdue"
+        _record(work, caller, version, emergency, act, Status.OVERDUE, {})
     return len(late)
 
 
@@ -106,10 +113,11 @@ def get(work: Work, emergency_id: int) -> Emergency:
 
 
 def listing(work: Work, *, unreviewed: bool = False) -> list[tuple[Version, Emergency]]:
-    """Emergencies, newest first, each with its version; at most 500."""
+    """Those of the models that the caller may see, newest first; at most 500 are looked at."""
     statuses = UNREVIEWED if unreviewed else tuple(Status)
     found = work.emergencies.listing(statuses, LIST_LIMIT)
-    return [(_version(work, emergency), emergency) for emergency in found]
+    seen = ((_version(work, emergency), emergency) for emergency in found)
+    return [(version, emergency) for version, emergency in seen if version]
 
 
 def _check(caller: Caller, reason: str, hours: int) -> None:
@@ -125,18 +133,16 @@ def _check(caller: Caller, reason: str, hours: int) -> None:
 def _record(
     work: Work,
     caller: Caller,
+    version: Version,
     emergency: Emergency,
     action: str,
     status: Status,
     texts: dict[str, str],
 ) -> None:
-    version = _version(work, emergency)
     after: dict[str, Any] = {"emergency": {"id": emergency.id, "status": status.value}}
     event = Event(action, subject(version), after=after, texts=texts)
     work.record(caller, event, model_id=version.model_id)
 
 
-def _version(work: Work, emergency: Emergency) -> Version:
-    version = work.versions.by_id(emergency.version_id)
-    assert version is not None
-    return version
+def _version(work: Work, emergency: Emergency) -> Version | None:
+    return work.versions.by_id(emergency.version_id)

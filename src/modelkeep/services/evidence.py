@@ -46,7 +46,7 @@ def as_occupant(work: Work, version_id: int) -> Occupant | None:
 def _standing(work: Work, version: Version) -> Standing:
     stays = work.slots.open_stays(version.model_id, SlotKey("stage", version.stage))
     since = next((s.from_ms for s in stays if s.version_id == version.id), version.created_ms)
-    return Standing(version.model_name, version.number, version.stage, since, version.manifest)
+    return Standing(version.number, version.stage, since, version.manifest)
 
 
 def gather(work: Work, version: Version) -> Evidence:

@@ -15,7 +15,7 @@ Rules beyond what a policy says:
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelkeep.domain import approvals, names, policies
+from modelkeep.domain import approvals, names
 from modelkeep.domain.access import Caller, Kind, is_blank
 from modelkeep.domain.approvals import Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
@@ -29,7 +29,7 @@ from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
 from modelkeep.services.catalog import again, locate, model_id_of, resolve, subject
-from modelkeep.services.evidence import gather, occupant_of
+from modelkeep.services.evidence import occupant_of
 from modelkeep.services.placement import AliasMove, alias_slot, prior_stay, shift, stage_slot
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import (
@@ -41,7 +41,7 @@ from modelkeep.services.steps import (
     complete,
     judge,
     record_shift,
-    refuse,
+    refuse_unlisted,
     void_overtaken,
 )
 
@@ -92,8 +92,7 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
         return complete(work, caller, step, None)
     if isinstance(standing, Guarded):
         return judge(work, caller, step, standing.rule)
-    evidence = gather(work, version)
-    return refuse(work, caller, step, policies.refused(cycle, standing.message, evidence))
+    return refuse_unlisted(work, caller, step, standing.message)
 
 
 def set_alias(
@@ -141,8 +140,7 @@ def delete_alias(
         wish = f"lose its alias {alias}"
         step = Step(version, str(alias_slot(alias)), "", cycle, False, wish=wish)
         message = f"alias {alias} follows {follows}; move what is in {follows} instead"
-        decision = policies.refused(cycle, message, gather(work, version))
-        return refuse(work, caller, step, decision)
+        return refuse_unlisted(work, caller, step, message)
     moved = shift(work, model_id, (), [AliasMove(alias, None)])
     record_shift(work, caller, "model:alias:deleted", version, moved)
     slot = alias_slot(alias)

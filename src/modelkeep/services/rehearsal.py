@@ -188,7 +188,7 @@ def _completed(
     """The evidence with what the rule asks for and nobody froze, as well as it is known now."""
     if version and evidence.standing is None:
         since = version.created_ms if past.since_ms is None else past.since_ms
-        standing = Standing(past.model, past.number, past.source, since, version.manifest)
+        standing = Standing(past.number, past.source, since, version.manifest)
         evidence = replace(with_papers(work, version, evidence, rule), standing=standing)
     if Need.OCCUPANT in rule.needs and evidence.occupant is None and past.there is not None:
         there = work.versions.get(past.model_id, past.there)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from modelkeep.domain import approvals
+from modelkeep.domain import approvals, policies
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import Request, Status
 from modelkeep.domain.emergencies import Emergency
@@ -23,7 +23,7 @@ from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
 from modelkeep.services.catalog import again, subject
-from modelkeep.services.evidence import gather_for
+from modelkeep.services.evidence import gather, gather_for
 from modelkeep.services.placement import AliasMove, Shift, shift, stage_slot
 
 REASON_TAG = "modelkeep.reason"  # how a client without a field for it gives a reason
@@ -96,6 +96,13 @@ def judge(work: Work, caller: Caller, step: Step, rule: Rule) -> Result:
         work.governance.keep_evidence(evidence)
         return refuse(work, caller, step, decision)
     return _wait(work, caller, step, evidence, decision)
+
+
+def refuse_unlisted(work: Work, caller: Caller, step: Step, message: str) -> Result:
+    """Refuses what no gate is asked about; what was known of the version is kept all the same."""
+    evidence = gather(work, step.version)
+    work.governance.keep_evidence(evidence)
+    return refuse(work, caller, step, policies.refused(step.cycle, message, evidence))
 
 
 def refuse(work: Work, caller: Caller, step: Step, decision: Decision) -> Result:

@@ -278,7 +278,7 @@ def test_the_command_line_tells_by_its_exit_code_how_it_ended(governed: Server) 
     assert run("rollback", "credit", "--reason", "r", "--epoch", "1") == refused
     assert run("rollback", "credit", "--reason", "r", "--epoch", "2") == done
     assert run("promote", "credit/77", *promote) == refused
-    assert run("promote", "credit/x", *promote) == refused  # may be a stage, for all it knows
+    assert run("promote", "credit/x", *promote) == misused  # may be a stage, for all it knows
     assert run("at", "nobody", "2026-11-20T10:00") == refused
     for wrong in (
         ("promote", "credit/1", "--to", "Moon"),

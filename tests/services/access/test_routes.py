@@ -74,6 +74,7 @@ UNPRIVILEGED = {
     "model-versions/search",
     f"{NATIVE}/models",
     f"{NATIVE}/requests",
+    f"{NATIVE}/emergencies",
     f"{NATIVE}/whoami",
     f"{NATIVE}/sign-out",
     f"{NATIVE}/sign-in",

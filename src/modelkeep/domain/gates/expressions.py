@@ -1,12 +1,13 @@
 """The gate `expressions`: conditions in the Common Expression Language, each of which must be true.
 
-They speak of `version` (model, number, stage, manifest), `run` (id, git_commit, tags, datasets),
+They speak of `version` (number, stage, manifest), `run` (id, git_commit, tags, datasets),
 `metrics`, `params`, `tags`, `documents` (name -> digest), `card` (the document `card`, if it is an
 object in JSON) and `occupant` (number, metrics, params, tags of the version that would be
 displaced; null if none would be).
 
 * A metric that is NaN or infinite is absent, so that speaking of it fails: `!(metrics.auc < 0.9)`
-  must not be true of NaN.
+  must not be true of NaN. For the same reason a condition that speaks of metrics otherwise than
+  one by one, by name (`metrics.all(…)`, `has(metrics.auc)`), fails where any is not finite.
 * Anything but `true` fails: false, a number, a text, an error.
 * Nothing takes long. The language has no loops but its macros; of these only those that look at
   each item once are taken (`all`, `exists`, `exists_one`), and none inside another, so the work is
@@ -16,7 +17,7 @@ displaced; null if none would be).
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -39,19 +40,32 @@ _PREFIXED = re.compile(r'\w""')  # raw texts and bytes, which end by other rules
 _MACRO = re.compile(r"\.\s*(\w+)\s*\(\s*(\w+)\s*,")
 _COSTLY = re.compile(rf"{_MACRO.pattern}|\bmatches\b")
 _LOOPS = frozenset(("all", "exists", "exists_one"))
+_METRICS = re.compile(r"\bmetrics\b")
+_ONE_METRIC = re.compile(
+    r"\bmetrics\s*(\.\s*(?!(?:all|exists|exists_one|size)\b)\w+\b(?!\s*\()|\[\s*\"\"\s*\])"
+)
 _NAMES = {Need.OCCUPANT: "occupant", Need.CARD: "card"}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One expression: `source` as it was written, the roots that it speaks of, compiled."""
+    """One expression: `source` as it was written, the roots that it speaks of, compiled.
+
+    `counts_metrics`: it speaks of metrics otherwise than one by one, by name.
+    """
 
     source: str
     roots: frozenset[str]
+    counts_metrics: bool
     program: Any = field(compare=False, repr=False)
 
-    def objection(self, facts: Mapping[str, Any]) -> str | None:
-        """Why it does not hold of these facts, None if it does."""
+    def objection(self, facts: Mapping[str, Any], infinite: Sequence[str]) -> str | None:
+        """Why it does not hold of these facts, None if it does. `infinite` are the metrics, its own
+        and the occupant's, that are NaN or infinite."""
+        if self.counts_metrics and infinite:
+            return (
+                f"'{self.source}' looks at metrics, and not all are finite: {', '.join(infinite)}"
+            )
         try:
             answer = self.program.execute({root: facts[root] for root in self.roots})
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the condition does not hold
@@ -76,7 +90,8 @@ class ExpressionsGate:
 
     def judge(self, case: Case) -> Verdict:
         facts = facts_of(case.evidence)
-        objections = (condition.objection(facts) for condition in self.conditions)
+        infinite = _infinite(case.evidence)
+        objections = (condition.objection(facts, infinite) for condition in self.conditions)
         good = ", ".join(c.source for c in self.conditions)
         return judged(self.name, filter(None, objections), f"true: {good or 'none are set'}")
 
@@ -86,7 +101,6 @@ def facts_of(evidence: Evidence) -> dict[str, Any]:
     standing, there = evidence.standing, evidence.occupant
     return {
         "version": {
-            "model": standing.model,
             "number": standing.number,
             "stage": standing.stage,
             "manifest": standing.manifest,
@@ -141,7 +155,13 @@ def compile(source: str) -> Condition:
     refused = sorted(called - _FUNCTIONS - _OPERATORS)
     if refused:
         raise InvalidInput(f"'{source:.200}' calls {', '.join(refused)}, which is not known here.")
-    return Condition(source, frozenset(spoken_of & _ROOTS), program)
+    return Condition(source, frozenset(spoken_of & _ROOTS), _counts_metrics(source), program)
+
+
+def _counts_metrics(source: str) -> bool:
+    bare = _TEXT.sub('""', source)
+    by_name = len(_ONE_METRIC.findall(bare))
+    return len(_METRICS.findall(bare)) > by_name or bool(by_name and re.search(r"\bhas\s*\(", bare))
 
 
 def _bound_by_macros(source: str) -> set[str]:
@@ -173,6 +193,12 @@ def _closing(text: str, start: int) -> int:
         if depth == 0:
             return index
     return len(text)
+
+
+def _infinite(evidence: Evidence) -> list[str]:
+    there = evidence.occupant
+    values = [*evidence.metrics.items(), *(there.metrics.items() if there else ())]
+    return sorted({name for name, value in values if not math.isfinite(value)})
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

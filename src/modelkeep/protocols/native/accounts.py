@@ -193,7 +193,7 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
 
     @delete("/accounts/{name:str}/grants", status_code=204)
     @everywhere(Verb.ADMIN)
-    async def remove_grant(request: Http, name: str, role: str, on: str = "*") -> None:
+    async def remove_grant(request: Http, name: str, role: Role, on: str = "*") -> None:
         """Takes a role away on the scope `on`."""
         grant = _grant(role, on)
         await change_once(app, request, None, accounts.remove_grant, name, grant)

@@ -14,7 +14,7 @@ from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
 from modelkeep.protocols.native.schemas import Number, ResultView
-from modelkeep.protocols.rules import everywhere, on, on_emergency
+from modelkeep.protocols.rules import KNOWN, on, on_emergency
 from modelkeep.services import emergencies
 from modelkeep.services.app import App
 
@@ -66,7 +66,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, view, emergencies.break_glass, caller(request), *args)
 
     @get("/emergencies")
-    @everywhere(Verb.READ)
+    @KNOWN
     async def list_emergencies(unreviewed: bool = False) -> list[EmergencyView]:
         """Promotions past the gates, newest first: all, or those that wait for a review."""
         found = await app.read(emergencies.listing, unreviewed=unreviewed)

@@ -27,8 +27,8 @@ Everything that modelkeep can do, in its own words. What goes wrong is told in p
 (RFC 9457). Every call that changes something takes an `Idempotency-Key`; made again with the same
 key within a day, it is not done again, and answered as it was the first time."""
 _CHANGES = frozenset(("post", "put", "patch", "delete"))
-_ALWAYS = (400, 401, 403, 500, 503)
-_OF_CHANGES = (404, 409, 413, 422)
+_ALWAYS = (400, 401, 403, 404, 409, 500, 503)
+_OF_CHANGES = (413, 422, 429)
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
