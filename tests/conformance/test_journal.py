@@ -295,7 +295,7 @@ def test_a_key_that_is_none_does_not_start_a_server(tmp_path: Path) -> None:
     refused = modelkeep(*args, "--witness", "http://127.0.0.1:1")
     assert refused.code == 64
     refused = modelkeep(*args, "--journal-origin", "a b")
-    assert (refused.code, "name has 1 to 256 characters" in refused.err) == (1, True)
+    assert (refused.code, "name has 1 to 256 characters" in refused.err) == (64, True)
 
 
 def test_a_journal_is_signed_with_the_key_and_the_name_that_it_is_given(
