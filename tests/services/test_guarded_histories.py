@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.errors import ModelkeepError
-from modelkeep.services import policies, promotion, registry
+from modelkeep.services import policies, promotion, registry, voting
 from modelkeep.services.promotion import Order
 from tests.support.core import ANN, BOB, ROB, Core
 
@@ -94,7 +94,7 @@ def play(work: Any, suffix: int, step: tuple[Any, ...]) -> None:
             promotion.request(work, ROB, Order(version.model_name, number, goal))
         case "vote", name, place:
             waiting = work.governance.pending()[place:]
-            promotion.vote(work, PEOPLE[name], waiting[0].id if waiting else 0, approves=True)
+            voting.vote(work, PEOPLE[name], waiting[0].id if waiting else 0, approves=True)
         case "point", kind, number, alias:
             promotion.set_alias(work, ROB, named(kind), alias, number)
         case "unpoint", kind, alias:

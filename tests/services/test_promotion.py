@@ -8,7 +8,7 @@ import pytest
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import LIFETIME_MS, Status
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
-from modelkeep.services import promotion, registry, requests
+from modelkeep.services import promotion, registry, requests, voting
 from modelkeep.services.promotion import End, Order
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, BOB, GOOD, HOUR_MS, NOBODY, ROB, TAGS, Core
@@ -415,7 +415,7 @@ def test_nobody_can_approve(core: Core, name: str) -> None:
     request_id = core.promote(1, "Production").request_id
     for approves in (True, False):
         result = core.write(
-            promotion.vote, Caller(Actor(name)), request_id, approves=approves, comment="so"
+            voting.vote, Caller(Actor(name)), request_id, approves=approves, comment="so"
         )
         assert result.end is End.REFUSED
         assert "anonymous" in result.message

@@ -17,7 +17,7 @@ from modelkeep.domain.errors import (
 from modelkeep.domain.models import Version
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.work import Work
-from modelkeep.services import artifacts, history, promotion, registry, sources, tracking
+from modelkeep.services import artifacts, history, promotion, registry, sources, tracking, voting
 from modelkeep.services.steps import End
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, BOB, NOBODY, Core
@@ -156,7 +156,7 @@ def test_a_number_that_no_database_can_hold_is_a_mistake_of_the_callers(core: Co
         with pytest.raises((InvalidInput, NotFound)):
             core.read(registry.get_version, "churn", number)
         with pytest.raises((InvalidInput, NotFound)):
-            core.write(promotion.vote, BOB, number, approves=True)
+            core.write(voting.vote, BOB, number, approves=True)
         try:
             core.read(history.at, "churn", number)
             core.read(history.of_model, "churn", number)

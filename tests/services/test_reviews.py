@@ -8,7 +8,7 @@ from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS, Status
 from modelkeep.domain.emergencies import HOUR_MS
 from modelkeep.domain.emergencies import Status as Review
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
-from modelkeep.services import emergencies, promotion, requests
+from modelkeep.services import emergencies, requests, voting
 from modelkeep.services.promotion import End
 from modelkeep.services.retention import SYSTEM
 from tests.support.clock import MovedClock
@@ -38,9 +38,9 @@ def status_of(core: Core, request_id: int) -> Status:
 
 def test_a_request_is_sent_back_with_what_to_mend_and_comes_again(core: Core, asked: int) -> None:
     with pytest.raises(InvalidInput, match="A request for changes needs a reason"):
-        core.write(promotion.vote, BOB, asked, approves=False, wants_changes=True)
+        core.write(voting.vote, BOB, asked, approves=False, wants_changes=True)
     back = core.write(
-        promotion.vote, BOB, asked, approves=False, wants_changes=True, comment="slices, please"
+        voting.vote, BOB, asked, approves=False, wants_changes=True, comment="slices, please"
     )
     assert (back.end, status_of(core, asked)) == (End.REJECTED, Status.CHANGES)
     assert [v.verdict for v in core.read(requests.get, asked).votes] == ["request changes"]
@@ -111,6 +111,16 @@ def test_the_glass_is_broken_with_everything_on_record(core: Core, asked: int) -
     assert (version.number, emergency.opened_by, emergency.status) == (2, "rob", Review.OPEN)
     assert status_of(core, asked) is Status.PENDING  # of another version
     assert core.verify().is_intact
+
+
+def test_breaking_the_glass_displaces_nobody_from_a_stage_that_holds_many(core: Core) -> None:
+    core.apply({"stage_transitions": {"None -> Staging": {"required_tags": ["tested"]}}})
+    core.model()
+    core.version(tags={"tested": "yes"})
+    core.version()
+    assert core.promote(1, "Staging").end is End.MOVED
+    assert broken(core, 2, target="Staging").end is End.MOVED
+    assert core.in_stage("Staging") == [1, 2]
 
 
 def test_somebody_else_reviews_it_once(core: Core, asked: int) -> None:

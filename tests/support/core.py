@@ -10,7 +10,16 @@ from modelkeep.domain import audit as verifier
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.models import Version
 from modelkeep.domain.tracking import Metric
-from modelkeep.services import artifacts, audit, history, policies, promotion, registry, tracking
+from modelkeep.services import (
+    artifacts,
+    audit,
+    history,
+    policies,
+    promotion,
+    registry,
+    tracking,
+    voting,
+)
 from modelkeep.services.promotion import Order, Result
 from modelkeep.settings import Settings
 from tests.support.clock import MovedClock
@@ -100,10 +109,10 @@ class Core:
         return self.write(promotion.request, by, Order("churn", number, stage, reason, **facts))
 
     def approve(self, request_id: int | None, by: Caller = BOB, comment: str = "ok") -> Result:
-        return self.write(promotion.vote, by, request_id, approves=True, comment=comment)
+        return self.write(voting.vote, by, request_id, approves=True, comment=comment)
 
     def reject(self, request_id: int | None, by: Caller = BOB, comment: str = "no") -> Result:
-        return self.write(promotion.vote, by, request_id, approves=False, comment=comment)
+        return self.write(voting.vote, by, request_id, approves=False, comment=comment)
 
     def roll_back(self, reason: str = "it is worse", by: Caller = ROB, **facts: Any) -> Result:
         return self.write(promotion.roll_back, by, "churn", reason, **facts)

@@ -16,7 +16,7 @@ from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import NO_STAGE, Version
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import subject
-from modelkeep.services.placement import prior_stay, release, stage_slot
+from modelkeep.services.placement import prior_stays, release, stage_slot
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import Result, Step, close_requests, refuse_unlisted
 
@@ -55,7 +55,7 @@ def rollback_targets(work: Work, model_id: int, cycle: Lifecycle) -> dict[int, s
     found: dict[int, str] = {}
     for stage in sorted({cycle.production, *cycle.single}):
         stays = work.slots.open_stays(model_id, stage_slot(stage))
-        prior = prior_stay(work, stays[0]) if len(stays) == 1 else None
+        prior = next(prior_stays(work, stays[0]), None) if len(stays) == 1 else None
         if prior:
             found[prior.version_id] = stage
     return found

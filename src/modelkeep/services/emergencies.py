@@ -63,7 +63,7 @@ def break_glass(
         0, version.id, target, caller.actor.name, reason, decision.to_json(), work.now_ms, due_ms
     )
     made = replace(draft, id=work.emergencies.add(draft))
-    return force(work, caller, Step(version, target, reason, cycle, True), decision, made)
+    return force(work, caller, Step(version, target, reason, cycle, False), decision, made)
 
 
 def review(

@@ -4,7 +4,7 @@ A shift changes the versions' stages, the slots' epochs and holders and the stay
 and returns what it was before and after, in the words of the journal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,15 +100,16 @@ def release(work: Work, model_id: int, version: Version) -> Shift:
     return shift(work, model_id, moves, [AliasMove(alias, None) for alias in version.aliases])
 
 
-def prior_stay(work: Work, current: Occupancy) -> Occupancy | None:
-    """The stay that a rollback of the one in a slot would return to, if there is any.
+def prior_stays(work: Work, current: Occupancy) -> Iterator[Occupancy]:
+    """The stays that a rollback of the one in a slot can return to, the next one first.
 
-    It passes over versions that are deleted by now, and over the one that holds the slot.
+    They pass over versions that are deleted by now, and over the one that holds the slot.
     """
     prior = work.slots.stay(current.prior_id) if current.prior_id else None
-    while prior and (prior.deleted or prior.version_id == current.version_id):
+    while prior:
+        if not prior.deleted and prior.version_id != current.version_id:
+            yield prior
         prior = work.slots.stay(prior.prior_id) if prior.prior_id else None
-    return prior
 
 
 def _touched(moves: Sequence[Move]) -> list[SlotKey]:

@@ -1,7 +1,7 @@
 """The one way in: every move of a version into a stage, whichever dialect asked for it.
 
-`request` moves, refuses or waits; `vote` completes what waited, in the same transaction as the
-vote that sufficed; `roll_back` returns a stage to the version it held before. A refusal is a
+`request` moves, refuses or waits; `voting.vote` completes what waited, in the same transaction as
+the vote that sufficed; `roll_back` returns a stage to the version it held before. A refusal is a
 result: it is recorded, and the edge says it in its own words.
 
 Rules beyond what a policy says:
@@ -12,32 +12,24 @@ Rules beyond what a policy says:
 * An alias that follows a stage moves with it, in the same stroke.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from itertools import islice
 
-from modelkeep.domain import approvals, names
-from modelkeep.domain.access import Caller, Kind, is_blank
-from modelkeep.domain.approvals import Denied, Request, Status, Vote
-from modelkeep.domain.errors import Conflict, InvalidInput, NotFound, StaleRevision
-from modelkeep.domain.events import Event
-from modelkeep.domain.evidence import Evidence
-from modelkeep.domain.gates import Need, Outcome, Verdict
-from modelkeep.domain.lifecycles import Guarded, Lifecycle, Rule, Unguarded
+from modelkeep.domain import names
+from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.errors import Conflict, InvalidInput, StaleRevision
+from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
 from modelkeep.domain.models import Move, SlotKey, Version
-from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services import judging
-from modelkeep.services.catalog import again, locate, model_id_of, resolve, subject
-from modelkeep.services.evidence import occupant_of
-from modelkeep.services.placement import AliasMove, alias_slot, prior_stay, shift, stage_slot
+from modelkeep.services.catalog import again, locate, model_id_of, resolve
+from modelkeep.services.placement import AliasMove, alias_slot, prior_stays, shift, stage_slot
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import (
     REASON_TAG,
     End,
     Result,
     Step,
-    close_requests,
     complete,
     judge,
     record_shift,
@@ -147,78 +139,7 @@ def delete_alias(
     return Result(End.MOVED, again(work, version), str(slot), moved.epochs[slot])
 
 
-# -- deciding ----------------------------------------------------------------------------------
-
-
-def vote(
-    work: Work,
-    caller: Caller,
-    request_id: int,
-    *,
-    approves: bool,
-    comment: str = "",
-    wants_changes: bool = False,
-) -> Result:
-    """Casts a vote on a request; on quorum, decides again and moves the version.
-
-    Every vote is recorded, a denied one as well, if only once. Raises NotFound; InvalidInput for
-    a rejection without a reason.
-    """
-    found = work.governance.request(request_id)
-    if found is None:
-        raise NotFound(f"There is no request {request_id}.")
-    asked = found[0]
-    if not approves and is_blank(comment):
-        what = "A request for changes" if wants_changes else "A rejection"
-        raise InvalidInput(f"{what} needs a reason.")
-    _check_text(comment, "comment")
-    version = work.versions.by_id(asked.version_id)
-    assert version is not None
-    ballot = Vote(
-        caller.actor.name,
-        approves,
-        comment,
-        work.now_ms,
-        _roles(work, caller, version),
-        wants_changes,
-    )
-    answerable = work.accounts.owners_of([asked.requested_by])
-    counted = approvals.cast(
-        asked, ballot, work.governance.votes(request_id), work.now_ms, answerable
-    )
-    if caller.actor.kind is Kind.SERVICE:
-        counted = Denied("A service account cannot vote; a person must decide.")
-    if isinstance(counted, Denied):
-        _record_denial(work, caller, asked, ballot, version, counted.reason)
-        return _answer(work, End.REFUSED, version, asked, counted.reason)
-    cycle = lifecycle_of(work, version.model_name)
-    changed = _what_changed(work, asked, version, cycle)
-    step = None if changed else _step_asked(work, asked, version, cycle)
-    if step is None:
-        why = changed or f"{asked.target} holds another version by now."
-        return _void(work, caller, asked, version, why)
-    rule = _rule_asked(step, asked)
-    if rule is None:
-        return _void(work, caller, asked, version, "The lifecycle is another one.")
-    if counted.rejects:
-        work.governance.add_vote(request_id, ballot)
-        return _reject(work, caller, asked, ballot, version)
-    evidence = work.governance.evidence(asked.evidence_digest)
-    if Need.OCCUPANT in rule.needs and not _is_same_occupant(work, version, asked, evidence):
-        why = f"{asked.target} does not hold what the version was compared with any more."
-        return _void(work, caller, asked, version, why)
-    decision = judging.decide(
-        rule, evidence, asked.reason, counted.votes, asked.barred, work.now_ms
-    )
-    if decision.outcome is Ruling.REFUSED:  # by the time of day: all else is as it was frozen
-        _record_denial(work, caller, asked, ballot, version, decision.explain())
-        message = f"The vote was not counted:\n{decision.explain()}\nCast it again later."
-        return _answer(work, End.REFUSED, version, asked, message, decision)
-    work.governance.add_vote(request_id, ballot)
-    _record_vote(work, caller, asked, ballot, "cast", version, {})
-    if decision.outcome is Ruling.WAITING:
-        return _answer(work, End.WAITING, version, asked, decision.explain(), decision)
-    return complete(work, caller, step, decision, approved_by=asked)
+# -- going back -----------------------------------------------------------------------------------
 
 
 def roll_back(
@@ -243,11 +164,11 @@ def roll_back(
     stage = cycle.stage_named(stage) if stage else cycle.production
     if is_blank(reason):
         raise InvalidInput("A rollback needs a reason.")
-    _check_text(reason, "reason")
+    check_text(reason, "reason")
     model_id = model_id_of(work, model)
     _check_epoch(work, model_id, stage_slot(stage), epoch)
     wanted = resolve(work, model, to) if to is not None else None
-    current, priors = _stays_for_rollback(work, model, model_id, stage)
+    current, priors = stays_for_rollback(work, model, model_id, stage)
     prior = next((p for p in priors if wanted is None or p.version_id == wanted.id), None)
     if prior is None:
         number = wanted.number if wanted else ""
@@ -284,130 +205,13 @@ def _stay(
     return Result(End.UNCHANGED, again(work, version), target, epoch)
 
 
-def _roles(work: Work, caller: Caller, version: Version) -> tuple[str, ...]:
-    """What the caller may be called on a version's model, by the grants of now."""
-    model = work.models.get(version.model_name)
-    return tuple(sorted(caller.access.roles(version.model_name, model.tags if model else {})))
-
-
-def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str) -> Result:
-    closed = close_requests(work, [asked], Status.VOID, why)
-    work.record(
-        caller,
-        Event(
-            "approval:request:voided",
-            object=subject(version),
-            after={"requests": closed},
-            texts={"reason": why},
-        ),
-        model_id=asked.model_id,
-    )
-    return _answer(work, End.VOID, version, asked, f"{why} Ask for the promotion again.")
-
-
-def _reject(work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version) -> Result:
-    status = Status.CHANGES if ballot.wants_changes else Status.REJECTED
-    how = "sent back" if ballot.wants_changes else "rejected"
-    closed = close_requests(work, [asked], status, f"{how.capitalize()}: {ballot.comment}")
-    _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed})
-    message = f"Request {asked.id} is {how} by {ballot.voter}: {ballot.comment}"
-    return _answer(work, End.REJECTED, version, asked, message)
-
-
-def _record_denial(
-    work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version, why: str
-) -> None:
-    """The same denial again is counted, not journalled."""
-    verdict = Verdict("vote", Outcome.FAILED, why)
-    digests = (asked.policy_digest, asked.evidence_digest)
-    denied = Decision(Ruling.REFUSED, (verdict,), *digests)
-    repeats = work.governance.note_decision(
-        version.id, asked.target, caller.actor.name, denied, work.now_ms
-    )
-    if repeats == 1:
-        _record_vote(work, caller, asked, ballot, "denied", version, {}, why)
-
-
-def _record_vote(
-    work: Work,
-    caller: Caller,
-    asked: Request,
-    ballot: Vote,
-    happened: str,
-    version: Version,
-    after: dict[str, Any],
-    denial: str = "",
-) -> None:
-    texts = {"comment": ballot.comment} if ballot.comment else {}
-    if denial:
-        texts["denial"] = denial
-    work.record(
-        caller,
-        Event(
-            f"approval:vote:{happened}",
-            object={**subject(version), "request": asked.id},
-            after={"verdict": ballot.verdict, **after},
-            texts=texts,
-        ),
-        model_id=asked.model_id,
-    )
-
-
-def _answer(
-    work: Work,
-    end: End,
-    version: Version,
-    asked: Request,
-    message: str,
-    decision: Decision | None = None,
-) -> Result:
-    epoch = work.slots.epoch(asked.model_id, stage_slot(asked.target))
-    return Result(end, version, asked.target, epoch, message, decision, asked.id)
-
-
-def _what_changed(work: Work, asked: Request, version: Version, cycle: Lifecycle) -> str | None:
-    if version.deleted:
-        return "The version was deleted."
-    epoch = work.slots.epoch(asked.model_id, stage_slot(asked.target))
-    if asked.epoch not in (None, epoch):
-        return f"{asked.target} is at epoch {epoch}, no longer at {asked.epoch} as was asked."
-    return approvals.still_valid(asked, cycle.policy_digest, version.stage, version.subject)
-
-
-def _step_asked(work: Work, asked: Request, version: Version, cycle: Lifecycle) -> Step | None:
-    """The step that a request waits to take; None for a rollback that would now be another."""
-    step = Step(version, asked.target, asked.reason, cycle, asked.archive_existing)
-    if asked.returns_to is None:
-        return step
-    try:
-        current, priors = _stays_for_rollback(
-            work, version.model_name, version.model_id, asked.target
-        )
-    except Conflict:
-        return None
-    # Whoever is there now was there when it was asked for, or what would be returned to is next.
-    candidates = priors if current.from_ms < asked.created_ms else priors[:1]
-    prior = next((p for p in candidates if p.id == asked.returns_to), None)
-    return replace(step, leaving=current, back_to=prior) if prior else None
-
-
-def _rule_asked(step: Step, asked: Request) -> Rule | None:
-    """The rule that a request waits to pass."""
-    if step.back_to:
-        return step.cycle.way_back(asked.source, asked.target, step.back_to.approved)
-    return step.cycle.way_into(asked.source, asked.target)
-
-
-def _is_same_occupant(work: Work, version: Version, asked: Request, evidence: Evidence) -> bool:
-    """Whether the target holds the version, if any, that this one was compared with."""
-    there, then = occupant_of(work, version, asked.target), evidence.occupant
-    return (there and there.subject) == (then and then.subject)
-
-
-def _stays_for_rollback(
+def stays_for_rollback(
     work: Work, model: str, model_id: int, stage: str
 ) -> tuple[Occupancy, list[Occupancy]]:
-    """The stay in a stage, and those that it can go back to, the next one first."""
+    """The stay in a stage, and those that it can go back to, the next one first: at most 100.
+
+    Raises Conflict where a rollback has nothing to leave, or nothing to return to.
+    """
     stays = work.slots.open_stays(model_id, stage_slot(stage))
     if not stays:
         raise Conflict(f"Model {model} has nothing in {stage} to roll back from.")
@@ -416,12 +220,7 @@ def _stays_for_rollback(
         raise Conflict(
             f"Model {model} has versions {numbers} in {stage}; a rollback needs it to hold one."
         )
-    priors: list[Occupancy] = []
-    prior = prior_stay(work, stays[0])
-    while prior and len(priors) < ROLLBACK_LIMIT:
-        if prior.version_id != stays[0].version_id:
-            priors.append(prior)
-        prior = prior_stay(work, prior)
+    priors = list(islice(prior_stays(work, stays[0]), ROLLBACK_LIMIT))
     if not priors:
         raise Conflict(
             f"Version {stays[0].number} is the first that {stage} of model {model} held; "
@@ -438,10 +237,10 @@ def _check_epoch(work: Work, model_id: int, slot: SlotKey, named: int | None) ->
         raise StaleRevision(f"{slot} is at epoch {current}, not {named}; read it and decide again.")
 
 
-def _check_text(text: str, field: str) -> None:
+def check_text(text: str, field: str) -> None:
     names.check_text(text, field, REASON_LIMIT)
 
 
 def _reason(version: Version, given: str) -> str:
-    _check_text(given, "reason")
+    check_text(given, "reason")
     return (given.strip() or version.tags.get(REASON_TAG, "").strip())[:REASON_LIMIT]

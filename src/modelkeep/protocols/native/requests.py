@@ -17,7 +17,7 @@ from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
 from modelkeep.protocols.native.schemas import Ballot, RequestView, ResultView
 from modelkeep.protocols.rules import KNOWN, on_request
-from modelkeep.services import promotion, requests
+from modelkeep.services import requests, voting
 from modelkeep.services.app import App
 from modelkeep.services.requests import Row
 
@@ -111,7 +111,7 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
             app,
             request,
             partial(answer, request),
-            promotion.vote,
+            voting.vote,
             caller(request),
             request_id,
             approves=approves,

@@ -13,12 +13,13 @@ from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
+from modelkeep.storage.sql.models import SqlModels
 from modelkeep.storage.sql.papers import SqlPapers
-from modelkeep.storage.sql.registry import SqlModels, SqlVersions
 from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.slots import SqlSlots
+from modelkeep.storage.sql.versions import SqlVersions
 from modelkeep.storage.sql.webhooks import SqlWebhooks
 
 DEFAULT_PROJECT_ID = 1

@@ -1,21 +1,17 @@
-"""Models and versions."""
+"""Versions of models: their rows, stages, tags and semantic versions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from modelkeep.domain.models import Model, Version
+from modelkeep.domain.models import Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
 from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
-
-_MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
-_MODEL = f"SELECT {_MODEL_COLUMNS} FROM models m"
 
 _VERSION = (
     "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
@@ -42,220 +38,7 @@ _STANDING = (
     " WHERE v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL AND v.number > ?"
     " AND {stages}) standing WHERE since_ms <= ? OR number < ? ORDER BY number LIMIT ?"
 )
-_ALIASES_OF_MODELS = (
-    "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
-    " WHERE s.project_id = ? AND s.model_id"
-)
 _ALIASES_OF_VERSIONS = "SELECT version_id, name FROM slots WHERE project_id = ? AND version_id"
-
-
-class SqlModels:
-    """See `ports.registry.Models`."""
-
-    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
-        self._db, self._project_id, self._dialect = db, project_id, dialect
-        self._sight = sight
-
-    def get(self, name: str) -> Model | None:
-        row = self._db.one(
-            f"{_MODEL} WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
-            f"{self._sight.models.sql}",
-            self._project_id,
-            name,
-            *self._sight.models.params,
-        )
-        return self._dress([row])[0] if row else None
-
-    def find(self, name: str) -> int | None:
-        row = self._db.one(
-            "SELECT id FROM models m WHERE project_id = ? AND name = ? AND deleted_ms IS NULL"
-            f"{self._sight.models.sql}",
-            self._project_id,
-            name,
-            *self._sight.models.params,
-        )
-        return row[0] if row else None
-
-    def is_taken(self, name: str) -> bool:
-        row = self._db.one(
-            "SELECT 1 FROM models WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
-            self._project_id,
-            name,
-        )
-        return row is not None
-
-    def hidden(self, names: Collection[str]) -> frozenset[str]:
-        return self._sight.hidden(self._db, names)
-
-    def gives_bytes(self, model_id: int) -> bool:
-        test = self._sight.bytes
-        if not test.sql:
-            return True
-        sql = f"SELECT 1 FROM models m WHERE m.id = ?{test.sql}"
-        return self._db.one(sql, model_id, *test.params) is not None
-
-    def add(self, name: str, description: str, at_ms: int) -> int:
-        row = self._db.one(
-            "INSERT INTO models"
-            " (project_id, name, description, next_number, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, 1, ?, ?) RETURNING id",
-            self._project_id,
-            name,
-            description,
-            at_ms,
-            at_ms,
-        )
-        assert row is not None
-        self._begin_name(row[0], name, at_ms)
-        return row[0]
-
-    def rename(self, model_id: int, name: str, at_ms: int) -> None:
-        self._db.run(
-            "UPDATE models SET name = ?, updated_ms = ? WHERE id = ?", name, at_ms, model_id
-        )
-        self._end_name(model_id, at_ms)
-        self._begin_name(model_id, name, at_ms)
-
-    def describe(self, model_id: int, description: str, at_ms: int) -> None:
-        self._db.run(
-            "UPDATE models SET description = ?, updated_ms = ? WHERE id = ?",
-            description,
-            at_ms,
-            model_id,
-        )
-
-    def touch(self, model_id: int, at_ms: int) -> None:
-        self._db.run("UPDATE models SET updated_ms = ? WHERE id = ?", at_ms, model_id)
-
-    def delete(self, model_id: int, at_ms: int) -> None:
-        self._db.run("UPDATE models SET deleted_ms = ? WHERE id = ?", at_ms, model_id)
-        self._end_name(model_id, at_ms)
-
-    def tag(self, model_id: int, key: str) -> str | None:
-        row = self._db.one(
-            "SELECT value FROM model_tags WHERE project_id = ? AND model_id = ? AND key = ?",
-            self._project_id,
-            model_id,
-            key,
-        )
-        return row[0] if row else None
-
-    def set_tag(self, model_id: int, key: str, value: str) -> None:
-        self._db.run(
-            "INSERT INTO model_tags (project_id, model_id, key, value) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (project_id, model_id, key) DO UPDATE SET value = excluded.value",
-            self._project_id,
-            model_id,
-            key,
-            value,
-        )
-
-    def delete_tag(self, model_id: int, key: str) -> bool:
-        return 0 < self._db.run(
-            "DELETE FROM model_tags WHERE project_id = ? AND model_id = ? AND key = ?",
-            self._project_id,
-            model_id,
-            key,
-        )
-
-    def take_number(self, model_id: int, at_ms: int) -> int:
-        row = self._db.one(
-            "UPDATE models SET next_number = next_number + 1, updated_ms = ? WHERE id = ?"
-            " RETURNING next_number - 1",
-            at_ms,
-            model_id,
-        )
-        assert row is not None
-        return row[0]
-
-    def reserve(self, model_id: int, number: int) -> None:
-        self._db.run(
-            "UPDATE models SET next_number = ? WHERE id = ? AND next_number <= ?",
-            number + 1,
-            model_id,
-            number,
-        )
-
-    def backdate(self, model_id: int, created_ms: int) -> None:
-        self._db.run("UPDATE models SET created_ms = ? WHERE id = ?", created_ms, model_id)
-
-    def search(
-        self,
-        where: Sequence[Comparison],
-        order: Sequence[Order],
-        limit: int,
-        after: Position | None,
-    ) -> Page[Model]:
-        search = ModelSearch(self._db, self._project_id, self._dialect, self._sight)
-        found = search.find(_MODEL_COLUMNS, where, order, limit, after)
-        return Page(self._dress(found.items), found.end)
-
-    def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
-        seen = self._sight.of("model_id")
-        row = self._db.one(
-            "SELECT model_id FROM model_names WHERE project_id = ? AND name = ?"
-            f"{seen.sql} ORDER BY from_ms <= ? AND (until_ms IS NULL OR until_ms > ?) DESC,"
-            " until_ms IS NULL DESC, until_ms DESC LIMIT 1",
-            self._project_id,
-            name,
-            *seen.params,
-            at_ms,
-            at_ms,
-        )
-        if row is None:
-            return None
-        then = self._db.one(
-            "SELECT name FROM model_names WHERE project_id = ? AND model_id = ? AND from_ms <= ?"
-            " ORDER BY from_ms DESC, until_ms IS NULL DESC, until_ms DESC LIMIT 1",
-            self._project_id,
-            row[0],
-            at_ms,
-        )
-        return row[0], then[0] if then else name
-
-    def names(self, model_id: int) -> list[str]:
-        rows = self._db.all(
-            "SELECT DISTINCT name FROM model_names WHERE project_id = ? AND model_id = ?",
-            self._project_id,
-            model_id,
-        )
-        return [row[0] for row in rows]
-
-    def all(self) -> list[Model]:
-        rows = self._db.all(
-            f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL ORDER BY m.name",
-            self._project_id,
-        )
-        return [Model(*row) for row in rows]
-
-    def _dress(self, rows: Sequence[Row]) -> list[Model]:
-        ids = [row[0] for row in rows]
-        tags = pairs_of(self._db, "model_tags", "model_id", self._project_id, ids)
-        aliases: dict[int, dict[str, int]] = {}
-        for model_id, alias, number in rows_of(self._db, _ALIASES_OF_MODELS, self._project_id, ids):
-            aliases.setdefault(model_id, {})[alias] = number
-        return [
-            Model(*row, tags=tags.get(row[0], {}), aliases=aliases.get(row[0], {})) for row in rows
-        ]
-
-    def _begin_name(self, model_id: int, name: str, at_ms: int) -> None:
-        self._db.run(
-            "INSERT INTO model_names (project_id, model_id, name, from_ms) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (project_id, model_id, from_ms, name) DO UPDATE SET until_ms = NULL",
-            self._project_id,
-            model_id,
-            name,
-            at_ms,
-        )
-
-    def _end_name(self, model_id: int, at_ms: int) -> None:
-        self._db.run(
-            "UPDATE model_names SET until_ms = ? WHERE project_id = ? AND model_id = ?"
-            " AND until_ms IS NULL",
-            at_ms,
-            self._project_id,
-            model_id,
-        )
 
 
 class SqlVersions:
