@@ -206,7 +206,10 @@ def requests(
         int | None, typer.Argument(metavar="ID", help="Show this one, with its evidence.")
     ] = None,
     status: Annotated[
-        str, typer.Option(help="pending, approved, rejected, void, or all.")
+        str,
+        typer.Option(
+            help="pending, approved, rejected, changes_requested, withdrawn, expired, void, or all."
+        ),
     ] = "pending",
     url: Url = DEFAULT_URL,
     user: User = "",
