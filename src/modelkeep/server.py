@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -112,6 +114,8 @@ def serve(settings: Settings) -> None:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
+    in_doubt = threading.Event()
+    running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
     housekeeping = Housekeeping(running.app)
     try:
         webhooks.start()
@@ -150,6 +154,15 @@ def serve(settings: Settings) -> None:
         webhooks.close()
         checkpoints.close()
         running.close()
+        if in_doubt.is_set():  # not as whoever was asked to stop
+            sys.exit(1)
+
+
+def _stop_in_doubt(in_doubt: threading.Event) -> None:
+    """Ends the process as SIGTERM would: what a restart finds may not be what is shown now."""
+    _log.critical("the disk cannot be relied on any more; stopping. Start again once it can.")
+    in_doubt.set()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _let_first_admin_in(running: Running) -> None:
