@@ -1,4 +1,4 @@
-"""Every write, flush and rename of the flows that matter, each the moment that something goes wrong.
+"""Every write, flush and rename of the flows that matter, as the moment when something fails.
 
 strace stops a running server at the n-th call of a kind in one of its threads: there it dies, or is
 told that the disk is broken or full. What was acknowledged must be there then, what was not must be
