@@ -30,6 +30,7 @@ from modelkeep.protocols.native import problems
 from modelkeep.protocols.native import routes as native_routes
 from modelkeep.protocols.native.accounts import Entrance
 from modelkeep.services import accounts, permits
+from modelkeep.services.denials import Denials
 from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
@@ -65,7 +66,8 @@ def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> As
 
     inner = by_path
     if settings.auth:
-        inner = Authentication(by_path, running.directory, is_public, _unauthenticated)
+        note = Denials(running.app, now_ms).note
+        inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
 
     async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith("//"):  # the client's address of us ends with a slash

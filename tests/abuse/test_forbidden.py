@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 ANN, ROB = (Caller(Actor(name, verified=True)) for name in ("ann", "rob"))
 RULES: dict[str, dict[str, dict[str, Any]]] = {
     "metric": {"None -> Production": {"required_metrics": ["accuracy >= 0.9"]}},
@@ -249,6 +249,7 @@ CASES = {
 RECORDED = {
     "refused": "version:stage:refused",
     "waits": "approval:request:opened",
+    "forbidden": "model:access:denied",
 }
 
 
@@ -274,11 +275,13 @@ def test_what_the_policy_forbids_is_refused_and_recorded_at_every_door(
         assert (told.how, case.says in told.text) == (case.how, True), (door.__name__, told)
         assert standing(house, case.model) == before, door.__name__
         leaf = newest(house, case.model)
-        if case.how in RECORDED:
-            assert leaf["act"] == RECORDED[case.how], door.__name__
-            assert (leaf["obj"]["version"], leaf["texts"]["actor"]) == (number, case.by)
-            assert leaf["actor"]["verified"]
-            assert leaf["post"]["target"] == "Production"
+        assert (leaf["act"], leaf["texts"]["actor"]) == (RECORDED[case.how], case.by), door.__name__
+        assert leaf["actor"]["verified"]
+        if case.how == "forbidden":
+            assert leaf["post"] == {"verb": "promote"}
+            house.estate.clock.advance(HOUR_MS)  # within which the same again is not recorded
+        else:
+            assert (leaf["obj"]["version"], leaf["post"]["target"]) == (number, "Production")
 
 
 def test_no_field_of_a_new_version_puts_it_anywhere(house: House) -> None:
@@ -435,10 +438,11 @@ def test_a_vote_that_may_not_count_is_refused_and_recorded_at_every_door(
 
         assert (told.how, ballot.says in told.text) == (ballot.how, True), (door.__name__, told)
         assert standing(house, model) == before, door.__name__
-        if ballot.how != "forbidden":
-            leaf = newest(house, model)
-            assert leaf["act"] == "approval:vote:denied", door.__name__
-            assert leaf["texts"]["actor"] == ballot.by.removesuffix(" again")
+        leaf = newest(house, model)
+        who = ballot.by.removesuffix(" again")
+        act = "model:access:denied" if ballot.how == "forbidden" else "approval:vote:denied"
+        assert (leaf["act"], leaf["texts"]["actor"]) == (act, who), door.__name__
+        house.estate.clock.advance(HOUR_MS)
 
 
 # -- what is guarded stays -------------------------------------------------------------------------

@@ -42,9 +42,12 @@ class Call:
     status: int = 200
 
     def send(self, url: str) -> httpx.Response:
-        content = {"content": self.body} if isinstance(self.body, bytes) else {"json": self.body}
+        is_file = isinstance(self.body, bytes)
+        content, json = (self.body, None) if is_file else (None, self.body)
         with httpx.Client(verify=TLS, trust_env=False, timeout=60) as http:
-            return http.request(self.method, url + self.path, auth=(self.by, "-"), **content)
+            return http.request(
+                self.method, url + self.path, auth=(self.by, "-"), content=content, json=json
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ class Writer:
         assert self._work is not None
         try:
             return self._dialect.disown_commit(self._work.db)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, nobody knows what a restart would find
             _log.exception("a commit failed, and may be found to have happened after a restart")
             for listener in self._doubters:
                 listener()
