@@ -150,8 +150,8 @@ def newest(house: House, model: str) -> dict[str, Any]:
 
 
 def stage_call(house: House, by: str, model: str, number: int) -> Told:
-    body = {"name": model, "version": str(number), "stage": "Production"}
-    body["archive_existing_versions"] = True
+    to = {"stage": "Production", "archive_existing_versions": True}
+    body = {"name": model, "version": str(number), **to}
     return by_mlflow(house.send("POST", f"{API}/model-versions/transition-stage", by, body))
 
 

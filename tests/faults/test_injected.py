@@ -111,7 +111,11 @@ def observe(ward: Ward, flow: Flow) -> tuple[list[Point], list[State]]:
     finally:
         server.kill()
     assert survived(data_dir) == states[-1]
-    points = [Point(*of, n + 1) for of, count in sorted(seen.items()) for n in range(count)]
+    points = [
+        Point(thread, call, n + 1)
+        for (thread, call), count in sorted(seen.items())
+        for n in range(count)
+    ]
     return points, states
 
 

@@ -200,8 +200,8 @@ def wording(core: Core, chance: Random, suffix: int, step: tuple[Any, ...]) -> A
 
 def promotion_of(is_mlflow: bool, name: str, number: int, stage: str, clear: bool = False) -> Asked:
     if is_mlflow:
-        body = {"name": name, "version": str(number), "stage": stage}
-        body["archive_existing_versions"] = clear
+        to = {"stage": stage, "archive_existing_versions": clear}
+        body = {"name": name, "version": str(number), **to}
         return "rob", "POST", f"{API}/model-versions/transition-stage", body
     return "rob", "POST", f"{NATIVE}/promotions", {"model": name, "version": number, "stage": stage}
 
@@ -220,7 +220,7 @@ def goal(core: Core, name: str, number: int, place: int) -> str:
 async def knock(core: Core, suffix: int, steps: list[tuple[Any, ...]]) -> None:
     """Plays the steps over HTTP, a few at a time; what cannot be is refused, and never a fault."""
     chance = Random(suffix)
-    asgi = build(core.running, core.settings, core.clock.now_ms)
+    asgi, _ = build(core.running, core.settings, core.clock.now_ms)
     transport = httpx.ASGITransport(asgi, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
 

