@@ -11,8 +11,8 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ import pytest
 from tests.support.forked import ForkedServer
 from tests.support.strace import (
     FAULTS,
+    KILL,
     Fault,
     Point,
     StraceMissing,
@@ -28,7 +29,7 @@ from tests.support.strace import (
     injected,
     recorded,
 )
-from tests.support.ward import Flow, State, crash_image, flows, prepare, shown, survived
+from tests.support.ward import Flow, State, crash_image, flows, prepare, serves, shown, survived
 
 ALL = os.environ.get("MODELKEEP_FAULTS") == "all"
 SAMPLE = 4  # points of each flow and fault, where not all are tried
@@ -43,7 +44,6 @@ class Ward:
     folder: Path
     flows: list[Flow]
     rounds: int = 0
-    tally: Counter[str] = field(default_factory=Counter)
 
     def server(self) -> tuple[Path, ForkedServer]:
         """A running server on a copy of the registry."""
@@ -54,20 +54,18 @@ class Ward:
 
 
 @pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
     folder = tmp_path_factory.mktemp("ward")
     server = ForkedServer(folder / "template", folder / "template.log")
     run = prepare(server.url)
     assert server.stop(STOP_S) == 0
-    ward = Ward(folder, flows(run))
-    yield ward
-    print(dict(ward.tally))
+    return Ward(folder, flows(run))
 
 
 @pytest.mark.parametrize("number", range(4), ids=["register", "promote", "approve", "roll-back"])
 @pytest.mark.timeout(7200 if ALL else 120)
 def test_a_fault_at_any_write_flush_or_rename_leaves_nothing_half_done(
-    ward: Ward, number: int
+    ward: Ward, number: int, record_property: Callable[[str, object], None]
 ) -> None:
     flow = ward.flows[number]
     try:
@@ -81,7 +79,9 @@ def test_a_fault_at_any_write_flush_or_rename_leaves_nothing_half_done(
         for point in chosen(points, fault):
             tally[try_point(ward, flow, states, point, fault, found)] += 1
     tally["points"] = len(points)
-    print(f"{flow.name}: {dict(tally)} in {time.monotonic() - began:.0f} s")
+    summary = f"{flow.name}: {dict(tally)} in {time.monotonic() - began:.0f} s"
+    print(summary)
+    record_property("faults", summary)
     assert not found, "\n\n".join(found)
     assert tally["struck"] >= 0.9 * sum(tally[how] for how in ("struck", "not reached"))
 
@@ -129,6 +129,7 @@ def try_point(
     try:
         for call in flow.warm_up:
             assert call.send(server.url).status_code == call.status
+        assert serves(server.url, states[0])
         with injected(server.threads(), point, fault, out):
             trial.run()
             until = time.monotonic() + SETTLE_S
@@ -184,9 +185,12 @@ class Trial:
         found = survived(crash_image(self.data_dir, self.data_dir.with_name("image")))
         assert found == live, f"a restart shows another state: {answer.text[:500]}"
         assert live == self.states[self.done], f"it has done something: {answer.text[:500]}"
+        assert serves(self.server.url, live), "it serves what is no more, or is not yet"
 
     def end(self) -> None:
         """All that was acknowledged is there, and at most the call that got no answer as well."""
+        if self.done == len(self.flow.calls) and self.fault is not KILL:
+            assert serves(self.server.url, self.states[self.done]), "it does not serve what it did"
         self.server.kill()
         left = survived(self.data_dir)
         assert left in self.states[self.done : self.done + 2], (
