@@ -124,7 +124,7 @@ def try_point(
 ) -> str:
     """Whether the fault struck; what was wrong then is added to `found`."""
     data_dir, server = ward.server()
-    trial = Trial(server, data_dir, flow, states, fault)
+    trial = Trial(server, data_dir, flow, states, fault, point)
     out = ward.folder / f"{ward.rounds}.trace"
     try:
         for call in flow.warm_up:
@@ -154,6 +154,7 @@ class Trial:
     flow: Flow
     states: list[State]
     fault: Fault
+    point: Point
     done: int = 0  # calls that have taken effect
     is_over: bool = False
 
@@ -173,12 +174,13 @@ class Trial:
     def failed(self, answer: httpx.Response) -> None:
         """What it says after an error, a restart must say as well; then it is asked again.
 
-        It may also say that it does not know. Then it stops.
+        If no flush ever ends well again, it may also say that it does not know. Then it stops.
         """
         assert answer.status_code == 503, f"{answer.status_code} {answer.text[:500]}"
         self.is_over = self.fault.lasts
         if "look whether" in answer.text:
             assert self.fault.lasts, answer.text
+            assert "sync" in self.point.call, "a disk that says so when it is full stops nobody"
             assert self.server.end(STOP_S) == 1, "it does not know, and goes on"
             return
         live = shown(self.data_dir)
