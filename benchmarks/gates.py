@@ -9,11 +9,12 @@ before it is told.
     make bench BENCH_ARGS='--only gates --servers modelkeep'
 """
 
+import contextlib
 import json
 import statistics
 import time
 
-from benchmarks.load import Client, warm_up
+from benchmarks.load import API, Client, warm_up
 from benchmarks.peers.base import Peer
 from benchmarks.peers.modelkeep import Modelkeep
 from benchmarks.plan import Plan, Sample
@@ -58,11 +59,15 @@ def measure(peer: Peer, plan: Plan) -> list[Sample]:
     if not isinstance(peer, Modelkeep):
         return []  # nobody else decides
     peer = peer.apart()
-    with peer.running():
-        client, native = Client(peer.url), Client(peer.url, NATIVE)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(peer.running())
+        prefixes = (API, NATIVE, FILES)
+        client, native, files = (
+            stack.enter_context(contextlib.closing(Client(peer.url, prefix))) for prefix in prefixes
+        )
         models = [f"{kind}_{time.time_ns():x}" for kind in ("plain", "gated")]  # new in each round
         for model in models:
-            _register(client, native, Client(peer.url, FILES), model)
+            _register(client, native, files, model)
         native.call("POST", "/policy", {"source": policy()})
         peer.settle()
         warm_up(peer.url, plan.warm_up_s)

@@ -33,11 +33,6 @@ from tests.support.doors import (
 )
 from tests.support.estate import Estate
 
-# A command leaves its connection to the end of its process, which is ours here.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 ANN, ROB = (Caller(Actor(name, verified=True)) for name in ("ann", "rob"))
 RULES: dict[str, dict[str, dict[str, Any]]] = {

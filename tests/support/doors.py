@@ -18,6 +18,7 @@ import httpx
 import uvicorn
 from typer.testing import CliRunner
 
+from modelkeep.cli.client import Client as CommandClient
 from modelkeep.cli.commands import app as commands
 from modelkeep.server import _listen
 from modelkeep_client import Client
@@ -149,7 +150,7 @@ def by_command(house: House, by: str, *args: str) -> Told:
     """Told by the exit code, and by the word that scripts read."""
     environment = {"MODELKEEP_TOKEN": house.token(by), "COLUMNS": "200"}
     line = [*args, "--url", house.url, "--json"]
-    with patch.object(sys, "argv", ["modelkeep", *line]):
+    with patch.object(sys, "argv", ["modelkeep", *line]), _closing_connections():
         ended = CliRunner().invoke(commands, line, env=environment)
     if ended.stdout:
         result = json.loads(ended.stdout)
@@ -160,3 +161,20 @@ def by_command(house: House, by: str, *args: str) -> Told:
     how = {"stale_revision": "stale", "invalid_input": "invalid"}.get(code, code)
     assert ended.exit_code == {"invalid": 64}.get(how, 1), ended.stderr
     return Told(how, error["message"])
+
+
+@contextmanager
+def _closing_connections() -> Iterator[None]:
+    """Closes what commands leave to the end of their process, which is not ours."""
+    made: list[CommandClient] = []
+    make = CommandClient.__init__
+
+    def noted(self: CommandClient, *args: Any, **kwargs: Any) -> None:
+        made.append(self)
+        make(self, *args, **kwargs)
+
+    with patch.object(CommandClient, "__init__", noted):
+        yield
+    for client in made:
+        if "transport" in vars(client):
+            client.transport.close()
