@@ -127,9 +127,10 @@ def survived(data_dir: Path) -> State:
 
 
 def crash_image(data_dir: Path, to: Path) -> Path:
-    """What the disk would hold if the server died now, between two calls."""
+    """What the disk would hold if the server died now, between two calls; but for what it is
+    about to give its name, which may have it before it is copied."""
     shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(data_dir, to, ignore=shutil.ignore_patterns("*-shm", "lock"))
+    shutil.copytree(data_dir, to, ignore=shutil.ignore_patterns("*-shm", "*.new", "lock"))
     return to
 
 
