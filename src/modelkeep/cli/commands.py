@@ -24,6 +24,7 @@ from modelkeep.cli.client import Client, fail, misused, plain, unreadable
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
+    past_gates,
     settle,
     show_entries,
     show_request,
@@ -269,7 +270,10 @@ def at(
     from urllib.parse import quote
 
     moment = Client(url, user).get(f"/models/{quote(model, safe='')}/at", time=time)
-    rows = [[s["slot"], s["version"], s["since"], s["until"] or "now"] for s in moment["slots"]]
+    rows = [
+        [s["slot"], f"{s['version']}{past_gates(s)}", s["since"], s["until"] or "now"]
+        for s in moment["slots"]
+    ]
     then = moment["name_then"]
     if not as_json:
         called = "" if then == model else f" (then named {plain(then)})"

@@ -9,7 +9,7 @@ import typer
 
 from modelkeep.cli.client import Client, plain
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.telling import show_table
+from modelkeep.cli.telling import past_gates, show_table
 
 _group = {"no_args_is_help": True, "rich_markup_mode": None}
 lifecycle_app = typer.Typer(help="Show the stages of a model, and what leads where.", **_group)
@@ -42,6 +42,8 @@ def _drawing(found: dict[str, Any]) -> Iterator[str]:
             yield "    |" if stage["ways"] else "    :"
             yield "    v"
         yield f"  {stage['name']:<{width}}  {_who(stage)}{_facts(stage, found)}"
+        for past in stage["emergencies"]:
+            yield f"      ! version {past['version']}{past_gates({'emergency': past})}"
         for way in stage["ways"]:
             yield f"      <- {way['source']}"
             yield from (f"           {gate['name']}: {gate['asks']}" for gate in way["gates"])

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from modelkeep.cli.client import Client, plain
+from modelkeep.cli.client import Client, misused, plain
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import settle, show_table
 
@@ -56,7 +56,10 @@ def break_glass(
     version: Which,
     to: Annotated[str, typer.Option("--to", help="The stage.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it cannot wait.")],
-    hours: Annotated[int, typer.Option(min=1, max=168, help="Until the review is due.")] = 24,
+    hours: Annotated[
+        int | None,
+        typer.Option(min=1, max=168, help="Until the review is due. [the policy's, or 24]"),
+    ] = None,
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,
@@ -64,7 +67,7 @@ def break_glass(
     """Bring a version into a stage past its gates, for admins.
 
     What the gates said is recorded all the same, the entry in the journal says that they were
-    passed over, and somebody else owes a review; while one is overdue, it cannot be done again.
+    passed over, and somebody else owes a review; while one is owed, it cannot be done again there.
     """
     model, which = split(version)
     body = {"model": model, "version": which, "stage": to, "reason": reason, "hours": hours}
@@ -93,13 +96,20 @@ def list_emergencies(
 def review(
     emergency_id: Annotated[int, typer.Argument(metavar="ID", help="The emergency's.")],
     comment: Annotated[str, typer.Option("--comment", help="What you looked at, and found.")],
-    accept: Annotated[bool, typer.Option("--accept/--fault", help="Whether it was justified.")],
+    accept: Annotated[
+        bool | None, typer.Option("--accept/--fault", help="Whether it was justified. [required]")
+    ] = None,
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Say of an emergency whether it was justified. It moves nothing: roll back, if it must go."""
+    """Say of an emergency whether it was justified.
+
+    One that was not is rolled back if the policy says so; otherwise it is said how to do that.
+    """
+    if accept is None:
+        misused("Say whether it was justified: --accept or --fault.")
     body = {"accepts": accept, "comment": comment}
     found = Client(url, user).post(f"/emergencies/{emergency_id}/review", body)
     told = f"Emergency {found['id']} is reviewed: {found['status']}."
-    print(json.dumps(found, indent=2) if as_json else told)
+    print(json.dumps(found, indent=2) if as_json else plain(f"{told}\n{found['next']}".rstrip()))

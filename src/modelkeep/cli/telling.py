@@ -62,6 +62,12 @@ def show_request(asked: dict[str, Any], as_json: bool) -> None:
         print(plain(f"{vote['at']}  {vote['voter']}: {vote['verdict']}  {vote['comment']}"))
 
 
+def past_gates(stay: dict[str, Any]) -> str:
+    """What marks a stay that began past the gates; nothing for any other."""
+    found = stay["emergency"]
+    return f" PAST ITS GATES (emergency {found['id']}, review {found['review']})" if found else ""
+
+
 def show_sections(sections: list[dict[str, Any]]) -> None:
     for section in sections:
         mark = "enforced    " if section["enforced"] else "not enforced"
@@ -99,7 +105,18 @@ def _line(entry: dict[str, Any]) -> str:
     origin = f"from {whence}" if whence else ""
     rule = entry["why"].get("retention", {})
     by_time = f"by {rule['rule']}: {rule['limit']}" if rule else ""
-    facts = ", ".join([f for f in (renamed, number, target, origin, by_time) if f] + gates + tags)
+    broken = _emergency(entry)
+    known = [f for f in (renamed, number, target, origin, by_time, broken) if f]
+    facts = ", ".join(known + gates + tags)
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
     parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)
+
+
+def _emergency(entry: dict[str, Any]) -> str:
+    """Which emergency an entry is about, and what it says of it."""
+    found = entry["post"].get("emergency")
+    if not found:
+        return ""
+    said = found.get("status", "PAST ITS GATES, a review is owed")
+    return f"emergency {found['id']}: {said}"

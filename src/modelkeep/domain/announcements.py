@@ -173,6 +173,7 @@ def _stages(leaf: Mapping[str, Any]) -> Iterator[Told]:
     """Every version that a leaf moved, those that it displaced too."""
     after, subject = leaf["post"], leaf["obj"].get("version")
     epochs = {slot["slot"]: slot["epoch"] for slot in after.get("slots", ())}
+    emergency = after.get("emergency", {}).get("id")
     for left, entered in zip(leaf["pre"].get("stages", ()), after.get("stages", ()), strict=True):
         if left["stage"] == entered["stage"]:
             continue
@@ -187,6 +188,7 @@ def _stages(leaf: Mapping[str, Any]) -> Iterator[Told]:
                 "epoch": epochs.get(f"stage:{entered['stage']}"),
                 "digest": leaf["obj"]["manifest"] if entered["version"] == subject else None,
                 "request": leaf["why"].get("request"),
+                "emergency": emergency if entered["version"] == subject else None,
                 "reason": leaf["texts"].get("reason", ""),
                 **_by(leaf),
             },

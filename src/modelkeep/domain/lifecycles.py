@@ -24,6 +24,7 @@ from typing import Any
 
 import re2
 
+from modelkeep.domain.emergencies import UNSAID, Terms
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.gates import Gate, Need
 from modelkeep.domain.gates.base import needs_of
@@ -105,6 +106,7 @@ class Lifecycle:
     aliases: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     rollback: tuple[Gate, ...] | None = None
     retention: Retention = Retention()
+    emergency: Terms = UNSAID
     policy_digest: str = ""
 
     def claims(self, model_name: str) -> bool:

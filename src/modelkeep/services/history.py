@@ -9,16 +9,20 @@ from modelkeep.domain.errors import NotFound
 from modelkeep.ports.journal import Entry
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import marks
+from modelkeep.services.marks import Marks
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What every slot of a model held at a time. `name_then` is what it was called."""
+    """What every slot of a model held at a time. `name_then` is what it was called, `past_gates`
+    has the emergencies among the stays."""
 
     model: str
     name_then: str
     at_ms: int
     stays: list[Occupancy]
+    past_gates: Marks
 
 
 def at(work: Work, model: str, at_ms: int) -> Moment:
@@ -26,7 +30,8 @@ def at(work: Work, model: str, at_ms: int) -> Moment:
     named = work.models.named_at(model, at_ms)
     if named is None:
         raise NotFound(f"No model was ever named {model}.")
-    return Moment(model, named[1], at_ms, work.slots.at(named[0], at_ms))
+    stays = work.slots.at(named[0], at_ms)
+    return Moment(model, named[1], at_ms, stays, marks.of_stays(work, named[0], stays))
 
 
 def of_model(

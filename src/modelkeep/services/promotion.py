@@ -17,11 +17,13 @@ from itertools import islice
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.emergencies import Status
 from modelkeep.domain.errors import Conflict, InvalidInput, StaleRevision
 from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
 from modelkeep.domain.models import Move, SlotKey, Version
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import marks
 from modelkeep.services.catalog import again, locate, model_id_of, resolve
 from modelkeep.services.placement import AliasMove, alias_slot, prior_stays, shift, stage_slot
 from modelkeep.services.policies import lifecycle_of
@@ -155,8 +157,9 @@ def roll_back(
     """Returns a stage, or production, to the version that it held before, and the aliases with it.
 
     `to` names one that it held earlier still. A version that an approval let in then needs only
-    the reason now; any other, under a policy that guards the stage, goes through that policy's
-    gates again; and every one through those that the policy sets for rollbacks. Rolling back twice
+    the reason now, and so does the one that an emergency has displaced; any other, under a policy
+    that guards the stage, goes through that policy's gates again; and every one through those that
+    the policy sets for rollbacks. Rolling back twice
     goes back twice. Raises InvalidInput without a reason, NotFound, and Conflict when there is
     nothing to return to.
     """
@@ -180,7 +183,8 @@ def roll_back(
     step = Step(
         version, stage, reason.strip(), cycle, True, leaving=current, back_to=prior, epoch=epoch
     )
-    rule = cycle.way_back(version.stage, stage, prior.approved)
+    is_trusted = prior.approved or _undoes(work, model_id, current, prior)
+    rule = cycle.way_back(version.stage, stage, is_trusted)
     return judge(work, caller, step, rule) if rule else complete(work, caller, step, None)
 
 
@@ -227,6 +231,13 @@ def stays_for_rollback(
             "there is nothing to return to."
         )
     return stays[0], priors
+
+
+def _undoes(work: Work, model_id: int, current: Occupancy, prior: Occupancy) -> bool:
+    """Whether going back only takes back an emergency that nobody has found justified."""
+    past = marks.of_stays(work, model_id, [current, prior])
+    refuted = {stay for stay, found in past.items() if found.status is not Status.ACCEPTED}
+    return current.prior_id == prior.id and current.id in refuted and prior.id not in refuted
 
 
 def _check_epoch(work: Work, model_id: int, slot: SlotKey, named: int | None) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import AlreadyExists, NotFound
+from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
+from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
@@ -247,12 +248,14 @@ def create_version(
 ) -> Version:
     """Registers a version and freezes the bytes that its source names.
 
-    An imported one keeps its number, its author and the time at which it was created.
+    An imported one keeps its number, its author and the time at which it was created. The mark of
+    an emergency, which a copy's tags may have, is not the copy's, and left out.
 
     Raises NotFound for a missing model, run or logged model; InvalidInput for a source that must
     not be; LimitExceeded for a tree of more than 20,000 files.
     """
-    tags = draft.tags or {}
+    tags = {key: value for key, value in (draft.tags or {}).items() if key != EMERGENCY_TAG}
+    draft = replace(draft, tags=tags)
     names.check_text(draft.description, "description", DESCRIPTION_LIMIT)
     names.check_text(draft.run_link or "", "run_link", 500)
     names.check_text(draft.run_id or "", "run_id", ID_LIMIT)
@@ -397,6 +400,7 @@ def set_version_tag(
     Raises NotFound, InvalidInput; Conflict for a number that is settled, where they're enforced.
     """
     _check_tags({key: value})
+    _refuse_mark(key)
     version = locate(work, name, number)
     number_asked = numbering.by_tag(work, version, value) if key == SEMVER_TAG else None
     work.versions.set_tags(version.id, {key: value})
@@ -417,6 +421,7 @@ def set_version_tag(
 
 def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: str) -> None:
     """Harmless when there is no such tag."""
+    _refuse_mark(key)
     version = locate(work, name, number)
     if work.versions.delete_tag(version.id, key):
         _record_version(work, caller, "version:tag:deleted", version, after={"untagged": [key]})
@@ -452,6 +457,11 @@ def _check_tags(tags: Mapping[str, str]) -> None:
     for key, value in tags.items():
         names.check_key(key, "tag")
         names.check_text(value, "value", TAG_VALUE_LIMIT)
+
+
+def _refuse_mark(key: str) -> None:
+    if key == EMERGENCY_TAG:
+        raise InvalidInput(f"The tag '{key}' says that a review is owed, and only one ends that.")
 
 
 def _texts(tags: Mapping[str, str]) -> dict[str, str]:

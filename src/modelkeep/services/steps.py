@@ -251,10 +251,16 @@ def force(
     moved = _move(
         work, caller, step, "version:stage:forced", why, {"emergency": forced}, decision, None
     )
+    then = (
+        f"{step.target} goes back to what it held before"
+        if step.cycle.emergency.rolls_back
+        else f"the glass of {step.version.model_name} cannot be broken again"
+    )
     told = (
         f"PAST ITS GATES: {moved.message}\n{decision.explain()}\n"
         f"A review is owed by {instant(emergency.due_ms)}, by somebody else: "
-        f"modelkeep emergencies review {emergency.id} --accept --comment …"
+        f"modelkeep emergencies review {emergency.id} --accept|--fault --comment …\n"
+        f"Without one by then, {then}."
     )
     return replace(moved, message=told)
 

@@ -62,7 +62,9 @@ class Housekeeping:
         for _ in range(BATCHES_A_TURN):
             if not await self._app.write(requests.lapse, retention.SYSTEM):
                 break
-        await self._app.write(emergencies.mark_overdue, retention.SYSTEM)
+        for _ in range(BATCHES_A_TURN):
+            if not await self._app.write(emergencies.mark_overdue, retention.SYSTEM):
+                break
 
     async def _tend(self, model: str) -> None:
         after = 0

@@ -28,7 +28,7 @@ def handlers(app: App) -> list[Any]:
             model=moment.model,
             name_then=moment.name_then,
             at=instant(moment.at_ms),
-            slots=[schemas.view_stay(stay) for stay in moment.stays],
+            slots=[schemas.view_stay(stay, moment.past_gates) for stay in moment.stays],
         )
 
     @get("/models/{name:str}/history")

@@ -1,10 +1,13 @@
 """What the native API takes and gives. Times are RFC 3339 in UTC; digests `sha256:<hex>`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from modelkeep.domain.approvals import Request, Vote
+from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
+from modelkeep.domain.emergencies import Emergency
 from modelkeep.domain.events import instant
 from modelkeep.domain.models import Version
 from modelkeep.domain.policies import Decision
@@ -53,10 +56,13 @@ class PolicyFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class VersionView(msgspec.Struct, kw_only=True):
+    """`emergency` says which reviews are owed because it was brought somewhere past its gates."""
+
     model: str
     version: int
     semver: str
     stage: str
+    emergency: str | None
     manifest: str | None
     source: str
     author: str
@@ -109,12 +115,22 @@ class RequestView(msgspec.Struct, kw_only=True):
     closing: str
 
 
+class MarkView(msgspec.Struct, kw_only=True):
+    """An emergency, and where its review stands: open, overdue, accepted or faulted."""
+
+    id: int
+    review: str
+
+
 class StayView(msgspec.Struct, kw_only=True):
+    """`emergency` is there where it began past the gates."""
+
     slot: str
     version: int
     epoch: int
     since: str
     until: str | None
+    emergency: MarkView | None
 
 
 class MomentView(msgspec.Struct, kw_only=True):
@@ -145,6 +161,7 @@ def view_version(version: Version) -> VersionView:
         version=version.number,
         semver=str(version.semver),
         stage=version.stage,
+        emergency=version.tags.get(EMERGENCY_TAG),
         manifest=version.manifest,
         source=version.source,
         author=version.author,
@@ -199,14 +216,20 @@ def view_vote(vote: Vote) -> dict[str, str]:
     }
 
 
-def view_stay(stay: Occupancy) -> StayView:
+def view_stay(stay: Occupancy, past_gates: Mapping[int, Emergency]) -> StayView:
+    emergency = past_gates.get(stay.id)
     return StayView(
         slot=str(stay.slot),
         version=stay.number,
         epoch=stay.epoch,
         since=instant(stay.from_ms),
         until=instant(stay.until_ms) if stay.until_ms is not None else None,
+        emergency=view_mark(emergency) if emergency else None,
     )
+
+
+def view_mark(emergency: Emergency) -> MarkView:
+    return MarkView(id=emergency.id, review=emergency.status.value)
 
 
 def view_applied(applied: Applied) -> AppliedView:

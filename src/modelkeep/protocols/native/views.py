@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from modelkeep.domain import comparison
+from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
 from modelkeep.domain.events import instant
 from modelkeep.domain.evidence import written
 from modelkeep.domain.manifests import File
@@ -57,7 +58,8 @@ class ModelPage(msgspec.Struct, kw_only=True):
 
 class VersionEntry(msgspec.Struct, kw_only=True):
     """`status` is verified when the bytes are held here under `manifest`, else unverified.
-    `claim` is what the tag `semantic_version` says, where that isn't its `semver`.
+    `claim` is what the tag `semantic_version` says, where that isn't its `semver`; `emergency`
+    which reviews are owed because it was brought somewhere past its gates.
     """
 
     model: str
@@ -65,6 +67,7 @@ class VersionEntry(msgspec.Struct, kw_only=True):
     semver: str
     claim: str | None
     stage: str
+    emergency: str | None
     status: str
     aliases: tuple[str, ...]
     created: str
@@ -237,6 +240,7 @@ def view_entry(version: Version) -> VersionEntry:
         semver=str(version.semver),
         claim=version.claim,
         stage=version.stage,
+        emergency=version.tags.get(EMERGENCY_TAG),
         status="verified" if version.manifest else "unverified",
         aliases=version.aliases,
         created=instant(version.created_ms),
@@ -307,7 +311,7 @@ def view_lineage(found: Lineage, now_ms: int) -> LineageView:
         parent_run=RunName(id=parent.run_id, name=parent.name) if parent else None,
         copy_of=view_entry(found.copy_of) if found.copy_of else None,
         copies=[view_entry(version) for version in found.copies],
-        served=[view_stay(stay) for stay in found.stays],
+        served=[view_stay(stay, found.past_gates) for stay in found.stays],
         approvals=[
             ApprovalView(
                 request=view_request(found.version.model_name, request, closed, now_ms),
