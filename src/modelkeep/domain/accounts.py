@@ -7,15 +7,16 @@ in all its spellings (`access.person`), and is never given to another after it w
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from modelkeep.domain.access import EVERYTHING, NAME_LIMIT, Actor, Grant, Kind, Role, person
+from modelkeep.domain.access import ANONYMOUS, EVERYTHING, NAME_LIMIT, Actor, Grant, Kind, Role
 from modelkeep.domain.credentials import TokenKind
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.likeness import skeleton
 
 LABEL_LIMIT = 200  # characters of what a token is said to be for
 TOKENS_LIMIT = 100  # living tokens of one account
 GRANTS_LIMIT = 200  # of one account: each is a condition of every search that it makes
 PASSWORD_MIN, PASSWORD_LIMIT = 12, 200  # characters
-_TAKEN = ("system", "bootstrap")
+_TAKEN = frozenset(map(skeleton, ("modelkeep", "system", "bootstrap", ANONYMOUS)))  # who acts here
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,21 @@ class Granted:
 
 def check_name(name: str) -> str:
     """The name, if an account may have it. Raises InvalidInput."""
-    folded = person(name)
     is_plain = name == name.strip() and name.isprintable() and not set(":/") & set(name)
     if not is_plain or len(name) > NAME_LIMIT:
         raise InvalidInput(
             f"An account's name has 1 to {NAME_LIMIT} printable characters, no colon, no slash, "
             "and no space around it."
         )
-    if Actor(name).is_anonymous or folded in _TAKEN:
+    if Actor(name).is_anonymous or skeleton(name) in _TAKEN:
         raise InvalidInput(f"No account can be named '{name}'.")
     return name
+
+
+def alike(name: str, accounts: Iterable[Account]) -> str | None:
+    """The name of a living account that a reader takes this one for."""
+    living = (account.name for account in accounts if not account.deleted)
+    return next((known for known in living if skeleton(known) == skeleton(name)), None)
 
 
 def check_password(password: str) -> str:

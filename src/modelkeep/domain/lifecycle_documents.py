@@ -9,6 +9,7 @@ from modelkeep.domain.emergencies import LIMIT_HOURS, UNSAID, Terms
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.gates import READERS, Gate
 from modelkeep.domain.lifecycles import DEFAULT, Lifecycle, Retention, Rule
+from modelkeep.domain.likeness import skeleton
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, PRODUCTION
 from modelkeep.domain.sections import Section
 from modelkeep.domain.stage_documents import Stage
@@ -248,6 +249,8 @@ def _aliases(
     for written, value in documents.mapping(part["aliases"], here).items():
         where = at(here, written)
         alias = documents.checked(names.check_alias, written, where)
+        if double := next((a for a in aliases if skeleton(a) == skeleton(alias)), None):
+            raise InvalidInput(f"{where}: '{alias}' reads like the alias '{double}'.")
         stage = documents.checked(cycle.stage_named, documents.text(value, where), where)
         if stage not in single:
             raise InvalidInput(

@@ -24,6 +24,7 @@ from modelkeep.domain.accounts import (
     Granted,
     StoredToken,
     admins,
+    alike,
     check_name,
 )
 from modelkeep.domain.credentials import BOOTSTRAP_MS, SESSION_MS, Token, TokenKind
@@ -81,6 +82,8 @@ def _add(
     check_name(name)
     if work.accounts.is_taken(name):
         raise AlreadyExists(f"There is, or was, an account called {name}.")
+    if double := alike(name, work.accounts.all()):
+        raise AlreadyExists(f"'{name}' reads like the account {double}; choose another name.")
     leaf = work.journal.next_index()
     account_id = work.accounts.add(name, kind, owner_id, work.now_ms, leaf)
     after = {"kind": kind.value, "owner": owner_id, "password": has_password}

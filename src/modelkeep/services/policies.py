@@ -108,6 +108,7 @@ def _findings(work: Work, policy: Policy) -> tuple[str, ...]:
         cycle = policy.lifecycle_for(model.name)
         for stage in sorted(cycle.single):
             found += _stage_findings(work, cycle, model.id, model.name, stage)
+        found += _doubles(work, cycle, model.name)
         found += _stranded(work, cycle, model.id, model.name)
     return tuple(found)
 
@@ -120,6 +121,19 @@ def _stranded(work: Work, cycle: Lifecycle, model_id: int, name: str) -> list[st
         "stage any more; they stay until somebody moves them."
         for version in newest
         if version.stage not in cycle.stages
+    ]
+
+
+def _doubles(work: Work, cycle: Lifecycle, name: str) -> list[str]:
+    """Aliases that pass for one that follows a stage."""
+    model = work.models.get(name) if cycle.aliases else None
+    pointing = sorted(model.aliases) if model else []
+    doubles = ((alias, cycle.alias_like(alias, pointing)) for alias in pointing)
+    return [
+        f"Alias {alias} of model {name} reads like {other}, which follows a stage; it stays "
+        "where it points until somebody takes it away."
+        for alias, other in doubles
+        if other
     ]
 
 

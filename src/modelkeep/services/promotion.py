@@ -92,17 +92,22 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
 def set_alias(
     work: Work, caller: Caller, model: str, alias: str, number: int, epoch: int | None = None
 ) -> Result:
-    """Points an alias at a version. One that follows a stage is a promotion into that stage.
+    """Points an alias at a version. One that follows a stage is a promotion into that stage; one
+    that a reader takes for such a one, or for another of the model, is refused under a policy.
 
     Raises InvalidInput for a name that no alias may have, NotFound, StaleRevision.
     """
     names.check_alias(alias)
     version = locate(work, model, number)
-    follows = lifecycle_of(work, model).alias_stage(alias)
+    cycle = lifecycle_of(work, model)
+    follows = cycle.alias_stage(alias)
     slot = alias_slot(alias)
     _check_epoch(work, version.model_id, slot, epoch)
     if follows and version.stage != follows:
         return request(work, caller, Order(model, number, follows))
+    if cycle.guards_any and (double := _double(work, model, alias, cycle)):
+        step = Step(version, str(slot), "", cycle, False, wish=f"have the alias {alias}")
+        return refuse_unlisted(work, caller, step, f"{alias} reads like the alias {double}")
     moved = shift(work, version.model_id, (), [AliasMove(alias, version.id)])
     if moved.epochs:
         record_shift(work, caller, "model:alias:set", version, moved)
@@ -231,6 +236,11 @@ def stays_for_rollback(
             "there is nothing to return to."
         )
     return stays[0], priors
+
+
+def _double(work: Work, model: str, alias: str, cycle: Lifecycle) -> str | None:
+    known = work.models.get(model)
+    return cycle.alias_like(alias, known.aliases if known else ())
 
 
 def _undoes(work: Work, model_id: int, current: Occupancy, prior: Occupancy) -> bool:
