@@ -9,8 +9,8 @@ from urllib.parse import quote
 import typer
 
 from modelkeep.cli.client import USAGE, Client, fail, plain
+from modelkeep.cli.entries import show_entries
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.telling import show_entries
 
 app = typer.Typer(
     no_args_is_help=True,

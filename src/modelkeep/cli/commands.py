@@ -21,12 +21,12 @@ from modelkeep.cli import (
     witness,
 )
 from modelkeep.cli.client import Client, fail, misused, plain, unreadable
+from modelkeep.cli.entries import show_entries
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
     past_gates,
     settle,
-    show_entries,
     show_request,
     show_sections,
     show_table,

@@ -5,6 +5,8 @@ theirs (docs/webhooks.md). One leaf may announce several things: a promotion tha
 version and takes an alias along announces all three. A model whose tag `mlflow.prompt.is_prompt`
 says "true" is a prompt, and its topics are the PROMPT ones instead.
 
+Nothing tells a secret: of a token its id, of a password that there is a new one.
+
 What an import did is the past of another server and no news; only the requests that it leaves
 behind are, because somebody has to answer them.
 """
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from modelkeep.domain.events import instant
 from modelkeep.domain.webhooks import Topic
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
@@ -295,6 +298,49 @@ def _forked(leaf: Mapping[str, Any]) -> Iterator[Told]:
     yield "JOURNAL", "FORKED", data
 
 
+# -- who may do what -----------------------------------------------------------------------------
+
+
+def _policy(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    data = {
+        "revision": leaf["post"]["revision"],
+        "digest": leaf["post"]["policy"],
+        "previous": leaf["pre"]["policy"],
+        **_by(leaf),
+    }
+    yield "POLICY", "APPLIED", data
+
+
+def _account(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    kind = {"kind": leaf["post"]["kind"]} if "kind" in leaf["post"] else {}
+    data = {"id": leaf["obj"]["account"], "account": leaf.get("account"), **kind, **_by(leaf)}
+    yield "ACCOUNT", leaf["act"].removeprefix("account:").replace(":", "_").upper(), data
+    yield from _revoked(leaf)
+
+
+def _token(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    data = {
+        "token": leaf["obj"]["token"],
+        "account": leaf.get("account"),
+        "kind": leaf["post"]["kind"],
+        "label": leaf["texts"].get("label", ""),
+        "expires": instant(leaf["post"]["expires_ms"]),
+        **_by(leaf),
+    }
+    yield "TOKEN", "CREATED", data
+
+
+def _revoked(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    for token in leaf["post"].get("revoked", ()):
+        yield "TOKEN", "REVOKED", {"token": token, "account": leaf.get("account"), **_by(leaf)}
+
+
+def _grant(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    facts = {name: leaf["post"][name] for name in ("role", "scope")}
+    action = "ADDED" if leaf["act"] == "grant:added" else "REMOVED"
+    yield "GRANT", action, {"account": leaf.get("account"), **facts, **_by(leaf)}
+
+
 _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "model:created": _model_created,
     "model:renamed": _model_renamed,
@@ -317,4 +363,14 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "approval:vote:cast": _vote,
     "approval:vote:denied": _vote,
     "journal:origin:forked": _forked,
+    "policy:revision:applied": _policy,
+    "account:created": _account,
+    "account:disabled": _account,
+    "account:enabled": _account,
+    "account:deleted": _account,
+    "account:password:set": _account,
+    "token:created": _token,
+    "token:revoked": _revoked,
+    "grant:added": _grant,
+    "grant:removed": _grant,
 }

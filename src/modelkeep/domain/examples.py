@@ -27,6 +27,9 @@ _REQUEST = {
     **_BY,
 }
 _VOTE = {"request": 1, **_VERSION, "verdict": "approve", "comment": "An example comment", **_BY}
+_ACCOUNT = {"id": 1, "account": "example_user"}
+_TOKEN = {"token": "AbCdEfGhIjKl", "account": "example_user"}
+_GRANT = {"account": "example_user", "role": "viewer", "scope": "prefix:fraud-", **_BY}
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "REGISTERED_MODEL/CREATED": {**_MODEL, **_TAGS, "description": "An example registered model"},
@@ -55,6 +58,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "epoch": 1,
         "digest": None,
         "request": 1,
+        "emergency": None,
         **_WHY,
     },
     "MODEL_VERSION_STAGE/REFUSED": {
@@ -106,6 +110,27 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "EMERGENCY/REVIEWED": {"emergency": 1, **_VERSION, "status": "accepted", **_TEXT},
     "APPROVAL_VOTE/CAST": _VOTE,
     "APPROVAL_VOTE/DENIED": {**_VOTE, "denial": "An example reason"},
+    "ACCOUNT/CREATED": {**_ACCOUNT, "kind": "user", **_BY},
+    "ACCOUNT/DELETED": {**_ACCOUNT, "account": "deleted-1", **_BY},
+    "ACCOUNT/DISABLED": {**_ACCOUNT, **_BY},
+    "ACCOUNT/ENABLED": {**_ACCOUNT, **_BY},
+    "ACCOUNT/PASSWORD_SET": {**_ACCOUNT, **_BY},
+    "TOKEN/CREATED": {
+        **_TOKEN,
+        "kind": "personal",
+        "label": "notebook",
+        "expires": "2026-01-15T00:00:00.000Z",
+        **_BY,
+    },
+    "TOKEN/REVOKED": {**_TOKEN, **_BY},
+    "GRANT/ADDED": _GRANT,
+    "GRANT/REMOVED": _GRANT,
+    "POLICY/APPLIED": {
+        "revision": 2,
+        "digest": "sha256:" + 32 * "1f",
+        "previous": "sha256:" + 32 * "0e",
+        **_BY,
+    },
     "JOURNAL/FORKED": {
         "origin": "log.example/1/2",
         "vkey": "log.example/1/2+6015ca0c+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

@@ -45,6 +45,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "grant": ("account", "role", "scope"),
     "origin": ("number",),
 }
+COMPARED = frozenset((*_KEYS, "file", "evidence"))  # the last two by their digests
 _PLACED = ("vote", "comment")  # known by their order on a request
 
 

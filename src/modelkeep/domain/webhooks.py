@@ -43,6 +43,10 @@ MLFLOW_TOPICS: dict[str, tuple[str, ...]] = {
     "BUDGET_POLICY": ("EXCEEDED",),
 }
 OWN_TOPICS: dict[str, tuple[str, ...]] = {
+    "ACCOUNT": ("CREATED", "DELETED", "DISABLED", "ENABLED", "PASSWORD_SET"),
+    "TOKEN": ("CREATED", "REVOKED"),
+    "GRANT": ("ADDED", "REMOVED"),
+    "POLICY": ("APPLIED",),
     "REGISTERED_MODEL": ("DELETED", "RENAMED", "UPDATED"),
     "REGISTERED_MODEL_TAG": ("DELETED", "SET"),
     "MODEL_VERSION": ("DELETED", "UPDATED"),

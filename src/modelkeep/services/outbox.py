@@ -39,7 +39,7 @@ from modelkeep.domain.webhooks import (
 from modelkeep.ports.journal import Entry
 from modelkeep.ports.webhooks import Claim, NewDelivery
 from modelkeep.ports.work import Work
-from modelkeep.services.history import unfold
+from modelkeep.services.history import told
 from modelkeep.services.webhooks import disable
 
 LEAVES_LIMIT = 200  # announced in one transaction
@@ -93,9 +93,9 @@ def announce(work: Work, webhooks: list[Webhook]) -> int:
 def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDelivery]:
     model_id = entry.model_id or 0
     found: list[NewDelivery] = []
-    for part, told in enumerate(_announced(work, entry)):
-        listening = [webhook for webhook in webhooks if told.topic in webhook.topics]
-        body = body_of(told.topic, entry.at_ms, told.data) if listening else ""
+    for part, news in enumerate(_announced(work, entry)):
+        listening = [webhook for webhook in webhooks if news.topic in webhook.topics]
+        body = body_of(news.topic, entry.at_ms, news.data) if listening else ""
         found += [
             NewDelivery(
                 delivery_id=delivery_id(webhook.webhook_id, entry.index, part),
@@ -103,7 +103,7 @@ def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDe
                 leaf=entry.index,
                 part=part,
                 lane=model_id,
-                topic=told.topic,
+                topic=news.topic,
                 body=body,
             )
             for webhook in listening
@@ -113,7 +113,7 @@ def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDe
 
 def _announced(work: Work, entry: Entry) -> list[Announcement]:
     try:
-        leaf = unfold(entry)
+        leaf = told(work, entry)
         of_prompt = is_prompt(work.models.tag(entry.model_id or 0, PROMPT_TAG))
         return announced(leaf, of_prompt, _requests(work, leaf))
     except _UNREADABLE:
