@@ -251,6 +251,7 @@ def test_stages_approvals_and_rollbacks_are_announced(core: Core) -> None:
         "epoch": 1,
         "digest": core.get(1).manifest,
         "request": None,
+        "emergency": None,
         "reason": "tested",
         "actor": "rob",
     }

@@ -197,7 +197,7 @@ def _emergency(part: _Part, path: str, sections: _Sections) -> Terms:
         hours = documents.whole(given["review_hours"], at(here, "review_hours"), 1, LIMIT_HOURS)
         note = f"a review is due within {hours} hours"
         sections.append(Section(at(here, "review_hours"), True, note))
-    then = given.get("then", "flag")
+    then = documents.text(given.get("then", "flag"), at(here, "then"))
     if then not in _THEN:
         raise InvalidInput(f"{at(here, 'then')}: must be one of {', '.join(_THEN)}.")
     sections.append(Section(at(here, "then"), True, _THEN[then]))
