@@ -192,7 +192,7 @@ def test_a_version_is_marked_as_long_as_a_review_is_owed_for_it(core: Core, aske
         lambda: core.tag(2, TAG, "forged"),
         lambda: core.write(registry.delete_version_tag, ROB, "churn", 1, TAG),
     ):
-        with pytest.raises(InvalidInput, match="only one ends that"):
+        with pytest.raises(InvalidInput, match="only that ends it"):
             change()
     copy = core.register("churn", "models:/churn/1", tags=dict(core.get(1).tags))
     assert copy.tags == {}

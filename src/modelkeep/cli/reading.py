@@ -284,7 +284,7 @@ def semver(version: dict[str, Any]) -> str:
 
 
 def _stage(version: dict[str, Any]) -> str:
-    return version["stage"] + (f" ! {version['emergency']}" if version["emergency"] else "")
+    return version["stage"] + (" ! review owed" if version["emergency"] else "")
 
 
 def _short(digest: str | None) -> str:

@@ -461,7 +461,7 @@ def _check_tags(tags: Mapping[str, str]) -> None:
 
 def _refuse_mark(key: str) -> None:
     if key == EMERGENCY_TAG:
-        raise InvalidInput(f"The tag '{key}' says that a review is owed, and only one ends that.")
+        raise InvalidInput(f"The tag '{key}' says that a review is owed; only that ends it.")
 
 
 def _texts(tags: Mapping[str, str]) -> dict[str, str]:

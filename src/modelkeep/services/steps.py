@@ -252,7 +252,7 @@ def force(
         work, caller, step, "version:stage:forced", why, {"emergency": forced}, decision, None
     )
     then = (
-        f"{step.target} goes back to what it held before"
+        f"{step.target} goes back to what it held before, if anything"
         if step.cycle.emergency.rolls_back
         else f"the glass of {step.version.model_name} cannot be broken again"
     )
