@@ -65,7 +65,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a gate said: `outcome` is passed, waiting or failed."""
+    """What a gate said: `outcome` is passed, pending or failed."""
 
     gate: str
     outcome: str
