@@ -129,8 +129,13 @@ def serve(
 ) -> None:
     """Run the server.
 
-    Every option is also a setting by environment (MODELKEEP_PORT, MODELKEEP_DATA_DIR, …) and in
-    a TOML file given with --config. The command line wins, then the environment, then the file.
+    \b
+    modelkeep serve
+    modelkeep serve --port 8080 --data-dir /srv/modelkeep
+    modelkeep serve --host 0.0.0.0 --auth on
+
+    Every option is also a setting by environment (MODELKEEP_PORT, MODELKEEP_DATA_DIR, …) and in a
+    TOML file given with --config. The command line wins, then the environment, then the file.
     """
     arguments = dict(locals())
     from modelkeep import settings, telemetry
@@ -172,8 +177,13 @@ def promote(
 ) -> None:
     """Ask for a version to move into a stage.
 
+    \b
+    modelkeep promote churn/3 --to Production --reason "two points better"
+    modelkeep promote churn@candidate --to Staging --epoch 4 --json
+
     It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
-    with every gate's verdict (1).
+    with every gate's verdict (1). JSON: {"result", "target", "epoch", "message", "request",
+    "decision", "version"}.
     """
     model, which = split(version)
     body = {"model": model, "version": which, "stage": to, "reason": reason, "epoch": epoch}
@@ -195,7 +205,14 @@ def rollback(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Return a stage to the version that it held before, and its alias with it, in one stroke."""
+    """Return a stage to the version that it held before, and its alias with it, in one stroke.
+
+    \b
+    modelkeep rollback churn --reason "fails on the new data"
+    modelkeep rollback churn --stage Staging --to 1.4.0 --reason "as it was in May"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     body = {"model": model, "reason": reason, "stage": stage, "to": to, "epoch": epoch}
     settle(Client(url, user).post("/rollbacks", body), as_json)
 
@@ -215,7 +232,17 @@ def requests(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """List the requests that wait for an approval, or show one with the evidence it froze."""
+    """List the requests that wait for an approval, or show one with the evidence it froze.
+
+    \b
+    modelkeep requests
+    modelkeep requests 7
+    modelkeep requests --status all --json
+
+    JSON: [{"id", "model", "version", "source", "target", "status", "requested_by", "authors",
+    "reason", "subject", "evidence", "policy", "created", "expires", "closed", "closing"}]; of one
+    with "evidence_bundle", "evidence_is_current", "votes" and "comments".
+    """
     if request_id is not None:
         show_request(Client(url, user).get(f"/requests/{request_id}"), as_json)
         return
@@ -237,7 +264,13 @@ def approve(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Approve a request. The version moves at once, if that was all it waited for."""
+    """Approve a request. The version moves at once, if that was all it waited for.
+
+    \b
+    modelkeep approve 7 --comment "looked at the slices"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     settle(Client(url, user).post(f"/requests/{request_id}/approve", {"comment": comment}), as_json)
 
 
@@ -249,7 +282,13 @@ def reject(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Reject a request, with a reason."""
+    """Reject a request, with a reason.
+
+    \b
+    modelkeep reject 7 --reason "the report is for another data set"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     settle(Client(url, user).post(f"/requests/{request_id}/reject", {"comment": reason}), as_json,
           done=("rejected",))  # fmt: skip
 
@@ -265,7 +304,14 @@ def at(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Say what was where at a moment: which version held each stage and alias."""
+    """Say what was where at a moment: which version held each stage and alias.
+
+    \b
+    modelkeep at churn 2026-11-20T10:00
+    modelkeep at churn 2026-11-20 --json
+
+    JSON: {"model", "name_then", "at", "slots": [{"slot", "version", "epoch", "since", "until"}]}.
+    """
     from urllib.parse import quote
 
     moment = Client(url, user).get(f"/models/{quote(model, safe='')}/at", time=time)
@@ -287,7 +333,15 @@ def history(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Tell what happened to a model, newest first: who did what, when and why."""
+    """Tell what happened to a model, newest first: who did what, when and why.
+
+    \b
+    modelkeep history churn
+    modelkeep history churn --limit 500 --json
+
+    JSON: [{"index", "hash", "v", "id", "t", "project", "actor", "act", "obj", "pre", "post", "why",
+    "texts", "req"}].
+    """
     from urllib.parse import quote
 
     path = f"/models/{quote(model, safe='')}/history"
@@ -304,7 +358,14 @@ def policy_apply(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Put a policy in force for every model, and list what of it is enforced."""
+    """Put a policy in force for every model, and list what of it is enforced.
+
+    \b
+    modelkeep policy apply production.yaml
+
+    JSON: {"revision", "digest", "changed", "sections": [{"path", "enforced", "note"}], "findings",
+    "voided_requests"}.
+    """
     try:
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -324,7 +385,13 @@ def policy_apply(
 
 @policy_app.command("show")
 def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Show the policy in force, as it was applied, and what of it is enforced."""
+    """Show the policy in force, as it was applied, and what of it is enforced.
+
+    \b
+    modelkeep policy show
+
+    JSON: {"revision", "digest", "source", "sections", "lifecycles", "applied", "author"}.
+    """
     shown = Client(url, user).get("/policy")
     if as_json:
         print(json.dumps(shown, indent=2))

@@ -162,7 +162,7 @@ def test_a_lifecycle_is_shown_and_what_its_time_is_over_for_is_planned(ann: Clie
     shown = ann.lifecycles.show("churn")
     production = next(stage for stage in shown.stages if stage.name == shown.production)
     assert (production.single, production.versions) == (True, 0)
-    assert [gate.name for way in production.ways for gate in way.gates][0] == "tags"
+    assert next(gate.name for way in production.ways for gate in way.gates) == "tags"
     assert ann.lifecycles.plan() == ann.lifecycles.run() == []
     assert ann.lifecycles.plan("churn")[0].due == ()
 
