@@ -1,5 +1,6 @@
 """The policy: what reaches which stage, and a look at what it says before it says it in earnest."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from modelkeep_client.addresses import Which, of_version
@@ -19,6 +20,16 @@ class Policy:
     lifecycles: tuple[Lifecycle, ...]
     applied: str | None = None
     author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A policy that was applied, in force or not."""
+
+    revision: int
+    digest: str
+    applied: str
+    author: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +77,20 @@ class Policies:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def show(self) -> Policy:
-        """The policy in force."""
-        return built(Policy, self._transport.get("/policy"))
+    def show(self, revision: int | None = None) -> Policy:
+        """The policy in force, or one that was. Raises NotFound."""
+        path = "/policy" if revision is None else f"/policy/revisions/{revision}"
+        return built(Policy, self._transport.get(path))
+
+    def list(self, page_size: int = 100) -> Iterator[Revision]:
+        """The policies that were applied, newest first."""
+        before = None
+        while True:
+            page = self._transport.get("/policy/revisions", before=before, limit=page_size)
+            yield from (built(Revision, revision) for revision in page)
+            if len(page) < page_size:
+                return
+            before = page[-1]["revision"]
 
     def apply(self, source: str) -> Applied:
         """Puts a policy, the text of its YAML, in force for every model. Lifecycles are part of it.

@@ -69,6 +69,8 @@ def test_json_has_the_fields_that_help_names(busy: str) -> None:
         "policy test policy.yaml",
         "policy apply policy.yaml",
         "policy show",
+        "policy show --revision 1",
+        "policy list",
         "gate check churn/2 --to Staging",
         "promote churn/2 --to Staging",
         "requests",

@@ -1,6 +1,5 @@
 """The commands. Each asks the server at MODELKEEP_URL, says what came back, and exits with it."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from modelkeep.cli import (
     gates,
     lifecycles,
     login,
+    policies,
     reading,
     reviews,
     semver,
@@ -20,14 +20,13 @@ from modelkeep.cli import (
     webhooks,
     witness,
 )
-from modelkeep.cli.client import Client, fail, misused, plain, unreadable
+from modelkeep.cli.client import Client, fail, misused, plain
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
     settle,
     show_entries,
     show_request,
-    show_sections,
     show_table,
 )
 
@@ -42,15 +41,10 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 refused or in error, 2 waiting for an approval or tampered with, 3 no "
     "answer from the server, 64 wrong usage.",
 )
-policy_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Apply and show the policy in force.",
-)
 app.add_typer(reading.models_app, name="models")
 app.add_typer(reading.versions_app, name="versions")
 app.add_typer(reading.artifacts_app, name="artifacts")
-app.add_typer(policy_app, name="policy")
+app.add_typer(policies.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
@@ -348,66 +342,8 @@ def history(
     show_entries(Client(url, user).get(path, limit=limit), as_json)
 
 
-# -- policy --------------------------------------------------------------------------------------
-
-
-@policy_app.command("apply")
-def policy_apply(
-    file: Annotated[Path, typer.Argument(help="The policy, in YAML.")],
-    url: Url = DEFAULT_URL,
-    user: User = "",
-    as_json: Json = False,
-) -> None:
-    """Put a policy in force for every model, and list what of it is enforced.
-
-    \b
-    modelkeep policy apply production.yaml
-
-    JSON: {"revision", "digest", "changed", "sections": [{"path", "enforced", "note"}], "findings",
-    "voided_requests"}.
-    """
-    try:
-        source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        unreadable(file, error)
-    applied = Client(url, user).post("/policy", {"source": source})
-    if as_json:
-        print(json.dumps(applied, indent=2))
-        return
-    state = "is in force" if applied["changed"] else "was in force already"
-    print(f"Policy revision {applied['revision']} {state}.  {applied['digest']}")
-    show_sections(applied["sections"])
-    for request_id in applied["voided_requests"]:
-        print(f"Request {request_id} was made under the policy before, and is void.")
-    for finding in applied["findings"]:
-        print(f"Note: {plain(finding)}")
-
-
-@policy_app.command("show")
-def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Show the policy in force, as it was applied, and what of it is enforced.
-
-    \b
-    modelkeep policy show
-
-    JSON: {"revision", "digest", "source", "sections", "lifecycles", "applied", "author"}.
-    """
-    shown = Client(url, user).get("/policy")
-    if as_json:
-        print(json.dumps(shown, indent=2))
-    elif shown["revision"] == 0:
-        print("No policy is in force: every move is allowed, as in stock MLflow.")
-    else:
-        by = plain(shown["author"])
-        print(f"Revision {shown['revision']}, by {by}, {shown['applied']}  {shown['digest']}")
-        print(plain(shown["source"]))
-        show_sections(shown["sections"])
-        lifecycles.list_all(shown["lifecycles"])
-
-
 # -- reading: see `cli.reading` and `cli.semver` -------------------------------------------------
 
-policy_app.command("test")(gates.policy_test)
 app.command("request-changes")(reviews.request_changes)
 app.command()(reviews.comment)
 app.command()(reviews.withdraw)

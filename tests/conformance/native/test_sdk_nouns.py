@@ -148,6 +148,14 @@ def test_a_policy_is_shown_tried_on_the_past_and_on_a_move(ann: Client) -> None:
     shown = ann.policies.show()
     assert (shown.revision, shown.author, shown.source) == (1, "ann", POLICY)
     assert shown.lifecycles[-1].models == ()
+    ann.policies.apply(POLICY.replace("tested", "checked"))
+    listed = list(ann.policies.list(page_size=1))
+    assert [(one.revision, one.author) for one in listed] == [(2, "ann"), (1, "ann")]
+    assert ann.policies.show(1) == shown
+    assert listed[0].digest == ann.policies.show().digest != shown.digest
+    with pytest.raises(sdk.NotFound, match="revision 3"):
+        ann.policies.show(3)
+    ann.policies.apply(POLICY)
     ann.register("churn", source="s3://elsewhere/model")
     check = ann.policies.check("churn", 2, "Production")
     assert (check.outcome, check.policy) == ("refused", shown.digest)

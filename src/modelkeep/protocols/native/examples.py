@@ -71,6 +71,7 @@ _WORDS: Mapping[str, Any] = {
     "request_id": "87f72e5092aac3bf",
     "req": "87f72e5092aac3bf",
     "requested_by": "rob",
+    "revision": 2,
     "result": "moved",
     "run": _RUN,
     "run_id": _RUN,
