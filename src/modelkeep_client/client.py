@@ -146,17 +146,20 @@ class Client:
         folder: str | Path | None = None,
         source: str = "",
         run: str | None = None,
+        logged_model: str | None = None,
         description: str = "",
         tags: Mapping[str, str] = {},
     ) -> Version:
         """Registers a version of the files in a folder here, or of a source the server knows.
 
-        A source is a URI: `runs:/<id>/model`, `models:/churn/3`, …. The model must be there.
+        A source is a URI: `runs:/<id>/model`, `models:/churn/3`, …; `run` and `logged_model` are
+        ids. The model must be there.
         Raises Tampered where the server has frozen other bytes than were sent.
         """
         if (folder is None) == (not source):
             raise ClientError("A version is made of a folder or of a source.")
-        body = {"run": run, "description": description, "tags": dict(tags)}
+        body: dict[str, Any] = {"run": run, "logged_model": logged_model}
+        body |= {"description": description, "tags": dict(tags)}
         path = f"{of_model(model)}/versions"
         if folder is None:
             return built(Version, self._transport.change("POST", path, {"source": source, **body}))
@@ -228,7 +231,10 @@ class Client:
     # -- reading ---------------------------------------------------------------------------
 
     def at(self, model: str, time: str) -> Moment:
-        """What every slot held at a time (RFC 3339; without a zone it is UTC)."""
+        """What every slot held at a time (RFC 3339; without a zone it is UTC).
+
+        Raises InvalidCall for one that is yet to come.
+        """
         return built(Moment, self._transport.get(f"{of_model(model)}/at", time=time))
 
     def history(self, model: str, page_size: int = 100) -> Iterator[Entry]:

@@ -2,6 +2,7 @@
 
 Prints one line for each that does not fit, and exits 1 then.
 """
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
 
 import json
 import sys
