@@ -5,7 +5,7 @@ Fields that a newer server adds are left aside.
 
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,10 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model. `production` is the newest version there, `versions` how many it has."""
+    """A registered model. `semver` is the newest version's; `production` is the newest version
+    there, `versions` how many it has."""
 
     name: str
     newest: int | None
+    semver: str | None
     production: int | None
     aliases: dict[str, int]
     versions: int
@@ -31,11 +33,14 @@ class Model:
 class Version:
     """A version. `manifest` is the digest of its bytes, None where the server does not hold them.
 
-    `status` is verified or unverified, accordingly.
+    `status` is verified or unverified, accordingly. `claim` is what the tag `semantic_version`
+    says, where that is not its `semver`.
     """
 
     model: str
     version: int
+    semver: str
+    claim: str | None
     stage: str
     status: str
     aliases: tuple[str, ...]
@@ -56,6 +61,7 @@ class Moved:
 
     model: str
     version: int
+    semver: str
     stage: str
     manifest: str | None
     source: str
@@ -65,7 +71,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a gate said: `outcome` is passed, waiting or failed."""
+    """What a gate said: `outcome` is passed, pending or failed."""
 
     gate: str
     outcome: str
@@ -143,7 +149,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for an approval. `status`: pending, approved, rejected, void or expired."""
+    """A request for an approval.
+
+    `status`: pending, approved, rejected, changes_requested, withdrawn, void or expired.
+    """
 
     id: int
     model: str
@@ -211,6 +220,16 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What a receiver answered to an example."""
+
+    success: bool
+    status: int | None
+    response: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """An event on its way to a webhook, or there. `entry` is the journal's, None for a test."""
 
@@ -230,14 +249,21 @@ class Delivery:
 
 
 def built(kind: type[T], body: Mapping[str, Any]) -> T:
-    """A value from an answer. Raises KeyError, TypeError for one that lacks a field."""
-    return kind(**{name: _made(hint, body[name]) for name, hint in _hints(kind)})
+    """A value from an answer. Raises KeyError, TypeError for one that lacks a field; one with a
+    default may be lacking."""
+    found = {
+        name: _made(hint, body[name])
+        for name, hint, needed in _hints(kind)
+        if needed or name in body
+    }
+    return kind(**found)
 
 
 @cache
-def _hints(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+def _hints(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+    """(field, its type, whether an answer must have it) of a value's class."""
     hints = get_type_hints(kind)
-    return tuple((field.name, hints[field.name]) for field in fields(kind))
+    return tuple((f.name, hints[f.name], f.default is MISSING) for f in fields(kind))
 
 
 def _made(hint: Any, value: Any) -> Any:

@@ -23,7 +23,15 @@ Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="All models
 
 @lifecycle_app.command("show")
 def show(model: str, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Draw a model's stages: what leads into each, what its gates ask, and who is there."""
+    """Draw a model's stages: what leads into each, what its gates ask, and who is there.
+
+    \b
+    modelkeep lifecycle show churn
+
+    JSON: {"name", "models", "stages": [{"name", "is_known", "single", "displaced_to",
+    "archive_after_days", "aliases", "ways", "versions", "newest"}], "production", "archived",
+    "max_versions", "retention_days", "retired_from", "policy"}.
+    """
     found = Client(url, user).get(f"/models/{quote(model, safe='')}/lifecycle")
     if as_json:
         print(json.dumps(found, indent=2))
@@ -86,8 +94,13 @@ def plan(
 ) -> None:
     """Say which versions are due to be archived or deleted from view, and which are kept, and why.
 
+    \b
+    modelkeep retention plan
+    modelkeep retention plan churn --json
+
     The server does it every hour, from a day after the policy was applied on. Deleted versions are
-    gone from view for good; their past stays in the journal and their bytes on the disk.
+    gone from view for good; their past stays in the journal and their bytes on the disk. JSON:
+    [{"model", "lifecycle", "due": [{"version", "stage", "action", "why", "kept"}], "complete"}].
     """
     found = Client(url, user).get("/retention", model=model)
     _tell(found, as_json, "Nothing is due.")
@@ -97,7 +110,14 @@ def plan(
 def run(
     model: Model = None, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False
 ) -> None:
-    """Do what is due now, at most a thousand versions, and say what was done."""
+    """Do what is due now, at most a thousand versions, and say what was done.
+
+    \b
+    modelkeep retention run churn
+
+    JSON: [{"model", "lifecycle", "due": [{"version", "stage", "action", "why", "kept"}],
+    "complete"}].
+    """
     found = Client(url, user).post("/retention/runs", {"model": model})
     _tell(found, as_json, "Nothing was due.")
 

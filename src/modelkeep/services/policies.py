@@ -7,7 +7,7 @@ from functools import lru_cache
 from modelkeep.domain import documents, policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.lifecycles import MLFLOW, Lifecycle
 from modelkeep.domain.policies import Policy, Section, source_digest
@@ -89,6 +89,19 @@ def show(work: Work) -> tuple[StoredPolicy, Policy] | None:
     """The policy in force, as stored and compiled."""
     stored = work.governance.policy()
     return (stored, _compiled(stored.document, stored.source)) if stored else None
+
+
+def revision(work: Work, number: int) -> tuple[StoredPolicy, Policy]:
+    """The policy that was applied as a revision. Raises NotFound."""
+    found = work.governance.past_policies(number + 1, 1)
+    if not found or found[0].revision != number:
+        raise NotFound(f"There is no policy of revision {number}.")
+    return found[0], _compiled(found[0].document, found[0].source)
+
+
+def revisions(work: Work, before: int, limit: int) -> list[StoredPolicy]:
+    """The policies that were applied, newest first, of lower revisions than `before`."""
+    return work.governance.past_policies(before, limit)
 
 
 def check_model_name(work: Work, name: str) -> None:

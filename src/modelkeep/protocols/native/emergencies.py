@@ -13,7 +13,7 @@ from modelkeep.domain.models import Version
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
-from modelkeep.protocols.native.schemas import Number, ResultView
+from modelkeep.protocols.native.schemas import Number, ResultView, VerdictView
 from modelkeep.protocols.rules import KNOWN, on, on_emergency
 from modelkeep.services import emergencies
 from modelkeep.services.app import App
@@ -50,7 +50,7 @@ class EmergencyView(msgspec.Struct, kw_only=True):
     reason: str
     opened: str
     due: str
-    verdicts: list[dict[str, str]]
+    verdicts: list[VerdictView]
     reviewed_by: str | None
     reviewed: str | None
     review: str
@@ -105,7 +105,7 @@ def _view(version: Version, emergency: Emergency, after: str = "") -> EmergencyV
         reason=emergency.reason,
         opened=instant(emergency.opened_ms),
         due=instant(emergency.due_ms),
-        verdicts=emergency.decision["verdicts"],
+        verdicts=msgspec.convert(emergency.decision["verdicts"], list[VerdictView]),
         reviewed_by=emergency.reviewed_by or None,
         reviewed=instant(reviewed) if reviewed is not None else None,
         review=emergency.review,

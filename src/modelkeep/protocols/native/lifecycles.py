@@ -7,7 +7,9 @@ from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 
 from modelkeep.domain.access import Verb
+from modelkeep.ports.work import Work
 from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import acting
 from modelkeep.protocols.native.schemas import MarkView
 from modelkeep.protocols.rules import everywhere, on
 from modelkeep.services import lifecycles, retention
@@ -115,7 +117,11 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
     @post("/retention/runs", status_code=200)
     @everywhere(Verb.ADMIN)
     async def run_retention(request: Http, data: Tend) -> list[PlanView]:
-        """Does what is due, at most a thousand versions in a call; tells what was done."""
+        """Does what is due, at most a thousand versions in a call; tells what was done.
+
+        A call that broke off may be made again: what is left is done then.
+        """
+        once = await acting(app, request, _as_it_is)
         asks, batches = caller(request), BATCHES
         models = [data.model] if data.model else [p.model for p in await app.read(retention.plans)]
         done: list[PlanView] = []
@@ -127,9 +133,18 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
                 after, batches = numbers[-1], batches - 1
             cycle = (await app.read(lifecycles.show, model)).lifecycle
             done.append(view_plan(Plan(model, cycle.name, items, is_whole=batches > 0)))
-        return done
+        return await once.write(_done, done)
 
     return (show_lifecycle, plan_retention, run_retention)
+
+
+def _as_it_is(done: list[PlanView]) -> list[PlanView]:
+    return done
+
+
+def _done(work: Work, done: list[PlanView]) -> list[PlanView]:
+    """Changes nothing: the answer is kept under the call's key, now that all of it is done."""
+    return done
 
 
 def view_lifecycle(shown: Populated) -> LifecycleView:

@@ -16,6 +16,7 @@ from modelkeep.protocols.native import (
     lifecycles,
     models,
     openapi,
+    parameters,
     policies,
     problems,
     promotions,
@@ -64,6 +65,7 @@ def router(
     return Router(
         path=PREFIX,
         route_handlers=[*routes, *openapi.handlers(routes)],
+        before_request=parameters.check_known,
         exception_handlers={**problems.HANDLERS, Replayed: replay},
     )
 

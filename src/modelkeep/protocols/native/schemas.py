@@ -70,7 +70,7 @@ class VersionView(msgspec.Struct, kw_only=True):
 
 
 class VerdictView(msgspec.Struct, kw_only=True):
-    """What a gate said: `outcome` is passed, waiting or failed."""
+    """What a gate said: `outcome` is passed, pending or failed."""
 
     gate: str
     outcome: str
@@ -120,6 +120,13 @@ class MarkView(msgspec.Struct, kw_only=True):
 
     id: int
     review: str
+
+
+class VoteView(msgspec.Struct, kw_only=True):
+    voter: str
+    verdict: str
+    comment: str
+    at: str
 
 
 class StayView(msgspec.Struct, kw_only=True):
@@ -207,13 +214,10 @@ def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> R
     )
 
 
-def view_vote(vote: Vote) -> dict[str, str]:
-    return {
-        "voter": vote.voter,
-        "verdict": vote.verdict,
-        "comment": vote.comment,
-        "at": instant(vote.at_ms),
-    }
+def view_vote(vote: Vote) -> VoteView:
+    return VoteView(
+        voter=vote.voter, verdict=vote.verdict, comment=vote.comment, at=instant(vote.at_ms)
+    )
 
 
 def view_stay(stay: Occupancy, past_gates: Mapping[int, Emergency]) -> StayView:

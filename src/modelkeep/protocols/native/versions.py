@@ -94,7 +94,12 @@ def handlers(app: App) -> list[Any]:
         args = caller(request), name, _number(which)
         return await change(app, request, view, registry.delete_version, *args)
 
-    @put("/uploads/{upload:str}/files/{path:path}", status_code=204, request_max_body_size=None)
+    @put(
+        "/uploads/{upload:str}/files/{path:path}",
+        status_code=204,
+        request_max_body_size=None,
+        keyless=True,
+    )
     @somewhere(Verb.WRITE)
     async def put_file(request: Http, upload: str, path: str) -> None:
         """Brings a file of an upload, as the body. Once more is no harm: the last bytes count.

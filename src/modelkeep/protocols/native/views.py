@@ -20,6 +20,7 @@ from modelkeep.domain.tracking import CONTEXT_TAG, Dataset, Experiment, LoggedMo
 from modelkeep.protocols.native.schemas import (
     RequestView,
     StayView,
+    VoteView,
     view_request,
     view_stay,
     view_vote,
@@ -173,7 +174,7 @@ class RunName(msgspec.Struct, kw_only=True):
 
 class ApprovalView(msgspec.Struct, kw_only=True):
     request: RequestView
-    votes: list[dict[str, str]]
+    votes: list[VoteView]
 
 
 class ReasonView(msgspec.Struct, kw_only=True):

@@ -41,6 +41,16 @@ class SqlGovernance:
         )
         return StoredPolicy(*row) if row else None
 
+    def past_policies(self, before: int, limit: int) -> list[StoredPolicy]:
+        rows = self._db.all(
+            "SELECT revision, digest, document, source, author, applied_ms FROM policies"
+            " WHERE project_id = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
+            self._project_id,
+            before,
+            limit,
+        )
+        return [StoredPolicy(*row) for row in rows]
+
     def add_policy(self, digest: str, document: str, source: str, author: str, at_ms: int) -> int:
         row = self._db.one(
             "INSERT INTO policies"
