@@ -99,7 +99,11 @@ def _line(entry: dict[str, Any]) -> str:
     origin = f"from {whence}" if whence else ""
     rule = entry["why"].get("retention", {})
     by_time = f"by {rule['rule']}: {rule['limit']}" if rule else ""
-    facts = ", ".join([f for f in (renamed, number, target, origin, by_time) if f] + gates + tags)
+    instead = entry["post"].get("replacement")
+    ending = f"use {instead} instead" if instead else ""
+    facts = ", ".join(
+        [f for f in (renamed, number, ending, target, origin, by_time) if f] + gates + tags
+    )
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
     parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

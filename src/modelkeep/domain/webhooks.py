@@ -45,7 +45,15 @@ MLFLOW_TOPICS: dict[str, tuple[str, ...]] = {
 OWN_TOPICS: dict[str, tuple[str, ...]] = {
     "REGISTERED_MODEL": ("DELETED", "RENAMED", "UPDATED"),
     "REGISTERED_MODEL_TAG": ("DELETED", "SET"),
-    "MODEL_VERSION": ("DELETED", "UPDATED"),
+    "MODEL_VERSION": (
+        "BLOCKED",
+        "DELETED",
+        "DEPRECATED",
+        "LOADED",
+        "REINSTATED",
+        "RETIRED",
+        "UPDATED",
+    ),
     "MODEL_VERSION_STAGE": ("CHANGED", "REFUSED", "ROLLED_BACK"),
     "PROMPT": ("DELETED", "RENAMED", "UPDATED"),
     "PROMPT_VERSION": ("DELETED", "UPDATED"),

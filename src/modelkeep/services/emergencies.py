@@ -20,7 +20,7 @@ from modelkeep.ports.work import Work
 from modelkeep.services import checks
 from modelkeep.services.catalog import resolve, subject
 from modelkeep.services.policies import lifecycle_of
-from modelkeep.services.steps import Result, Step, force
+from modelkeep.services.steps import Result, Step, bar, force, refuse_barred
 
 TEXT_LIMIT = 4000  # characters
 LIST_LIMIT = 500
@@ -40,7 +40,8 @@ def break_glass(
 
     Raises NotFound; InvalidInput without a reason, for a stage that does not exist and for hours
     beyond 1 to 168; Forbidden for an anonymous caller; Conflict where the version is there
-    already, where no gate stands in the way, and while a review of the model is overdue.
+    already, where no gate stands in the way, and while a review of the model is overdue. What is
+    blocked or retired is refused even so.
     """
     version = resolve(work, model, which)
     cycle = lifecycle_of(work, model)
@@ -48,6 +49,9 @@ def break_glass(
     _check(caller, reason, hours)
     if version.stage == target:
         raise Conflict(f"{model}/{version.number} is in {target} already.")
+    step = Step(version, target, reason, cycle, False)
+    if barred := bar(version, cycle, target):
+        return refuse_barred(work, caller, step, barred)
     overdue = work.emergencies.of_model(version.model_id, [Status.OVERDUE])
     if overdue:
         raise Conflict(
@@ -63,7 +67,7 @@ def break_glass(
         0, version.id, target, caller.actor.name, reason, decision.to_json(), work.now_ms, due_ms
     )
     made = replace(draft, id=work.emergencies.add(draft))
-    return force(work, caller, Step(version, target, reason, cycle, False), decision, made)
+    return force(work, caller, step, decision, made)
 
 
 def review(
