@@ -14,6 +14,7 @@ from modelkeep_client.transport import RETRIES, TIMEOUT_S, Transport
 from modelkeep_client.values import (
     Applied,
     File,
+    Load,
     Model,
     Moment,
     Request,
@@ -209,6 +210,52 @@ class Client:
         """Rejects. Raises Refused, Void."""
         path = f"/requests/{request_id}/reject"
         return built(Result, self._transport.change("POST", path, {"comment": reason}))
+
+    # -- ending ----------------------------------------------------------------------------
+
+    def deprecate(
+        self,
+        model: str,
+        number: int,
+        *,
+        reason: str,
+        replacement: int | None = None,
+        blocks: str | None = None,
+    ) -> Version:
+        """Says that a version should not be used any more, and what instead; `blocks` is a time
+        (RFC 3339) from which it is blocked. Raises Conflict where it is blocked or retired."""
+        given = _given(reason=reason, replacement=replacement, blocks=blocks)
+        return self._change_state(model, number, "deprecated", given)
+
+    def block(
+        self, model: str, number: int, *, reason: str, replacement: int | None = None
+    ) -> Version:
+        """Refuses new loads of a version. Raises Refused where a stage or alias that counts holds
+        it, Conflict where it is retired."""
+        given = _given(reason=reason, replacement=replacement)
+        return self._change_state(model, number, "blocked", given)
+
+    def reinstate(self, model: str, number: int, *, reason: str) -> Version:
+        """Takes back that it is deprecated or blocked. Raises Conflict where it is neither."""
+        return self._change_state(model, number, "active", {"reason": reason})
+
+    def retire(
+        self, model: str, number: int, *, reason: str, replacement: int | None = None
+    ) -> Version:
+        """Takes a version out of use for good. Raises as `block`."""
+        given = _given(reason=reason, replacement=replacement)
+        return self._change_state(model, number, "retired", given)
+
+    def _change_state(
+        self, model: str, number: int, state: str, given: Mapping[str, Any]
+    ) -> Version:
+        path, body = f"{_version(model, number)}/state", {"state": state, **given}
+        return built(Version, self._transport.change("PUT", path, body))
+
+    def loads(self, model: str, number: int | None = None, days: int = 30) -> list[Load]:
+        """Who loaded a model's versions, or one of them, who did last first; for deployers."""
+        found = self._transport.get(f"{_model(model)}/loads", version=number, days=days)
+        return [built(Load, one) for one in found]
 
     # -- reading ---------------------------------------------------------------------------
 

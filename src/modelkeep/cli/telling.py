@@ -101,9 +101,8 @@ def _line(entry: dict[str, Any]) -> str:
     by_time = f"by {rule['rule']}: {rule['limit']}" if rule else ""
     instead = entry["post"].get("replacement")
     ending = f"use {instead} instead" if instead else ""
-    facts = ", ".join(
-        [f for f in (renamed, number, ending, target, origin, by_time) if f] + gates + tags
-    )
+    known = (renamed, number, ending, target, origin, by_time)
+    facts = ", ".join([f for f in known if f] + gates + tags)
     said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
     parts = (named, f"by {who}", moves, slots, facts, said)
     return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)
