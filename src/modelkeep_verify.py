@@ -338,6 +338,12 @@ def _version(step: _Step) -> None:
             # What was registered before contracts were compared has its number as the major one.
             semver=step.after.get("semver", f"{key[1]}.0.0"),
             semver_fixed=step.after.get("semver_fixed", False),
+            state="active",
+            ending_reason="",
+            ending_by=ANONYMOUS,
+            ending_ms=None,
+            replacement=None,
+            blocks_ms=None,
         )
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
@@ -349,6 +355,20 @@ def _version(step: _Step) -> None:
     if step.after.get("deleted"):
         step.put("version", key, deleted=True)
     step.set_tags("version_tag", key)
+
+
+def _ending(step: _Step) -> None:
+    key = (step.obj["model"], step.obj["version"])
+    step.expect("version", key, "state", step.leaf["pre"]["state"], "active")
+    facts = {name: step.after[name] for name in ("state", "replacement", "blocks_ms")}
+    step.put(
+        "version",
+        key,
+        ending_reason=step.text("reason"),
+        ending_by=step.text("actor", ANONYMOUS),
+        ending_ms=step.at_ms,
+        **facts,
+    )
 
 
 def _paper(step: _Step) -> None:
@@ -492,6 +512,10 @@ _HANDLERS = {
     "version:semver:raised": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
+    "version:deprecated": _ending,
+    "version:blocked": _ending,
+    "version:retired": _ending,
+    "version:reinstated": _ending,
     "version:document:attached": _paper,
     "policy:revision:applied": _policy,
     "approval:request:opened": _request,
@@ -1245,7 +1269,7 @@ class _Ids:
                      *_OF_ACCOUNTS):  # fmt: skip
             if name in row:
                 row[name] = bool(row[name])
-        for name in ("author", "requested_by", "importer", "opened_by"):
+        for name in ("author", "requested_by", "importer", "opened_by", "ending_by"):
             if name in row and Actor(row[name]).is_anonymous:
                 row[name] = ANONYMOUS
         if table == "imported_version":

@@ -29,6 +29,7 @@ from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
+from modelkeep.workers.loads import LoadsWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -101,11 +102,12 @@ def serve(settings: Settings) -> None:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping = Housekeeping(running.app)
+    housekeeping, loads = Housekeeping(running.app), LoadsWorker(running.app)
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
+        loads.start()
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
             _let_first_admin_in(running)
@@ -133,6 +135,7 @@ def serve(settings: Settings) -> None:
     finally:
         listener.close()
         housekeeping.close()
+        loads.close()
         webhooks.close()
         checkpoints.close()
         running.close()

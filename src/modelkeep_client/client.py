@@ -18,7 +18,7 @@ from modelkeep_client.lifecycles import Lifecycles
 from modelkeep_client.policies import Policies
 from modelkeep_client.requests import Requests
 from modelkeep_client.transport import RETRIES, TIMEOUT_S, Transport
-from modelkeep_client.values import File, Model, Moment, Result, Slot, Version, built
+from modelkeep_client.values import File, Load, Model, Moment, Result, Slot, Version, built
 from modelkeep_client.webhooks import Webhooks
 
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -227,6 +227,52 @@ class Client:
     def slots(self, model: str) -> list[Slot]:
         """The stages and aliases of a model with what they hold, and their epochs."""
         return [built(Slot, found) for found in self._transport.get(f"{of_model(model)}/slots")]
+
+    # -- ending ----------------------------------------------------------------------------
+
+    def deprecate(
+        self,
+        model: str,
+        number: int,
+        *,
+        reason: str,
+        replacement: int | None = None,
+        blocks: str | None = None,
+    ) -> Version:
+        """Says that a version should not be used any more, and what instead; `blocks` is a time
+        (RFC 3339) from which it is blocked. Raises Conflict where it is blocked or retired."""
+        more = given(reason=reason, replacement=replacement, blocks=blocks)
+        return self._change_state(model, number, "deprecated", more)
+
+    def block(
+        self, model: str, number: int, *, reason: str, replacement: int | None = None
+    ) -> Version:
+        """Refuses new loads of a version. Raises Refused where a stage or alias that counts holds
+        it, Conflict where it is retired."""
+        more = given(reason=reason, replacement=replacement)
+        return self._change_state(model, number, "blocked", more)
+
+    def reinstate(self, model: str, number: int, *, reason: str) -> Version:
+        """Takes back that it is deprecated or blocked. Raises Conflict where it is neither."""
+        return self._change_state(model, number, "active", {"reason": reason})
+
+    def retire(
+        self, model: str, number: int, *, reason: str, replacement: int | None = None
+    ) -> Version:
+        """Takes a version out of use for good. Raises as `block`."""
+        more = given(reason=reason, replacement=replacement)
+        return self._change_state(model, number, "retired", more)
+
+    def _change_state(
+        self, model: str, number: int, state: str, more: Mapping[str, Any]
+    ) -> Version:
+        path, body = f"{of_version(model, number)}/state", {"state": state, **more}
+        return built(Version, self._transport.change("PUT", path, body))
+
+    def loads(self, model: str, number: int | None = None, days: int = 30) -> list[Load]:
+        """Who loaded a model's versions, or one of them, who did last first; for deployers."""
+        found = self._transport.get(f"{of_model(model)}/loads", version=number, days=days)
+        return [built(Load, one) for one in found]
 
     # -- reading ---------------------------------------------------------------------------
 

@@ -30,11 +30,27 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a version should not be used any more, and the number of the one to use instead.
+
+    `blocks` is when a deprecated one will be blocked; `warning` tells all of it.
+    """
+
+    reason: str
+    by: str
+    since: str
+    replacement: int | None
+    blocks: str | None
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A version. `manifest` is the digest of its bytes, None where the server does not hold them.
 
     `status` is verified or unverified, accordingly. `claim` is what the tag `semantic_version`
-    says, where that is not its `semver`.
+    says, where that is not its `semver`. `state` is active, deprecated, blocked or retired;
+    `ending` is None of an active one.
     """
 
     model: str
@@ -43,6 +59,8 @@ class Version:
     claim: str | None
     stage: str
     status: str
+    state: str
+    ending: Ending | None
     aliases: tuple[str, ...]
     created: str
     updated: str
@@ -170,6 +188,25 @@ class Request:
     expires: str
     closed: str | None
     closing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How often somebody loaded a version, on how many days, and when last.
+
+    `name` is None for whoever has none: `address` is where their calls came from. One that is not
+    `verified` is a claim.
+    """
+
+    version: int
+    name: str | None
+    kind: str
+    verified: bool
+    client: str
+    address: str
+    loads: int
+    days: int
+    last: str
 
 
 @dataclass(frozen=True, slots=True)

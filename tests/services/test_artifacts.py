@@ -86,7 +86,7 @@ def test_a_name_is_a_file_or_a_folder(core: Core) -> None:
 
 
 def to_download(core: Core, path: str, seconds: int = 300) -> str:
-    grant, file = core.read(grants.to_download, core.app.signer, path, seconds)
+    grant, file, _ = core.read(grants.to_download, core.app.signer, path, seconds)
     assert file.path == path
     return grant
 

@@ -442,7 +442,7 @@ def test_the_bytes_that_came_are_frozen(core: Core) -> None:
     assert version.manifest is not None
     assert version.run_id == RUN
     core.write(artifacts.delete, f"0/{RUN}/artifacts/model/weights")
-    assert core.read(artifacts.find_in_version, "churn", 1, "weights").size_bytes == 11
+    assert core.read(artifacts.fetch_in_version, "churn", 1, "weights").file.size_bytes == 11
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import typer
 from modelkeep.cli import (
     accounts,
     audit,
+    endings,
     gates,
     lifecycles,
     login,
@@ -351,6 +352,11 @@ def history(
 app.command("request-changes")(reviews.request_changes)
 app.command()(reviews.comment)
 app.command()(reviews.withdraw)
+app.command()(endings.deprecate)
+app.command()(endings.block)
+app.command()(endings.reinstate)
+app.command()(endings.retire)
+app.command()(endings.loads)
 app.command()(reading.compare)
 app.command()(reading.lineage)
 app.command()(semver.diff)

@@ -77,6 +77,8 @@ def _facts(entry: dict[str, Any]) -> Iterator[str]:
         yield f"emergency {found['id']}: {said}"
     if "document" in after:
         yield f"document {after['document']['name']} revision {after['document']['revision']}"
+    if after.get("replacement"):
+        yield f"use {after['replacement']} instead"
     if "role" in after:
         yield f"{after['role']} on {after['scope']}"
     if entry["act"] == "journal:origin:forked":

@@ -86,11 +86,12 @@ def versions_list(
     modelkeep versions list churn --limit 500 --json
 
     A version is verified when its bytes are held here, under the digest shown, and unverified
-    when only its address is. One whose tag `semantic_version` says another number than it has is
-    marked so, and with `!` the stage of one for which a review is owed, because it was brought
-    somewhere past its gates. Times are UTC. JSON: {"model", "versions": [{"version", "semver",
-    "claim", "stage", "emergency", "status", "aliases", "created", "updated", "author", "run",
-    "logged_model", "source", "manifest", "description", "tags"}], "next"}.
+    when only its address is; one that is deprecated, blocked or retired says so beside. One whose
+    tag `semantic_version` says another number than it has is marked so, and with `!` the stage of
+    one for which a review is owed, because it was brought somewhere past its gates. Times are UTC.
+    JSON: {"model", "versions": [{"version", "semver", "claim", "stage", "emergency", "status",
+    "state", "ending", "aliases", "created", "updated", "author", "run", "logged_model", "source",
+    "manifest", "description", "tags"}], "next"}.
     """
     path = f"/models/{quote(model, safe='')}/versions"
     found = _pages(Client(url, user), path, "versions", limit, cursor=cursor)
@@ -107,7 +108,7 @@ def versions_list(
         Column("Source", least=20, rank=5),
     )
     rows = [
-        [str(v["version"]), semver(v), _stage(v), v["status"], moment(v["created"]),
+        [str(v["version"]), semver(v), _stage(v), _status(v), moment(v["created"]),
          ", ".join(v["aliases"]),
          v["author"], (v["run"] or "-")[:RUN_CHARS], _short(v["manifest"]), v["source"]]
         for v in found["versions"]
@@ -275,6 +276,11 @@ def _tell(
 
 def _number(number: int | None) -> str:
     return "-" if number is None else str(number)
+
+
+def _status(version: dict[str, Any]) -> str:
+    state = version["state"]
+    return version["status"] if state == "active" else f"{version['status']}, {state}"
 
 
 def semver(version: dict[str, Any]) -> str:

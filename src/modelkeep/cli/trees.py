@@ -75,6 +75,7 @@ def _version(found: dict[str, Any]) -> Branch:
         "Semantic Version": _semver(found),
         "Stage": version["stage"],
         "EMERGENCY": version["emergency"] or "",
+        "State": _state(version),
         "Aliases": ", ".join(version["aliases"]),
         "Created": f"{moment(version['created'], seconds=True)} by {version['author']}",
         "Description": brief(version["description"], VALUE_CHARS),
@@ -82,6 +83,15 @@ def _version(found: dict[str, Any]) -> Branch:
     }
     tags = _pairs("Tags", version["tags"])
     return Branch(f"Version {version['version']}", [*_facts(facts), *([tags] if tags else [])])
+
+
+def _state(version: dict[str, Any]) -> str:
+    """Nothing of an active one."""
+    ending = version["ending"]
+    if ending is None:
+        return ""
+    blocks = f" It is blocked from {ending['blocks']} on." if ending["blocks"] else ""
+    return f"{ending['warning']}{blocks} (by {ending['by']}, {ending['since']})"
 
 
 def _semver(found: dict[str, Any]) -> str:

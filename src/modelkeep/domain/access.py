@@ -212,13 +212,16 @@ class Actor:
 class Caller:
     """An actor in one request: what a use case needs to know of whoever called it.
 
-    `origin` is the address of the server whose past the caller brings over, if it does.
+    `origin` is the address of the server whose past the caller brings over, if it does; `client`
+    what the client calls itself, and `address` where the call came from, where that is known.
     """
 
     actor: Actor
     request_id: str = ""
     origin: str = ""
     access: Access = ALL_ACCESS
+    client: str = ""
+    address: str = ""
 
 
 NOBODY = Caller(Actor())

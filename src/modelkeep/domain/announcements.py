@@ -12,7 +12,7 @@ behind are, because somebody has to answer them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,27 +48,32 @@ def is_prompt(value: str | None) -> bool:
 
 
 def announced(
-    leaf: Mapping[str, Any], of_prompt: bool, requests: Mapping[int, Data]
+    leaf: Mapping[str, Any],
+    of_prompt: bool,
+    requests: Mapping[int, Data],
+    loaded_by: Sequence[Data] = (),
 ) -> list[Announcement]:
     """What a leaf, with its texts by name, announces, in order.
 
     `of_prompt`: whether its model is a prompt by now; `requests`: the payloads of the approval
-    requests that it names, by id.
+    requests that it names, by id; `loaded_by`: who loaded the version whose life it ends, lately.
     """
     found: list[Announcement] = []
     created = leaf["act"] in ("model:created", "version:created")
     of_prompt = is_prompt(_tags(leaf).get(PROMPT_TAG)) if created else of_prompt
-    news = () if "imported" in leaf["why"] else _news(leaf)
+    news = () if "imported" in leaf["why"] else _news(leaf, loaded_by)
     for entity, action, data in (*news, *_requests(leaf, requests)):
         known = _PROMPT_TOPICS.get(entity, entity) if of_prompt else entity
         found.append(Announcement(Topic(known, action), _as_prompt(known, action, data)))
     return found
 
 
-def _news(leaf: Mapping[str, Any]) -> Iterator[Told]:
+def _news(leaf: Mapping[str, Any], loaded_by: Sequence[Data]) -> Iterator[Told]:
     teller = _TELLERS.get(leaf["act"])
     if teller:
         yield from teller(leaf)
+    if leaf["act"] in ENDINGS:
+        yield _ended(leaf, loaded_by)
     yield from _stages(leaf)
     yield from _aliases(leaf)
 
@@ -162,6 +167,45 @@ def _as_prompt(entity: str, action: str, data: Data) -> Data:
     text = tags.pop(_PROMPT_TEXT_TAG, None)
     kept = {name: data[name] for name in ("name", "version", "description")}
     return {**kept, "template": text, "tags": tags}
+
+
+# -- endings and loads ---------------------------------------------------------------------------
+
+ENDINGS = frozenset(
+    ("version:deprecated", "version:blocked", "version:retired", "version:reinstated")
+)
+
+
+def _ended(leaf: Mapping[str, Any], loaded_by: Sequence[Data]) -> Told:
+    after, blocks_ms = leaf["post"], leaf["post"]["blocks_ms"]
+    data = {
+        **_version(leaf),
+        "from_state": leaf["pre"]["state"],
+        "replacement": _text(after["replacement"]),
+        "blocks": None if blocks_ms is None else instant(blocks_ms),
+        "reason": leaf["texts"].get("reason", ""),
+        "loaded_by": list(loaded_by),
+        **_by(leaf),
+    }
+    return "MODEL_VERSION", leaf["act"].partition(":")[2].upper(), data
+
+
+def _loaded(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    texts = leaf["texts"]
+    data = {
+        **_version(leaf),
+        "state": leaf["post"]["state"],
+        "replacement": _text(leaf["post"]["replacement"]),
+        "verified": leaf["actor"]["verified"],
+        "client": texts.get("client", ""),
+        "address": texts.get("address", ""),
+        **_by(leaf),
+    }
+    yield "MODEL_VERSION", "LOADED", data
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 # -- stages, aliases, approvals ------------------------------------------------------------------
@@ -351,6 +395,7 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "version:created": _version_created,
     "version:described": _version_described,
     "version:deleted": _version_deleted,
+    "version:loaded": _loaded,
     "version:semver:raised": _version_tags,
     "version:tag:set": _version_tags,
     "version:tag:deleted": _version_tags,

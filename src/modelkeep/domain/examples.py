@@ -30,6 +30,23 @@ _VOTE = {"request": 1, **_VERSION, "verdict": "approve", "comment": "An example 
 _ACCOUNT = {"id": 1, "account": "example_user"}
 _TOKEN = {"token": "AbCdEfGhIjKl", "account": "example_user"}
 _GRANT = {"account": "example_user", "role": "viewer", "scope": "prefix:fraud-", **_BY}
+_ENDED = {
+    **_VERSION,
+    "from_state": "active",
+    "replacement": "2",
+    "blocks": "2030-01-01T00:00:00.000Z",
+    **_WHY,
+    "loaded_by": [
+        {
+            "name": "bob",
+            "verified": True,
+            "client": "mlflow-python-client/3.17.2",
+            "address": "",
+            "loads": 12,
+            "last": "2029-11-20T10:00:00.000Z",
+        }
+    ],
+}
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "REGISTERED_MODEL/CREATED": {**_MODEL, **_TAGS, "description": "An example registered model"},
@@ -44,6 +61,24 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "run_id": "abcd1234abcd5678",
         **_TAGS,
         "description": "An example model version",
+    },
+    "MODEL_VERSION/DEPRECATED": _ENDED,
+    "MODEL_VERSION/BLOCKED": {**_ENDED, "from_state": "deprecated", "blocks": None},
+    "MODEL_VERSION/RETIRED": {**_ENDED, "from_state": "blocked", "blocks": None},
+    "MODEL_VERSION/REINSTATED": {
+        **_ENDED,
+        "from_state": "deprecated",
+        "replacement": None,
+        "blocks": None,
+    },
+    "MODEL_VERSION/LOADED": {
+        **_VERSION,
+        "state": "deprecated",
+        "replacement": "2",
+        "verified": True,
+        "client": "mlflow-python-client/3.17.2",
+        "address": "",
+        **_BY,
     },
     "MODEL_VERSION/UPDATED": {**_VERSION, "description": "An example model version", **_BY},
     "MODEL_VERSION/DELETED": {**_VERSION, **_BY},

@@ -115,7 +115,7 @@ class _Ids:
                      *_OF_ACCOUNTS):  # fmt: skip
             if name in row:
                 row[name] = bool(row[name])
-        for name in ("author", "requested_by", "importer", "opened_by"):
+        for name in ("author", "requested_by", "importer", "opened_by", "ending_by"):
             if name in row and Actor(row[name]).is_anonymous:
                 row[name] = ANONYMOUS
         if table == "imported_version":

@@ -15,6 +15,7 @@ from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
+from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
@@ -64,6 +65,8 @@ class Work(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def loads(self) -> Loads: ...
     @property
     def replies(self) -> Replies: ...
     @property

@@ -25,10 +25,11 @@ SMALL_BYTES = 32 << 10
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, with its bytes where it is a small one."""
+    """A file, with its bytes where it is a small one, and the version that it is of, if any."""
 
     file: File
     small: bytes | None
+    version: Version | None = None
 
 
 def check_writable(path: str) -> str:
@@ -57,12 +58,18 @@ def put_small(work: Work, path: str, sha256: str, content: bytes) -> None:
 
 def fetch(work: Work, path: str) -> Found:
     """As `find`. Raises IntegrityFailure if the bytes no longer hash to their name."""
-    return with_bytes(work, find(work, path))
+    return with_bytes(work, *find(work, path))
 
 
 def fetch_in_version(work: Work, name: str, number: int, path: str) -> Found:
-    """As `find_in_version`, and as `fetch`."""
-    return with_bytes(work, find_in_version(work, name, number, path))
+    """As `fetch`, of a registered version's files as they were frozen."""
+    names.check_path(path)
+    version = locate(work, name, number)
+    check_bytes(work, version)
+    file = work.artifacts.frozen_file(version.id, path)
+    if file is None:
+        raise NotFound(f"No such artifact: '{path}'")
+    return with_bytes(work, file, version)
 
 
 def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
@@ -70,21 +77,23 @@ def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
     return fetch_in_version(work, name, resolve(work, name, which).number, path)
 
 
-def with_bytes(work: Work, file: File) -> Found:
+def with_bytes(work: Work, file: File, version: Version | None = None) -> Found:
     if file.size_bytes > SMALL_BYTES:
-        return Found(file, None)
+        return Found(file, None, version)
     kept = work.artifacts.kept(file.sha256)
     if kept is not None and hashlib.sha256(kept).hexdigest() != file.sha256:
         raise IntegrityFailure(
             f"The stored bytes sha256:{file.sha256} are damaged and are not served."
         )
-    return Found(file, kept)
+    return Found(file, kept, version)
 
 
-def find(work: Work, path: str) -> File:
-    """The bytes that a path names. Raises NotFound in MLflow's words."""
+def find(work: Work, path: str) -> tuple[File, Version | None]:
+    """The bytes that a path names, and whose version's they are. Raises NotFound in MLflow's words,
+    Blocked for a version that may not be loaded."""
     names.check_path(path)
     version_id, rest = _version_in(path)
+    version = None
     if version_id is None:
         file = work.artifacts.get(path)
     else:
@@ -93,18 +102,7 @@ def find(work: Work, path: str) -> File:
         file = work.artifacts.frozen_file(version.id, rest)
     if file is None:
         raise NotFound(f"No such artifact: '{path}'")
-    return file
-
-
-def find_in_version(work: Work, name: str, number: int, path: str) -> File:
-    """A file of a registered version, as it was frozen. Raises NotFound."""
-    names.check_path(path)
-    version = locate(work, name, number)
-    check_bytes(work, version)
-    file = work.artifacts.frozen_file(version.id, path)
-    if file is None:
-        raise NotFound(f"No such artifact: '{path}'")
-    return file
+    return file, version
 
 
 def files_of(

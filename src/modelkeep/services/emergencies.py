@@ -23,7 +23,7 @@ from modelkeep.ports.work import Work
 from modelkeep.services import checks, marks, promotion
 from modelkeep.services.catalog import again, resolve, subject
 from modelkeep.services.policies import lifecycle_of
-from modelkeep.services.steps import Result, Step, force, refuse_unlisted
+from modelkeep.services.steps import Result, Step, bar, force, refuse_barred, refuse_unlisted
 
 TEXT_LIMIT = 4000  # characters
 LIST_LIMIT = 500
@@ -54,7 +54,8 @@ def break_glass(
     Refused, and recorded, while a review of the stage is owed, or one of the model is overdue.
     Raises NotFound; InvalidInput without a reason, for a stage that does not exist and for hours
     beyond what the policy gives, or 168; Forbidden for an anonymous caller; Conflict where the
-    version is there already, and where no gate stands in the way.
+    version is there already, and where no gate stands in the way. What is blocked or retired is
+    refused even so.
     """
     version = resolve(work, model, which)
     cycle = lifecycle_of(work, model)
@@ -64,6 +65,8 @@ def break_glass(
         raise Conflict(f"{model}/{version.number} is in {target} already.")
     wish = f"be brought into {target} past its gates"
     step = Step(version, target, reason, cycle, False, wish=wish)
+    if barred := bar(version, cycle, target):
+        return refuse_barred(work, caller, step, barred)
     if owed := _owed(work, version.model_id, target):
         return refuse_unlisted(work, caller, step, owed)
     decision, evidence = checks.judged(work, caller, version, target, reason, cycle)

@@ -4,13 +4,14 @@ A client that may read or write a path gets a grant for it, inside an address th
 connection may follow. The server keeps no list of grants: what one is for is in its claims. A
 grant to download is for the bytes that the path named when it was asked for: whoever reads a file
 in parts gets one file, not two mixed, though it be overwritten meanwhile. If the path is deleted,
-the grant is void.
+or its version blocked, the grant is void.
 """
 
 from dataclasses import dataclass
 
 from modelkeep.domain.errors import Forbidden, InvalidInput, LimitExceeded
 from modelkeep.domain.manifests import File
+from modelkeep.domain.models import Version
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.work import Work
 from modelkeep.services import artifacts
@@ -39,18 +40,21 @@ class Part:
     number: int
 
 
-def to_download(work: Work, signer: Signer, path: str, seconds: int) -> tuple[str, File]:
-    """A grant for the bytes that a path names now, and the file. Raises NotFound."""
+def to_download(
+    work: Work, signer: Signer, path: str, seconds: int
+) -> tuple[str, File, Version | None]:
+    """A grant for the bytes that a path names now, the file, and whose version's it is. Raises
+    NotFound, Blocked."""
     until_ms = _until(work, seconds)
-    file = artifacts.find(work, path)
-    return signer.sign("download", until_ms, path, file.sha256, file.size_bytes), file
+    file, version = artifacts.find(work, path)
+    return signer.sign("download", until_ms, path, file.sha256, file.size_bytes), file, version
 
 
 def download(work: Work, signer: Signer, grant: str) -> Found:
     """What a grant is for. Raises Forbidden for one that is none, NotFound if the path is gone."""
     path, sha256, size_bytes = signer.read("download", grant, work.now_ms)
-    artifacts.find(work, str(path))
-    return artifacts.with_bytes(work, File(str(path), str(sha256), int(size_bytes)))
+    _, version = artifacts.find(work, str(path))
+    return artifacts.with_bytes(work, File(str(path), str(sha256), int(size_bytes)), version)
 
 
 def to_upload(work: Work, signer: Signer, path: str, seconds: int) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from modelkeep.domain.access import NOBODY
 from modelkeep.domain.announcements import (
+    ENDINGS,
     PROMPT_TAG,
     Announcement,
     announced,
@@ -26,6 +27,7 @@ from modelkeep.domain.announcements import (
 )
 from modelkeep.domain.approvals import Request
 from modelkeep.domain.events import instant
+from modelkeep.domain.loads import DAY_MS
 from modelkeep.domain.webhooks import (
     FAILURES_LIMIT,
     Outcome,
@@ -49,6 +51,7 @@ LOOKAHEAD = 64  # queued deliveries of a webhook among which the next are looked
 KEEP_MS = 30 * 24 * 3_600_000  # how long an ended delivery stays in the history
 KEEP_COUNT = 10_000  # of each webhook
 PRUNE_LIMIT = 1_000  # deleted in one transaction
+LOADED_DAYS, LOADERS_LIMIT = 30, 100  # who is told to have loaded a version
 
 # What a leaf can raise that is not as a use case wrote it.
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, msgspec.DecodeError)
@@ -115,7 +118,7 @@ def _announced(work: Work, entry: Entry) -> list[Announcement]:
     try:
         leaf = told(work, entry)
         of_prompt = is_prompt(work.models.tag(entry.model_id or 0, PROMPT_TAG))
-        return announced(leaf, of_prompt, _requests(work, leaf))
+        return announced(leaf, of_prompt, _requests(work, leaf), _loaded_by(work, leaf))
     except _UNREADABLE:
         # Whoever altered it must not have silenced every event after it as well.
         _log.exception("entry %d announces nothing; run `modelkeep audit verify`", entry.index)
@@ -130,6 +133,25 @@ def _requests(work: Work, leaf: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
         for id, request in found.items()
         if request is not None
     }
+
+
+def _loaded_by(work: Work, leaf: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who loaded the version whose life a leaf ends in the last 30 days, as is known by now."""
+    if leaf["act"] not in ENDINGS:
+        return []
+    model_id, number = leaf["obj"]["model"], leaf["obj"]["version"]
+    since_day = work.now_ms // DAY_MS - LOADED_DAYS
+    return [
+        {
+            "name": usage.loader.name or None,
+            "verified": usage.loader.verified,
+            "client": usage.loader.client,
+            "address": usage.loader.address,
+            "loads": usage.count,
+            "last": instant(usage.last_ms),
+        }
+        for usage in work.loads.of_model(model_id, number, since_day, LOADERS_LIMIT)
+    ]
 
 
 def _payload(work: Work, request: Request, closing: str) -> dict[str, Any]:

@@ -32,9 +32,11 @@ from modelkeep.services.steps import (
     End,
     Result,
     Step,
+    bar,
     complete,
     judge,
     record_shift,
+    refuse_barred,
     refuse_unlisted,
     void_overtaken,
 )
@@ -81,6 +83,8 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
         return _stay(work, caller, version, target, order, cycle)
     reason = _reason(version, order.reason)
     step = Step(version, target, reason, cycle, order.archive_existing, epoch=order.epoch)
+    if barred := bar(version, cycle, target):
+        return refuse_barred(work, caller, step, barred)
     standing = cycle.guard(version.stage, target)
     if isinstance(standing, Unguarded):
         return complete(work, caller, step, None)
@@ -105,6 +109,9 @@ def set_alias(
     _check_epoch(work, version.model_id, slot, epoch)
     if follows and version.stage != follows:
         return request(work, caller, Order(model, number, follows))
+    if barred := bar(version, cycle, None):
+        step = Step(version, str(slot), "", cycle, False, wish=f"bear the alias {alias}")
+        return refuse_barred(work, caller, step, barred)
     if cycle.guards_any and (double := _double(work, model, alias, cycle)):
         step = Step(version, str(slot), "", cycle, False, wish=f"have the alias {alias}")
         return refuse_unlisted(work, caller, step, f"{alias} reads like the alias {double}")
@@ -179,10 +186,9 @@ def roll_back(
     current, priors = stays_for_rollback(work, model, model_id, stage)
     prior = next((p for p in priors if wanted is None or p.version_id == wanted.id), None)
     if prior is None:
-        number = wanted.number if wanted else ""
-        raise Conflict(
-            f"{stage} of model {model} held no version {number} before {current.number}."
-        )
+        assert wanted is not None
+        held = f"{stage} of model {model} held no version {wanted.number} before {current.number}."
+        raise Conflict(wanted.warning if wanted.ending.is_over else held)
     version = work.versions.by_id(prior.version_id)
     assert version is not None
     step = Step(
@@ -232,8 +238,8 @@ def stays_for_rollback(
     priors = list(islice(prior_stays(work, stays[0]), ROLLBACK_LIMIT))
     if not priors:
         raise Conflict(
-            f"Version {stays[0].number} is the first that {stage} of model {model} held; "
-            "there is nothing to return to."
+            f"Version {stays[0].number} is the first that {stage} of model {model} held, or those "
+            "before it are blocked, retired or deleted; there is nothing to return to."
         )
     return stays[0], priors
 

@@ -369,9 +369,10 @@ def get_version(work: Work, name: str, which: int | str) -> Version:
     return resolve(work, name, which)
 
 
-def download_address(work: Work, name: str, which: int | str) -> str:
-    """Where a client downloads a version. Raises NotFound."""
-    return sources.address(work, resolve(work, name, which))
+def download_address(work: Work, name: str, which: int | str) -> tuple[str, Version]:
+    """Where a client downloads a version, and the version. Raises NotFound, Blocked."""
+    version = resolve(work, name, which)
+    return sources.address(work, version), version
 
 
 def version_by_alias(work: Work, name: str, alias: str) -> Version | None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from modelkeep.domain import names, semver
-from modelkeep.domain.errors import Forbidden, InvalidInput, NotFound
+from modelkeep.domain.errors import Blocked, Forbidden, InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import LATEST, Version, is_prompt
@@ -112,9 +112,11 @@ def of_prompt(source: str, run_id: str | None) -> Origin:
 def address(work: Work, version: Version) -> str:
     """Where a client downloads a version: its frozen tree, or its label verbatim.
 
-    A copy of an unverified version has that version's address. Raises NotFound if it's gone.
+    A copy of an unverified version has that version's address. Raises NotFound if it's gone,
+    Blocked if it may not be loaded any more.
     """
     for _ in range(COPIES_LIMIT):
+        check_loadable(version)
         if version.manifest is not None:
             return f"{PROXIED}{VERSION_FOLDER}/{version.id}"
         copied = _COPY.fullmatch(version.source)
@@ -124,8 +126,16 @@ def address(work: Work, version: Version) -> str:
     raise NotFound(f"'{version.source}' is a copy of a copy, over {COPIES_LIMIT} times.")
 
 
+def check_loadable(version: Version) -> None:
+    """Raises Blocked, in words that whoever loads it can act on."""
+    if version.ending.is_over:
+        raise Blocked(version.warning)
+
+
 def check_bytes(work: Work, version: Version) -> None:
-    """Raises Forbidden for whoever may see the version, and not its files."""
+    """Raises Forbidden for whoever may see the version, and not its files; Blocked if nobody may
+    load it."""
+    check_loadable(version)
     if not work.models.gives_bytes(version.model_id):
         raise Forbidden(
             f"Permission denied. This needs a role that may download on model {version.model_name}."

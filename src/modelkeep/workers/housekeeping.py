@@ -1,5 +1,5 @@
-"""Tends the models: archives and retires what their lifecycles let go, every hour; and minds the
-time of requests and reviews, every minute.
+"""Tends the models: archives and retires what their lifecycles let go, and forgets old counts of
+loads, every hour; and minds the time of requests, reviews and deprecated versions, every minute.
 
 One thread with an event loop of its own. Each transaction changes a few versions, so that nobody
 waits for it long; what is left over comes next time. Servers that share a database may all do it.
@@ -10,7 +10,7 @@ import logging
 import threading
 
 from modelkeep.domain.errors import ModelkeepError, NotFound
-from modelkeep.services import emergencies, requests, retention
+from modelkeep.services import emergencies, endings, loads, requests, retention
 from modelkeep.services.app import App
 
 EVERY_S = 60.0
@@ -52,18 +52,26 @@ class Housekeeping:
             await self._mind_time()
             for model in await self._app.read(retention.tended) if with_models else ():
                 await self._tend(model)
+            while with_models and await self._app.write(loads.sweep):
+                pass
         except ModelkeepError as error:
             _log.warning("housekeeping waits: %s", error.message)
         except Exception:  # noqa: BLE001 - the outermost loop outlives one bad turn
             _log.exception("a turn of housekeeping failed")
 
     async def _mind_time(self) -> None:
-        """Closes or reminds of the requests, and marks the reviews, whose time it is."""
+        """Closes or reminds of the requests, marks the reviews and blocks the deprecated versions
+        whose time it is."""
         for _ in range(BATCHES_A_TURN):
             if not await self._app.write(requests.lapse, retention.SYSTEM):
                 break
         for _ in range(BATCHES_A_TURN):
             if not await self._app.write(emergencies.mark_overdue, retention.SYSTEM):
+                break
+        after_id = 0
+        for _ in range(BATCHES_A_TURN):
+            after_id = await self._app.write(endings.block_due, after_id)
+            if not after_id:
                 break
 
     async def _tend(self, model: str) -> None:

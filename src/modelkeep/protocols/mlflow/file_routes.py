@@ -23,7 +23,7 @@ import msgspec
 from modelkeep.domain.errors import NotFound
 from modelkeep.protocols import uploads
 from modelkeep.protocols.addresses import address_of
-from modelkeep.protocols.http import Receive, Scope, Send, path_of
+from modelkeep.protocols.http import Receive, Scope, Send, caller_of, path_of
 from modelkeep.protocols.mlflow import (
     artifacts,
     downloads,
@@ -44,6 +44,7 @@ from modelkeep.protocols.rules import Rule
 from modelkeep.services import artifacts as artifact_cases
 from modelkeep.services import grants
 from modelkeep.services.app import App
+from modelkeep.services.artifacts import Found
 
 APIS = ("/api/2.0", "/ajax-api/2.0")
 _READS = ("GET", "HEAD")
@@ -103,6 +104,7 @@ class FileRoutes:
             await answer(send, 200, await artifacts.list_folder(self._app, scope))
         elif method in _READS:
             found = await self._app.read(artifact_cases.fetch, path, point=True)
+            self._count(scope, found)
             await downloads.answer(self._app, found, scope, send)
         elif method == "PUT":
             await uploads.store(self._app, path, uploads.pieces(scope, receive))
@@ -113,8 +115,13 @@ class FileRoutes:
         else:
             await answer_wrong_method(send, method, (*_READS, "PUT", "DELETE"))
 
+    def _count(self, scope: Scope, found: Found) -> None:
+        if found.version is not None and scope["method"] == "GET":
+            self._app.loads.note(caller_of(scope), found.version, by_file=True)
+
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await artifacts.find_for_page(self._app, scope)
+        self._count(scope, found)
         await downloads.answer(self._app, found, scope, send)
 
     async def _page_of_model(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +140,7 @@ class FileRoutes:
         elif (address := self._address(scope, "signed")) is None:
             await _answer_unsupported(send, "Presigned download")
         else:
-            found = await presigned.of_file(self._app, path, address)
+            found = await presigned.of_file(self._app, caller_of(scope), path, address)
             await answer(send, 200, _encode(found), [_NOT_STORED])
 
     async def _presign_in_run(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,7 +152,8 @@ class FileRoutes:
             await _answer_unsupported(send, f"Presigned {'upload' if is_upload else 'download'}")
             return
         use = presigned.to_upload if is_upload else presigned.to_download
-        await answer(send, 200, _encode(await use(self._app, request, address)), [_NOT_STORED])
+        answered = await use(self._app, caller_of(scope), request, address)
+        await answer(send, 200, _encode(answered), [_NOT_STORED])
 
     async def _signed(self, scope: Scope, receive: Receive, send: Send, grant: str) -> None:
         if scope["method"] in _READS:

@@ -57,6 +57,7 @@ class WireVersion(Message):
     current_stage: str = ""
     source: str = ""
     status: str = ""
+    status_message: str = ""
     model_id: str = ""
     tags: list[KeyValue] = []
     aliases: list[str] = []
@@ -106,6 +107,7 @@ def render_version(version: Version) -> WireVersion:
         source=version.source,
         run_id=version.run_id or "",
         status="READY",
+        status_message=version.warning,
         run_link=version.run_link or "",
         model_id=version.logged_model_id or "",
         tags=_pairs(version.tags),
@@ -391,7 +393,8 @@ async def delete_version_tag(app: App, caller: Caller, request: TagVersion) -> M
 
 
 async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message:
-    uri = await app.read(registry.download_address, *_meant(request), point=True)
+    uri, version = await app.read(registry.download_address, *_meant(request), point=True)
+    app.loads.note(caller, version)
     return UriAnswer(artifact_uri=uri)
 
 

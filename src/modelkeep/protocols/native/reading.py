@@ -18,7 +18,9 @@ from modelkeep.domain.access import Verb
 from modelkeep.domain.manifests import FILE_LIMIT
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.native import views
+from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.views import ComparisonView, FilePage, LineageView
+from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.rules import KNOWN, on
 from modelkeep.services import artifacts, comparison, lineage, listings
 from modelkeep.services.app import App
@@ -102,12 +104,15 @@ def handlers(
 
     @get(content, media_type="application/octet-stream", tags=["versions"])
     @on(Verb.DOWNLOAD)
-    async def read_file(name: str, which: str, path: str) -> Stream:
+    async def read_file(request: Http, name: str, which: str, path: str) -> Stream:
         """A file's bytes as they were frozen. Damaged ones are refused or, if large, cut off."""
         found = await _fetch(name, which, path)
         file, chunks = found.file, _chunks(found)
         first = await asyncio.to_thread(next, chunks, b"")
+        if found.version is not None:
+            app.loads.note(caller(request), found.version, by_file=True)
         headers = {
+            **headers_of(found.version),
             "content-length": str(file.size_bytes),
             "content-disposition": "attachment",
             "etag": f'"{file.sha256}"',

@@ -83,7 +83,7 @@ def handlers(app: App) -> list[Any]:
     ) -> Response[VersionEntry]:
         """Describes a version, sets and removes its tags: all of it, or nothing."""
         wanted = Amendment(description=data.description, tags=data.tags)
-        args = caller(request), name, _number(which), wanted
+        args = caller(request), name, number_in(which), wanted
         return await change(app, request, views.view_entry, amendments.amend_version, *args)
 
     @delete("/models/{name:str}/versions/{which:str}", status_code=204)
@@ -91,7 +91,7 @@ def handlers(app: App) -> list[Any]:
     async def delete_version(request: Http, name: str, which: str) -> Response[None]:
         """Deletes a version from view; its number is never used again."""
         view = partial(answer_deletion, request)
-        args = caller(request), name, _number(which)
+        args = caller(request), name, number_in(which)
         return await change(app, request, view, registry.delete_version, *args)
 
     @put(
@@ -113,7 +113,7 @@ def handlers(app: App) -> list[Any]:
     return [create_version, get_version, change_version, delete_version, put_file]
 
 
-def _number(which: str) -> int:
+def number_in(which: str) -> int:
     """A change is of the version that its number names, whatever moved meanwhile."""
     if which.isascii() and which.isdecimal() and len(which) <= NUMBER_DIGITS:
         return int(which)

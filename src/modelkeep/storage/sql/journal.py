@@ -247,10 +247,12 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "version": (
         ("id", "model", "number", "source", "manifest", "stage", "description", "deleted",
-         "author", "run", "logged_model", "semver", "semver_fixed"),
+         "author", "run", "logged_model", "semver", "semver_fixed", "state", "ending_reason",
+         "ending_by", "ending_ms", "replacement", "blocks_ms"),
         "SELECT v.id, v.model_id, v.number, v.source, m.digest, v.stage, v.description,"
         " v.deleted_ms IS NOT NULL, v.author, v.run_id, v.logged_model_id,"
-        " v.semver_major || '.' || v.semver_minor || '.' || v.semver_patch, v.semver_fixed"
+        " v.semver_major || '.' || v.semver_minor || '.' || v.semver_patch, v.semver_fixed,"
+        " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms"
         " FROM versions v LEFT JOIN manifests m ON m.id = v.manifest_id"
         " WHERE v.project_id = ? ORDER BY v.id",
     ),
