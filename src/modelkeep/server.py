@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import paths
 from modelkeep.services import accounts, permits
 from modelkeep.services.app import App
+from modelkeep.services.denials import Denials
 from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
@@ -52,7 +54,8 @@ def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> tu
 
     inner = by_path
     if settings.auth:
-        inner = Authentication(by_path, running.directory, is_public, _unauthenticated)
+        note = Denials(running.app, now_ms).note
+        inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
 
     async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith("//"):  # the client's address of us ends with a slash
@@ -103,6 +106,8 @@ def serve(settings: Settings) -> None:
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
     housekeeping, loads = Housekeeping(running.app), LoadsWorker(running.app)
+    in_doubt = threading.Event()
+    running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
     try:
         webhooks.start()
         checkpoints.start()
@@ -139,6 +144,15 @@ def serve(settings: Settings) -> None:
         webhooks.close()
         checkpoints.close()
         running.close()
+        if in_doubt.is_set():  # not as whoever was asked to stop
+            sys.exit(1)
+
+
+def _stop_in_doubt(in_doubt: threading.Event) -> None:
+    """Ends the process as SIGTERM would: what a restart finds may not be what is shown now."""
+    _log.critical("the disk cannot be relied on any more; stopping. Start again once it can.")
+    in_doubt.set()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):

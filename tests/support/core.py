@@ -44,22 +44,22 @@ class Core:
         self._start()
 
     def _start(self) -> None:
-        self._running = Running(self.settings, self.clock)
-        self.writer = self._running.writer
-        self.app = self._running.app
+        self.running = Running(self.settings, self.clock)
+        self.writer = self.running.writer
+        self.app = self.running.app
 
     def restart(self) -> None:
         self.close()
         self._start()
 
     def close(self) -> None:
-        self._running.close()
+        self.running.close()
 
     def write(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self.writer.run(use_case, *args, **kwargs)
 
     def read(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return self._running.reader.run(use_case, *args, **kwargs)
+        return self.running.reader.run(use_case, *args, **kwargs)
 
     # -- what a story is told with ---------------------------------------------------------
 

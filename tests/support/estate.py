@@ -47,7 +47,7 @@ class Estate:
         self.running = Running(self._settings, self.clock)
         self.running.passwords = QuickPasswords()
         self._loop = asyncio.Runner()
-        self._asgi, _ = build(self.running, self._settings, self.clock.now_ms)
+        self.asgi, _ = build(self.running, self._settings, self.clock.now_ms)
         self.running.directory.reload()
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class Estate:
         request_id = {"x-request-id": "a" * 32}
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self._asgi, client=(client, 50_000))
+            transport = httpx.ASGITransport(self.asgi, client=(client, 50_000))
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://127.0.0.1:5000"
             ) as http:

@@ -96,6 +96,12 @@ class Dialect(Protocol):
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool: ...
+    def disown_commit(self, db: Db) -> bool:
+        """Sees to it that a commit which failed on this connection is never found to have happened.
+
+        False where only the database knows. Raises Unavailable where it may still be found.
+        """
+        ...
 
 
 class _Quick:
@@ -228,6 +234,19 @@ class Sqlite:
     def is_usable(self, db: Db) -> bool:
         return True
 
+    def disown_commit(self, db: Db) -> bool:
+        # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
+        # the file after a crash would keep it. Another commit takes its place there, of a number
+        # that means nothing to us and that is written again as it was.
+        assert isinstance(db, _SqliteDb)
+        if db.connection.in_transaction:
+            db.run("ROLLBACK")
+        self.begin_batch(db)
+        (number,) = db.one("PRAGMA user_version") or (0,)
+        db.run(f"PRAGMA user_version = {number}")
+        db.run("COMMIT")
+        return True
+
 
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -325,6 +344,9 @@ class Postgres:
 
     def is_usable(self, db: Db) -> bool:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False
+
+    def disown_commit(self, db: Db) -> bool:
+        return False  # the connection broke under it
 
 
 # -- what the drivers raise ----------------------------------------------------------------------
