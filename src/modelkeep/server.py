@@ -112,7 +112,7 @@ def serve(settings: Settings) -> None:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping = Housekeeping(running.app)
+    housekeeping = Housekeeping(running.app, settings.upload_days)
     try:
         webhooks.start()
         checkpoints.start()

@@ -190,6 +190,7 @@ class Applied:
     changed: bool
     sections: tuple[Section, ...]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...]
     voided_requests: tuple[int, ...]
 
 

@@ -104,6 +104,9 @@ def serve(
     search_timeout_s: Annotated[
         int | None, typer.Option(help="Seconds after which a search is given up. [30]")
     ] = None,
+    upload_days: Annotated[
+        int | None, typer.Option(help="Days after which an unregistered upload is deleted. [7]")
+    ] = None,
     webhook_allow_private: Annotated[
         bool | None,
         typer.Option(
@@ -318,6 +321,8 @@ def policy_apply(
     show_sections(applied["sections"])
     for request_id in applied["voided_requests"]:
         print(f"Request {request_id} was made under the policy before, and is void.")
+    for warning in applied["warnings"]:
+        print(f"Warning: {plain(warning)}")
     for finding in applied["findings"]:
         print(f"Note: {plain(finding)}")
 

@@ -18,6 +18,7 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
 from modelkeep.services import checks
+from modelkeep.services.accounts import refuse_word
 from modelkeep.services.catalog import resolve, subject
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import Result, Step, force
@@ -81,7 +82,7 @@ def review(
     names.check_text(text, "comment", TEXT_LIMIT)
     if is_blank(text):
         raise InvalidInput("A review needs a comment: what you looked at, and what you found.")
-    refusal = refuse_review(found, caller.actor.name)
+    refusal = refuse_review(found, caller.actor.name) or refuse_word(work, caller)
     if refusal:
         raise Conflict(refusal) if found.is_reviewed else Forbidden(refusal)
     status = Status.ACCEPTED if accepts else Status.FAULTED
@@ -128,6 +129,8 @@ def _check(caller: Caller, reason: str, hours: int) -> None:
         raise InvalidInput(f"hours must be 1 to {LIMIT_HOURS}, got {hours}.")
     if caller.actor.is_anonymous:
         raise Forbidden("Nobody breaks the glass anonymously; say who you are.")
+    if caller.actor.lent_by:
+        raise Forbidden(f"{caller.actor.lent_by} made this token; break the glass by your own.")
 
 
 def _record(

@@ -6,6 +6,7 @@ uploads without a call of MLflow's API; `services.grants` says what such an addr
 
 import asyncio
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.manifests import File
 from modelkeep.protocols.mlflow.wire import Message, require
@@ -51,14 +52,14 @@ async def of_file(app: App, path: str, address: str) -> OfFile:
     return OfFile(url=f"{address}/{grant}", file_size=file.size_bytes)
 
 
-async def to_download(app: App, request: ToDownload, address: str) -> Presigned:
+async def to_download(app: App, caller: Caller, request: ToDownload, address: str) -> Presigned:
     run = await app.read(tracking.get_run, require(request.run_id, "run_id"))
     path = _under(run.artifact_uri, require(request.path, "path"), "download")
     grant, file = await _to_download(app, path, request.expiration)
     return Presigned(presigned_url=f"{address}/{grant}", file_size=file.size_bytes)
 
 
-async def to_upload(app: App, request: ToUpload, address: str) -> Presigned:
+async def to_upload(app: App, caller: Caller, request: ToUpload, address: str) -> Presigned:
     if bool(request.run_id) == bool(request.model_id):
         raise InvalidInput("Exactly one of run_id and model_id must be provided.")
     if request.run_id:
@@ -66,7 +67,8 @@ async def to_upload(app: App, request: ToUpload, address: str) -> Presigned:
     else:
         root = (await app.read(tracking.get_logged_model, request.model_id)).artifact_uri
     path = _under(root, require(request.path, "path"), "upload")
-    grant = await app.read(grants.to_upload, app.signer, path, request.expiration)
+    args = caller, app.signer, path, request.expiration
+    grant = await app.read(grants.to_upload, *args)
     return Presigned(presigned_url=f"{address}/{grant}")
 
 
