@@ -153,7 +153,7 @@ def test_nothing_is_granted_that_could_not_be_done(core: Core) -> None:
         with pytest.raises(Forbidden):
             core.read(grants.to_upload, ANN, core.app.signer, path, 60)
         with pytest.raises(Forbidden):
-            core.read(grants.multipart_expiry, path, 1)
+            core.read(grants.multipart_expiry, ANN, path, 1)
     for parts in (-1, grants.PARTS_LIMIT + 1):
         with pytest.raises(LimitExceeded, match="num_parts must be 0 to 10000"):
             core.read(grants.multipart_expiry, "a/b", parts)

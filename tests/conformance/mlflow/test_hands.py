@@ -24,25 +24,6 @@ model_registry:
 def test_who_slips_a_file_into_anothers_run_cannot_approve_what_it_becomes(
     mlflow: Client, server: Server
 ) -> None:
-    run_id = mlflow.run(
-        """
-        import mlflow
-
-        with mlflow.start_run() as run:
-            mlflow.log_metric("auc", 0.9)
-            mlflow.log_text("honest", "model/weights.txt")
-        print(run.info.run_id)
-        """,
-        url=server.url,
-        user="ann",
-    ).split()[-1]
-    slip = """
-        import sys
-        from mlflow import MlflowClient
-
-        MlflowClient().log_text(sys.argv[1], "poisoned", "model/weights.txt")
-        """
-    mlflow.run(slip, run_id, url=server.url, user="bob")
     policy = mlflow.folder / "policy.yaml"
     policy.write_text(POLICY)
     applied = modelkeep("policy", "apply", policy, url=server.url, user="olga")
@@ -51,19 +32,27 @@ def test_who_slips_a_file_into_anothers_run_cannot_approve_what_it_becomes(
     assert "the expression 'true' says the same of every version." in applied.out
     asked = mlflow.run(
         """
-        import sys
+        import os
+
+        import mlflow
         from mlflow import MlflowClient
         from mlflow.exceptions import RestException
 
         client = MlflowClient()
+        with mlflow.start_run() as run:
+            mlflow.log_metric("auc", 0.9)
+            mlflow.log_text("honest", "model/weights.txt")
+        run_id = run.info.run_id
+        os.environ["MLFLOW_TRACKING_USERNAME"] = "bob"
+        client.log_text(run_id, "poisoned", "model/weights.txt")
+        os.environ["MLFLOW_TRACKING_USERNAME"] = "ann"
         client.create_registered_model("credit")
-        client.create_model_version("credit", f"runs:/{sys.argv[1]}/model", sys.argv[1])
+        client.create_model_version("credit", f"runs:/{run_id}/model", run_id)
         try:
             client.transition_model_version_stage("credit", "1", "Production")
         except RestException as error:
             print(error)
         """,
-        run_id,
         url=server.url,
         user="ann",
     )
