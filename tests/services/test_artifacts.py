@@ -156,4 +156,4 @@ def test_nothing_is_granted_that_could_not_be_done(core: Core) -> None:
             core.read(grants.multipart_expiry, ANN, path, 1)
     for parts in (-1, grants.PARTS_LIMIT + 1):
         with pytest.raises(LimitExceeded, match="num_parts must be 0 to 10000"):
-            core.read(grants.multipart_expiry, "a/b", parts)
+            core.read(grants.multipart_expiry, ANN, "a/b", parts)
