@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.accounts import RESET_MS
-from modelkeep.protocols.native.routes import PREFIX
+from modelkeep.protocols.native.paths import PREFIX
 from tests.support.clock import MovedClock
 from tests.support.estate import Estate
 
