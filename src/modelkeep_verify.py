@@ -106,12 +106,15 @@ class Actor:
     """A caller. `verified` is False while identities are claims.
 
     `on_behalf_of` is the person who answers for a service account: whatever it did, they did too.
+    `lent_by` made the token that the caller came with, or the password that it was signed in with,
+    if that was somebody else: it may be them who calls.
     """
 
     name: str = ANONYMOUS
     verified: bool = False
     kind: Kind = Kind.USER
     on_behalf_of: str = ""
+    lent_by: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -348,6 +351,8 @@ def _version(step: _Step) -> None:
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
         step.put("version", key, semver=step.after["semver"], semver_fixed=True)
+    for place, deed in enumerate(step.after.get("hands", ())):
+        step.put("version_hand", (*key, place), name=step.text(f"hand.{place}"), deed=deed)
     if step.leaf["act"] == "version:imported":
         step.put("imported_version", key, importer=step.text("actor", ANONYMOUS))
     if "description" in step.leaf["texts"]:
@@ -424,6 +429,7 @@ def _request(step: _Step) -> None:
         source=step.leaf["pre"]["stage"],
         target=step.after["target"],
         requested_by=step.text("actor", ANONYMOUS),
+        lent_by=step.text("lent_by"),
         reason=step.text("reason"),
         archive_existing=step.after["archive_existing"],
         returns_to=step.after["returns_to"],
@@ -462,9 +468,14 @@ def _webhook(step: _Step) -> None:
 def _account(step: _Step) -> None:
     key, after = (step.obj["account"],), step.after
     if step.leaf["act"] == "account:created":
-        step.put("account", key, disabled=False, deleted=False, name=step.text("name"))
+        step.put("account", key, disabled=False, deleted=False, reset_ms=None)
+        step.put("account", key, name=step.text("name"))
     names = ("kind", "owner", "password", "disabled", "deleted")
     step.put("account", key, **{name: after[name] for name in names if name in after})
+    if "password" in after:
+        step.put("account", key, password_by=step.text("lent_by"))
+    if after.get("reset"):
+        step.put("account", key, reset_ms=step.at_ms)
     if after.get("deleted"):
         step.put("account", key, name=f"deleted-{key[0]}")
         for grant in [g for g in step.ledger.tables.get("grant", {}) if g[0] == key[0]]:
@@ -475,7 +486,8 @@ def _account(step: _Step) -> None:
 def _token(step: _Step) -> None:
     names = ("account", "kind", "digest", "expires_ms")
     values = {name: step.after[name] for name in names}
-    step.put("token", (step.obj["token"],), **values, label=step.text("label"), revoked=False)
+    texts = {"label": step.text("label"), "lent_by": step.text("lent_by")}
+    step.put("token", (step.obj["token"],), **values, **texts, revoked=False)
 
 
 def _revoked(step: _Step) -> None:
@@ -1181,6 +1193,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "version": ("model", "number"),
     "version_tag": ("model", "number", "key"),
     "imported_version": ("model", "number"),
+    "version_hand": ("model", "number", "place"),
     "paper": ("model", "number", "name", "revision"),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
@@ -1254,7 +1267,7 @@ class _Ids:
 
     versions: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # model, number
     stays: dict[int, dict[str, Any]] = field(default_factory=dict)
-    # table, request -> how many were seen
+    # table, request or version -> how many were seen
     places: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @classmethod
@@ -1276,7 +1289,9 @@ class _Ids:
             row["version"] = int(row["version"])
         if table == "paper" and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
-        if table in ("version_tag", "imported_version", "paper"):
+        if table == "version_hand":
+            row["place"] = self._place(table, row["version"])
+        if table in ("version_tag", "imported_version", "version_hand", "paper"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
         elif table == "slot":
             row["holder"] = self._number(row["holder"], row["model"])
@@ -1290,10 +1305,14 @@ class _Ids:
         elif table in ("request", "emergency"):
             row["version"] = self.versions.get(row["version"])
         elif table in _PLACED:
-            on = table, row["request"]
-            row["place"] = self.places.get(on, 0)
-            self.places[on] = row["place"] + 1
+            row["place"] = self._place(table, row["request"])
         return row
+
+    def _place(self, table: str, owner: int) -> int:
+        """Where a row stands among those of its table that have the same owner."""
+        place = self.places.get((table, owner), 0)
+        self.places[table, owner] = place + 1
+        return place
 
     def _number(self, version_id: int | None, model: int) -> int | str | None:
         if version_id is None:

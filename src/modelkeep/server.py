@@ -105,7 +105,7 @@ def serve(settings: Settings) -> None:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping, loads = Housekeeping(running.app), LoadsWorker(running.app)
+    housekeeping, loads = Housekeeping(running.app, settings.upload_days), LoadsWorker(running.app)
     in_doubt = threading.Event()
     running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
     try:

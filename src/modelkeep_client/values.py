@@ -236,6 +236,7 @@ class Applied:
     changed: bool
     sections: tuple[Section, ...]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...]
     voided_requests: tuple[int, ...]
 
 

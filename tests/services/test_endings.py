@@ -49,7 +49,7 @@ def end(core: Core, number: int, state: State, reason: str = "old data", **facts
 
 
 def turn(core: Core) -> None:
-    asyncio.run(Housekeeping(core.app).turn(with_models=False))
+    asyncio.run(Housekeeping(core.app, 7).turn(with_models=False))
 
 
 def address(core: Core, which: int | str) -> str:

@@ -128,7 +128,7 @@ def test_old_counts_are_forgotten(core: Core, clock: MovedClock) -> None:
         write(core)
         clock.advance(DAY_MS)
     clock.advance((loads.KEPT_DAYS - 2) * DAY_MS)
-    asyncio.run(Housekeeping(core.app).turn())
+    asyncio.run(Housekeeping(core.app, 7).turn())
     assert usage(core, days=loads.KEPT_DAYS) == [(1, "eve", 2, 2)]
 
 

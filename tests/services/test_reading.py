@@ -185,7 +185,7 @@ def test_a_lineage_tells_the_run_its_data_and_what_the_version_served(
     parent = core.run()
     tags = {"mlflow.parentRunId": parent, "mlflow.source.git.commit": "c0ffee"}
     run_id = core.run(tags=tags)
-    core.write(tracking.log_inputs, run_id, [Dataset("train", "abc")], [])
+    core.write(tracking.log_inputs, ANN, run_id, [Dataset("train", "abc")], [])
     core.put(f"0/{run_id}/artifacts/model/weights", "w")
     core.register("churn", f"runs:/{run_id}/model")
     core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})

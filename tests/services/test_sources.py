@@ -128,7 +128,7 @@ def test_a_logged_model_notes_the_versions_made_of_it(core: Core) -> None:
 def test_a_note_that_is_not_the_servers_stays_as_it_is(core: Core, kept: str) -> None:
     core.model("churn")
     logged = core.write(tracking.create_logged_model, ANN, 0).model_id
-    core.write(tracking.set_logged_model_tags, logged, {"mlflow.modelVersions": kept})
+    core.write(tracking.set_logged_model_tags, ANN, logged, {"mlflow.modelVersions": kept})
     core.register("churn", f"models:/{logged}")
     tags = core.read(tracking.get_logged_model, logged).tags
     assert tags["mlflow.modelVersions"] == kept

@@ -100,6 +100,9 @@ def serve(
     search_timeout_s: Annotated[
         int | None, typer.Option(help="Seconds after which a search is given up. [30]")
     ] = None,
+    upload_days: Annotated[
+        int | None, typer.Option(help="Days after which an unregistered upload is deleted. [7]")
+    ] = None,
     webhook_allow_private: Annotated[
         bool | None,
         typer.Option(

@@ -32,7 +32,7 @@ def apply(
     modelkeep policy apply production.yaml
 
     JSON: {"revision", "digest", "changed", "sections": [{"path", "enforced", "note"}], "findings",
-    "voided_requests"}.
+    "voided_requests", "warnings"}.
     """
     try:
         source = file.read_text(encoding="utf-8")
@@ -47,6 +47,8 @@ def apply(
     show_sections(applied["sections"])
     for request_id in applied["voided_requests"]:
         print(f"Request {request_id} was made under the policy before, and is void.")
+    for warning in applied["warnings"]:
+        print(f"Warning: {plain(warning)}")
     for finding in applied["findings"]:
         print(f"Note: {plain(finding)}")
 

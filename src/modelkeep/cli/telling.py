@@ -46,6 +46,8 @@ def show_request(asked: dict[str, Any], as_json: bool) -> None:
     reason = f": {asked['reason']}" if asked["reason"] else ""
     print(plain(f"Asked by {asked['requested_by']} at {asked['created']}{reason}"))
     print(plain(f"Authors: {', '.join(asked['authors'])}.  Expires {asked['expires']}."))
+    for barred in asked["barred"]:
+        print(plain(f"  {barred['name']} may not vote: {barred['name']} {barred['why']}."))
     held = "" if asked["subject"].startswith("sha256:") else "not held here (unverified), only "
     print(f"Bytes: {held}{plain(asked['subject'])}")
     print(f"Evidence {asked['evidence']}, frozen when it was asked for:")

@@ -182,6 +182,10 @@ class Versions(Protocol):
         """Ids, lowest number first."""
         ...
 
+    def any_from(self, folder: str) -> bool:
+        """Whether a living version's source is a folder, of at most 199 characters, or in it."""
+        ...
+
     def census(self, model_id: int) -> dict[str, tuple[int, int]]:
         """Stage -> how many stand there, and the highest number of them."""
         ...

@@ -13,6 +13,7 @@ from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
+from modelkeep.ports.hands import Hands
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.loads import Loads
@@ -47,6 +48,8 @@ class Work(Protocol):
     def governance(self) -> Governance: ...
     @property
     def papers(self) -> Papers: ...
+    @property
+    def hands(self) -> Hands: ...
     @property
     def emergencies(self) -> Emergencies: ...
     @property

@@ -11,12 +11,14 @@ import hashlib
 from dataclasses import dataclass
 
 from modelkeep.domain import names
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, IntegrityFailure, InvalidInput, NotFound
 from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
+from modelkeep.services import hands
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER, check_bytes
 
@@ -43,16 +45,22 @@ def check_writable(path: str) -> str:
     return path
 
 
-def put(work: Work, path: str, sha256: str, size_bytes: int) -> None:
-    """Makes a path name these stored bytes from now on."""
-    check_writable(path)
+def check_put(work: Work, caller: Caller, path: str) -> None:
+    """Raises InvalidInput, or Forbidden, where `put` would."""
+    hands.check_path(work, caller, check_writable(path))
+
+
+def put(work: Work, caller: Caller, path: str, sha256: str, size_bytes: int) -> None:
+    """Makes a path name these stored bytes from now on. Raises InvalidInput, or Forbidden for what
+    is frozen, or somebody else's."""
+    hands.on_path(work, caller, check_writable(path))
     _refuse_clash(work, path)
-    work.artifacts.put(File(path, sha256, size_bytes), work.now_ms)
+    work.artifacts.put(File(path, sha256, size_bytes), caller.actor.name, work.now_ms)
 
 
-def put_small(work: Work, path: str, sha256: str, content: bytes) -> None:
+def put_small(work: Work, caller: Caller, path: str, sha256: str, content: bytes) -> None:
     """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
-    put(work, path, sha256, len(content))
+    put(work, caller, path, sha256, len(content))
     work.artifacts.keep(sha256, content)
 
 
@@ -142,9 +150,11 @@ def listing(work: Work, folder: str) -> list[Entry]:
     return work.artifacts.frozen_children(_living(work, version_id, folder).id, rest)
 
 
-def delete(work: Work, path: str) -> None:
-    """Forgets a file, or all under a folder; versions that froze them keep theirs."""
-    if work.artifacts.delete(check_writable(path)) == 0:
+def delete(work: Work, caller: Caller, path: str) -> None:
+    """Forgets a file, or all under a folder; versions that froze them keep theirs. Raises as `put`,
+    and NotFound."""
+    hands.on_path(work, caller, check_writable(path))
+    if work.artifacts.delete(path) == 0:
         raise NotFound(f"No such artifact: '{path}'")
 
 

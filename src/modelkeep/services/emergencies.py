@@ -21,6 +21,7 @@ from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
 from modelkeep.services import checks, marks, promotion
+from modelkeep.services.accounts import refuse_word
 from modelkeep.services.catalog import again, resolve, subject
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import Result, Step, bar, force, refuse_barred, refuse_unlisted
@@ -97,7 +98,7 @@ def review(work: Work, caller: Caller, emergency_id: int, text: str, *, accepts:
     names.check_text(text, "comment", TEXT_LIMIT)
     if is_blank(text):
         raise InvalidInput("A review needs a comment: what you looked at, and what you found.")
-    refusal = refuse_review(found, caller.actor.name)
+    refusal = refuse_review(found, caller.actor.name) or refuse_word(work, caller)
     if refusal:
         raise Conflict(refusal) if found.is_reviewed else Forbidden(refusal)
     status = Status.ACCEPTED if accepts else Status.FAULTED
@@ -151,6 +152,8 @@ def _check(caller: Caller, reason: str, hours: int | None, cycle: Lifecycle) -> 
         raise InvalidInput(f"hours must be 1 to {limit}, got {hours}.")
     if caller.actor.is_anonymous:
         raise Forbidden("Nobody breaks the glass anonymously; say who you are.")
+    if caller.actor.lent_by:
+        raise Forbidden(f"{caller.actor.lent_by} made this token; break the glass by your own.")
     return hours or cycle.emergency.hours or DEFAULT_HOURS
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from modelkeep.domain import documents, policies
+from modelkeep.domain import documents, doubts, policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.errors import InvalidInput, NotFound
@@ -21,6 +21,7 @@ class Applied:
 
     `changed` is False when this very policy was in force already. `findings` are sentences about
     models that the policy would not have let come about as they are; nothing was done to them.
+    `warnings` are sentences about what of it asks for less than it seems to.
     """
 
     revision: int
@@ -29,6 +30,7 @@ class Applied:
     sections: tuple[Section, ...]
     findings: tuple[str, ...]
     voided: tuple[int, ...]
+    warnings: tuple[str, ...]
 
 
 def in_force(work: Work) -> Policy | None:
@@ -56,10 +58,11 @@ def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
     """
     policy = policies.compile(document, source)
     plain = documents.plain(document)  # a date of YAML's has become text
+    warnings = doubts.of(policy, are_claims=not caller.actor.verified)
     before = work.governance.policy()
     if before and before.digest == policy.digest:
-        findings = _findings(work, policy)
-        return Applied(before.revision, before.digest, False, policy.sections, findings, ())
+        known = before.revision, before.digest, False, policy.sections, _findings(work, policy)
+        return Applied(*known, (), warnings)
     revision = work.governance.add_policy(
         policy.digest, json.dumps(plain), source, caller.actor.name, work.now_ms
     )
@@ -82,7 +85,8 @@ def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
             },
         ),
     )
-    return Applied(revision, policy.digest, True, policy.sections, _findings(work, policy), voided)
+    findings = _findings(work, policy)
+    return Applied(revision, policy.digest, True, policy.sections, findings, voided, warnings)
 
 
 def show(work: Work) -> tuple[StoredPolicy, Policy] | None:

@@ -3,15 +3,16 @@
 Moving a version into a stage or under an alias is not here: `promotion` does that for everyone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import names
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Caller, person
 from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.events import Event
+from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.models import Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
@@ -289,9 +290,10 @@ def create_version(
     version_id = work.versions.add(new, created_ms)
     if tags:
         work.versions.set_tags(version_id, tags)
+    laid = _lay_hands(work, caller, new, version_id, origin.hands)
     if new.logged_model_id and imported is None:
         registrations.note(work, new.logged_model_id, draft.model, new.number)
-    _record_created(work, caller, draft, new, version_id, digest, imported)
+    _record_created(work, caller, draft, new, version_id, digest, imported, laid)
     return Version(
         id=version_id,
         model_id=model_id,
@@ -311,6 +313,21 @@ def create_version(
         semver_fixed=new.semver_fixed,
         tags=dict(tags),
     )
+
+
+def _lay_hands(
+    work: Work, caller: Caller, new: NewVersion, version_id: int, found: Iterable[Hand]
+) -> list[Hand]:
+    """Keeps whose hands are in a version besides its author's; those hands, each once."""
+    lender = caller.actor.lent_by
+    lent = [Hand(Thing.VERSION, lender, Deed.LENT)] if lender else []
+    laid: dict[str, Hand] = {person(new.author): Hand(Thing.VERSION, new.author, Deed.FILES)}
+    for hand in (*found, *lent):
+        laid.setdefault(person(hand.name), hand)
+    others = list(laid.values())[1:]
+    for hand in others:
+        work.hands.add(str(version_id), hand, work.now_ms)
+    return others
 
 
 def _number(work: Work, model_id: int, imported: Elsewhere | None) -> int:
@@ -336,9 +353,11 @@ def _record_created(
     version_id: int,
     digest: str | None,
     imported: Elsewhere | None,
+    laid: Sequence[Hand],
 ) -> None:
     tags = draft.tags or {}
     texts = _texts(tags) | ({"description": draft.description} if draft.description else {})
+    texts |= {f"hand.{place}": hand.name for place, hand in enumerate(laid)}
     if imported and imported.author:
         texts["author"] = imported.author
     event = Event(
@@ -357,6 +376,7 @@ def _record_created(
             "tags": list(tags),
             "semver": str(new.semver),
             "semver_fixed": new.semver_fixed,
+            **({"hands": [hand.deed.value for hand in laid]} if laid else {}),
         },
         why=_whence(imported),
         texts=texts,

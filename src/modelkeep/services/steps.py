@@ -98,7 +98,7 @@ def bar(version: Version, cycle: Lifecycle, stage: str | None) -> str | None:
 
 def judge(work: Work, caller: Caller, step: Step, rule: Rule) -> Result:
     evidence = gather_for(work, step.version, rule)
-    barred = (*evidence.authors, caller.actor.name)
+    barred = (*evidence.authors, caller.actor.name, caller.actor.lent_by)
     decision = judging.decide(rule, evidence, step.reason, (), barred, work.now_ms)
     if decision.outcome is Ruling.PASSED:
         work.governance.keep_evidence(evidence)
@@ -171,6 +171,7 @@ def _wait(work: Work, caller: Caller, step: Step, evidence: Evidence, decision: 
         archive_existing=step.displaces,
         returns_to=step.back_to.id if step.back_to else None,
         epoch=step.epoch,
+        lent_by=caller.actor.lent_by,
     )
     request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
     message = (
@@ -236,7 +237,8 @@ def _new_request(work: Work, caller: Caller, step: Step, draft: Request, decisio
                 "requests": [*closed, {"id": request_id, "status": Status.PENDING.value}],
             },
             why=_grounds(decision),
-            texts={"reason": step.reason} if step.reason else {},
+            texts=({"reason": step.reason} if step.reason else {})
+            | ({"lent_by": draft.lent_by} if draft.lent_by else {}),
         ),
         model_id=draft.model_id,
     )

@@ -107,10 +107,10 @@ class FileRoutes:
             self._count(scope, found)
             await downloads.answer(self._app, found, scope, send)
         elif method == "PUT":
-            await uploads.store(self._app, path, uploads.pieces(scope, receive))
+            await uploads.store(self._app, caller_of(scope), path, uploads.pieces(scope, receive))
             await answer(send, 200, b"{}")
         elif method == "DELETE":
-            await self._app.write(artifact_cases.delete, path)
+            await self._app.write(artifact_cases.delete, caller_of(scope), path)
             await answer(send, 200, b"{}")
         else:
             await answer_wrong_method(send, method, (*_READS, "PUT", "DELETE"))
@@ -160,8 +160,9 @@ class FileRoutes:
             found = await self._app.read(grants.download, self._app.signer, grant, point=True)
             await downloads.answer(self._app, found, scope, send)
         elif scope["method"] == "PUT":
-            path = await self._app.read(grants.upload, self._app.signer, grant)
-            await uploads.store(self._app, path, uploads.pieces(scope, receive))
+            given = await self._app.read(grants.upload, self._app.signer, grant)
+            body = uploads.pieces(scope, receive)
+            await uploads.store(self._app, given.caller, given.path, body)
             await answer(send, 200, b"{}")
         else:
             await answer_wrong_method(send, scope["method"], (*_READS, "PUT"))
@@ -183,7 +184,7 @@ class FileRoutes:
         else:
             request = await self._message(multipart.Finish, scope, receive)
             finish = multipart.complete if step == "complete" else multipart.abort
-            await finish(self._app, rest, request)
+            await finish(self._app, caller_of(scope), rest, request)
             await answer(send, 200, b"{}")
 
     async def _create_multipart(
@@ -194,7 +195,7 @@ class FileRoutes:
         if address is None or multipart.names_wrong_folders(scope):
             await _answer_unsupported(send, "Multipart upload")
             return
-        created = await multipart.create(self._app, folder, request, address)
+        created = await multipart.create(self._app, caller_of(scope), folder, request, address)
         await answer(send, 200, _encode(created), [_NOT_STORED])
 
     def _address(self, scope: Scope, what: str) -> str | None:

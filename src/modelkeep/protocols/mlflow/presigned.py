@@ -59,7 +59,7 @@ async def to_download(app: App, caller: Caller, request: ToDownload, address: st
     return Presigned(presigned_url=f"{address}/{grant}", file_size=file.size_bytes)
 
 
-async def to_upload(app: App, _: Caller, request: ToUpload, address: str) -> Presigned:
+async def to_upload(app: App, caller: Caller, request: ToUpload, address: str) -> Presigned:
     if bool(request.run_id) == bool(request.model_id):
         raise InvalidInput("Exactly one of run_id and model_id must be provided.")
     if request.run_id:
@@ -67,7 +67,8 @@ async def to_upload(app: App, _: Caller, request: ToUpload, address: str) -> Pre
     else:
         root = (await app.read(tracking.get_logged_model, request.model_id)).artifact_uri
     path = _under(root, require(request.path, "path"), "upload")
-    grant = await app.read(grants.to_upload, app.signer, path, request.expiration)
+    args = caller, app.signer, path, request.expiration
+    grant = await app.read(grants.to_upload, *args)
     return Presigned(presigned_url=f"{address}/{grant}")
 
 

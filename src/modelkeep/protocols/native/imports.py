@@ -172,7 +172,7 @@ def handlers(app: App) -> list[Any]:
             GivenPoints(m.run_id, m.key, [(s, at_ms, float(v)) for s, at_ms, v in m.points])
             for m in data.metrics
         ]
-        return await change(app, request, _nothing, points.bring_points, given)
+        return await change(app, request, _nothing, points.bring_points, caller(request), given)
 
     @post("/import/points/digests", status_code=200, keyless=True)
     @everywhere(Verb.ADMIN)
@@ -196,7 +196,7 @@ def handlers(app: App) -> list[Any]:
     ) -> Response[dict[str, str]]:
         """Adds points that a run measured of imported logged models."""
         given = [_metric(point) for point in data.points]
-        args = data.run_id, given
+        args = caller(request), data.run_id, given
         return await change(app, request, _nothing, logged_models.bring_model_points, *args)
 
     @post("/import/models", status_code=200)

@@ -15,7 +15,7 @@ from modelkeep.protocols.native import schemas
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
-from modelkeep.protocols.native.schemas import Ballot, RequestView, ResultView, VoteView
+from modelkeep.protocols.native.schemas import Ballot, BarredView, RequestView, ResultView, VoteView
 from modelkeep.protocols.rules import KNOWN, on_request
 from modelkeep.services import requests, voting
 from modelkeep.services.app import App
@@ -38,6 +38,7 @@ class RequestDetail(RequestView, kw_only=True):
 
     evidence_bundle: dict[str, Any]
     evidence_is_current: bool
+    barred: list[BarredView]
     votes: list[VoteView]
     comments: list[CommentView]
 
@@ -62,6 +63,7 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
             **msgspec.structs.asdict(view),
             evidence_bundle=found.evidence.to_json(),
             evidence_is_current=found.is_current,
+            barred=[BarredView(name=name, why=why) for name, why in found.barred],
             votes=[schemas.view_vote(vote) for vote in found.votes],
             comments=[view_comment(said) for said in found.comments],
         )

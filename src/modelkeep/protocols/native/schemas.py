@@ -129,6 +129,13 @@ class VoteView(msgspec.Struct, kw_only=True):
     at: str
 
 
+class BarredView(msgspec.Struct, kw_only=True):
+    """Who may not vote on a request, and why: a sentence goes on so after their name."""
+
+    name: str
+    why: str
+
+
 class StayView(msgspec.Struct, kw_only=True):
     """`emergency` is there where it began past the gates."""
 
@@ -159,6 +166,7 @@ class AppliedView(msgspec.Struct, kw_only=True):
     changed: bool
     sections: list[SectionView]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...]
     voided_requests: tuple[int, ...]
 
 
@@ -245,5 +253,6 @@ def view_applied(applied: Applied) -> AppliedView:
             SectionView(path=s.path, enforced=s.enforced, note=s.note) for s in applied.sections
         ],
         findings=applied.findings,
+        warnings=applied.warnings,
         voided_requests=applied.voided,
     )

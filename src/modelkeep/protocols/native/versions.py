@@ -108,7 +108,7 @@ def handlers(app: App) -> list[Any]:
         """
         where = uploads.path_in(upload, path.removeprefix("/"))
         body = pieces(cast("Scope", request.scope), cast("Receive", request.receive))
-        await store(app, where, body)
+        await store(app, caller(request), where, body)
 
     return [create_version, get_version, change_version, delete_version, put_file]
 

@@ -265,6 +265,12 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         ("version", "importer"),
         "SELECT key, importer FROM imports WHERE project_id = ? AND kind = 'version' ORDER BY key",
     ),
+    "version_hand": (
+        ("version", "name", "deed"),
+        "SELECT v.id, h.name, h.deed FROM hands h JOIN versions v"
+        " ON v.project_id = h.project_id AND h.subject = CAST(v.id AS text)"
+        " WHERE h.project_id = ? AND h.kind = 'version' ORDER BY h.id",
+    ),
     "file": (
         ("manifest", "path", "sha256", "size_bytes"),
         "SELECT m.digest, f.path, f.sha256, f.size_bytes FROM manifest_files f"
@@ -298,10 +304,10 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "request": (
         ("id", "version", "source", "target", "status", "subject", "evidence", "policy",
-         "requested_by", "authors", "reason", "archive_existing", "returns_to", "epoch",
+         "requested_by", "lent_by", "authors", "reason", "archive_existing", "returns_to", "epoch",
          "expires_ms", "reminded_ms"),
         "SELECT id, version_id, source, target, status, subject, evidence_digest, policy_digest,"
-        " requested_by, authors, reason, archive_existing, returns_to, epoch, expires_ms,"
+        " requested_by, lent_by, authors, reason, archive_existing, returns_to, epoch, expires_ms,"
         " reminded_ms FROM requests WHERE project_id = ? ORDER BY id",
     ),
     "vote": (
@@ -319,14 +325,16 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " FROM emergencies WHERE project_id = ? ORDER BY id",
     ),
     "account": (
-        ("id", "name", "kind", "owner", "password", "disabled", "deleted"),
-        "SELECT id, name, kind, owner_id, password IS NOT NULL, disabled_ms IS NOT NULL,"
-        " deleted_ms IS NOT NULL FROM accounts WHERE project_id = ? ORDER BY id",
+        ("id", "name", "kind", "owner", "password", "password_by", "reset_ms", "disabled",
+         "deleted"),
+        "SELECT id, name, kind, owner_id, password IS NOT NULL, password_by, reset_ms,"
+        " disabled_ms IS NOT NULL, deleted_ms IS NOT NULL FROM accounts"
+        " WHERE project_id = ? ORDER BY id",
     ),
     "token": (
-        ("token", "account", "kind", "label", "digest", "expires_ms", "revoked"),
-        "SELECT token_id, account_id, kind, label, digest, expires_ms, revoked_ms IS NOT NULL"
-        " FROM tokens WHERE project_id = ? ORDER BY id",
+        ("token", "account", "kind", "label", "lent_by", "digest", "expires_ms", "revoked"),
+        "SELECT token_id, account_id, kind, label, lent_by, digest, expires_ms,"
+        " revoked_ms IS NOT NULL FROM tokens WHERE project_id = ? ORDER BY id",
     ),
     "grant": (
         ("account", "role", "scope"),

@@ -224,6 +224,18 @@ class SqlVersions:
         )
         return [row[0] for row in rows]
 
+    def any_from(self, folder: str) -> bool:
+        start = "substr(source, 1, 200)"  # as the index has it
+        row = self._db.one(
+            f"SELECT 1 FROM versions WHERE project_id = ? AND deleted_ms IS NULL"
+            f" AND ({start} = ? OR ({start} > ? AND {start} < ?)) LIMIT 1",
+            self._project_id,
+            folder,
+            f"{folder}/",
+            f"{folder}0",
+        )
+        return row is not None
+
     def census(self, model_id: int) -> dict[str, tuple[int, int]]:
         rows = self._db.all(
             "SELECT stage, count(*), max(number) FROM versions WHERE project_id = ?"

@@ -10,6 +10,7 @@ from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
+from modelkeep.storage.sql.hands import SqlHands
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.loads import SqlLoads
@@ -46,6 +47,7 @@ class SqlWork:
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project, sight)
         self.papers = SqlPapers(db, project)
+        self.hands = SqlHands(db, project)
         self.emergencies = SqlEmergencies(db, project)
         self.journal = journal or SqlJournal(db, project, DEFAULT_PROJECT)
         self.accounts = SqlAccounts(db, project)

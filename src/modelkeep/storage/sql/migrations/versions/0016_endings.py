@@ -5,7 +5,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 TABLES = """
 ALTER TABLE versions ADD COLUMN state {text} NOT NULL DEFAULT 'active';
