@@ -10,6 +10,7 @@ import pytest
 import modelkeep
 from modelkeep.cli import entries
 from modelkeep.domain.announcements import announced
+from modelkeep.domain.endings import State
 from modelkeep.domain.examples import example
 from modelkeep.domain.ledger import Ledger
 from tests.support.clock import MovedClock
@@ -21,11 +22,16 @@ NO_ROWS = {
     "version:stage:refused",  # past decisions are told by the journal alone
     "approval:vote:denied",
     "webhook:replayed",
+    "version:loaded",
+    "model:access:denied",
+    "upload:swept",
 }
 NO_NEWS = {
     *("webhook:created", "webhook:changed", "webhook:disabled", "webhook:deleted"),
     "webhook:replayed",
     "version:document:attached",
+    "model:access:denied",
+    "upload:swept",
     "version:semver:raised",  # unless its tag follows
     *("model:imported", "version:imported"),  # the past of another server
 }
@@ -51,7 +57,9 @@ def written() -> set[str]:
     sources = "\n".join(path.read_text() for path in SERVICES.rglob("*.py"))
     spelt = set(re.findall(r'"([a-z]+:[a-z]+(?::[a-z-]+)?)"', sources))
     assert 'f"approval:vote:{happened}"' in sources
-    return spelt | {"approval:vote:cast", "approval:vote:denied"}
+    assert 'f"version:{ending.state}"' in sources
+    ended = {f"version:{state}" for state in State if state is not State.ACTIVE}
+    return spelt | ended | {"approval:vote:cast", "approval:vote:denied"}
 
 
 def test_the_stories_have_every_kind_of_event(told: list[dict[str, Any]]) -> None:

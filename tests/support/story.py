@@ -3,14 +3,17 @@
 import asyncio
 from typing import Any
 
-from modelkeep.domain.access import Grant, Role
+from modelkeep.domain.access import Grant, Role, Verb
 from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS
 from modelkeep.domain.credentials import TokenKind, mint
+from modelkeep.domain.endings import State
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
 from modelkeep.services import (
     accounts,
+    denials,
     emergencies,
+    endings,
     numbering,
     outbox,
     papers,
@@ -18,13 +21,17 @@ from modelkeep.services import (
     registry,
     requests,
     signing,
+    sweeping,
+    uploads,
     webhooks,
 )
+from modelkeep.services.endings import Wish
 from modelkeep.services.imports import models, versions
 from modelkeep.services.imports.models import GivenModel
 from modelkeep.services.imports.versions import GivenVersion
 from modelkeep.services.retention import SYSTEM
 from modelkeep.services.signing import Signing
+from modelkeep.workers.loads import LoadsWorker
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, NOBODY, ROB, TAGS, Core
 
@@ -128,6 +135,7 @@ def tell_the_rest(core: Core, clock: MovedClock) -> None:
     """What `tell`, which is told anew for many a test, leaves out. On a core with nothing in it."""
     tell_of_people(core)
     tell_of_reviews(core, clock)
+    tell_of_endings(core, clock)
     core.write(models.bring_model, ANN, ELSEWHERE, GivenModel("old"))
     core.write(versions.bring_version, ANN, ELSEWHERE, GivenVersion("old", 3, "s3://bucket/3"))
     tell_of_a_fork(core)
@@ -171,6 +179,19 @@ def tell_of_reviews(core: Core, clock: MovedClock) -> None:
     clock.advance(DAY_MS)
     core.write(emergencies.mark_overdue, SYSTEM)
     core.write(emergencies.review, BOB, 1, "it was", accepts=True)
+
+
+def tell_of_endings(core: Core, clock: MovedClock) -> None:
+    old = core.version()
+    for state in (State.DEPRECATED, State.BLOCKED, State.ACTIVE, State.DEPRECATED):
+        core.write(endings.change, ROB, Wish("churn", old.number, state, "old data"))
+    core.app.loads.note(BOB, core.get(old.number))
+    asyncio.run(LoadsWorker(core.app).turn())
+    core.write(endings.change, ROB, Wish("churn", old.number, State.RETIRED, "older data"))
+    core.write(denials.record, BOB, Verb.APPROVE, "churn")
+    core.put(uploads.path_in("upload-0001", "weights"), "never registered")
+    clock.advance(7 * DAY_MS)
+    core.write(sweeping.sweep, SYSTEM, "upload-0001", 7)
 
 
 def tell_of_a_fork(core: Core) -> None:

@@ -39,6 +39,7 @@ def deprecate(
 
     Whoever loads it is told, and so are webhooks, once a person and day. With --blocks the server
     blocks it by itself when the time comes, as soon as no alias and no stage that counts holds it.
+    JSON: the version, with its "state" and "ending".
     """
     asked = {"state": "deprecated", "reason": reason, "replacement": replacement, "blocks": blocks}
     _change(Client(url, user), version, asked, as_json)
@@ -58,6 +59,7 @@ def block(
     modelkeep block churn/3 --reason "CVE-2026-12345 in a dependency" --replacement 7
 
     Exits 1 if an alias, production or a guarded stage holds it: promote another one first.
+    JSON: the version, with its "state" and "ending".
     """
     asked = {"state": "blocked", "reason": reason, "replacement": replacement}
     _change(Client(url, user), version, asked, as_json)
@@ -70,7 +72,13 @@ def reinstate(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Take back that a version is deprecated or blocked."""
+    """Take back that a version is deprecated or blocked.
+
+    \b
+    modelkeep reinstate churn/3 --reason "the dependency was mended"
+
+    JSON: the version, with its "state" and "ending".
+    """
     _change(Client(url, user), version, {"state": "active", "reason": reason}, as_json)
 
 
@@ -84,7 +92,11 @@ def retire(
 ) -> None:
     """Take a version out of use for good: it is never loaded, promoted or aliased again.
 
+    \b
+    modelkeep retire churn/3 --reason "the clinics it was trained for are closed"
+
     Its past and its number stay. Exits 1 if an alias, production or a guarded stage holds it.
+    JSON: the version, with its "state" and "ending".
     """
     asked = {"state": "retired", "reason": reason, "replacement": replacement}
     _change(Client(url, user), version, asked, as_json)

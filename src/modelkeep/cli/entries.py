@@ -45,6 +45,8 @@ def subject(entry: dict[str, Any]) -> str:
         return _token(entry, whose) if noun == "token" else whose
     if noun == "policy":
         return f"policy revision {thing['revision']}"
+    if noun == "upload":
+        return f"upload {thing['upload']}"
     if noun == "journal":
         return f"origin {thing['origin']}"
     named = thing.get("name") or texts.get("name") or thing.get("webhook", "")
