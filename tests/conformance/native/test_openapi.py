@@ -42,7 +42,7 @@ def openapi_tools() -> Path:
 
 @pytest.fixture
 def described(server: Server) -> dict[str, Any]:
-    answer = httpx.get(f"{server.url}{NATIVE}/openapi.json", trust_env=False)
+    answer = httpx.get(f"{server.url}{NATIVE}/openapi.json", trust_env=False, timeout=60)
     assert answer.status_code == 200
     return answer.json()
 
@@ -109,7 +109,7 @@ def test_a_query_parameter_that_a_call_does_not_have_is_refused(
     described: dict[str, Any], server: Server
 ) -> None:
     """By each of them, naming it and those that it has."""
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         for path, method, operation in operations(described):
             named = {p["name"]: str(p.get("example", "x")) for p in operation["parameters"]}
             content = operation.get("requestBody", {}).get("content", {})
@@ -141,7 +141,7 @@ def test_every_change_takes_an_idempotency_key_and_its_own_example(
     """A key that cannot be one is refused, by each of them, before anything else is looked at: so
     the body was right, and the key was read."""
     checked = 0
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         for path, method, operation in operations(described):
             if method not in CHANGES or operation["operationId"] in WITHOUT_KEY:
                 continue
@@ -164,7 +164,7 @@ def test_every_change_takes_an_idempotency_key_and_its_own_example(
 
 
 def test_a_page_tells_what_each_kind_of_problem_means(server: Server) -> None:
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         kinds = http.get(f"{NATIVE}/problems").json()
         assert {"not_found", "refused", "key_reused", "internal"} <= {k["code"] for k in kinds}
         for kind in kinds:
