@@ -49,7 +49,8 @@ KILL = Fault("kill", "signal=KILL")
 EIO = Fault("EIO", "error=EIO")
 ENOSPC = Fault("ENOSPC", "error=ENOSPC")
 BROKEN = Fault("EIO for good", "error=EIO", lasts=True)
-FAULTS = (KILL, EIO, ENOSPC, BROKEN)
+FULL = Fault("ENOSPC for good", "error=ENOSPC", lasts=True)
+FAULTS = (KILL, EIO, ENOSPC, BROKEN, FULL)
 
 
 @contextmanager

@@ -147,6 +147,15 @@ def shown(data_dir: Path) -> State:
     return state
 
 
+def serves(url: str, state: State) -> bool:
+    """Whether the server resolves `champion` as a state has it: to whoever is in production."""
+    alias = f"{API}/registered-models/alias?name=m&alias=champion"
+    told = Call("ann", "GET", alias, None).send(url).raise_for_status().json()["model_version"]
+    rows = [json.loads(row) for row in state["version"]]
+    (champion,) = [str(row["number"]) for row in rows if row["stage"] == "Production"]
+    return (told["version"], told["current_stage"]) == (champion, "Production")
+
+
 def _timeless(row: dict[str, Any]) -> str:
     return json.dumps({k: v for k, v in row.items() if not k.endswith("_ms")}, sort_keys=True)
 

@@ -46,10 +46,10 @@ class Denials:
         key, now = (person(caller.actor.name), need.verb, name), self._now_ms()
         if now - self._noted.get(key, -FOLDED_MS) < FOLDED_MS:
             return
+        await self._app.write(record, caller, need.verb, name)
         self._noted[key] = now
         if len(self._noted) > REMEMBERED:
             self._noted.popitem(last=False)
-        await self._app.write(record, caller, need.verb, name)
 
 
 def record(work: Work, caller: Caller, verb: Verb, name: str) -> None:

@@ -159,8 +159,9 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes was not committed", len(batch))
             # Only a database that went away under the commit leaves its outcome open.
-            is_open = fate is _UNKNOWN and isinstance(error, Unavailable)
-            self._abandon(batch, error, _UNKNOWN if is_open and not self._disown() else _UNDONE)
+            if isinstance(error, Unavailable) and fate is _UNKNOWN and self._disown(error):
+                fate = _UNDONE
+            self._abandon(batch, error, fate if isinstance(error, Unavailable) else _UNDONE)
             return
         if appended:
             for listener in self._listeners:
@@ -185,11 +186,11 @@ class Writer:
         work.journal.open(self._clock.now_ms())
         return work
 
-    def _disown(self) -> bool:
+    def _disown(self, error: Unavailable) -> bool:
         """Whether the commit that failed is certain not to have happened, now and for ever."""
         assert self._work is not None
         try:
-            return self._dialect.disown_commit(self._work.db)
+            return self._dialect.disown_commit(self._work.db, error)
         except Exception:  # noqa: BLE001 - whatever it was, nobody knows what a restart would find
             _log.exception("a commit failed, and may be found to have happened after a restart")
             for listener in self._doubters:
