@@ -6,9 +6,9 @@ none, or one that is not good, gets 401 for every path, whether there is such a 
 
 from collections.abc import Callable
 
-from modelkeep.domain.access import Access, Actor
+from modelkeep.domain.access import Access, Actor, Caller
 from modelkeep.domain.errors import Unauthenticated
-from modelkeep.protocols.http import Asgi, Receive, Scope, Send, caller_as
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send
 from modelkeep.services import permits
 from modelkeep.services.directory import Directory, Identity
 from modelkeep.settings import is_loopback
@@ -39,7 +39,7 @@ class Authentication:
         if scope["type"] != "http":
             return
         if self._is_public(scope["path"]):
-            caller = caller_as(Actor(), scope, Access())
+            caller = Caller(Actor(), scope["modelkeep.request_id"], access=Access())
         else:
             try:
                 identity = self._identify(scope)
@@ -47,7 +47,7 @@ class Authentication:
                 await _refuse(send, *self._render(scope, error))
                 return
             scope[IDENTITY] = identity
-            caller = caller_as(identity.actor, scope, identity.access)
+            caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
         scope["modelkeep.caller"] = caller
         permits.ask(caller)
         await self._app(scope, receive, send)
