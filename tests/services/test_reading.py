@@ -159,7 +159,7 @@ def test_copies_are_found_both_ways_also_after_a_rename(core: Core, clock: Moved
     stranger = core.version("churn")
     clock.advance(HOUR_MS)
     third = core.register("shadow", "models:/churn/1")  # of the stranger, by now
-    fourth = core.register("shadow", core.read(registry.download_address, "leavers", 1))
+    fourth = core.register("shadow", core.read(registry.download_address, "leavers", 1)[0])
 
     def trace(name: str, number: int) -> lineage.Lineage:
         return core.read(lineage.trace, name, str(number))

@@ -443,7 +443,7 @@ def test_a_frozen_tree_is_not_touched_by_what_happens_to_the_run(core: Core) -> 
     assert after.manifest != before.manifest
     assert files_of(core, 2) == {"weights": digest_of("second"), "added": digest_of("x")}
     core.write(tracking.delete_run, ANN, run_id)
-    found = core.read(artifacts.find, f"modelkeep/versions/{before.id}/weights")
+    found, _ = core.read(artifacts.find, f"modelkeep/versions/{before.id}/weights")
     assert found.sha256 == digest_of("first")
 
 

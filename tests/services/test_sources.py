@@ -33,7 +33,7 @@ def test_a_run_of_another_server_is_a_label_when_it_is_named_twice(core: Core) -
     source = f"runs:/{ELSEWHERE}/model"
     version = core.register("churn", source, run_id=ELSEWHERE)
     assert (version.manifest, version.run_id, version.source) == (None, ELSEWHERE, source)
-    assert core.read(registry.download_address, "churn", version.number) == source
+    assert core.read(registry.download_address, "churn", version.number)[0] == source
     assert f"Run with id={ELSEWHERE} not found" in refusal(core, source)
     assert "run_id request parameter must identify" in refusal(core, source, run_id="f" * 32)
     assert "model_id request parameter" in refusal(

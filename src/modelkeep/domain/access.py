@@ -215,8 +215,8 @@ class Actor:
 class Caller:
     """An actor in one request: what a use case needs to know of whoever called it.
 
-    `origin` is the address of the server whose past the caller brings over, if it does; `client`
-    what the client calls itself, and `address` where the call came from, where that is known.
+    `origin` is the address of the server whose past the caller brings over, if it does. What the
+    `client` calls itself, and the `address` that it calls from, are known where a load counts.
     """
 
     actor: Actor

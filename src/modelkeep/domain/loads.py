@@ -5,8 +5,9 @@ a client calls itself is cut to its first word, as in `mlflow-python-client/3.17
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from modelkeep.domain.access import Caller, Kind
+from modelkeep.domain.access import Actor, Caller, Kind
 
 DAY_MS = 86_400_000
 CLIENT_CHARS = 100
@@ -43,9 +44,12 @@ OTHERS = Loader("(others)", Kind.ANONYMOUS.value, False, "", "")  # too many to 
 
 def loader_of(caller: Caller) -> Loader:
     """Who a caller is, as far as loads go."""
-    actor = caller.actor
-    client = "".join(c for c in caller.client.split(" ", 1)[0] if c.isprintable())
+    return _loader(caller.actor, caller.client, caller.address)
+
+
+@lru_cache(maxsize=4096)
+def _loader(actor: Actor, client: str, address: str) -> Loader:
+    client = "".join(c for c in client.split(" ", 1)[0] if c.isprintable())[:CLIENT_CHARS]
     if actor.is_anonymous:
-        address = caller.address
-        return Loader("", Kind.ANONYMOUS.value, False, client[:CLIENT_CHARS], address)
-    return Loader(actor.name, actor.kind.value, actor.verified, client[:CLIENT_CHARS], "")
+        return Loader("", Kind.ANONYMOUS.value, False, client, address)
+    return Loader(actor.name, actor.kind.value, actor.verified, client, "")

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelkeep.domain.access import Access, Actor, Caller
 from modelkeep.domain.errors import Unauthenticated
-from modelkeep.protocols.http import Asgi, Receive, Scope, Send, caller_as
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send
 from modelkeep.services import permits
 from modelkeep.services.directory import Directory, Identity
 from modelkeep.settings import is_loopback
@@ -42,7 +42,7 @@ class Authentication:
         if scope["type"] != "http":
             return
         if self._is_public(scope["path"]):
-            caller = caller_as(Actor(), scope, Access())
+            caller = Caller(Actor(), scope["modelkeep.request_id"], access=Access())
         else:
             try:
                 identity = self._identify(scope)
@@ -50,7 +50,7 @@ class Authentication:
                 await _refuse(send, *self._render(scope, error))
                 return
             scope[IDENTITY] = identity
-            caller = caller_as(identity.actor, scope, identity.access)
+            caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
         scope["modelkeep.caller"] = caller
         permits.ask(caller)
 

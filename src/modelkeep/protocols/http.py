@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
-from modelkeep.domain.access import ALL_ACCESS, ANONYMOUS, NAME_LIMIT, Access, Actor, Caller
+from modelkeep.domain.access import ANONYMOUS, NAME_LIMIT, Actor, Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.telemetry import request_id
 
@@ -27,7 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.\-]+)(:\d+)?", re.ASCII)
-_WANTED = (b"host", b"origin", b"x-request-id", b"user-agent")
+_WANTED = (b"host", b"origin", b"x-request-id")
 FIELDS_LIMIT = 2000  # of a query string
 _ON_EVERY_ANSWER = (
     (b"x-content-type-options", b"nosniff"),
@@ -49,7 +49,6 @@ class FrontDoor:
             return
         headers = _wanted_headers(scope["headers"])
         scope["modelkeep.request_id"] = given = request_id(headers.get(b"x-request-id"))
-        scope["modelkeep.client"] = headers.get(b"user-agent", "")
 
         async def send_marked(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -116,18 +115,22 @@ def caller_of(scope: Scope) -> Caller:
     known: Caller | None = scope.get("modelkeep.caller")
     if known is not None:
         return known
-    actor = next((_actor(v) for name, v in scope["headers"] if name == b"authorization"), _NOBODY)
-    return caller_as(actor, scope)
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return Caller(_actor(value), scope["modelkeep.request_id"])
+    return Caller(_NOBODY, scope["modelkeep.request_id"])
 
 
-def caller_as(actor: Actor, scope: Scope, access: Access = ALL_ACCESS) -> Caller:
-    """Somebody in a request."""
+def loader_in(scope: Scope) -> Caller:
+    """As `caller_of`, with what the client calls itself and where it calls from: of those calls
+    that count as loads, since it takes longer."""
+    caller = caller_of(scope)
     client: tuple[str, int] | None = scope.get("client")
     return Caller(
-        actor,
-        scope["modelkeep.request_id"],
-        access=access,
-        client=scope["modelkeep.client"],
+        caller.actor,
+        caller.request_id,
+        access=caller.access,
+        client=header(scope, b"user-agent"),
         address=client[0] if client else "",
     )
 

@@ -23,7 +23,7 @@ import msgspec
 from modelkeep.domain.errors import NotFound
 from modelkeep.protocols import uploads
 from modelkeep.protocols.addresses import address_of
-from modelkeep.protocols.http import Receive, Scope, Send, caller_of, path_of
+from modelkeep.protocols.http import Receive, Scope, Send, loader_in, path_of
 from modelkeep.protocols.mlflow import (
     artifacts,
     downloads,
@@ -117,7 +117,7 @@ class FileRoutes:
 
     def _count(self, scope: Scope, found: Found) -> None:
         if found.version is not None and scope["method"] == "GET":
-            self._app.loads.note(caller_of(scope), found.version, by_file=True)
+            self._app.loads.note(loader_in(scope), found.version, by_file=True)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await artifacts.find_for_page(self._app, scope)
@@ -140,7 +140,7 @@ class FileRoutes:
         elif (address := self._address(scope, "signed")) is None:
             await _answer_unsupported(send, "Presigned download")
         else:
-            found = await presigned.of_file(self._app, caller_of(scope), path, address)
+            found = await presigned.of_file(self._app, loader_in(scope), path, address)
             await answer(send, 200, _encode(found), [_NOT_STORED])
 
     async def _presign_in_run(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,7 +152,7 @@ class FileRoutes:
             await _answer_unsupported(send, f"Presigned {'upload' if is_upload else 'download'}")
             return
         use = presigned.to_upload if is_upload else presigned.to_download
-        answered = await use(self._app, caller_of(scope), request, address)
+        answered = await use(self._app, loader_in(scope), request, address)
         await answer(send, 200, _encode(answered), [_NOT_STORED])
 
     async def _signed(self, scope: Scope, receive: Receive, send: Send, grant: str) -> None:

@@ -16,6 +16,7 @@ from modelkeep.domain.models import (
 )
 from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.ports.work import About, Work
+from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.grammars import Grammar
 from modelkeep.protocols.mlflow.wire import (
@@ -489,7 +490,7 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(_PATCH, "model-versions/update", DescribeVersion, describe_version),
     Rpc(_DELETE, "model-versions/delete", VersionKey, delete_version),
     Rpc(_GET, "model-versions/search", Search, search_versions),
-    Rpc(_GET, "model-versions/get-download-uri", VersionKey, download_uri),
+    Rpc(_GET, "model-versions/get-download-uri", VersionKey, download_uri, caller=loader_in),
     Rpc(_POST, "model-versions/set-tag", TagVersion, set_version_tag),
     Rpc(_DELETE, "model-versions/delete-tag", TagVersion, delete_version_tag),
     Rpc(_POST, "model-versions/transition-stage", Transition, transition),

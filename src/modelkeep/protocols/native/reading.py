@@ -18,7 +18,7 @@ from modelkeep.domain.access import Verb
 from modelkeep.domain.manifests import FILE_LIMIT
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.native import views
-from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.calls import Http, loader
 from modelkeep.protocols.native.views import ComparisonView, FilePage, LineageView
 from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.rules import KNOWN, on
@@ -110,7 +110,7 @@ def handlers(
         file, chunks = found.file, _chunks(found)
         first = await asyncio.to_thread(next, chunks, b"")
         if found.version is not None:
-            app.loads.note(caller(request), found.version, by_file=True)
+            app.loads.note(loader(request), found.version, by_file=True)
         headers = {
             **headers_of(found.version),
             "content-length": str(file.size_bytes),
