@@ -23,7 +23,7 @@ import msgspec
 from modelkeep.domain.errors import NotFound
 from modelkeep.protocols import uploads
 from modelkeep.protocols.addresses import address_of
-from modelkeep.protocols.http import Receive, Scope, Send, loader_in, path_of
+from modelkeep.protocols.http import Receive, Scope, Send, caller_of, loader_in, path_of
 from modelkeep.protocols.mlflow import (
     artifacts,
     downloads,
