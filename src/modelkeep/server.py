@@ -31,6 +31,7 @@ from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
+from modelkeep.workers.loads import LoadsWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -104,13 +105,14 @@ def serve(settings: Settings) -> None:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
+    housekeeping, loads = Housekeeping(running.app, settings.upload_days), LoadsWorker(running.app)
     in_doubt = threading.Event()
     running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
-    housekeeping = Housekeeping(running.app)
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
+        loads.start()
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
             _let_first_admin_in(running)
@@ -138,6 +140,7 @@ def serve(settings: Settings) -> None:
     finally:
         listener.close()
         housekeeping.close()
+        loads.close()
         webhooks.close()
         checkpoints.close()
         running.close()

@@ -332,7 +332,7 @@ def approve_natively(house: House, by: str, request: int) -> Told:
 
 def approve_by_sdk(house: House, by: str, request: int) -> Told:
     with house.sdk(by) as client:
-        return by_sdk(lambda: client.approve(request))
+        return by_sdk(lambda: client.requests.approve(request))
 
 
 def approve_by_command(house: House, by: str, request: int) -> Told:
