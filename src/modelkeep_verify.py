@@ -1394,6 +1394,7 @@ BLIND_SPOTS = (
     "a tail cut off together with everything that it did, and a journal rewritten from end to "
     "end, unless you give a checkpoint that you kept (--since), or the witnesses' keys",
     "the bytes of artifacts: they are hashed whenever they are read, not here",
+    "passwords, of which the journal holds nothing: it says when one was set, and by whom",
     "what the journal does not speak of: experiments, runs and their metrics (a decision rests on "
     "the evidence that was frozen), the list of past decisions, times of creation, run links",
 )

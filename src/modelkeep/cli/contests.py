@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from modelkeep.cli import tables
-from modelkeep.cli.tables import Best, Column, brief, moment
+from modelkeep.cli.tables import Best, Column, brief, moment, stage
 
 RUN_CHARS = 8
 VALUE_CHARS = 24
@@ -35,7 +35,7 @@ def _facts(found: dict[str, Any]) -> Iterator[tuple[Column, list[str]]]:
     """The columns, each with its value for every version: as a person would ask for them."""
     versions = found["versions"]
     yield Column("Version", right=True), [str(v["version"]) for v in versions]
-    yield Column("Stage"), [v["stage"] for v in versions]
+    yield Column("Stage"), [stage(v) for v in versions]
     yield Column("Status"), [v["status"] for v in versions]
     yield Column("Created"), [moment(v["created"]) for v in versions]
     for metric in found["metrics"]:

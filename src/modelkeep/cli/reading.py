@@ -10,7 +10,7 @@ import typer
 from modelkeep.cli import tables
 from modelkeep.cli.client import Client, Failed, end
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, address
-from modelkeep.cli.tables import Column, brief, moment, size
+from modelkeep.cli.tables import Column, brief, moment, size, stage
 
 REQUEST_LIMIT = 1000  # what one call answers at most
 SHORT = 12  # hex digits of a digest
@@ -46,8 +46,10 @@ def models_list(
     modelkeep models list --filter "name LIKE 'churn%'"
     modelkeep models list --filter "tags.team = 'risk'" --limit 500 --json
 
-    Times are UTC. JSON: {"models": [{"name", "newest", "semver", "production", "aliases",
-    "versions", "created", "updated", "description", "tags"}], "next"}; `next` is null at the end.
+    With `!` stands what was brought into production past its gates, without a review that accepts
+    it. Times are UTC. JSON: {"models": [{"name", "newest", "semver", "production", "emergency",
+    "aliases", "versions", "created", "updated", "description", "tags"}], "next"}; `next` is null at
+    the end.
     """
     found = _pages(Client(url, user), "/models", "models", limit, filter=filter, cursor=cursor)
     columns = (
@@ -61,7 +63,7 @@ def models_list(
         Column("Description", least=12, rank=3),
     )
     rows = [
-        [m["name"], _number(m["newest"]), m["semver"] or "-", _number(m["production"]),
+        [m["name"], _number(m["newest"]), m["semver"] or "-", _production(m),
          ", ".join(f"{a}: {n}" for a, n in sorted(m["aliases"].items())),
          str(m["versions"]), moment(m["updated"]), brief(m["description"])]
         for m in found["models"]
@@ -108,7 +110,7 @@ def versions_list(
         Column("Source", least=20, rank=5),
     )
     rows = [
-        [str(v["version"]), semver(v), _stage(v), _status(v), moment(v["created"]),
+        [str(v["version"]), semver(v), stage(v), _status(v), moment(v["created"]),
          ", ".join(v["aliases"]),
          v["author"], (v["run"] or "-")[:RUN_CHARS], _short(v["manifest"]), v["source"]]
         for v in found["versions"]
@@ -278,6 +280,10 @@ def _number(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
+def _production(model: dict[str, Any]) -> str:
+    return _number(model["production"]) + (" !" if model["emergency"] else "")
+
+
 def _status(version: dict[str, Any]) -> str:
     state = version["state"]
     return version["status"] if state == "active" else f"{version['status']}, {state}"
@@ -287,10 +293,6 @@ def semver(version: dict[str, Any]) -> str:
     """A version's number and, where its tag says another, what that claims."""
     claim = "" if version["claim"] is None else f" (claims {brief(version['claim'], CLAIM_CHARS)})"
     return version["semver"] + claim
-
-
-def _stage(version: dict[str, Any]) -> str:
-    return version["stage"] + (" ! review owed" if version["emergency"] else "")
 
 
 def _short(digest: str | None) -> str:

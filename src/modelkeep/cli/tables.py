@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from modelkeep.cli.client import plain
 
@@ -143,3 +144,8 @@ def _padded(cell: str, width: int, *, right: bool) -> str:
     pad = " " * (width - cells_of(cell))
     text = paint(cell, GREEN) if isinstance(cell, Best) else cell
     return pad + text if right else text + pad
+
+
+def stage(version: dict[str, Any]) -> str:
+    """A version's stage; with `!` if an emergency brought it somewhere that no review accepts."""
+    return version["stage"] + (" !" if version["emergency"] else "")

@@ -52,12 +52,19 @@ def show_request(asked: dict[str, Any], as_json: bool) -> None:
     print(f"Bytes: {held}{plain(asked['subject'])}")
     print(f"Evidence {asked['evidence']}, frozen when it was asked for:")
     if asked["status"] == "pending" and not asked["evidence_is_current"]:
-        print("  Note: the version's tags or its run have changed since; see them before you vote.")
+        print("  Note: its tags, documents or run have changed since; see them before you vote.")
     for kind in ("metrics", "params", "tags", "run_tags"):
         for name, value in sorted(evidence[kind].items()):
             print(plain(f"  {kind:<8}  {name} = {value}"))
     for data in evidence["datasets"]:
         print(plain(f"  data set  {data['name']} {data['digest']}"))
+    for name, digest in sorted(evidence.get("documents", {}).items()):
+        print(plain(f"  document  {name} {digest}"))
+    for name, value in sorted((evidence.get("card") or {}).items()):
+        print(plain(f"  card      {name} = {json.dumps(value)}"))
+    if there := evidence.get("occupant"):
+        numbers = ", ".join(f"{name} = {value}" for name, value in sorted(there["metrics"].items()))
+        print(plain(f"  against   {asked['model']}/{there['number']}, which is there: {numbers}"))
     commit = f", commit {evidence['git_commit']}" if evidence["git_commit"] else ""
     print(plain(f"  run {evidence['run_id']}{commit}"))
     for vote in asked["votes"]:

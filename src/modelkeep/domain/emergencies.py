@@ -2,9 +2,11 @@
 
 * It takes a reason, and a name: nobody breaks the glass anonymously.
 * What the gates said is frozen and recorded all the same, failed or not.
-* It leaves a review, to be done by another person before it is due. While it is owed, the version
-  carries a tag that says so, and the glass of that stage cannot be broken again; once it is
-  overdue, that of the whole model cannot.
+* It leaves a review, to be done before it is due by a person who neither did it nor made the
+  version. While it is owed, the version carries a tag that says so, and the glass of that stage
+  cannot be broken again; once it is overdue, that of the whole model cannot.
+* A version whose emergency was faulted carries the tag for good, and the glass of its stage cannot
+  be broken again while it stands there.
 * When it is overdue, or faults what was done, the stage goes back to what it held before, if the
   policy says so (`Terms`).
 """
@@ -19,7 +21,9 @@ from modelkeep.domain.events import instant
 HOUR_MS = 3_600_000
 DEFAULT_HOURS = 24
 LIMIT_HOURS = 7 * 24
-TAG = "modelkeep.emergency"  # on a version while a review is owed; nobody else sets or removes it
+# On a version while a review is owed, and for good once one found no justification. Nobody else
+# sets or removes it.
+TAG = "modelkeep.emergency"
 
 
 class Status(StrEnum):
@@ -74,7 +78,9 @@ class Emergency:
 
     @property
     def mark(self) -> str:
-        """What the version's tag says while the review is owed."""
+        """What the version's tag says while the review is owed, or once it faulted it."""
+        if self.status is Status.FAULTED:
+            return f"review {self.id} found no justification"
         how = "overdue since" if self.status is Status.OVERDUE else "due by"
         return f"review {self.id} {how} {instant(self.due_ms)}"
 

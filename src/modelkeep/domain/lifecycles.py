@@ -167,12 +167,15 @@ class Lifecycle:
         return self.aliases.get(alias)
 
     def alias_like(self, alias: str, pointing: Collection[str]) -> str | None:
-        """Another alias that a reader takes this one for: one that follows a stage or, for an alias
-        that does not point anywhere yet, one that does. None where nothing is guarded.
+        """What a reader takes an alias for: another that follows a stage or, for an alias that does
+        not point anywhere yet, one that does, or a stage that is guarded. None where nothing is.
         """
         if alias in self.aliases or not self.guards_any:
             return None
-        others = self.aliases if alias in pointing else (*self.aliases, *sorted(pointing))
+        guarded = [stage for stage in self.stages if self.holds(stage)]
+        others = self.aliases
+        if alias not in pointing:
+            others = (*self.aliases, *sorted(pointing), *guarded)
         return next((other for other in others if skeleton(other) == skeleton(alias)), None)
 
     # -- transitions -----------------------------------------------------------------------------

@@ -4,6 +4,9 @@ A lifecycle that guards anything keeps hold of what stands in a guarded, single 
 stage, of what an alias points to, and of what a rollback would return to: to delete it, or to
 rename its model into another lifecycle, would be to move it unasked. Without a policy nothing is
 kept, as in MLflow. A refusal is recorded like that of any other move.
+
+A model of which something is kept so keeps its name as well: another could take it, with numbers of
+its own, and whoever loads by name and number would get bytes that nobody approved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +18,7 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import NO_STAGE, Version
 from modelkeep.ports.work import Work
-from modelkeep.services.catalog import subject
+from modelkeep.services.catalog import locate, subject
 from modelkeep.services.placement import prior_stays, release, stage_slot
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.steps import Result, Step, close_requests, refuse_unlisted
@@ -84,8 +87,12 @@ def delete(work: Work, caller: Caller, version: Version, why: Mapping[str, Any] 
 def refuse_renaming(
     work: Work, caller: Caller, model_id: int, name: str, new_name: str
 ) -> Result | None:
-    """The refusal to take a model out of its lifecycle, or into another, past what they guard."""
+    """The refusal to take a model from what relies on its name, out of its lifecycle, or into
+    another, past what they guard."""
     old, new = lifecycle_of(work, name), lifecycle_of(work, new_name)
+    if old.guards_any and (relied := _relied_on(work, name, old)):
+        version, message = relied
+        return _refuse(work, caller, version, old, "renamed", "be given another name", message)
     if old.name == new.name:
         return None
     move = f"be taken from lifecycle {old.name} to {new.name} by a new name"
@@ -105,6 +112,19 @@ def refuse_renaming(
         if version:
             message = f"alias {alias} points to it, which follows a stage; take it away first"
             return _refuse(work, caller, version, old, "renamed", move, message)
+    return None
+
+
+def _relied_on(work: Work, name: str, cycle: Lifecycle) -> tuple[Version, str] | None:
+    """A version of a model that is relied on by the model's name, and how."""
+    model = work.models.get(name)
+    assert model is not None
+    for version in work.versions.latest_per_stage([model.id])[model.id]:
+        if cycle.holds(version.stage):
+            return version, f"it is in {version.stage}, which the policy guards; move it out first"
+    for alias, number in sorted(model.aliases.items()):
+        message = f"alias {alias} points to it; take it away first"
+        return locate(work, name, number), message
     return None
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import names
-from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.access import Caller, is_blank, person
 from modelkeep.domain.emergencies import (
     DEFAULT_HOURS,
     HOUR_MS,
@@ -20,7 +20,7 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
-from modelkeep.services import checks, marks, promotion
+from modelkeep.services import checks, makers, marks, promotion
 from modelkeep.services.accounts import refuse_word
 from modelkeep.services.catalog import again, resolve, subject
 from modelkeep.services.policies import lifecycle_of
@@ -98,7 +98,11 @@ def review(work: Work, caller: Caller, emergency_id: int, text: str, *, accepts:
     names.check_text(text, "comment", TEXT_LIMIT)
     if is_blank(text):
         raise InvalidInput("A review needs a comment: what you looked at, and what you found.")
-    refusal = refuse_review(found, caller.actor.name) or refuse_word(work, caller)
+    refusal = (
+        refuse_review(found, caller.actor.name)
+        or refuse_word(work, caller)
+        or _refuse_maker(work, caller, version)
+    )
     if refusal:
         raise Conflict(refusal) if found.is_reviewed else Forbidden(refusal)
     status = Status.ACCEPTED if accepts else Status.FAULTED
@@ -142,6 +146,11 @@ def listing(work: Work, *, unreviewed: bool = False) -> list[tuple[Version, Emer
     return [(version, emergency) for version, emergency in seen if version]
 
 
+def _refuse_maker(work: Work, caller: Caller, version: Version) -> str | None:
+    why = makers.reasons(makers.known(work, version)).get(person(caller.actor.name))
+    return f"{caller.actor.name} {why}; someone else must review it." if why else None
+
+
 def _check(caller: Caller, reason: str, hours: int | None, cycle: Lifecycle) -> int:
     """The hours until the review is due."""
     names.check_text(reason, "reason", TEXT_LIMIT)
@@ -166,6 +175,12 @@ def _owed(work: Work, model_id: int, target: str) -> str:
                 f"the review of emergency {owed.id}, into {owed.target}, {late}; until it is done "
                 "the glass cannot be broken again. A rollback takes it back without one"
             )
+    for there in marks.standing(work, model_id):
+        if there.status is Status.FAULTED and there.target == target:
+            return (
+                f"emergency {there.id}, into {there.target}, was found unjustified and still "
+                "stands; take it back with a rollback first"
+            )
     return ""
 
 
@@ -188,8 +203,9 @@ def _send_back(
 
 
 def _mark(work: Work, caller: Caller, version: Version) -> None:
-    """Has the version's tag say which reviews are owed for it, if any are."""
-    found = work.emergencies.of_model(version.model_id, UNREVIEWED)
+    """Has the version's tag say which reviews are owed for it, or found that it should not have
+    been brought where it was."""
+    found = work.emergencies.of_model(version.model_id, (*UNREVIEWED, Status.FAULTED))
     owed = "; ".join(e.mark for e in found if e.version_id == version.id)
     if owed:
         work.versions.set_tags(version.id, {TAG: owed})

@@ -2,7 +2,7 @@
 
 Its author is who registered it; the others are who imported it, who made its run and its logged
 model, whoever had a hand in these or brought files of it, those of the version that it is a copy
-of, and whoever answers for a service account among them.
+of, who attached its documents, and whoever answers for a service account among them.
 """
 
 from collections.abc import Iterable
@@ -39,6 +39,10 @@ def of(work: Work, version: Version, run: Run | None, logged: LoggedModel | None
     named += [imported.importer] if imported else []
     found = [Maker(name, AUTHOR) for name in named]
     found += [Maker(hand.name, str(hand)) for hand in work.hands.of(_subjects(version))]
+    found += [
+        Maker(paper.author, f"attached its document {paper.name}")
+        for paper in work.papers.of(version.id)
+    ]
     owners = work.accounts.owners_of([maker.name for maker in found])
     found += [Maker(owner, "answers for one of its authors") for owner in owners]
     first: dict[str, Maker] = {}

@@ -114,7 +114,7 @@ def set_alias(
         return refuse_barred(work, caller, step, barred)
     if cycle.guards_any and (double := _double(work, model, alias, cycle)):
         step = Step(version, str(slot), "", cycle, False, wish=f"have the alias {alias}")
-        return refuse_unlisted(work, caller, step, f"{alias} reads like the alias {double}")
+        return refuse_unlisted(work, caller, step, f"{alias} reads like {double}")
     moved = shift(work, version.model_id, (), [AliasMove(alias, version.id)])
     if moved.epochs:
         record_shift(work, caller, "model:alias:set", version, moved)

@@ -38,13 +38,14 @@ T = TypeVar("T")
 
 class ModelEntry(msgspec.Struct, kw_only=True):
     """`semver` is the newest version's; `production` the newest version in production; `versions`
-    how many there are.
+    how many there are. `emergency` is that of the one in production.
     """
 
     name: str
     newest: int | None
     semver: str | None
     production: int | None
+    emergency: str | None
     aliases: dict[str, int]
     versions: int
     created: str
@@ -244,6 +245,7 @@ def view_model(listed: Listed) -> ModelEntry:
         newest=newest.number if newest else None,
         semver=str(newest.semver) if newest else None,
         production=listed.production.number if listed.production else None,
+        emergency=listed.production.tags.get(EMERGENCY_TAG) if listed.production else None,
         aliases=model.aliases,
         versions=listed.versions,
         created=instant(model.created_ms),
