@@ -90,11 +90,17 @@ def refuse_renaming(
     """The refusal to take a model from what relies on its name, out of its lifecycle, or into
     another, past what they guard."""
     old, new = lifecycle_of(work, name), lifecycle_of(work, new_name)
+    if old.name != new.name and (refusal := _refuse_leaving(work, caller, model_id, old, new)):
+        return refusal
     if old.guards_any and (relied := _relied_on(work, name, old)):
         version, message = relied
         return _refuse(work, caller, version, old, "renamed", "be given another name", message)
-    if old.name == new.name:
-        return None
+    return None
+
+
+def _refuse_leaving(
+    work: Work, caller: Caller, model_id: int, old: Lifecycle, new: Lifecycle
+) -> Result | None:
     move = f"be taken from lifecycle {old.name} to {new.name} by a new name"
     for version in work.versions.latest_per_stage([model_id])[model_id]:
         stage = version.stage
