@@ -10,6 +10,7 @@ import typer
 from modelkeep.cli import (
     accounts,
     audit,
+    backups,
     gates,
     lifecycles,
     login,
@@ -53,6 +54,8 @@ app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(import_app, name="import")
+app.add_typer(backups.app, name="backup")
+app.command()(backups.restore)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(gates.gate_app, name="gate")
 app.add_typer(gates.documents_app, name="documents")

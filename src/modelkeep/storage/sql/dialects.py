@@ -7,7 +7,8 @@ and neither takes a backslash in a pattern for an escape.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter, methodcaller
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.ports.backups import Loading
+from modelkeep.storage.sql.loading import fill_postgres, fill_sqlite
 
 Row = tuple[Any, ...]
 
 QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
 QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of a hundred rows
 QUICK_MS = 200  # of one statement, on PostgreSQL
+PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
 
@@ -96,6 +100,21 @@ class Dialect(Protocol):
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool: ...
+    def columns(self, db: Db) -> list[Row]:
+        """(table, column) of every table, in the order of the columns."""
+        ...
+
+    def references(self, db: Db) -> list[Row]:
+        """(table, table that its rows refer to)."""
+        ...
+
+    def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
+        """The rows of a query, `PAGE_ROWS` at a time, within the transaction that is open."""
+        ...
+
+    def filling(self) -> AbstractContextManager[Loading]:
+        """A transaction that fills empty tables; it is committed if it ends without an error."""
+        ...
 
 
 class _Quick:
@@ -228,6 +247,27 @@ class Sqlite:
     def is_usable(self, db: Db) -> bool:
         return True
 
+    def columns(self, db: Db) -> list[Row]:
+        return db.all(
+            "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+            " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
+        )
+
+    def references(self, db: Db) -> list[Row]:
+        return db.all(
+            'SELECT DISTINCT m.name, f."table" FROM sqlite_master m'
+            " JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'"
+        )
+
+    def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
+        assert isinstance(db, _SqliteDb)
+        cursor = db.connection.execute(sql, params)
+        while page := cursor.fetchmany(PAGE_ROWS):
+            yield page
+
+    def filling(self) -> AbstractContextManager[Loading]:
+        return fill_sqlite(self.path)
+
 
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -322,6 +362,28 @@ class Postgres:
 
     def ilike(self, column: str) -> str:
         return f"lower({column}) LIKE lower(? COLLATE \"C\") ESCAPE ''"
+
+    def columns(self, db: Db) -> list[Row]:
+        return db.all(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns"
+            " WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
+        )
+
+    def references(self, db: Db) -> list[Row]:
+        return db.all(
+            "SELECT DISTINCT c.relname::text, r.relname::text FROM pg_constraint f"
+            " JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class r ON r.oid = f.confrelid"
+            " WHERE f.contype = 'f' AND f.connamespace = current_schema()::regnamespace"
+        )
+
+    def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
+        db.run(f"DECLARE pages NO SCROLL CURSOR FOR {sql}", *params)
+        while page := db.all(f"FETCH {PAGE_ROWS} FROM pages"):
+            yield page
+        db.run("CLOSE pages")
+
+    def filling(self) -> AbstractContextManager[Loading]:
+        return fill_postgres(self.url)
 
     def is_usable(self, db: Db) -> bool:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False
