@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
 from modelkeep.channels.witness import HttpWitness
+from modelkeep.domain.access import Caller
 from modelkeep.domain.backups import KEYS, Backup, Part
 from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import Conflict, InvalidInput, Unavailable
@@ -20,10 +22,11 @@ from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, PublicKey
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.backups import Reading
 from modelkeep.ports.clock import Clock
-from modelkeep.services import accounts, audit, backups, replies
+from modelkeep.services import accounts, audit, backups, garbage, replies
 from modelkeep.services.app import App
 from modelkeep.services.backups import Verified
 from modelkeep.services.directory import Directory
+from modelkeep.services.garbage import Collector, Found, Terms
 from modelkeep.settings import Settings
 from modelkeep.storage import backups as archives
 from modelkeep.storage.blobs.disk import DiskBlobs
@@ -36,6 +39,7 @@ from modelkeep.storage.sql.bulk import SqlPlace, snapshot
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.pins import pinned
 from modelkeep.storage.sql.reader import Reader
+from modelkeep.storage.sql.upkeep import inventory
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
@@ -203,6 +207,28 @@ def recover(settings: Settings) -> str:
         return token.text
     finally:
         running.close()
+
+
+# -- garbage ---------------------------------------------------------------------------------------
+
+
+def collect_garbage(
+    settings: Settings, caller: Caller, terms: Terms, *, deletes: bool, tell: garbage.Tell
+) -> Found:
+    """One run over what these settings serve, also while it is served.
+
+    Raises InvalidInput where there is nothing, Conflict during a backup, Unavailable.
+    """
+    dialect, clock = _existing(settings), SystemClock()
+    schema.require_head(dialect)
+    with ExitStack() as stack:
+        blobs = stack.enter_context(closing(_blobs(settings)))
+        reader = stack.enter_context(closing(Reader(dialect, clock, settings.search_timeout_s)))
+        writer = stack.enter_context(closing(Writer(dialect, clock)))
+        floors = reader.run(garbage.floors_of, terms)
+        opened = partial(inventory, dialect)
+        collector = Collector(opened, blobs, writer.run, caller, tell)
+        return collector.collect(terms, clock.now_ms(), floors, deletes=deletes)
 
 
 # -- backups -------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def create(
     """
     from modelkeep import bootstrap
 
-    with here("backup", data_dir, database_url, config) as settings, _Progress() as tell:
+    with here("backup", data_dir, database_url, config) as settings, Progress() as tell:
         bootstrap.back_up(settings, target, since, with_keys=with_keys, tell=tell)
         verified = bootstrap.describe_backup(target) if no_verify else _verified(target, tell)
     _settle(target, verified, as_json)
@@ -70,7 +70,7 @@ def create(
 @app.command()
 def verify(backup: Backup, as_json: Json = False) -> None:
     """Read all of a backup and hold it against its manifest. Exit code 2: it is damaged."""
-    with here("backup verify"), _Progress() as tell:
+    with here("backup verify"), Progress() as tell:
         verified = _verified(backup, tell)
     _settle(backup, verified, as_json)
 
@@ -92,7 +92,7 @@ def restore(
     """
     from modelkeep import bootstrap
 
-    with here("restore", data_dir, database_url, config) as settings, _Progress() as tell:
+    with here("restore", data_dir, database_url, config) as settings, Progress() as tell:
         restored = bootstrap.restore(settings, backup, force=force, tell=tell)
     if as_json:
         print(json.dumps({"restored": str(settings.data_dir), "made": restored.made,
@@ -106,7 +106,7 @@ def restore(
     )
 
 
-def _verified(source: Path, tell: "_Progress") -> Any:
+def _verified(source: Path, tell: "Progress") -> Any:
     from modelkeep import bootstrap
 
     return bootstrap.verify_backup(source, tell)
@@ -149,14 +149,14 @@ def _told(target: Path, verified: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class _Progress:
+class Progress:
     """Says now and then, on standard error, how far long work has come."""
 
     def __init__(self) -> None:
         self._last_s = time.monotonic()
         self._watched = sys.stderr.isatty()
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *_: object) -> None:

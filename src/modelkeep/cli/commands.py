@@ -12,12 +12,14 @@ from modelkeep.cli import (
     audit,
     backups,
     gates,
+    holds,
     lifecycles,
     login,
     reading,
     reviews,
     semver,
     tokens,
+    upkeep,
     webhooks,
     witness,
 )
@@ -56,6 +58,10 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(backups.app, name="backup")
 app.command()(backups.restore)
+app.command()(upkeep.gc)
+app.command()(holds.hold)
+app.command()(holds.release)
+app.command("holds")(holds.holds)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(gates.gate_app, name="gate")
 app.add_typer(gates.documents_app, name="documents")

@@ -39,6 +39,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "vote": ("request", "place"),
     "comment": ("request", "place"),
     "emergency": ("id",),
+    "hold": ("id",),
     "webhook": ("webhook",),
     "account": ("id",),
     "token": ("token",),
@@ -132,7 +133,7 @@ class _Ids:
             row["source_digest"] = source_digest(row["source"])
             if _digest(row["document"]) != row["digest"]:
                 row["digest"] = f"that of another document than {row['digest']}"
-        elif table in ("request", "emergency"):
+        elif table in ("request", "emergency", "hold"):
             row["version"] = self.versions.get(row["version"])
         elif table in _PLACED:
             on = table, row["request"]

@@ -12,7 +12,9 @@ from modelkeep.ports.accounts import Accounts
 from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.emergencies import Emergencies
+from modelkeep.ports.garbage import Garbage
 from modelkeep.ports.governance import Governance
+from modelkeep.ports.holds import Holds
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.papers import Papers
@@ -39,6 +41,10 @@ class Work(Protocol):
     def papers(self) -> Papers: ...
     @property
     def emergencies(self) -> Emergencies: ...
+    @property
+    def holds(self) -> Holds: ...
+    @property
+    def garbage(self) -> Garbage: ...
     @property
     def journal(self) -> Journal: ...
     @property

@@ -27,9 +27,10 @@ async def store(app: App, path: str, body: AsyncIterator[bytes]) -> None:
         sha256 = hashlib.sha256(content).hexdigest()
         await app.write(artifacts.put_small, path, sha256, content)
     else:
+        began_ms = app.clock.now_ms()
         upload = await asyncio.to_thread(app.blobs.begin)
         sha256, size = await fill(upload, body, head)
-        await app.write(artifacts.put, path, sha256, size)
+        await app.write(artifacts.put, path, sha256, size, began_ms)
 
 
 async def pieces(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
+from modelkeep.services import garbage
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER, check_bytes
 
@@ -42,17 +43,24 @@ def check_writable(path: str) -> str:
     return path
 
 
-def put(work: Work, path: str, sha256: str, size_bytes: int) -> None:
-    """Makes a path name these stored bytes from now on."""
-    check_writable(path)
-    _refuse_clash(work, path)
-    work.artifacts.put(File(path, sha256, size_bytes), work.now_ms)
+def put(work: Work, path: str, sha256: str, size_bytes: int, began_ms: int | None = None) -> None:
+    """Makes a path name these stored bytes from now on; `began_ms` is when they began to come.
+
+    Raises Unavailable if they may have been deleted meanwhile (see `garbage.claim`).
+    """
+    _name(work, File(check_writable(path), sha256, size_bytes))
+    garbage.claim(work, sha256, began_ms)
 
 
 def put_small(work: Work, path: str, sha256: str, content: bytes) -> None:
     """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
-    put(work, path, sha256, len(content))
+    _name(work, File(check_writable(path), sha256, len(content)))
     work.artifacts.keep(sha256, content)
+
+
+def _name(work: Work, file: File) -> None:
+    _refuse_clash(work, file.path)
+    work.artifacts.put(file, work.now_ms)
 
 
 def fetch(work: Work, path: str) -> Found:

@@ -93,11 +93,11 @@ async def complete(app: App, folder: str, request: Finish) -> None:
     upload = await _find(app, folder, request)
     if await asyncio.to_thread(app.parts.is_closed, upload.upload_id):
         return
-    digests = _digests(request.parts, upload.parts)
+    digests, began_ms = _digests(request.parts, upload.parts), app.clock.now_ms()
     sha256, size = await asyncio.to_thread(
         _assemble, app.blobs, app.parts, upload.upload_id, digests
     )
-    await app.write(artifacts.put, upload.path, sha256, size)
+    await app.write(artifacts.put, upload.path, sha256, size, began_ms)
     await asyncio.to_thread(app.parts.close, upload.upload_id)
 
 

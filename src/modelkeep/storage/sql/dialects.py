@@ -5,6 +5,7 @@ bytes of its UTF-8 (collation "C"), `LIKE` minds case, `ILIKE` folds the case of
 and neither takes a backslash in a pattern for an escape.
 """
 
+import itertools
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -269,6 +270,7 @@ class Sqlite:
         return fill_sqlite(self.path)
 
 
+_CURSORS = itertools.count()
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -377,10 +379,11 @@ class Postgres:
         )
 
     def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
-        db.run(f"DECLARE pages NO SCROLL CURSOR FOR {sql}", *params)
-        while page := db.all(f"FETCH {PAGE_ROWS} FROM pages"):
+        cursor = f"pages_{next(_CURSORS)}"
+        db.run(f"DECLARE {cursor} NO SCROLL CURSOR FOR {sql}", *params)
+        while page := db.all(f"FETCH {PAGE_ROWS} FROM {cursor}"):
             yield page
-        db.run("CLOSE pages")
+        db.run(f"CLOSE {cursor}")
 
     def filling(self) -> AbstractContextManager[Loading]:
         return fill_postgres(self.url)

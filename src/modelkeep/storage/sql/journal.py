@@ -312,6 +312,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         "SELECT id, version_id, target, opened_by, reason, due_ms, status, reviewed_by, review"
         " FROM emergencies WHERE project_id = ? ORDER BY id",
     ),
+    "hold": (
+        ("id", "version", "reason", "placed_by", "released_reason", "released_by"),
+        "SELECT id, version_id, reason, placed_by, released_reason, released_by FROM holds"
+        " WHERE project_id = ? ORDER BY id",
+    ),
     "account": (
         ("id", "name", "kind", "owner", "password", "disabled", "deleted"),
         "SELECT id, name, kind, owner_id, password IS NOT NULL, disabled_ms IS NOT NULL,"

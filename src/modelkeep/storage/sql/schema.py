@@ -40,6 +40,21 @@ def ensure(dialect: Dialect, now_ms: int = 0) -> None:
         _date(dialect, now_ms)
 
 
+def require_head(dialect: Dialect) -> None:
+    """Raises Unavailable unless the tables are as this release needs them."""
+    db = dialect.connect(read_only=True)
+    try:
+        found = current(db, dialect)
+    finally:
+        db.close()
+    refuse_later(found)
+    if found != HEAD:
+        raise Unavailable(
+            f"The database is at schema {found or 'none'}, and this release needs {HEAD}: start "
+            "its server once, which brings it there."
+        )
+
+
 def refuse_later(found: str) -> None:
     """Raises Unavailable for a schema of a later release."""
     if found > HEAD:

@@ -13,7 +13,7 @@ CREATE TABLE holds (
   reason {text} NOT NULL, placed_by {text} NOT NULL, placed_ms {int} NOT NULL,
   released_reason {text} NOT NULL DEFAULT '', released_by {text} NOT NULL DEFAULT '',
   released_ms {int}) {end};
-CREATE UNIQUE INDEX holds_version ON holds (version_id) WHERE released_ms IS NULL;
+CREATE UNIQUE INDEX holds_version ON holds (project_id, version_id) WHERE released_ms IS NULL;
 CREATE TABLE garbage (
   project_id {int} NOT NULL, sha256 {text} NOT NULL, size_bytes {int} NOT NULL,
   since_ms {int} NOT NULL, gone_ms {int}, PRIMARY KEY (project_id, sha256)) {end};

@@ -1,0 +1,76 @@
+"""The commands that look after the stored bytes: beside a server or without one."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from modelkeep.cli.backups import Progress
+from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, User, here
+from modelkeep.cli.tables import size
+
+HOUR_MS = 3_600_000
+
+
+def gc(
+    delete: Annotated[
+        bool, typer.Option("--delete/--dry-run", help="Delete what is due, instead of telling.")
+    ] = False,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, help="From when bytes were found unnamed to their deletion.")
+    ] = 24.0,
+    deleted_days: Annotated[
+        int, typer.Option(min=0, help="How long files of what was deleted are kept.")
+    ] = 30,
+    evidence_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="The same, of versions that ever had an alias or a stage. [for good]"
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Find the bytes that nothing names; with --delete, delete those that were found long ago.
+
+    The first run with --delete notes what it finds, a later one deletes it. Never goes: what any
+    living run, logged model or version has, what is held, and anything while a backup is taken.
+    """
+    from modelkeep import bootstrap
+    from modelkeep.domain.access import Actor, Caller
+    from modelkeep.services.garbage import Terms
+    from modelkeep.services.retention import SYSTEM
+
+    terms = Terms(int(grace_hours * HOUR_MS), deleted_days, evidence_days)
+    caller = Caller(Actor(user)) if user else SYSTEM
+    with here("gc", data_dir, database_url, config) as settings, Progress() as tell:
+        found = bootstrap.collect_garbage(settings, caller, terms, deletes=delete, tell=tell)
+    if as_json:
+        print(json.dumps({"deleted": delete, **asdict(found)}, indent=2))
+    else:
+        _tell(found, delete)
+
+
+def _tell(found: Any, deleted: bool) -> None:
+    gone, found_now = ("deleted", "noted") if deleted else ("due", "not noted yet")
+    for kind, amount in found.folders.items():
+        _line(amount, f"files of deleted {kind}s, {'forgotten' if deleted else 'to be forgotten'}")
+    _line(found.versions, "deleted versions whose files need not be kept any more", of=" in")
+    for name, amounts in (
+        ("blobs", (found.new, found.waiting, found.due)),
+        ("small files", (found.small_new, found.small_waiting, found.small_due)),
+    ):
+        states = (found_now, "waiting for the grace to be over", gone)
+        for amount, state in zip(amounts, states, strict=True):
+            _line(amount, f"{name} that nothing names, {state}")
+    if not deleted:
+        print("Nothing was changed: this was a dry run. See --delete.")
+
+
+def _line(amount: Any, what: str, of: str = "") -> None:
+    if amount.count:
+        print(f"{amount.count:>10}  {size(amount.size_bytes):>10}{of}  {what}")
