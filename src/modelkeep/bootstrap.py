@@ -22,11 +22,12 @@ from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, PublicKey
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.backups import Reading
 from modelkeep.ports.clock import Clock
-from modelkeep.services import accounts, audit, backups, garbage, replies
+from modelkeep.services import accounts, audit, backups, garbage, replies, soundness
 from modelkeep.services.app import App
 from modelkeep.services.backups import Verified
 from modelkeep.services.directory import Directory
 from modelkeep.services.garbage import Collector, Found, Terms
+from modelkeep.services.soundness import Finding
 from modelkeep.settings import Settings
 from modelkeep.storage import backups as archives
 from modelkeep.storage.blobs.disk import DiskBlobs
@@ -39,6 +40,7 @@ from modelkeep.storage.sql.bulk import SqlPlace, snapshot
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.pins import pinned
 from modelkeep.storage.sql.reader import Reader
+from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.upkeep import inventory
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
@@ -67,8 +69,8 @@ class Running:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _lock(settings.data_dir)
         _refuse_unfinished(settings.data_dir)
+        self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
         clock = clock or SystemClock()
         self._dialect = dialect
@@ -207,6 +209,19 @@ def recover(settings: Settings) -> str:
         return token.text
     finally:
         running.close()
+
+
+# -- soundness -------------------------------------------------------------------------------------
+
+
+def examine(settings: Settings, tell: soundness.Tell, *, quick: bool) -> Iterator[Finding]:
+    """What is wrong with what these settings serve, also while it is served.
+
+    Raises InvalidInput where there is nothing, Unavailable.
+    """
+    dialect = _existing(settings)
+    with closing(_blobs(settings)) as blobs:
+        yield from soundness.examine(partial(rows_of, dialect), blobs, tell, quick=quick)
 
 
 # -- garbage ---------------------------------------------------------------------------------------

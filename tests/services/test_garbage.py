@@ -48,12 +48,12 @@ def store(core: Core, content: bytes) -> str:
 
 def put(core: Core, path: str, content: bytes) -> str:
     """A path with its bytes, as an upload leaves them; their SHA-256."""
+    if len(content) <= artifacts.SMALL_BYTES:
+        core.write(artifacts.put_small, path, digest_of(content), content)
+        return digest_of(content)
     began_ms = core.clock.now_ms()
     sha256 = store(core, content)
-    if len(content) <= artifacts.SMALL_BYTES:
-        core.write(artifacts.put_small, path, sha256, content)
-    else:
-        core.write(artifacts.put, path, sha256, len(content), began_ms)
+    core.write(artifacts.put, path, sha256, len(content), began_ms)
     return sha256
 
 
@@ -132,20 +132,20 @@ def test_a_mark_set_while_the_bytes_were_being_named_is_taken_away(
 def test_small_files_go_in_the_same_way(core: Core, collect: Collect, clock: MovedClock) -> None:
     contents = [b"small %d" % number for number in range(3)]
     for number, content in enumerate(contents):
-        core.write(artifacts.put_small, f"a/{number}", core_digest(content), content)
+        core.write(artifacts.put_small, f"a/{number}", digest_of(content), content)
     forget(core, "a/0")
     forget(core, "a/1")
     assert collect().small_new.count == 2
     clock.advance(DAY_MS)
-    core.write(artifacts.put_small, "a/again", core_digest(contents[1]), contents[1])
+    core.write(artifacts.put_small, "a/again", digest_of(contents[1]), contents[1])
     found = collect()
     assert (found.small_due.count, found.small_waiting.count) == (1, 0)
-    assert core.read(lambda work: work.artifacts.kept(core_digest(contents[0]))) is None
+    assert core.read(lambda work: work.artifacts.kept(digest_of(contents[0]))) is None
     assert core.read(artifacts.fetch, "a/again").small == contents[1]
     assert core.read(artifacts.fetch, "a/2").small == contents[2]
 
 
-def core_digest(content: bytes) -> str:
+def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -270,7 +270,7 @@ def test_what_a_killed_run_had_doomed_is_safe_to_store_again(
     core: Core, collect: Collect, clock: MovedClock
 ) -> None:
     content = due(core, clock, collect)
-    sha256 = core_digest(content)
+    sha256 = digest_of(content)
     before_ms = clock.now_ms() - DAY_MS
     core.write(garbage.doom, ROB, [Stored(sha256, LARGE)], before_ms)  # and killed
     with pytest.raises(Unavailable):

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from modelkeep.cli.backups import Progress
+from modelkeep.cli.client import TAMPERED, plain
 from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, User, here
 from modelkeep.cli.tables import size
 
+_SHOWN = 100  # findings told of to a person
 HOUR_MS = 3_600_000
 
 
@@ -74,3 +76,35 @@ def _tell(found: Any, deleted: bool) -> None:
 def _line(amount: Any, what: str, of: str = "") -> None:
     if amount.count:
         print(f"{amount.count:>10}  {size(amount.size_bytes):>10}{of}  {what}")
+
+
+def fsck(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Compare the sizes of blobs, and hash none.")
+    ] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Check that every row fits, every file has its bytes, every byte its hash, and the journal.
+
+    Changes nothing, and may run beside a server. Exit code 0: all is well; 1: it could not finish;
+    2: there is damage, and each finding says what to do.
+    """
+    from modelkeep import bootstrap
+
+    with here("fsck", data_dir, database_url, config) as settings, Progress() as tell:
+        found = list(bootstrap.examine(settings, tell, quick=quick))
+    damage = [finding for finding in found if finding.is_damage]
+    if as_json:
+        print(json.dumps({"sound": not damage, "findings": [asdict(f) for f in found]}, indent=2))
+    else:
+        for finding in found[:_SHOWN]:
+            mark = "DAMAGE" if finding.is_damage else "note"
+            print(plain(f"{mark}  {finding.kind}: {finding.what}\n        {finding.advice}."))
+        if len(found) > _SHOWN:
+            print(f"… and {len(found) - _SHOWN} more: see --json.")
+        print(f"{len(damage)} findings of damage." if damage else "All is well.")
+    if damage:
+        raise SystemExit(TAMPERED)

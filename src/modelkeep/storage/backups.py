@@ -174,6 +174,7 @@ class TarReading:
         except (OSError, tarfile.TarError) as error:
             raise InvalidInput(f"{file} is no backup, or was cut off: {error}.") from None
         if MANIFEST not in self._members:
+            self._tar.close()
             raise InvalidInput(f"{file} has no {MANIFEST}: it is not a backup, or not whole.")
 
     def read(self, name: str) -> Iterator[bytes]:

@@ -109,6 +109,10 @@ class Dialect(Protocol):
         """(table, table that its rows refer to)."""
         ...
 
+    def damage(self, db: Db) -> list[str]:
+        """What the database finds wrong with its own file, if it can look; at most 20 lines."""
+        ...
+
     def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
         """The rows of a query, `PAGE_ROWS` at a time, within the transaction that is open."""
         ...
@@ -260,6 +264,10 @@ class Sqlite:
             " JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'"
         )
 
+    def damage(self, db: Db) -> list[str]:
+        found = [line for (line,) in db.all("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
+
     def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
         assert isinstance(db, _SqliteDb)
         cursor = db.connection.execute(sql, params)
@@ -377,6 +385,9 @@ class Postgres:
             " JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class r ON r.oid = f.confrelid"
             " WHERE f.contype = 'f' AND f.connamespace = current_schema()::regnamespace"
         )
+
+    def damage(self, db: Db) -> list[str]:
+        return []  # its own tools look: pg_amcheck
 
     def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
         cursor = f"pages_{next(_CURSORS)}"

@@ -11,6 +11,14 @@ from modelkeep.storage.sql.work import DEFAULT_PROJECT_ID
 
 _BLOBS_IN_TABLES_SINCE, GONE_SINCE = "0006", "0021"
 _FILES = "SELECT sha256, size_bytes FROM artifacts UNION ALL SELECT sha256, size_bytes FROM"
+_OF_LIVING = (
+    "manifest_files WHERE manifest_id IN (SELECT manifest_id FROM versions"
+    " WHERE deleted_ms IS NULL AND manifest_id IS NOT NULL)"
+)
+_NOT_GONE = (
+    "manifest_files f WHERE NOT EXISTS (SELECT 1 FROM garbage g WHERE g.project_id = 1"
+    " AND g.sha256 = f.sha256 AND g.gone_ms IS NOT NULL)"
+)
 _OWNERS = {
     "run": "SELECT id, run_id, artifact_uri FROM runs",
     "logged model": "SELECT id, model_id, artifact_uri FROM logged_models",
@@ -20,18 +28,17 @@ _OWNERS = {
 def named_blobs(schema: str) -> str:
     """The query for (SHA-256, size) of the blobs that the rows of a schema name, by SHA-256.
 
-    Small files lie beside the rows, and of what garbage collection has deleted there is nothing.
+    Small files lie beside the rows, and what garbage collection has deleted is named by deleted
+    versions alone.
     """
-    query = f"SELECT sha256, max(size_bytes) FROM ({_FILES} manifest_files) named WHERE 1 = 1"
+    files = f"{_FILES} manifest_files"
+    if schema >= GONE_SINCE:
+        files = f"{_FILES} {_OF_LIVING} UNION ALL SELECT sha256, size_bytes FROM {_NOT_GONE}"
+    query = f"SELECT sha256, max(size_bytes) FROM ({files}) named"
     if schema >= _BLOBS_IN_TABLES_SINCE:
         query += (
-            " AND NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.project_id = 1"
+            " WHERE NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.project_id = 1"
             " AND s.sha256 = named.sha256)"
-        )
-    if schema >= GONE_SINCE:
-        query += (
-            " AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.project_id = 1"
-            " AND g.sha256 = named.sha256 AND g.gone_ms IS NOT NULL)"
         )
     return query + " GROUP BY sha256 ORDER BY sha256"
 
