@@ -59,6 +59,11 @@ def killed_when(is_time: Callable[[], bool], *args: str | Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def damage(settings: Settings) -> list[str]:
+    """What was found, but for blobs that nothing names."""
+    return [found for found in findings(settings) if not found.startswith("orphans")]
+
+
 def blobs_in(folder: Path) -> int:
     return sum(len(files) for _, _, files in os.walk(folder / "blobs"))
 
@@ -94,7 +99,7 @@ def test_a_collection_that_is_killed_is_taken_up_again(estate: Settings, clock: 
     first = modelkeep(*gc, "--json")
     assert (first.json["new"]["count"], first.json["due"]["count"]) == (FILES // 2, 0)
     killed_when(lambda: blobs_in(estate.data_dir) < FILES, *gc)
-    assert findings(estate) in ([], [f for f in findings(estate) if f.startswith("orphans")])
+    assert damage(estate) == []
     for _ in range(2):  # what was doomed begins anew
         assert modelkeep(*gc).code == 0
     assert blobs_in(estate.data_dir) == FILES // 2
@@ -104,8 +109,10 @@ def test_a_collection_that_is_killed_is_taken_up_again(estate: Settings, clock: 
 def test_a_full_disk_is_said_and_leaves_no_backup(estate: Settings, tmp_path: Path) -> None:
     for target in ("backup", "backup.tar"):
         ended = subprocess.run(
-            [sys.executable, "-m", "modelkeep", "backup", tmp_path / target]
-            + ["--data-dir", estate.data_dir],
+            [
+                *(sys.executable, "-m", "modelkeep", "backup", tmp_path / target),
+                *("--data-dir", estate.data_dir),
+            ],
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
             capture_output=True,
             text=True,
@@ -153,7 +160,7 @@ def test_backups_beside_writers_are_each_of_one_moment(
         backups.append(_backed_up(settings, tmp_path / f"backup-{number}"))
     stop.set()
     writer.join()
-    assert findings(settings) == []
+    assert damage(settings) == []
     for backup, least in zip(backups, before, strict=True):
         assert problems(backup) == []
         there = Settings(data_dir=tmp_path / f"of-{backup.name}")
