@@ -40,6 +40,7 @@ from modelkeep.storage.sql.bulk import SqlPlace, snapshot
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.pins import pinned
 from modelkeep.storage.sql.reader import Reader
+from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.upkeep import inventory
 from modelkeep.storage.sql.work import SqlWork
@@ -75,8 +76,10 @@ class Running:
         clock = clock or SystemClock()
         self._dialect = dialect
         schema.ensure(dialect, clock.now_ms())
-        self.writer = Writer(dialect, clock)
-        self.reader = Reader(dialect, clock, settings.search_timeout_s)
+        self.is_alone = isinstance(dialect, Sqlite)
+        recent = Recent() if self.is_alone else None
+        self.writer = Writer(dialect, clock, recent)
+        self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
         self._blobs = DiskBlobs(settings.data_dir)
         self._parts = DiskParts(settings.data_dir, self._blobs)
         self._sender = HttpSender(
@@ -95,7 +98,6 @@ class Running:
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
         )
-        self.is_alone = isinstance(dialect, Sqlite)
         self.passwords = Argon2Passwords()
         self.directory = Directory(self.reader, self.writer, clock)
         self._stopping = threading.Event()
