@@ -237,7 +237,8 @@ def collect_garbage(
     Raises InvalidInput where there is nothing, Conflict during a backup, Unavailable.
     """
     dialect, clock = _existing(settings), SystemClock()
-    schema.require_head(dialect)
+    with closing(dialect.connect(read_only=True)) as db:
+        schema.require_head(db, dialect)
     with ExitStack() as stack:
         blobs = stack.enter_context(closing(_blobs(settings)))
         reader = stack.enter_context(closing(Reader(dialect, clock, settings.search_timeout_s)))

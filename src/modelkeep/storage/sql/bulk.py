@@ -14,7 +14,7 @@ from modelkeep.ports.backups import Loading, Shape
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Db, Dialect, Sqlite
 from modelkeep.storage.sql.loading import names
-from modelkeep.storage.sql.upkeep import named_blobs
+from modelkeep.storage.sql.upkeep import named_blobs, reading
 from modelkeep.storage.sql.work import SqlWork
 
 # What is not the registry's but the database's, or says what is done at this moment.
@@ -52,8 +52,7 @@ class SqlSnapshot:
 @contextmanager
 def snapshot(dialect: Dialect) -> Iterator[SqlSnapshot]:
     """Raises InvalidInput for a database with nothing in it, Unavailable for a later release's."""
-    with closing(dialect.connect(read_only=True)) as db:
-        dialect.begin_read(db)
+    with reading(dialect) as db:
         found = SqlSnapshot(db, dialect)
         if not found.schema:
             raise InvalidInput("There is nothing of modelkeep's in this database.")

@@ -7,7 +7,7 @@ itself. A release before there were any had no garbage collection either.
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.ports.clock import Clock
@@ -37,7 +37,8 @@ def pinned(dialect: Dialect, clock: Clock, pin: str) -> Iterator[None]:
     finally:
         stop.set()
         renewer.join()
-        _put(dialect, pin, None)
+        with suppress(ModelkeepError):  # it goes by itself, and what was done is done
+            _put(dialect, pin, None)
 
 
 def _renew(dialect: Dialect, clock: Clock, pin: str, stop: threading.Event) -> None:
@@ -50,6 +51,12 @@ def _renew(dialect: Dialect, clock: Clock, pin: str, stop: threading.Event) -> N
 
 def _put(dialect: Dialect, pin: str, until_ms: int | None) -> None:
     with closing(dialect.connect(read_only=False)) as db:
-        db.run("DELETE FROM pins WHERE project_id = 1 AND pin = ?", pin)
-        if until_ms is not None:
-            db.run("INSERT INTO pins (project_id, pin, until_ms) VALUES (1, ?, ?)", pin, until_ms)
+        if until_ms is None:
+            db.run("DELETE FROM pins WHERE project_id = 1 AND pin = ?", pin)
+            return
+        db.run(
+            "INSERT INTO pins (project_id, pin, until_ms) VALUES (1, ?, ?)"
+            " ON CONFLICT (project_id, pin) DO UPDATE SET until_ms = excluded.until_ms",
+            pin,
+            until_ms,
+        )

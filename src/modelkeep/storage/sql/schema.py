@@ -40,13 +40,9 @@ def ensure(dialect: Dialect, now_ms: int = 0) -> None:
         _date(dialect, now_ms)
 
 
-def require_head(dialect: Dialect) -> None:
+def require_head(db: Db, dialect: Dialect) -> None:
     """Raises Unavailable unless the tables are as this release needs them."""
-    db = dialect.connect(read_only=True)
-    try:
-        found = current(db, dialect)
-    finally:
-        db.close()
+    found = current(db, dialect)
     refuse_later(found)
     if found != HEAD:
         raise Unavailable(

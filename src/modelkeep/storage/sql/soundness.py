@@ -1,13 +1,11 @@
 """Questions to the rows about themselves."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
-from modelkeep.domain.errors import IntegrityFailure
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Db, Dialect
-from modelkeep.storage.sql.upkeep import named_blobs
+from modelkeep.storage.sql.upkeep import named_blobs, reading
 from modelkeep.storage.sql.work import SqlWork
 
 NAMERS = 3
@@ -119,10 +117,6 @@ def rows_of(dialect: Dialect) -> Iterator[SqlRows]:
     Raises Unavailable for another schema than this release's, IntegrityFailure for a file that
     cannot be read.
     """
-    try:
-        schema.require_head(dialect)
-        with closing(dialect.connect(read_only=True)) as db:
-            dialect.begin_read(db)
-            yield SqlRows(db, dialect)
-    except sqlite3.DatabaseError as error:
-        raise IntegrityFailure(f"The database cannot be read: {error}.") from None
+    with reading(dialect) as db:
+        schema.require_head(db, dialect)
+        yield SqlRows(db, dialect)

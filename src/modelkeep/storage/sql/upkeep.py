@@ -1,11 +1,14 @@
 """What the rows name, and what they do not."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from modelkeep.domain.errors import IntegrityFailure
 from modelkeep.domain.locations import PROXIED
 from modelkeep.ports.blobs import Stored
 from modelkeep.ports.garbage import Floors, Folder, Mark
+from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.work import DEFAULT_PROJECT_ID
 
@@ -137,6 +140,20 @@ def _kept_files(floors: Floors) -> tuple[str, Row]:
 @contextmanager
 def inventory(dialect: Dialect) -> Iterator[SqlInventory]:
     """What the rows of the default project name, as of now."""
-    with closing(dialect.connect(read_only=True)) as db:
-        dialect.begin_read(db)
+    with reading(dialect) as db:
+        schema.require_head(db, dialect)
         yield SqlInventory(db, dialect, DEFAULT_PROJECT_ID)
+
+
+@contextmanager
+def reading(dialect: Dialect) -> Iterator[Db]:
+    """A connection that sees one moment for as long as it takes.
+
+    Raises Unavailable, and IntegrityFailure for a file that cannot be read.
+    """
+    try:
+        with closing(dialect.connect(read_only=True)) as db:
+            dialect.begin_read(db)
+            yield db
+    except sqlite3.DatabaseError as error:
+        raise IntegrityFailure(f"The database cannot be read: {error}.") from None
