@@ -27,6 +27,7 @@ from modelkeep.services.app import App
 from modelkeep.services.backups import Verified
 from modelkeep.services.directory import Directory
 from modelkeep.services.garbage import Collector, Found, Terms
+from modelkeep.services.loads import Counter
 from modelkeep.services.soundness import Finding
 from modelkeep.settings import Settings
 from modelkeep.storage import backups as archives
@@ -97,6 +98,7 @@ class Running:
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
+            Counter(clock),
         )
         self.passwords = Argon2Passwords()
         self.directory = Directory(self.reader, self.writer, clock)

@@ -49,16 +49,16 @@ def store(core: Core, content: bytes) -> str:
 def put(core: Core, path: str, content: bytes) -> str:
     """A path with its bytes, as an upload leaves them; their SHA-256."""
     if len(content) <= artifacts.SMALL_BYTES:
-        core.write(artifacts.put_small, path, digest_of(content), content)
+        core.write(artifacts.put_small, ANN, path, digest_of(content), content)
         return digest_of(content)
     began_ms = core.clock.now_ms()
     sha256 = store(core, content)
-    core.write(artifacts.put, path, sha256, len(content), began_ms)
+    core.write(artifacts.put, ANN, path, sha256, len(content), began_ms)
     return sha256
 
 
 def forget(core: Core, path: str) -> None:
-    core.write(artifacts.delete, path)
+    core.write(artifacts.delete, ANN, path)
 
 
 def stored(core: Core) -> set[str]:
@@ -132,12 +132,12 @@ def test_a_mark_set_while_the_bytes_were_being_named_is_taken_away(
 def test_small_files_go_in_the_same_way(core: Core, collect: Collect, clock: MovedClock) -> None:
     contents = [b"small %d" % number for number in range(3)]
     for number, content in enumerate(contents):
-        core.write(artifacts.put_small, f"a/{number}", digest_of(content), content)
+        core.write(artifacts.put_small, ANN, f"a/{number}", digest_of(content), content)
     forget(core, "a/0")
     forget(core, "a/1")
     assert collect().small_new.count == 2
     clock.advance(DAY_MS)
-    core.write(artifacts.put_small, "a/again", digest_of(contents[1]), contents[1])
+    core.write(artifacts.put_small, ANN, "a/again", digest_of(contents[1]), contents[1])
     found = collect()
     assert (found.small_due.count, found.small_waiting.count) == (1, 0)
     assert core.read(lambda work: work.artifacts.kept(digest_of(contents[0]))) is None
@@ -215,9 +215,9 @@ def test_files_of_deleted_runs_go_and_those_of_restored_ones_stay(
     for run_id in runs:
         put(core, f"0/{run_id}/artifacts/data", os.urandom(LARGE))
     for run_id in runs[:2]:
-        core.write(tracking.delete_run, run_id)
+        core.write(tracking.delete_run, ANN, run_id)
     clock.advance(30 * DAY_MS)
-    core.write(tracking.restore_run, runs[1])
+    core.write(tracking.restore_run, ANN, runs[1])
     found = collect()
     assert (found.folders["run"].count, counts(found)) == (1, (1, 0, 0))
     assert core.read(artifacts.listing, f"0/{runs[0]}/artifacts") == []
@@ -258,9 +258,9 @@ def test_an_upload_that_relied_on_bytes_which_went_meanwhile_must_come_again(
     sha256 = store(core, content)
     assert counts(collect()) == (0, 0, 1)
     with pytest.raises(Unavailable, match="send them again"):
-        core.write(artifacts.put, "a/y", sha256, LARGE, began_ms)
+        core.write(artifacts.put, ANN, "a/y", sha256, LARGE, began_ms)
     with pytest.raises(Unavailable):  # of which is not known when it began
-        core.write(artifacts.put, "a/y", sha256, LARGE)
+        core.write(artifacts.put, ANN, "a/y", sha256, LARGE)
     clock.advance(SKEW_MS + 1)
     put(core, "a/y", content)
     assert b"".join(core.app.blobs.read(sha256, LARGE)) == content
@@ -320,7 +320,7 @@ def test_uploads_race_the_collector_and_lose_no_byte(core: Core, collect: Collec
         put_again(core, f"r/{number}", contents[number])
         collect(at_once)
     for number in range(3):
-        file = core.read(artifacts.find, f"r/{number}")
+        file = core.read(artifacts.fetch, f"r/{number}").file
         assert b"".join(core.app.blobs.read(file.sha256, LARGE)) == contents[number]
     assert named[0] > 60
 

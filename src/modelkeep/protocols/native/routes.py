@@ -10,6 +10,7 @@ from modelkeep.protocols.native import (
     checks,
     documents,
     emergencies,
+    endings,
     history,
     holds,
     imports,
@@ -17,6 +18,7 @@ from modelkeep.protocols.native import (
     lifecycles,
     models,
     openapi,
+    parameters,
     policies,
     problems,
     promotions,
@@ -54,6 +56,7 @@ def router(
         *checks.handlers(app),
         *documents.handlers(app),
         *emergencies.handlers(app),
+        *endings.handlers(app),
         *lifecycles.handlers(app),
         *holds.handlers(app),
         *imports.handlers(app),
@@ -66,6 +69,7 @@ def router(
     return Router(
         path=PREFIX,
         route_handlers=[*routes, *openapi.handlers(routes)],
+        before_request=parameters.check_known,
         exception_handlers={**problems.HANDLERS, Replayed: replay},
     )
 

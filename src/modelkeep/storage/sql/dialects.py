@@ -121,6 +121,14 @@ class Dialect(Protocol):
         """A transaction that fills empty tables; it is committed if it ends without an error."""
         ...
 
+    def disown_commit(self, db: Db, error: Unavailable) -> bool:
+        """Sees to it that a commit, which failed on this connection with an error, is never found
+        to have happened.
+
+        False where only the database knows. Raises Unavailable where it may still be found.
+        """
+        ...
+
 
 class _Quick:
     """Stops a statement of SQLite that takes many steps.
@@ -257,6 +265,21 @@ class Sqlite:
             "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
             " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
         )
+
+    def disown_commit(self, db: Db, error: Unavailable) -> bool:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
+            return True  # the frame that makes it a commit is the last
+        # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
+        # the file after a crash would keep it. Another commit takes its place there, of a number
+        # that means nothing to us and that is written again as it was.
+        assert isinstance(db, _SqliteDb)
+        if db.connection.in_transaction:
+            db.run("ROLLBACK")
+        self.begin_batch(db)
+        (number,) = db.one("PRAGMA user_version") or (0,)
+        db.run(f"PRAGMA user_version = {number}")
+        db.run("COMMIT")
+        return True
 
     def references(self, db: Db) -> list[Row]:
         return db.all(
@@ -402,6 +425,9 @@ class Postgres:
     def is_usable(self, db: Db) -> bool:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False
 
+    def disown_commit(self, db: Db, error: Unavailable) -> bool:
+        return False  # the connection broke under it
+
 
 # -- what the drivers raise ----------------------------------------------------------------------
 
@@ -417,6 +443,8 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     )
 )
+# Those of a commit that did not come into the log whole.
+_SQLITE_UNWRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 _CANCELED = "57014"  # what PostgreSQL says of a statement that ran out of time
 # Of its data errors, those that say that a value does not fit: psycopg's own has no code.
 _UNHELD = (None, "22003", "22021", "22P05")

@@ -29,6 +29,7 @@ _REFERENCES = (
     ("papers", "version_id", "versions"),
     ("emergencies", "version_id", "versions"),
     ("holds", "version_id", "versions"),
+    ("loads", "version_id", "versions"),
     ("tokens", "account_id", "accounts"),
     ("role_grants", "account_id", "accounts"),
     ("runs", "experiment_id", "experiments"),
