@@ -56,8 +56,15 @@ def create(
 ) -> None:
     """Take a backup of everything, as of one moment, while the server serves.
 
-    It is named PLACE only when it is whole; a try that broke off leaves PLACE.partial, and the next
-    one goes on from there. Exit code 2: blobs were damaged already, and are not in it.
+    \b
+    modelkeep backup create /backups/monday
+    modelkeep backup create /backups/tuesday --since /backups/monday
+    modelkeep backup create all.tar --with-keys
+
+    The word `create` may be left out. The backup is named PLACE only when it is whole; a try that
+    broke off leaves PLACE.partial, and the next one goes on from there. Exit code 2: blobs were
+    damaged already, and are not in it. JSON: {"backup", "manifest", "schema", "database", "made", "journal": {"entries", "root",
+    "checkpoint"}, "rows", "blobs", "blob_bytes", "keys", "problems"}.
     """
     from modelkeep import bootstrap
 
@@ -69,7 +76,14 @@ def create(
 
 @app.command()
 def verify(backup: Backup, as_json: Json = False) -> None:
-    """Read all of a backup and hold it against its manifest. Exit code 2: it is damaged."""
+    """Read all of a backup and hold it against its manifest. Exit code 2: it is damaged.
+
+    \b
+    modelkeep backup verify /backups/monday
+
+    JSON: {"backup", "manifest", "schema", "database", "made", "journal": {"entries", "root",
+    "checkpoint"}, "rows", "blobs", "blob_bytes", "keys", "problems"}.
+    """
     with here("backup verify"), Progress() as tell:
         verified = _verified(backup, tell)
     _settle(backup, verified, as_json)
@@ -87,8 +101,12 @@ def restore(
 ) -> None:
     """Put a backup into an empty data directory and, with --database-url, an empty database.
 
+    \b
+    modelkeep restore /backups/monday --data-dir /var/lib/modelkeep
+
     A backup from SQLite may go into PostgreSQL, and back. No server may be running there, and
-    none starts before all is in place; what broke off is done again by the same command.
+    none starts before all is in place; what broke off is done again by the same command. JSON:
+    {"restored", "made", "journal_entries"}.
     """
     from modelkeep import bootstrap
 

@@ -39,8 +39,15 @@ def gc(
 ) -> None:
     """Find the bytes that nothing names; with --delete, delete those that were found long ago.
 
+    \b
+    modelkeep gc
+    modelkeep gc --delete --deleted-days 90
+
     The first run with --delete notes what it finds, a later one deletes it. Never goes: what any
     living run, logged model or version has, what is held, and anything while a backup is taken.
+    JSON: {"deleted", "folders": {KIND: {"count", "size_bytes"}}, "versions": {"count",
+    "size_bytes"}}, and the same of "new", "waiting", "due", "small_new", "small_waiting" and
+    "small_due".
     """
     from modelkeep import bootstrap
     from modelkeep.domain.access import Actor, Caller
@@ -89,8 +96,13 @@ def fsck(
 ) -> None:
     """Check that every row fits, every file has its bytes, every byte its hash, and the journal.
 
+    \b
+    modelkeep fsck
+    modelkeep fsck --quick --data-dir /var/lib/modelkeep
+
     Changes nothing, and may run beside a server. Exit code 0: all is well; 1: it could not finish;
-    2: there is damage, and each finding says what to do.
+    2: there is damage, and each finding says what to do. JSON: {"sound", "findings": [{"kind",
+    "what", "advice", "is_damage"}]}.
     """
     from modelkeep import bootstrap
 
