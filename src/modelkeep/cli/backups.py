@@ -63,7 +63,9 @@ def create(
 
     The word `create` may be left out. The backup is named PLACE only when it is whole; a try that
     broke off leaves PLACE.partial, and the next one goes on from there. Exit code 2: blobs were
-    damaged already, and are not in it. JSON: {"backup", "manifest", "schema", "database", "made", "journal": {"entries", "root",
+    damaged already, and are not in it.
+
+    JSON: {"backup", "manifest", "schema", "database", "made", "journal": {"entries", "root",
     "checkpoint"}, "rows", "blobs", "blob_bytes", "keys", "problems"}.
     """
     from modelkeep import bootstrap
