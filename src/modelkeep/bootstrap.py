@@ -6,31 +6,44 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
 from modelkeep.channels.witness import HttpWitness
+from modelkeep.domain.access import Caller
+from modelkeep.domain.backups import KEYS, Backup, Part
 from modelkeep.domain.credentials import TokenKind, mint
-from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.domain.errors import Conflict, InvalidInput, Unavailable
 from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, PublicKey
 from modelkeep.domain.tokens import Signer
+from modelkeep.ports.backups import Reading
 from modelkeep.ports.clock import Clock
-from modelkeep.services import accounts, audit, replies
+from modelkeep.services import accounts, audit, backups, garbage, replies, soundness
 from modelkeep.services.app import App
+from modelkeep.services.backups import Verified
 from modelkeep.services.directory import Directory
+from modelkeep.services.garbage import Collector, Found, Terms
 from modelkeep.services.loads import Counter
+from modelkeep.services.soundness import Finding
 from modelkeep.settings import Settings
+from modelkeep.storage import backups as archives
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.parts import DiskParts
 from modelkeep.storage.files import write_durably
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
+from modelkeep.storage.sql.bulk import SqlPlace, snapshot
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
+from modelkeep.storage.sql.pins import pinned
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.recent import Recent
+from modelkeep.storage.sql.soundness import rows_of
+from modelkeep.storage.sql.upkeep import inventory
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
@@ -58,6 +71,7 @@ class Running:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_unfinished(settings.data_dir)
         self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
         clock = clock or SystemClock()
@@ -201,14 +215,149 @@ def recover(settings: Settings) -> str:
         running.close()
 
 
+# -- soundness -------------------------------------------------------------------------------------
+
+
+def examine(settings: Settings, tell: soundness.Tell, *, quick: bool) -> Iterator[Finding]:
+    """What is wrong with what these settings serve, also while it is served.
+
+    Raises InvalidInput where there is nothing, Unavailable.
+    """
+    dialect = _existing(settings)
+    with closing(_blobs(settings)) as blobs:
+        yield from soundness.examine(partial(rows_of, dialect), blobs, tell, quick=quick)
+
+
+# -- garbage ---------------------------------------------------------------------------------------
+
+
+def collect_garbage(
+    settings: Settings, caller: Caller, terms: Terms, *, deletes: bool, tell: garbage.Tell
+) -> Found:
+    """One run over what these settings serve, also while it is served.
+
+    Raises InvalidInput where there is nothing, Conflict during a backup, Unavailable.
+    """
+    dialect, clock = _existing(settings), SystemClock()
+    with closing(dialect.connect(read_only=True)) as db:
+        schema.require_head(db, dialect)
+    with ExitStack() as stack:
+        blobs = stack.enter_context(closing(_blobs(settings)))
+        reader = stack.enter_context(closing(Reader(dialect, clock, settings.search_timeout_s)))
+        writer = stack.enter_context(closing(Writer(dialect, clock)))
+        floors = reader.run(garbage.floors_of, terms)
+        opened = partial(inventory, dialect)
+        collector = Collector(opened, blobs, writer.run, caller, tell)
+        return collector.collect(terms, clock.now_ms(), floors, deletes=deletes)
+
+
+# -- backups -------------------------------------------------------------------------------------
+
+
+def back_up(
+    settings: Settings, target: Path, since: Path | None, *, with_keys: bool, tell: backups.Tell
+) -> Backup:
+    """A backup of what these settings serve, also while it is served.
+
+    Raises InvalidInput where there is nothing, Conflict for a name that is taken, Unavailable.
+    """
+    dialect, clock = _existing(settings), SystemClock()
+    with ExitStack() as stack:
+        opened = snapshot(dialect)
+        stack.enter_context(pinned(dialect, clock, f"backup {target.absolute()}"))
+        blobs = stack.enter_context(closing(_blobs(settings)))
+        writing = stack.enter_context(closing(archives.create(target, since)))
+        keys = _keys(settings.data_dir) if with_keys else ()
+        return backups.take(opened, blobs, writing, keys, clock.now_ms(), tell)
+
+
+def describe_backup(source: Path) -> Verified:
+    """As `verify_backup`, without looking into it."""
+    with closing(archives.open_backup(source)) as reading:
+        return Verified(*backups.manifest_of(reading), [])
+
+
+def verify_backup(source: Path, tell: backups.Tell) -> Verified:
+    """Raises InvalidInput for what is no whole backup, IntegrityFailure for a broken manifest."""
+    with closing(archives.open_backup(source)) as reading:
+        return backups.verify(reading, tell)
+
+
+def restore(settings: Settings, source: Path, *, force: bool, tell: backups.Tell) -> Backup:
+    """Puts a backup where these settings will serve it; it can be done again if it breaks off.
+
+    Raises Conflict for a place in use, and what `backups.restore` does.
+    """
+    folder = settings.data_dir
+    place = SqlPlace(dialect_for(settings.database_url, folder))
+    with closing(archives.open_backup(source)) as reading:
+        backup, digest = backups.manifest_of(reading)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _lock(folder):
+            if not force:
+                _refuse_occupied(folder)
+            place.refuse_occupied(backup.schema)
+            write_durably(folder / _UNFINISHED, f"{source.absolute()} {digest}\n".encode())
+            for key in backup.keys:
+                _restore_key(folder, reading, key)
+            with closing(_blobs(settings)) as blobs:
+                backups.restore(reading, place, blobs, tell)
+            (folder / _UNFINISHED).unlink()
+    return backup
+
+
+def _existing(settings: Settings) -> Dialect:
+    """Raises InvalidInput when there is none yet."""
+    dialect = dialect_for(settings.database_url, settings.data_dir)
+    if isinstance(dialect, Sqlite) and not dialect.path.exists():
+        raise InvalidInput(f"There is no modelkeep database in {settings.data_dir}.")
+    return dialect
+
+
+_UNFINISHED = "restore.unfinished"
+
+
+def _blobs(settings: Settings) -> DiskBlobs:
+    """The store, beside a server that may be using it."""
+    return DiskBlobs(settings.data_dir, is_alone=False)
+
+
+def _keys(data_dir: Path) -> list[tuple[str, bytes]]:
+    files = [data_dir / name for name in KEYS]
+    return [(file.name, file.read_bytes()) for file in files if file.exists()]
+
+
+def _restore_key(folder: Path, reading: Reading, key: Part) -> None:
+    """One that is there already stays: it may be what the rows of today are sealed under."""
+    name = key.name.removeprefix("keys/")
+    if name in KEYS and not (folder / name).exists():
+        write_durably(folder / name, backups.read_key(reading, key))
+
+
+def _refuse_occupied(folder: Path) -> None:
+    expected = {"lock", "journal.key", "journal.checkpoint", *KEYS}
+    if (folder / _UNFINISHED).exists() or {file.name for file in folder.iterdir()} <= expected:
+        return
+    raise Conflict(
+        f"{folder} is in use. Restore into an empty folder; or, with --force, put the backup in "
+        "the place of what is there: whatever was written since the backup is then no longer seen."
+    )
+
+
+def _refuse_unfinished(data_dir: Path) -> None:
+    if (data_dir / _UNFINISHED).exists():
+        raise Unavailable(
+            f"A restore into {data_dir} was not finished, and what is there is not whole. Run "
+            "`modelkeep restore` again, with the same backup or another."
+        )
+
+
 def open_export(data_dir: Path, database_url: str = "") -> Iterator[dict[str, Any]]:
     """The journal's export straight from a database, read-only, without a server.
 
     Raises InvalidInput when there is none in the directory.
     """
-    dialect = dialect_for(database_url, data_dir)
-    if isinstance(dialect, Sqlite) and not dialect.path.exists():
-        raise InvalidInput(f"There is no modelkeep database in {data_dir}.")
+    dialect = _existing(Settings(data_dir=data_dir, database_url=database_url))
     db = dialect.connect(read_only=True)
     try:
         dialect.begin_read(db)

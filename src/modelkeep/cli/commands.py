@@ -9,8 +9,10 @@ import typer
 from modelkeep.cli import (
     accounts,
     audit,
+    backups,
     endings,
     gates,
+    holds,
     lifecycles,
     login,
     policies,
@@ -18,6 +20,7 @@ from modelkeep.cli import (
     reviews,
     semver,
     tokens,
+    upkeep,
     webhooks,
     witness,
 )
@@ -49,6 +52,13 @@ app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policies.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(import_app, name="import")
+app.add_typer(backups.app, name="backup")
+app.command()(backups.restore)
+app.command()(upkeep.fsck)
+app.command()(upkeep.gc)
+app.command()(holds.hold)
+app.command()(holds.release)
+app.command("holds")(holds.holds)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(gates.gate_app, name="gate")
 app.add_typer(gates.documents_app, name="documents")

@@ -99,7 +99,8 @@ def plan(
     modelkeep retention plan churn --json
 
     The server does it every hour, from a day after the policy was applied on. Deleted versions are
-    gone from view for good; their past stays in the journal and their bytes on the disk. JSON:
+    gone from view for good; their past stays in the journal and their bytes on the disk, until
+    `modelkeep gc`. JSON:
     [{"model", "lifecycle", "due": [{"version", "stage", "action", "why", "kept"}], "complete"}].
     """
     found = Client(url, user).get("/retention", model=model)

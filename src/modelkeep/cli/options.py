@@ -1,9 +1,14 @@
 """The options that many commands have."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+
+from modelkeep.cli.client import TAMPERED, fail, misused
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
@@ -42,3 +47,37 @@ def address(version: str) -> str:
     """The API's path of a version."""
     model, which = split(version)
     return f"/models/{quote(model, safe='')}/versions/{quote(which, safe='')}"
+
+
+# -- of commands that look at the data themselves, beside a server or without one ------------------
+
+DataDir = Annotated[Path | None, typer.Option(help="As of `serve`. [./modelkeep-data]")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="As of `serve`; without it, SQLite in the data directory.")
+]
+Config = Annotated[Path | None, typer.Option(help="As of `serve`: a TOML file of settings.")]
+
+
+@contextmanager
+def here(
+    command: str,
+    data_dir: Path | None = None,
+    database_url: str | None = None,
+    config: Path | None = None,
+) -> Iterator[Any]:
+    """The settings of the server that is meant; what goes wrong ends the command."""
+    from modelkeep import settings
+    from modelkeep.domain.errors import IntegrityFailure, InvalidInput, ModelkeepError
+
+    try:
+        given = {"data_dir": data_dir, "database_url": database_url, "config": config}
+        yield settings.read(given)
+    except InvalidInput as error:
+        misused(f"modelkeep {command}: {error}")
+    except IntegrityFailure as error:
+        fail(f"modelkeep {command}: {error}", TAMPERED, "integrity_failure")
+    except ModelkeepError as error:
+        fail(f"modelkeep {command}: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"modelkeep {command}: {where}{error.strerror}.")

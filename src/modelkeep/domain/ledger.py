@@ -283,6 +283,16 @@ def _emergency(step: _Step) -> None:
         step.put("emergency", (told["id"],), reviewed_by=by, review=text)
 
 
+def _hold(step: _Step) -> None:
+    by, reason = step.text("actor", ANONYMOUS), step.text("reason")
+    key = (step.after["hold"],)
+    if step.leaf["act"] == "version:hold:placed":
+        version = (step.obj["model"], step.obj["version"])
+        step.put("hold", key, version=version, placed_by=by, reason=reason)
+        by, reason = "", ""
+    step.put("hold", key, released_by=by, released_reason=reason)
+
+
 def _policy(step: _Step) -> None:
     after = step.after
     step.put("policy", (after["revision"],), digest=after["policy"], source_digest=after["source"])
@@ -403,6 +413,8 @@ _HANDLERS = {
     "approval:comment:added": _comment,
     "approval:request:reminded": _reminded,
     "version:stage:forced": _emergency,
+    "version:hold:placed": _hold,
+    "version:hold:released": _hold,
     "emergency:review:done": _emergency,
     "emergency:review:overdue": _emergency,
     "webhook:created": _webhook,

@@ -82,13 +82,19 @@ def due(cycle: Lifecycle, standing: Standing, oldest_kept: int, now_ms: int) -> 
 
 
 def kept(
-    cycle: Lifecycle, version: Version, targets: Mapping[int, str], request_id: int | None
+    cycle: Lifecycle,
+    version: Version,
+    targets: Mapping[int, str],
+    request_id: int | None,
+    holder: str | None = None,
 ) -> str | None:
     """Why a version stays although it is due; None if nothing keeps it.
 
     `targets` are the versions that a rollback would return to, by id, and of which stage;
-    `request_id` is of a request about it that waits.
+    `request_id` is of a request about it that waits; `holder` has put a hold on it.
     """
+    if holder is not None:
+        return f"a hold of {holder} keeps it"
     if version.stage == cycle.production or cycle.admits_one(version.stage):
         return f"it holds {version.stage}"
     if version.aliases:

@@ -40,6 +40,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "vote": ("request", "place"),
     "comment": ("request", "place"),
     "emergency": ("id",),
+    "hold": ("id",),
     "webhook": ("webhook",),
     "account": ("id",),
     "token": ("token",),
@@ -136,7 +137,7 @@ class _Ids:
             row["source_digest"] = source_digest(row["source"])
             if _digest(row["document"]) != row["digest"]:
                 row["digest"] = f"that of another document than {row['digest']}"
-        elif table in ("request", "emergency"):
+        elif table in ("request", "emergency", "hold"):
             row["version"] = self.versions.get(row["version"])
         elif table in _PLACED:
             row["place"] = self._place(table, row["request"])

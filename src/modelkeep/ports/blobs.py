@@ -1,6 +1,7 @@
 """Immutable bytes, addressed by their SHA-256; and the parts of what is still being uploaded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -18,6 +19,14 @@ class Upload(Protocol):
     def abandon(self) -> None:
         """Throws the bytes away; harmless after `finish`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A blob that lies in a store: its name says what it must hash to."""
+
+    sha256: str
+    size_bytes: int
 
 
 class Blobs(Protocol):
@@ -45,6 +54,15 @@ class Blobs(Protocol):
 
         Raises IntegrityFailure.
         """
+        ...
+
+    def stored(self) -> Iterator[Stored]:
+        """Every blob that is there, in the order of the names; those that come or go meanwhile may
+        be among them or not."""
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Forgets a blob for good; harmless if it isn't there. Raises Unavailable."""
         ...
 
 

@@ -12,8 +12,10 @@ from modelkeep.ports.accounts import Accounts
 from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.emergencies import Emergencies
+from modelkeep.ports.garbage import Garbage
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.hands import Hands
+from modelkeep.ports.holds import Holds
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.loads import Loads
@@ -52,6 +54,10 @@ class Work(Protocol):
     def hands(self) -> Hands: ...
     @property
     def emergencies(self) -> Emergencies: ...
+    @property
+    def holds(self) -> Holds: ...
+    @property
+    def garbage(self) -> Garbage: ...
     @property
     def journal(self) -> Journal: ...
     @property

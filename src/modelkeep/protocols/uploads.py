@@ -29,9 +29,10 @@ async def store(app: App, caller: Caller, path: str, body: AsyncIterator[bytes])
         await app.write(artifacts.put_small, caller, path, sha256, content)
     else:
         await app.read(artifacts.check_put, caller, path)  # before it fills the disk
+        began_ms = app.clock.now_ms()
         upload = await asyncio.to_thread(app.blobs.begin)
         sha256, size = await fill(upload, body, head)
-        await app.write(artifacts.put, caller, path, sha256, size)
+        await app.write(artifacts.put, caller, path, sha256, size, began_ms)
 
 
 async def pieces(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
-from modelkeep.services import hands
+from modelkeep.services import garbage, hands
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER, check_bytes
 
@@ -50,18 +50,33 @@ def check_put(work: Work, caller: Caller, path: str) -> None:
     hands.check_path(work, caller, check_writable(path))
 
 
-def put(work: Work, caller: Caller, path: str, sha256: str, size_bytes: int) -> None:
-    """Makes a path name these stored bytes from now on. Raises InvalidInput, or Forbidden for what
-    is frozen, or somebody else's."""
-    hands.on_path(work, caller, check_writable(path))
-    _refuse_clash(work, path)
-    work.artifacts.put(File(path, sha256, size_bytes), caller.actor.name, work.now_ms)
+def put(
+    work: Work,
+    caller: Caller,
+    path: str,
+    sha256: str,
+    size_bytes: int,
+    began_ms: int | None = None,
+) -> None:
+    """Makes a path name these stored bytes from now on; `began_ms` is when they began to come.
+
+    Raises InvalidInput; Forbidden for what is frozen, or somebody else's; Unavailable if the bytes
+    may have been deleted meanwhile (see `garbage.claim`).
+    """
+    _name(work, caller, File(path, sha256, size_bytes))
+    garbage.claim(work, sha256, began_ms)
 
 
 def put_small(work: Work, caller: Caller, path: str, sha256: str, content: bytes) -> None:
     """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
-    put(work, caller, path, sha256, len(content))
+    _name(work, caller, File(path, sha256, len(content)))
     work.artifacts.keep(sha256, content)
+
+
+def _name(work: Work, caller: Caller, file: File) -> None:
+    hands.on_path(work, caller, check_writable(file.path))
+    _refuse_clash(work, file.path)
+    work.artifacts.put(file, caller.actor.name, work.now_ms)
 
 
 def fetch(work: Work, path: str) -> Found:

@@ -3,7 +3,8 @@
 A lifecycle that guards anything keeps hold of what stands in a guarded, single or production
 stage, of what an alias points to, and of what a rollback would return to: to delete it, or to
 rename its model into another lifecycle, would be to move it unasked. Without a policy nothing is
-kept, as in MLflow. A refusal is recorded like that of any other move.
+kept, as in MLflow, but what somebody has put a hold on (`holds`). A refusal is recorded like that
+of any other move.
 
 A model of which something is kept so keeps its name as well: another could take it, with numbers of
 its own, and whoever loads by name and number would get bytes that nobody approved.
@@ -32,6 +33,11 @@ def refuse_deletion(work: Work, caller: Caller, versions: Sequence[Version]) -> 
         return None
     first = versions[0]
     cycle = lifecycle_of(work, first.model_name)
+    held = {hold.version_id: hold for hold in work.holds.of_model(first.model_id)}
+    for version in versions:
+        if hold := held.get(version.id):
+            message = f"hold {hold.id} of {hold.placed_by} keeps it; it must be released first"
+            return _refuse(work, caller, version, cycle, "deleted", "be deleted", message)
     if not cycle.guards_any:
         return None
     targets = rollback_targets(work, first.model_id, cycle)

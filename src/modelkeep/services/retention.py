@@ -127,7 +127,9 @@ def _item(
     version = work.versions.by_id(standing.version_id)
     assert version is not None
     waiting = [r.id for r in work.governance.pending([version.id]) if work.now_ms < r.expires_ms]
-    kept = retention.kept(cycle, version, targets, waiting[0] if waiting else None)
+    hold = work.holds.of_version(version.id)
+    holder = hold.placed_by if hold else None
+    kept = retention.kept(cycle, version, targets, waiting[0] if waiting else None, holder)
     return Item(version, due, kept)
 
 

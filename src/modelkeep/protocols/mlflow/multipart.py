@@ -95,11 +95,11 @@ async def complete(app: App, caller: Caller, folder: str, request: Finish) -> No
     upload = await _find(app, caller, folder, request)
     if await asyncio.to_thread(app.parts.is_closed, upload.upload_id):
         return
-    digests = _digests(request.parts, upload.parts)
+    digests, began_ms = _digests(request.parts, upload.parts), app.clock.now_ms()
     sha256, size = await asyncio.to_thread(
         _assemble, app.blobs, app.parts, upload.upload_id, digests
     )
-    await app.write(artifacts.put, caller, upload.path, sha256, size)
+    await app.write(artifacts.put, caller, upload.path, sha256, size, began_ms)
     await asyncio.to_thread(app.parts.close, upload.upload_id)
 
 

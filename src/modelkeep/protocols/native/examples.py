@@ -65,6 +65,8 @@ _WORDS: Mapping[str, Any] = {
     "project": "default",
     "note": "a gate of its own",
     "path": "model/MLmodel",
+    "placed": "2026-11-19T16:02:11.000Z",
+    "placed_by": "bob",
     "policy": _DIGEST,
     "production": 3,
     "reason": "two points better on the new clinic's data",

@@ -5,27 +5,34 @@ the folder is flushed, all before any row may name them. An upload lives in `inc
 then; what an earlier process left there is swept at the start.
 """
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-from modelkeep.domain.errors import IntegrityFailure
+from modelkeep.domain.errors import IntegrityFailure, Unavailable
+from modelkeep.ports.blobs import Stored
 from modelkeep.storage.blobs.checks import CHUNK_BYTES, Checks, check_chunk, verified
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 HASHERS = 16  # threads that hash and flush for the uploads under way
 
 
 class DiskBlobs:
-    """See `ports.blobs.Blobs`. The folder is private to this process's user."""
+    """See `ports.blobs.Blobs`. The folder is private to this process's user.
 
-    def __init__(self, folder: Path) -> None:
+    `is_alone`: no other process uses it, so that what lies in `incoming/` is left over.
+    """
+
+    def __init__(self, folder: Path, *, is_alone: bool = True) -> None:
         self._blobs, self._incoming = folder / "blobs", folder / "incoming"
         for place in (self._blobs, self._incoming):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left_over in self._incoming.iterdir():
+        for left_over in self._incoming.iterdir() if is_alone else ():
             left_over.unlink(missing_ok=True)
         self._threads = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
         self._checks = Checks()
@@ -50,6 +57,22 @@ class DiskBlobs:
 
     def check(self, sha256: str, size_bytes: int) -> None:
         self._hashes(sha256, size_bytes)
+
+    def stored(self) -> Iterator[Stored]:
+        for folder in sorted(self._blobs.iterdir()):
+            for path in sorted(folder.iterdir() if folder.is_dir() else ()):
+                if _SHA256.fullmatch(path.name) and folder.name == path.name[:2]:
+                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                        yield Stored(path.name, path.stat().st_size)
+
+    def delete(self, sha256: str) -> None:
+        path = self.path(sha256)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.exists():
+                _flush_folder(path.parent)
+        except OSError as error:
+            raise Unavailable(f"{path} could not be deleted: {error.strerror}.") from None
 
     def incoming(self) -> Incoming:
         """A file to receive bytes in, which is no blob yet."""

@@ -66,11 +66,14 @@ class SqlArtifacts:
         return File(*row) if row else None
 
     def keep(self, sha256: str, content: bytes) -> None:
-        # Where the same bytes are kept already this writes nothing, unless they were damaged.
+        # Where the same bytes are kept already this writes nothing, unless they were damaged,
+        # or found to be garbage, which they are no longer.
         self._db.run(
             "INSERT INTO small_blobs (project_id, sha256, content) VALUES (?, ?, ?)"
-            " ON CONFLICT (project_id, sha256) DO UPDATE SET content = excluded.content"
-            " WHERE small_blobs.content <> excluded.content",
+            " ON CONFLICT (project_id, sha256) DO UPDATE"
+            " SET content = excluded.content, garbage_ms = NULL"
+            " WHERE small_blobs.content <> excluded.content"
+            " OR small_blobs.garbage_ms IS NOT NULL",
             self._project_id,
             sha256,
             content,

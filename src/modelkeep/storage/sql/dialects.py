@@ -5,9 +5,11 @@ bytes of its UTF-8 (collation "C"), `LIKE` minds case, `ILIKE` folds the case of
 and neither takes a backslash in a pattern for an escape.
 """
 
+import itertools
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter, methodcaller
@@ -15,12 +17,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.ports.backups import Loading
+from modelkeep.storage.sql.loading import fill_postgres, fill_sqlite
 
 Row = tuple[Any, ...]
 
 QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
 QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of a hundred rows
 QUICK_MS = 200  # of one statement, on PostgreSQL
+PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
 
@@ -96,6 +101,26 @@ class Dialect(Protocol):
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool: ...
+    def columns(self, db: Db) -> list[Row]:
+        """(table, column) of every table, in the order of the columns."""
+        ...
+
+    def references(self, db: Db) -> list[Row]:
+        """(table, table that its rows refer to)."""
+        ...
+
+    def damage(self, db: Db) -> list[str]:
+        """What the database finds wrong with its own file, if it can look; at most 20 lines."""
+        ...
+
+    def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
+        """The rows of a query, `PAGE_ROWS` at a time, within the transaction that is open."""
+        ...
+
+    def filling(self) -> AbstractContextManager[Loading]:
+        """A transaction that fills empty tables; it is committed if it ends without an error."""
+        ...
+
     def disown_commit(self, db: Db, error: Unavailable) -> bool:
         """Sees to it that a commit, which failed on this connection with an error, is never found
         to have happened.
@@ -235,6 +260,12 @@ class Sqlite:
     def is_usable(self, db: Db) -> bool:
         return True
 
+    def columns(self, db: Db) -> list[Row]:
+        return db.all(
+            "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+            " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
+        )
+
     def disown_commit(self, db: Db, error: Unavailable) -> bool:
         if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
             return True  # the frame that makes it a commit is the last
@@ -250,7 +281,27 @@ class Sqlite:
         db.run("COMMIT")
         return True
 
+    def references(self, db: Db) -> list[Row]:
+        return db.all(
+            'SELECT DISTINCT m.name, f."table" FROM sqlite_master m'
+            " JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'"
+        )
 
+    def damage(self, db: Db) -> list[str]:
+        found = [line for (line,) in db.all("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
+
+    def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
+        assert isinstance(db, _SqliteDb)
+        cursor = db.connection.execute(sql, params)
+        while page := cursor.fetchmany(PAGE_ROWS):
+            yield page
+
+    def filling(self) -> AbstractContextManager[Loading]:
+        return fill_sqlite(self.path)
+
+
+_CURSORS = itertools.count()
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -344,6 +395,32 @@ class Postgres:
 
     def ilike(self, column: str) -> str:
         return f"lower({column}) LIKE lower(? COLLATE \"C\") ESCAPE ''"
+
+    def columns(self, db: Db) -> list[Row]:
+        return db.all(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns"
+            " WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
+        )
+
+    def references(self, db: Db) -> list[Row]:
+        return db.all(
+            "SELECT DISTINCT c.relname::text, r.relname::text FROM pg_constraint f"
+            " JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class r ON r.oid = f.confrelid"
+            " WHERE f.contype = 'f' AND f.connamespace = current_schema()::regnamespace"
+        )
+
+    def damage(self, db: Db) -> list[str]:
+        return []  # its own tools look: pg_amcheck
+
+    def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
+        cursor = f"pages_{next(_CURSORS)}"
+        db.run(f"DECLARE {cursor} NO SCROLL CURSOR FOR {sql}", *params)
+        while page := db.all(f"FETCH {PAGE_ROWS} FROM {cursor}"):
+            yield page
+        db.run(f"CLOSE {cursor}")
+
+    def filling(self) -> AbstractContextManager[Loading]:
+        return fill_postgres(self.url)
 
     def is_usable(self, db: Db) -> bool:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False

@@ -324,6 +324,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         "SELECT id, version_id, target, opened_by, reason, due_ms, status, reviewed_by, review"
         " FROM emergencies WHERE project_id = ? ORDER BY id",
     ),
+    "hold": (
+        ("id", "version", "reason", "placed_by", "released_reason", "released_by"),
+        "SELECT id, version_id, reason, placed_by, released_reason, released_by FROM holds"
+        " WHERE project_id = ? ORDER BY id",
+    ),
     "account": (
         ("id", "name", "kind", "owner", "password", "password_by", "reset_ms", "disabled",
          "deleted"),

@@ -5,7 +5,7 @@ from pathlib import Path
 from modelkeep.domain.errors import Unavailable
 from modelkeep.storage.sql.dialects import Db, Dialect
 
-HEAD = "0016"  # the newest step in migrations/versions; a test holds the two together
+HEAD = "0021"  # the newest step in migrations/versions; a test holds the two together
 
 
 def current(db: Db, dialect: Dialect) -> str:
@@ -34,14 +34,30 @@ def ensure(dialect: Dialect, now_ms: int = 0) -> None:
         db.close()
     if found == HEAD:
         return
+    refuse_later(found)
+    upgrade(dialect.migration_url, HEAD)
+    if not found:
+        _date(dialect, now_ms)
+
+
+def require_head(db: Db, dialect: Dialect) -> None:
+    """Raises Unavailable unless the tables are as this release needs them."""
+    found = current(db, dialect)
+    refuse_later(found)
+    if found != HEAD:
+        raise Unavailable(
+            f"The database is at schema {found or 'none'}, and this release needs {HEAD}: start "
+            "its server once, which brings it there."
+        )
+
+
+def refuse_later(found: str) -> None:
+    """Raises Unavailable for a schema of a later release."""
     if found > HEAD:
         raise Unavailable(
             f"The database is at schema {found}, newer than this release's {HEAD}. "
             "Start the newer release."
         )
-    upgrade(dialect.migration_url, HEAD)
-    if not found:
-        _date(dialect, now_ms)
 
 
 def _date(dialect: Dialect, now_ms: int) -> None:

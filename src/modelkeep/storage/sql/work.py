@@ -9,8 +9,10 @@ from modelkeep.storage.sql.deliveries import SqlDeliveries
 from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
+from modelkeep.storage.sql.garbage import SqlGarbage
 from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.hands import SqlHands
+from modelkeep.storage.sql.holds import SqlHolds
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.loads import SqlLoads
@@ -49,7 +51,9 @@ class SqlWork:
         self.papers = SqlPapers(db, project)
         self.hands = SqlHands(db, project)
         self.emergencies = SqlEmergencies(db, project)
+        self.holds = SqlHolds(db, project)
         self.journal = journal or SqlJournal(db, project, DEFAULT_PROJECT)
+        self.garbage = SqlGarbage(db, project, lambda: self.now_ms)
         self.accounts = SqlAccounts(db, project)
         self.checkpoints = SqlCheckpoints(db, project)
         self.experiments = SqlExperiments(db, project, dialect)

@@ -1,0 +1,122 @@
+"""The commands that look after the stored bytes: beside a server or without one."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from modelkeep.cli.backups import Progress
+from modelkeep.cli.client import TAMPERED, plain
+from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, User, here
+from modelkeep.cli.tables import size
+
+_SHOWN = 100  # findings told of to a person
+HOUR_MS = 3_600_000
+
+
+def gc(
+    delete: Annotated[
+        bool, typer.Option("--delete/--dry-run", help="Delete what is due, instead of telling.")
+    ] = False,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, help="From when bytes were found unnamed to their deletion.")
+    ] = 24.0,
+    deleted_days: Annotated[
+        int, typer.Option(min=0, help="How long files of what was deleted are kept.")
+    ] = 30,
+    evidence_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="The same, of versions that ever had an alias or a stage. [for good]"
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Find the bytes that nothing names; with --delete, delete those that were found long ago.
+
+    \b
+    modelkeep gc
+    modelkeep gc --delete --deleted-days 90
+
+    The first run with --delete notes what it finds, a later one deletes it. Never goes: what any
+    living run, logged model or version has, what is held, and anything while a backup is taken.
+    JSON: {"deleted", "folders": {KIND: {"count", "size_bytes"}}, "versions": {"count",
+    "size_bytes"}}, and the same of "new", "waiting", "due", "small_new", "small_waiting" and
+    "small_due".
+    """
+    from modelkeep import bootstrap
+    from modelkeep.domain.access import Actor, Caller
+    from modelkeep.services.garbage import Terms
+    from modelkeep.services.retention import SYSTEM
+
+    terms = Terms(int(grace_hours * HOUR_MS), deleted_days, evidence_days)
+    caller = Caller(Actor(user)) if user else SYSTEM
+    with here("gc", data_dir, database_url, config) as settings, Progress() as tell:
+        found = bootstrap.collect_garbage(settings, caller, terms, deletes=delete, tell=tell)
+    if as_json:
+        print(json.dumps({"deleted": delete, **asdict(found)}, indent=2))
+    else:
+        _tell(found, delete)
+
+
+def _tell(found: Any, deleted: bool) -> None:
+    gone, found_now = ("deleted", "noted") if deleted else ("due", "not noted yet")
+    for kind, amount in found.folders.items():
+        _line(amount, f"files of deleted {kind}s, {'forgotten' if deleted else 'to be forgotten'}")
+    _line(found.versions, "deleted versions whose files need not be kept any more", of=" in")
+    for name, amounts in (
+        ("blobs", (found.new, found.waiting, found.due)),
+        ("small files", (found.small_new, found.small_waiting, found.small_due)),
+    ):
+        states = (found_now, "waiting for the grace to be over", gone)
+        for amount, state in zip(amounts, states, strict=True):
+            _line(amount, f"{name} that nothing names, {state}")
+    if not deleted:
+        print("Nothing was changed: this was a dry run. See --delete.")
+
+
+def _line(amount: Any, what: str, of: str = "") -> None:
+    if amount.count:
+        print(f"{amount.count:>10}  {size(amount.size_bytes):>10}{of}  {what}")
+
+
+def fsck(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Compare the sizes of blobs, and hash none.")
+    ] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Check that every row fits, every file has its bytes, every byte its hash, and the journal.
+
+    \b
+    modelkeep fsck
+    modelkeep fsck --quick --data-dir /var/lib/modelkeep
+
+    Changes nothing, and may run beside a server. Exit code 0: all is well; 1: it could not finish;
+    2: there is damage, and each finding says what to do. JSON: {"sound", "findings": [{"kind",
+    "what", "advice", "is_damage"}]}.
+    """
+    from modelkeep import bootstrap
+
+    with here("fsck", data_dir, database_url, config) as settings, Progress() as tell:
+        found = list(bootstrap.examine(settings, tell, quick=quick))
+    damage = [finding for finding in found if finding.is_damage]
+    if as_json:
+        print(json.dumps({"sound": not damage, "findings": [asdict(f) for f in found]}, indent=2))
+    else:
+        for finding in found[:_SHOWN]:
+            mark = "DAMAGE" if finding.is_damage else "note"
+            print(plain(f"{mark}  {finding.kind}: {finding.what}\n        {finding.advice}."))
+        if len(found) > _SHOWN:
+            print(f"… and {len(found) - _SHOWN} more: see --json.")
+        print(f"{len(damage)} findings of damage." if damage else "All is well.")
+    if damage:
+        raise SystemExit(TAMPERED)

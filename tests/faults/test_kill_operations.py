@@ -1,0 +1,173 @@
+"""Backups, restores and collections that are killed, run out of room, or run beside writers."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from modelkeep import bootstrap
+from modelkeep.services import artifacts
+from modelkeep.settings import Settings
+from tests.conftest import StartServer
+from tests.services.test_backups import findings, problems, quiet
+from tests.services.test_garbage import forget, put
+from tests.support.cli import modelkeep
+from tests.support.clock import MovedClock
+from tests.support.core import Core
+
+FILES = 60
+FILE_BYTES = 400_000
+LIMIT_S = 60.0
+UPLOADS = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+@pytest.fixture
+def estate(tmp_path: Path, clock: MovedClock) -> Settings:
+    """A data directory with many blobs, whose server has stopped."""
+    core = Core(tmp_path / "data", "", clock)
+    core.model()
+    for number in range(FILES):
+        put(core, f"a/{number}", os.urandom(FILE_BYTES))
+    core.close()
+    return core.settings
+
+
+def killed_when(is_time: Callable[[], bool], *args: str | Path) -> None:
+    """Runs a command until it is time, and kills it then; it must not have ended before."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "modelkeep", *map(str, args)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + LIMIT_S
+    try:
+        while not is_time():
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.0005)  # a look at the disk, not a wait for something to have happened
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+def damage(settings: Settings) -> list[str]:
+    """What was found, but for blobs that nothing names."""
+    return [found for found in findings(settings) if not found.startswith("orphans")]
+
+
+def blobs_in(folder: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder / "blobs"))
+
+
+def test_a_backup_and_a_restore_that_are_killed_are_taken_up_again(
+    estate: Settings, tmp_path: Path
+) -> None:
+    backup, partial = tmp_path / "backup", tmp_path / "backup.partial"
+    here = ("--data-dir", estate.data_dir)
+    killed_when(lambda: blobs_in(partial) > FILES // 3, "backup", backup, *here)
+    refused = modelkeep("backup", "verify", backup)
+    assert (refused.code, "was never finished" in refused.err) == (64, True)
+    done = modelkeep("backup", backup, *here, "--json")
+    assert (done.code, done.json["blobs"], done.json["problems"]) == (0, FILES, [])
+
+    there = tmp_path / "there"
+    killed_when(lambda: blobs_in(there) > FILES // 3, "restore", backup, "--data-dir", there)
+    refused = modelkeep("serve", "--port", "0", "--data-dir", there)
+    assert (refused.code, "was not finished" in refused.err) == (1, True)
+    assert modelkeep("restore", backup, "--data-dir", there).code == 0
+    found = modelkeep("fsck", "--data-dir", there)
+    assert (found.code, found.out) == (0, "All is well.\n")
+
+
+def test_a_collection_that_is_killed_is_taken_up_again(estate: Settings, clock: MovedClock) -> None:
+    core = Core(estate.data_dir, "", clock)
+    for number in range(FILES // 2):
+        forget(core, f"a/{number}")
+    core.close()
+    here = ("--data-dir", estate.data_dir)
+    gc = ("gc", "--delete", "--grace-hours", "0", *here)
+    assert modelkeep("gc", *here, "--json").json["new"]["count"] == FILES // 2
+    first = modelkeep(*gc, "--json")
+    assert (first.json["new"]["count"], first.json["due"]["count"]) == (FILES // 2, 0)
+    killed_when(lambda: blobs_in(estate.data_dir) < FILES, *gc)
+    assert damage(estate) == []
+    for _ in range(2):  # what was doomed begins anew
+        assert modelkeep(*gc).code == 0
+    assert blobs_in(estate.data_dir) == FILES // 2
+    assert findings(estate) == []
+
+
+def test_a_full_disk_is_said_and_leaves_no_backup(estate: Settings, tmp_path: Path) -> None:
+    for target in ("backup", "backup.tar"):
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "modelkeep", "backup", tmp_path / target),
+                *("--data-dir", estate.data_dir),
+            ],
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 1
+        assert f"{target}" in ended.stderr
+        assert "File too large" in ended.stderr
+        assert not (tmp_path / target).exists()
+    assert problems(_backed_up(estate, tmp_path / "backup")) == []
+
+
+def _backed_up(settings: Settings, target: Path) -> Path:
+    bootstrap.back_up(settings, target, None, with_keys=False, tell=quiet)
+    return target
+
+
+def test_backups_beside_writers_are_each_of_one_moment(
+    start_server: StartServer, database_url: str, tmp_path: Path, clock: MovedClock
+) -> None:
+    server = start_server(database_url=database_url)
+    settings = Settings(data_dir=server.data_dir, database_url=database_url)
+    stop, acknowledged = threading.Event(), [0]
+
+    def write() -> None:
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+            for number in range(100_000):
+                content = os.urandom(50_000) if number % 3 else b"small %d" % number
+                assert http.put(f"{UPLOADS}/w/{number}", content=content).status_code == 200
+                if number % 5 == 4:
+                    assert http.delete(f"{UPLOADS}/w/{number - 2}").status_code == 200
+                name = {"name": f"model-{number}"}
+                http.post("/api/2.0/mlflow/registered-models/create", json=name)
+                acknowledged[0] = number + 1
+                if stop.is_set():
+                    return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    backups, before = [], []
+    for number in range(3):
+        while acknowledged[0] < 10 * (number + 1):
+            time.sleep(0.01)
+        before.append(acknowledged[0])
+        backups.append(_backed_up(settings, tmp_path / f"backup-{number}"))
+    stop.set()
+    writer.join()
+    assert damage(settings) == []
+    for backup, least in zip(backups, before, strict=True):
+        assert problems(backup) == []
+        there = Settings(data_dir=tmp_path / f"of-{backup.name}")
+        bootstrap.restore(there, backup, force=False, tell=quiet)
+        assert findings(there) == []
+        core = Core(there.data_dir, "", clock)
+        assert core.verify().is_intact
+        assert core.read(lambda work: work.journal.size()) >= least
+        assert core.read(artifacts.listing, "w")
+        core.close()
