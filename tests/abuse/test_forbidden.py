@@ -109,12 +109,12 @@ def version(
     except NotFound:
         write(registry.create_model, ANN, model)
     run = write(tracking.create_run, ANN, 0).run_id
-    write(tracking.log_batch, run, [Metric(k, v, 1) for k, v in (metrics or {}).items()])
+    write(tracking.log_batch, ANN, run, [Metric(k, v, 1) for k, v in (metrics or {}).items()])
     source = "s3://bucket/elsewhere"
     if has_bytes:
         source, content = f"runs:/{run}/model", run.encode()
         file = f"0/{run}/artifacts/model/weights"
-        write(artifacts.put_small, file, hashlib.sha256(content).hexdigest(), content)
+        write(artifacts.put_small, ANN, file, hashlib.sha256(content).hexdigest(), content)
     return write(registry.create_version, ANN, Draft(model, source, run)).number
 
 
@@ -376,6 +376,9 @@ def moved_meanwhile(house: House, model: str, number: int, request: int) -> None
     body = {"model": model, "version": number, "stage": "Production", "reason": "fire"}
     house.made("POST", f"{NATIVE}/emergencies", "boss", body)
     move(house, model, number, "Archived")
+    emergency = house.made("GET", f"{NATIVE}/emergencies", "boss")[0]["id"]
+    verdict = {"accepts": True, "comment": "it burned"}
+    house.made("POST", f"{NATIVE}/emergencies/{emergency}/review", "cid", verdict)
 
 
 def deleted(house: House, model: str, number: int, request: int) -> None:

@@ -191,7 +191,8 @@ class Trial:
 
     def end(self) -> None:
         """All that was acknowledged is there, and at most the call that got no answer as well."""
-        if self.done == len(self.flow.calls) and self.fault is not KILL:
+        is_whole = self.done == len(self.flow.calls)
+        if is_whole and self.fault is not KILL and not self.fault.lasts:  # those may stop it
             assert serves(self.server.url, self.states[self.done]), "it does not serve what it did"
         self.server.kill()
         left = survived(self.data_dir)

@@ -196,9 +196,12 @@ def test_no_new_name_takes_a_guarded_version_out_of_its_guard(core: Core) -> Non
     move(core, 1, "Dev", "Test")
     says = "be taken from lifecycle credit to default by a new name"
     assert says in refusal(core, registry.rename_model, MODEL, "churn")
+    said = refusal(core, registry.rename_model, MODEL, "credit_new")
+    assert "may not be given another name" in said
+    assert "it is in Test, which the policy guards" in said
+    move(core, 1, "Dev")
     assert core.write(registry.rename_model, ANN, MODEL, "credit_new") is None
-    assert core.stages("credit_new") == {1: "Test", 2: "None"}
-    move(core, 1, "Dev", name="credit_new")
+    assert core.stages("credit_new") == {1: "Dev", 2: "None"}
     said = refusal(core, registry.rename_model, "credit_new", "churn")
     assert "it is in Dev, which lifecycle default does not have" in said
     move(core, 1, "Archived", name="credit_new")

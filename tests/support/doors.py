@@ -53,7 +53,9 @@ class House:
         return self._http.request(method, path, json=body, content=content, headers=headers)
 
     def made(self, method: str, path: str, by: str, body: Any = None) -> Any:
-        return self.send(method, path, by, body).raise_for_status().json()
+        answer = self.send(method, path, by, body)
+        assert answer.is_success, answer.text
+        return answer.json()
 
     def token(self, by: str) -> str:
         return self.estate.tokens.get(by, by)

@@ -14,6 +14,7 @@ from modelkeep.services import (
     denials,
     emergencies,
     endings,
+    holds,
     numbering,
     outbox,
     papers,
@@ -188,6 +189,8 @@ def tell_of_endings(core: Core, clock: MovedClock) -> None:
     core.app.loads.note(BOB, core.get(old.number))
     asyncio.run(LoadsWorker(core.app).turn())
     core.write(endings.change, ROB, Wish("churn", old.number, State.RETIRED, "older data"))
+    core.write(holds.place, ANN, "churn", old.number, "a complaint")
+    core.write(holds.release, ANN, "churn", old.number, "it was settled")
     core.write(denials.record, BOB, Verb.APPROVE, "churn")
     core.put(uploads.path_in("upload-0001", "weights"), "never registered")
     clock.advance(7 * DAY_MS)

@@ -47,6 +47,8 @@ def subject(entry: dict[str, Any]) -> str:
         return f"policy revision {thing['revision']}"
     if noun == "upload":
         return f"upload {thing['upload']}"
+    if noun == "store":
+        return thing.get("folder") or f"{entry['post']['count']} files of the artifact store"
     if noun == "journal":
         return f"origin {thing['origin']}"
     named = thing.get("name") or texts.get("name") or thing.get("webhook", "")
