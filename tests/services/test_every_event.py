@@ -26,7 +26,7 @@ NO_ROWS = {
     "model:access:denied",
     "upload:swept",
 }
-BY_GC = {"store:files:forgotten", "store:files:deleted", "store:blobs:deleted"}  # see test_gc
+BY_GC = {"store:files:forgotten", "store:files:deleted", "store:blobs:deleted"}  # see test_garbage
 NO_NEWS = {
     "version:hold:placed",
     "version:hold:released",
