@@ -208,6 +208,17 @@ def test_no_new_name_takes_a_guarded_version_out_of_its_guard(core: Core) -> Non
     assert core.write(registry.rename_model, ANN, "credit_new", "churn") is None
 
 
+def test_a_model_that_is_relied_on_keeps_its_name(core: Core) -> None:
+    """Or another could take it, and its numbers."""
+    with_versions(core, 2)
+    core.apply(POLICY)
+    core.write(promotion.set_alias, ROB, MODEL, "best", 2)
+    said = refusal(core, registry.rename_model, MODEL, "credit_new")
+    assert "alias best points to it; take it away first" in said
+    core.write(promotion.delete_alias, ROB, MODEL, "best")
+    assert core.write(registry.rename_model, ANN, MODEL, "credit_new") is None
+
+
 def test_no_new_name_takes_a_version_into_a_guard_unasked(core: Core) -> None:
     with_versions(core, 2, "churn")
     core.apply(POLICY | {"stages": ["Prod"], "production": "Prod"})

@@ -352,7 +352,7 @@ def test_nothing_passes_for_an_alias_that_follows_a_stage(core: Core, double: st
     size = len(core.leaves())
     result = core.set_alias(double, 2)
     assert (result.end, core.alias(double)) == (End.REFUSED, 1)
-    assert f"{double} reads like the alias champion" in result.message
+    assert f"{double} reads like champion" in result.message
     assert core.acts(size) == ["version:stage:refused"]
     assert core.write(promotion.delete_alias, ROB, "churn", double).end is End.MOVED
 
@@ -364,6 +364,16 @@ def test_under_a_policy_two_aliases_of_a_model_do_not_read_alike(core: Core) -> 
     assert core.set_alias("shadow-l", 2).end is End.REFUSED
     assert core.set_alias("shadow-1", 2).end is End.MOVED
     assert core.set_alias("shadow-2", 1).end is End.MOVED
+
+
+def test_under_a_policy_no_new_alias_reads_like_a_guarded_stage(core: Core) -> None:
+    with_versions(core)
+    core.set_alias("production", 1)
+    core.apply(APPROVAL)
+    refused = core.set_alias("Production", 2)
+    assert (refused.end, core.alias("Production")) == (End.REFUSED, None)
+    assert "Production reads like production" in refused.message
+    assert core.set_alias("production", 2).end is End.MOVED  # it was there before
 
 
 # -- waiting -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS, Status
 from modelkeep.domain.emergencies import HOUR_MS, TAG
 from modelkeep.domain.emergencies import Status as Review
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
-from modelkeep.services import emergencies, history, lineage, registry, requests, voting
+from modelkeep.services import emergencies, history, lineage, papers, registry, requests, voting
 from modelkeep.services.promotion import End
 from modelkeep.services.retention import SYSTEM
 from tests.support.clock import MovedClock
@@ -203,6 +203,40 @@ def test_a_version_is_marked_as_long_as_a_review_is_owed_for_it(core: Core, aske
     (stay,) = core.read(lineage.trace, "churn", "1").past_gates.values()
     assert (stay.id, stay.status) == (1, Review.ACCEPTED)  # what was done past the gates stays told
     assert core.verify().is_intact
+
+
+def test_who_made_a_version_does_not_review_its_emergency(core: Core, asked: int) -> None:
+    del asked
+    broken(core)
+    with pytest.raises(Forbidden, match="ann is an author of this version; someone else must rev"):
+        core.write(emergencies.review, ANN, 1, "mine, and fine", accepts=True)
+    core.write(emergencies.review, BOB, 1, "it was on fire", accepts=True)
+
+
+def test_one_that_was_found_unjustified_stays_marked_and_bars_the_next(
+    core: Core, asked: int
+) -> None:
+    core.approve(asked)
+    for _ in range(2):
+        core.version(metrics={"accuracy": 0.1})
+    broken(core, 2)
+    core.write(emergencies.review, BOB, 1, "there was no fire", accepts=False)
+    assert core.get(2).tags == {TAG: "review 1 found no justification"}
+    refused = broken(core, 3)
+    assert (refused.end, core.in_stage("Production")) == (End.REFUSED, [2])
+    assert "emergency 1, into Production, was found unjustified and still stands" in refused.message
+    core.roll_back()
+    assert broken(core, 3).end is End.MOVED
+    assert core.verify().is_intact
+
+
+def test_who_attached_a_document_does_not_approve(core: Core, asked: int) -> None:
+    core.write(requests.withdraw, ROB, asked, "the card is missing")
+    core.write(papers.attach, BOB, "churn", "1", "card", "application/json", "{}")
+    again = core.promote(1, "Production").request_id
+    refused = core.approve(again)
+    assert refused.end is End.REFUSED
+    assert "bob attached its document card" in refused.message
 
 
 def test_an_emergency_is_taken_back_without_the_gates_it_passed(core: Core, asked: int) -> None:
