@@ -52,8 +52,9 @@ class Client:
     def put(self, path: str, body: dict[str, Any]) -> Any:
         return self._change("PUT", path, body)
 
-    def delete(self, path: str, /, **params: str) -> None:
-        self._change("DELETE", path, params=params)
+    def delete(self, path: str, /, **params: str | int | None) -> Any:
+        given = {name: str(value) for name, value in params.items() if value is not None}
+        return self._change("DELETE", path, params=given)
 
     def text(self, path: str) -> str:
         """An answer of plain text, to the byte."""

@@ -8,6 +8,7 @@ import typer
 
 from modelkeep.cli import (
     accounts,
+    aliases,
     audit,
     backups,
     endings,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.add_typer(reading.models_app, name="models")
 app.add_typer(reading.versions_app, name="versions")
+app.add_typer(aliases.alias_app, name="alias")
 app.add_typer(reading.artifacts_app, name="artifacts")
 app.add_typer(policies.app, name="policy")
 app.add_typer(audit.app, name="audit")
