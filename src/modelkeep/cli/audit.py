@@ -101,7 +101,7 @@ def verify(
     is too old. `modelkeep-verify` does the same with a file, and needs nothing of modelkeep. JSON:
     {"intact", "entries", "root", "rows_compared", "checkpoints", "signed_entries", "cosigned_by",
     "erased_texts", "forks", "first_bad_entry", "problems": [{"index", "message"}],
-    "problems_not_listed", "signature_problems", "stale", "cannot_see"}.
+    "problems_not_listed", "signature_problems", "stale", "tables_not_compared", "cannot_see"}.
     """
     from modelkeep.cli import verifier
     from modelkeep.domain import audit

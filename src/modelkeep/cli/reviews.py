@@ -111,7 +111,7 @@ def list_emergencies(
     modelkeep emergencies list --unreviewed --json
 
     JSON: [{"id", "model", "version", "stage", "status", "opened_by", "reason", "opened", "due",
-    "verdicts", "reviewed_by", "reviewed", "review"}].
+    "verdicts", "reviewed_by", "reviewed", "review", "next"}].
     """
     found = Client(url, user).get("/emergencies", unreviewed="true" if unreviewed else None)
     rows = [
@@ -143,7 +143,7 @@ def review(
     modelkeep emergencies review 2 --fault --comment "it could have waited"
 
     JSON: {"id", "model", "version", "stage", "status", "opened_by", "reason", "opened", "due",
-    "verdicts", "reviewed_by", "reviewed", "review"}.
+    "verdicts", "reviewed_by", "reviewed", "review", "next"}.
     """
     if accept is None:
         misused("Say whether it was justified: --accept or --fault.")

@@ -11,7 +11,7 @@ from modelkeep.domain.models import Version
 from modelkeep.ports.holds import Hold
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
-from modelkeep.protocols.rules import KNOWN, on
+from modelkeep.protocols.rules import on, somewhere
 from modelkeep.services import holds
 from modelkeep.services.app import App
 
@@ -53,7 +53,7 @@ def handlers(app: App) -> list[Any]:
         return await change(app, request, _view_row, holds.release, *args)
 
     @get("/holds")
-    @KNOWN
+    @somewhere(Verb.READ)
     async def list_holds() -> list[HoldView]:
         """The holds in force, newest first."""
         return [_view_row(row) for row in await app.read(holds.listing)]
