@@ -39,7 +39,7 @@ test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no
 soak: system-packages $(TOOLS) ## Kill the server and its database 200 times each, in the middle of work
 	MODELKEEP_KILL_ROUNDS=200 .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
 
-faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (ten minutes)
+faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (an hour)
 	MODELKEEP_FAULTS=all .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_injected.py $(PYTEST_ARGS)
 
 histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind against their policies (half an hour)

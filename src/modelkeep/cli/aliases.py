@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from modelkeep.cli.client import Client
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, address
+from modelkeep.cli.options import DEFAULT_URL, Json, ModelName, Url, User, Which, address
 from modelkeep.cli.telling import settle
 
 alias_app = typer.Typer(no_args_is_help=True, help="Point aliases at versions, or take them away.")
@@ -44,7 +44,7 @@ def set_alias(
 
 @alias_app.command("delete")
 def delete_alias(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="churn")],
+    model: ModelName,
     alias: Alias,
     epoch: Epoch = None,
     url: Url = DEFAULT_URL,

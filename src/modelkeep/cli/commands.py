@@ -28,7 +28,7 @@ from modelkeep.cli import (
 from modelkeep.cli.client import Client, fail, misused, plain
 from modelkeep.cli.entries import show_entries
 from modelkeep.cli.importing.command import import_app
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
+from modelkeep.cli.options import DEFAULT_URL, Json, ModelName, Url, User, Which, split
 from modelkeep.cli.telling import (
     past_gates,
     settle,
@@ -203,7 +203,7 @@ def promote(
 
 @app.command()
 def rollback(
-    model: str,
+    model: ModelName,
     reason: Reason,
     stage: Annotated[
         str | None, typer.Option(help="The stage to roll back; production without it.")
@@ -309,7 +309,7 @@ def reject(
 
 @app.command()
 def at(
-    model: str,
+    model: ModelName,
     time: Annotated[str, typer.Argument(help="As in 2026-11-20T10:00; without a zone it's UTC.")],
     url: Url = DEFAULT_URL,
     user: User = "",
@@ -341,7 +341,7 @@ def at(
 
 @app.command()
 def history(
-    model: str,
+    model: ModelName,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many entries.")] = 50,
     url: Url = DEFAULT_URL,
     user: User = "",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from modelkeep.cli.client import Client, plain
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.cli.options import DEFAULT_URL, Json, ModelName, Url, User
 from modelkeep.cli.telling import past_gates, show_table
 
 _group = {"no_args_is_help": True, "rich_markup_mode": None}
@@ -22,7 +22,7 @@ Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="All models
 
 
 @lifecycle_app.command("show")
-def show(model: str, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
+def show(model: ModelName, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
     """Draw a model's stages: what leads into each, what its gates ask, and who is there.
 
     \b

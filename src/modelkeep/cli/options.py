@@ -31,6 +31,20 @@ _WHICH = "churn/3, churn/1.4.0, churn/~1.4, churn@champion, churn/Production or 
 Which = Annotated[str, typer.Argument(metavar="MODEL/VERSION", help=_WHICH)]
 
 
+def _model_name(given: str) -> str:
+    name = given.removeprefix("models:/")
+    if "/" in name:
+        raise typer.BadParameter(
+            f"'{given}' is not a model's name, which has no '/': write {name.partition('/')[0]}."
+        )
+    return name
+
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="As in churn.", callback=_model_name)
+]
+
+
 def split(version: str) -> tuple[str, str]:
     """The model and which version: of `churn/3`, `churn@champion`, `models:/churn/latest`."""
     text = version.removeprefix("models:/")

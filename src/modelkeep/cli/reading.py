@@ -9,7 +9,7 @@ import typer
 
 from modelkeep.cli import tables
 from modelkeep.cli.client import Client, Failed, end
-from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, address
+from modelkeep.cli.options import DEFAULT_URL, Json, ModelName, Url, User, Which, address
 from modelkeep.cli.tables import Column, brief, moment, size, stage
 
 REQUEST_LIMIT = 1000  # what one call answers at most
@@ -74,7 +74,7 @@ def models_list(
 
 @versions_app.command("list")
 def versions_list(
-    model: str,
+    model: ModelName,
     limit: Limit = 50,
     cursor: Cursor = None,
     url: Url = DEFAULT_URL,
@@ -119,7 +119,7 @@ def versions_list(
 
 
 def compare(
-    model: str,
+    model: ModelName,
     versions: Annotated[
         list[str] | None,
         typer.Argument(metavar="VERSION", help="3, 1.4.0, ~1.4, @champion, Production or latest."),
