@@ -143,13 +143,21 @@ def serve(settings: Settings) -> None:
         # look through the fifty thousand objects of the imports each time.
         gc.freeze()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(uvicorn.Server(config).serve(sockets=[listener]))
+            runner.run(_serve_in_loop(running, uvicorn.Server(config), listener))
     finally:
         listener.close()
         housekeeping.close()
         webhooks.close()
         checkpoints.close()
         running.close()
+
+
+async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: socket.socket) -> None:
+    running.reader.serve_loop()
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        running.reader.leave_loop()
 
 
 def _let_first_admin_in(running: Running) -> None:

@@ -14,7 +14,7 @@ class SqlArtifacts:
         self._db, self._project_id = db, project_id
 
     def put(self, file: File, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms)"
             " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
             " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
@@ -36,7 +36,7 @@ class SqlArtifacts:
 
     def keep(self, sha256: str, content: bytes) -> None:
         # Where the same bytes are kept already this writes nothing, unless they were damaged.
-        self._db.run(
+        self._db.later(
             "INSERT INTO small_blobs (project_id, sha256, content) VALUES (?, ?, ?)"
             " ON CONFLICT (project_id, sha256) DO UPDATE SET content = excluded.content"
             " WHERE small_blobs.content <> excluded.content",

@@ -1,5 +1,7 @@
 """Where SQLite and PostgreSQL differ; the only module that says which one is meant.
 
+How PostgreSQL is spoken to is in `postgres`.
+
 Statements are written once, with `?` for a bound parameter. Both databases compare text by the
 bytes of its UTF-8 (collation "C"), `LIKE` minds case, `ILIKE` folds the case of ASCII letters,
 and neither takes a backslash in a pattern for an escape.
@@ -9,12 +11,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modelkeep.domain.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from modelkeep.storage.sql.postgres import PostgresDb
 
 Row = tuple[Any, ...]
 
@@ -22,6 +26,9 @@ QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
 QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of a hundred rows
 QUICK_MS = 200  # of one statement, on PostgreSQL
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
+GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
+_WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
+_READ_PATIENCE_S = 60.0
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
 
 
@@ -43,7 +50,22 @@ class Db(Protocol):
         """The number of rows that the statement touched."""
         ...
 
-    def many(self, sql: str, rows: Iterable[Row]) -> None: ...
+    def later(self, sql: str, *params: Any) -> None:
+        """As `run`, for which nobody waits. If it fails, the next statement or `settle` raises."""
+        ...
+
+    def many(self, sql: str, rows: Iterable[Row]) -> None:
+        """As `later`, for each of the rows."""
+        ...
+
+    def settle(self) -> None:
+        """Returns once everything has been done that was left for later."""
+        ...
+
+    def leave(self, sql: str) -> None:
+        """As `later`, for the last statement of a transaction: it is not held back."""
+        ...
+
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         """What says of the column before it that it is one of some values, and its parameters.
 
@@ -73,8 +95,15 @@ class Dialect(Protocol):
         ...
 
     def connect(self, *, read_only: bool) -> Db: ...
-    def begin_batch(self, db: Db) -> None:
-        """Opens a writing transaction once no other writer, here or elsewhere, has one."""
+    def begin_batch(self, db: Db) -> str:
+        """Opens a writing transaction once no other writer, here or elsewhere, has one.
+
+        Returns what `was_committed` knows it by; empty where only this process could ask.
+        """
+        ...
+
+    def was_committed(self, db: Db, batch: str) -> bool:
+        """Whether a batch whose connection broke was committed; waits until that is settled."""
         ...
 
     def begin_read(self, db: Db) -> None:
@@ -95,7 +124,9 @@ class Dialect(Protocol):
 
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
-    def is_usable(self, db: Db) -> bool: ...
+    def is_usable(self, db: Db) -> bool:
+        """Whether it is worth trying another statement on it."""
+        ...
 
 
 class _Quick:
@@ -155,6 +186,15 @@ class _SqliteDb:
         except _SQLITE_ERRORS as error:
             raise _of_sqlite(error) from error
 
+    def later(self, sql: str, *params: Any) -> None:
+        self._run(sql, params, attrgetter("rowcount"))
+
+    def settle(self) -> None:
+        """Everything was done at once."""
+
+    def leave(self, sql: str) -> None:
+        self.later(sql)
+
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return f"IN ({', '.join('?' * len(values))})", tuple(values)
 
@@ -196,11 +236,15 @@ class Sqlite:
             # The housekeeper checkpoints off the hot path; this bound holds if it falls behind.
             connection.execute("PRAGMA wal_autocheckpoint = 20000")
         except sqlite3.DatabaseError as error:
-            raise _away(f"{self.path}: {error}") from None
+            raise away(f"{self.path}: {error}") from None
         return _SqliteDb(connection)
 
-    def begin_batch(self, db: Db) -> None:
+    def begin_batch(self, db: Db) -> str:
         db.run("BEGIN IMMEDIATE")
+        return ""
+
+    def was_committed(self, db: Db, batch: str) -> bool:
+        raise Unavailable("Only the journal can tell.")
 
     def begin_read(self, db: Db) -> None:
         self._begin_read(db, None)
@@ -229,40 +273,23 @@ class Sqlite:
         return True
 
 
+# What holds for a whole connection. A replica that is stopped in mid batch, or cut off, loses its
+# session, and so the journal's lock, before the others give up waiting for it.
+_ALWAYS = {
+    "timezone": "UTC",
+    "tcp_keepalives_idle": GONE_S,
+    "tcp_keepalives_interval": 1,
+    "tcp_keepalives_count": 2,
+    "tcp_user_timeout": f"{GONE_S}s",
+}
+_READING = {**_ALWAYS, "default_transaction_read_only": "on"}
+_WRITING = {
+    **_ALWAYS,
+    "lock_timeout": f"{LOCK_WAIT_S}s",
+    "statement_timeout": f"{LOCK_WAIT_S}s",
+    "idle_in_transaction_session_timeout": f"{GONE_S}s",
+}
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-
-class _PostgresDb:
-    def __init__(self, connection: Any, errors: tuple[type[Exception], ...]) -> None:
-        self.connection, self._errors = connection, (*errors, UnicodeEncodeError)
-
-    def all(self, sql: str, *params: Any) -> list[Row]:
-        return self._run(sql, params, methodcaller("fetchall"))
-
-    def one(self, sql: str, *params: Any) -> Row | None:
-        return self._run(sql, params, methodcaller("fetchone"))
-
-    def run(self, sql: str, *params: Any) -> int:
-        return self._run(sql, params, attrgetter("rowcount"))
-
-    def many(self, sql: str, rows: Iterable[Row]) -> None:
-        try:
-            with self.connection.cursor() as cursor:
-                cursor.executemany(_percent(sql), list(rows))
-        except self._errors as error:
-            raise _of_postgres(error) from error
-
-    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
-        return "= ANY(?)", (list(values),)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def _run(self, sql: str, params: Row, fetch: Callable[[Any], Any]) -> Any:
-        try:
-            return fetch(self.connection.execute(_percent(sql), params))
-        except self._errors as error:
-            raise _of_postgres(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,42 +304,35 @@ class Postgres:
     def migration_url(self) -> str:
         return "postgresql+psycopg://" + self.url.split("://", 1)[1]
 
-    def connect(self, *, read_only: bool) -> Db:
-        import psycopg  # a start on SQLite must not pay for it
+    def connect(self, *, read_only: bool) -> "PostgresDb":
+        from modelkeep.storage.sql.postgres import Blocking, PostgresDb  # not for SQLite's start
 
-        try:
-            connection = psycopg.connect(
-                self.url,
-                autocommit=True,
-                connect_timeout=int(LOCK_WAIT_S),
-                application_name="modelkeep",
-            )
-        except psycopg.Error as error:
-            raise _away(str(error).split("\n", 1)[0]) from None
-        errors = (psycopg.DataError, psycopg.OperationalError, psycopg.InterfaceError)
-        db = _PostgresDb(connection, errors)
-        try:  # through `db`, so that a server that goes away right here is Unavailable as well
-            db.run("SELECT set_config('lock_timeout', ?, false)", f"{LOCK_WAIT_S}s")
-            db.run("SET timezone = 'UTC'")
-            if read_only:
-                db.run("SET default_transaction_read_only = on")
-        except Unavailable:
-            db.close()
-            raise
-        return db
+        if read_only:
+            return PostgresDb(self.url, _READING, Blocking(_READ_PATIENCE_S))
+        return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
-    def begin_batch(self, db: Db) -> None:
-        db.run("BEGIN")
-        db.run("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
+    def begin_batch(self, db: Db) -> str:
+        db.later("BEGIN")
+        db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
+        row = db.one("SELECT pg_current_xact_id()::text")
+        return row[0] if row else ""
+
+    def was_committed(self, db: Db, batch: str) -> bool:
+        self.begin_batch(db)  # the lock is had only once the other batch has ended, either way
+        row = db.one("SELECT pg_xact_status(?::text::xid8)", batch)
+        db.run("ROLLBACK")
+        return row == ("committed",)
 
     def begin_read(self, db: Db) -> None:
-        db.run(_BEGIN_READ)
+        db.later(_BEGIN_READ)
 
     def begin_quick_read(self, db: Db) -> None:
-        db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {QUICK_MS}")
+        db.later(_BEGIN_READ)
+        db.later(f"SET LOCAL statement_timeout = {QUICK_MS}")
 
     def begin_long_read(self, db: Db, limit_s: float) -> None:
-        db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
+        db.later(_BEGIN_READ)
+        db.later(f"SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
 
     def by_index(self, table: str, index: str) -> str:
         return table
@@ -324,7 +344,7 @@ class Postgres:
         return f"lower({column}) LIKE lower(? COLLATE \"C\") ESCAPE ''"
 
     def is_usable(self, db: Db) -> bool:
-        return not db.connection.closed if isinstance(db, _PostgresDb) else False
+        return cast("PostgresDb", db).is_usable
 
 
 # -- what the drivers raise ----------------------------------------------------------------------
@@ -341,42 +361,25 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     )
 )
-_CANCELED = "57014"  # what PostgreSQL says of a statement that ran out of time
-# Of its data errors, those that say that a value does not fit: psycopg's own has no code.
-_UNHELD = (None, "22003", "22021", "22P05")
 
 
 def _of_sqlite(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.OperationalError):
-        return _unheld()
+        return unheld()
     if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
         return OutOfTime()
-    return _away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
+    return away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
 
 
-def _of_postgres(error: Exception) -> Exception:
-    if getattr(error, "sqlstate", None) == _CANCELED:
-        return OutOfTime()
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"OperationalError", "InterfaceError"}:
-        return _away(str(error).split("\n", 1)[0])
-    return _unheld() if getattr(error, "sqlstate", None) in _UNHELD else error
-
-
-def _away(why: str) -> Unavailable:
+def away(why: str) -> Unavailable:
     return Unavailable(f"The database does not answer: {why.strip()}.")
 
 
-def _unheld() -> InvalidInput:
+def unheld() -> InvalidInput:
     return InvalidInput(
         "The request holds a value that cannot be stored or looked up: a NUL character, half a "
         "surrogate pair, or a number of more than 64 bits."
     )
-
-
-@lru_cache(maxsize=4096)
-def _percent(sql: str) -> str:
-    return sql.replace("%", "%%").replace("?", "%s")
 
 
 def dialect_for(database_url: str, data_dir: Path) -> Dialect:

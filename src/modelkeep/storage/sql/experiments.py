@@ -112,7 +112,7 @@ class SqlExperiments:
         return condition(self._dialect, _COLUMNS[comparison.key], comparison)
 
     def _set(self, experiment_id: int, column: str, value: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             f"UPDATE experiments SET {column} = ?, updated_ms = ? WHERE project_id = ? AND id = ?",
             value,
             at_ms,

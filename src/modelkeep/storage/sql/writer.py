@@ -4,7 +4,8 @@ A thread takes the use cases that are waiting and runs them back to back on one 
 in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
 answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
 change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told so.
+If the commit fails, everyone in the batch is told so. If the connection breaks while the commit is
+under way, the database is asked again what became of the batch, and everyone is told that.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
@@ -13,21 +14,28 @@ all replicas: they cannot deadlock, and the journal stays one gapless chain.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Any
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
-from modelkeep.storage.sql.dialects import Dialect
+from modelkeep.storage.sql.dialects import Dialect, OutOfTime
 from modelkeep.storage.sql.work import SqlWork
 
 BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
 QUEUE_LIMIT = 10_000  # use cases waiting; past it callers are turned away
 
+LOOK_UP_S = 10.0  # how long a broken commit's outcome is asked for
+LOOK_AGAIN_S = 0.1
+
+_NAMELESS = "-"  # a batch that cannot be looked up
 _UNDONE = "The change could not be stored, and nothing of it remains; a retry is safe."
+_TOO_LONG = "The change took the database too long, and nothing of it remains."
 _UNKNOWN = "The database went away during the commit: look whether the change was stored."
 
 _log = logging.getLogger(__name__)
@@ -137,19 +145,24 @@ class Writer:
                     _answer(done)
 
     def _run_batch(self, batch: list[_Job]) -> None:
-        fate = _UNDONE
+        name = ""
         try:
-            work = self._open_batch()
+            work, this = self._open_batch()
             for job in batch:
                 _run_job(work, job)
             appended = work.journal.close()
-            fate = _UNKNOWN
+            name = this or _NAMELESS
             work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
-            _log.exception("a batch of %d changes was not committed", len(batch))
-            # Only a connection that broke under the commit leaves its outcome open.
-            self._abandon(batch, error, fate if isinstance(error, Unavailable) else _UNDONE)
-            return
+            _log.exception("the commit of %d changes did not end well", len(batch))
+            # A connection that failed is in no state to be trusted; its transaction dies with it.
+            self._drop_connection()
+            # Only one that broke under the commit leaves its outcome open.
+            fate = self._look_up(name) if name and isinstance(error, Unavailable) else _UNDONE
+            if fate:
+                _abandon(batch, error, fate)
+                return
+            appended = 1
         if appended:
             for listener in self._listeners:
                 listener()
@@ -157,7 +170,25 @@ class Writer:
         self.tally.commits += 1
         self.tally.largest_batch = max(self.tally.largest_batch, len(batch))
 
-    def _open_batch(self) -> SqlWork:
+    def _look_up(self, batch: str) -> str:
+        """What to tell of a batch that may have been committed; empty if it was."""
+        deadline = time.monotonic() + LOOK_UP_S
+        while batch != _NAMELESS and time.monotonic() < deadline:
+            try:
+                db = self._dialect.connect(read_only=False)
+                try:
+                    was_committed = self._dialect.was_committed(db, batch)
+                finally:
+                    db.close()
+            except Unavailable:
+                time.sleep(LOOK_AGAIN_S)
+            else:
+                _log.warning("the batch was %s after all", "stored" if was_committed else "undone")
+                return "" if was_committed else _UNDONE
+        return _UNKNOWN
+
+    def _open_batch(self) -> tuple[SqlWork, str]:
+        """The connection, in a batch, and the batch's name."""
         if self._work is not None:
             try:
                 return self._begin(self._work)
@@ -168,18 +199,10 @@ class Writer:
         self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
         return self._begin(self._work)
 
-    def _begin(self, work: SqlWork) -> SqlWork:
-        self._dialect.begin_batch(work.db)
+    def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
+        name = self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
-        return work
-
-    def _abandon(self, batch: list[_Job], error: Exception, fate: str) -> None:
-        for job in batch:
-            job.value = None
-            job.error = Unavailable(fate)
-            job.error.__cause__ = error
-        # A connection that failed is in no state to be trusted; its transaction dies with it.
-        self._drop_connection()
+        return work, name
 
     def _drop_connection(self) -> None:
         work, self._work = self._work, None
@@ -190,19 +213,31 @@ class Writer:
                 _log.warning("a failed connection did not close cleanly", exc_info=True)
 
 
+def _abandon(batch: list[_Job], error: Exception, fate: str) -> None:
+    for job in batch:
+        job.value = None
+        job.error = Unavailable(fate)
+        job.error.__cause__ = error
+
+
 def _run_job(work: SqlWork, job: _Job) -> None:
     """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
     mark = work.journal.mark()
-    work.db.run("SAVEPOINT use_case")
+    work.db.later("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
+        work.db.settle()
     except Exception as error:  # noqa: BLE001 - the outermost handler of a use case
+        if isinstance(error, OutOfTime):
+            error = Unavailable(_TOO_LONG)
         if not isinstance(error, ModelkeepError):
             _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
         job.error = error
         work.journal.forget_since(mark)
-        work.db.run("ROLLBACK TO SAVEPOINT use_case")
-    work.db.run("RELEASE SAVEPOINT use_case")
+        with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
+            work.db.settle()
+        work.db.later("ROLLBACK TO SAVEPOINT use_case")
+    work.db.later("RELEASE SAVEPOINT use_case")
 
 
 def _answer(job: _Job) -> None:
