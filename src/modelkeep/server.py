@@ -1,12 +1,13 @@
 """One ASGI application: the dialects behind one front door."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import uvicorn
@@ -102,24 +103,58 @@ def _unknown(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 
 def serve(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT: then no new connections, what is under way ends, and out."""
+    _expect_signals()
+    with contextlib.closing(Running(settings)) as running:
+        if settings.auth:
+            let_first_admin_in(running)
+        _serve(running, settings, listen(settings))
+
+
+def serve_beside(settings: Settings, listener: socket.socket) -> None:
+    """As `serve`, one of several processes that accept from one socket."""
+    _expect_signals()
+    with contextlib.closing(Running(settings)) as running:
+        _serve(running, settings, listener)
+
+
+def work(settings: Settings) -> None:
+    """Does what is done in the background, and serves nobody. Runs until SIGTERM or SIGINT."""
+    _expect_signals()
+    with contextlib.closing(Running(settings)) as running, _in_background(running, settings):
+        _log.info("modelkeep %s works in the background of %s", __version__, settings.data_dir)
+        while True:
+            signal.pause()
+
+
+def _expect_signals() -> None:
     # The HTTP server raises the signal that stopped it once more when it has ended, which by
-    # default would end the process before `running.close()`.
+    # default would end the process before everything was closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    running = Running(settings)
-    listener = _listen(settings.host, settings.port)
+
+
+@contextlib.contextmanager
+def _in_background(running: Running, settings: Settings) -> Iterator[None]:
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
-    checkpoints = CheckpointWorker(running.app, settings.journal_origin)
+    checkpoints = CheckpointWorker(running.app, settings.journal_origin, is_alone=running.is_alone)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping = Housekeeping(running.app)
+    housekeeping = Housekeeping(running.app, is_alone=running.is_alone)
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
+        yield
+    finally:
+        housekeeping.close()
+        webhooks.close()
+        checkpoints.close()
+
+
+def _serve(running: Running, settings: Settings, listener: socket.socket) -> None:
+    with listener, _in_background(running, settings):
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
-            _let_first_admin_in(running)
         asgi = build(running, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
@@ -144,12 +179,6 @@ def serve(settings: Settings) -> None:
         gc.freeze()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_serve_in_loop(running, uvicorn.Server(config), listener))
-    finally:
-        listener.close()
-        housekeeping.close()
-        webhooks.close()
-        checkpoints.close()
-        running.close()
 
 
 async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -160,13 +189,12 @@ async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: soc
         running.reader.leave_loop()
 
 
-def _let_first_admin_in(running: Running) -> None:
+def let_first_admin_in(running: Running) -> None:
     """Prints, once and not into the log, a token for making the first administrator."""
     if running.reader.run(accounts.has_admin):
         return
     token = mint(TokenKind.BOOTSTRAP)
     running.writer.run(accounts.recover, token)
-    running.directory.reload()
     sys.stderr.write(
         "Nobody can administer this registry yet. On this machine, within an hour:\n"
         f"  MODELKEEP_TOKEN={token.text} modelkeep users first NAME\n"
@@ -177,7 +205,9 @@ def _leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handl
     sys.exit(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket that the settings name. Raises Unavailable."""
+    host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -15,6 +15,7 @@ from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
+from modelkeep.ports.leases import Leases
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
@@ -57,6 +58,8 @@ class Work(Protocol):
     def deliveries(self) -> Deliveries: ...
     @property
     def replies(self) -> Replies: ...
+    @property
+    def leases(self) -> Leases: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

@@ -19,14 +19,18 @@ HASHERS = 16  # threads that hash and flush for the uploads under way
 
 
 class DiskBlobs:
-    """See `ports.blobs.Blobs`. The folder is private to this process's user."""
+    """See `ports.blobs.Blobs`. The folder is private to this process's user.
 
-    def __init__(self, folder: Path) -> None:
+    `is_shared`: another process has uploads under way in it.
+    """
+
+    def __init__(self, folder: Path, *, is_shared: bool = False) -> None:
         self._blobs, self._incoming = folder / "blobs", folder / "incoming"
         for place in (self._blobs, self._incoming):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left_over in self._incoming.iterdir():
-            left_over.unlink(missing_ok=True)
+        if not is_shared:
+            for left_over in self._incoming.iterdir():
+                left_over.unlink(missing_ok=True)
         self._threads = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
         self._checks = Checks()
 

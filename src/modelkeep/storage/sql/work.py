@@ -12,6 +12,7 @@ from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
+from modelkeep.storage.sql.leases import SqlLeases
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.models import SqlModels
 from modelkeep.storage.sql.papers import SqlPapers
@@ -56,6 +57,7 @@ class SqlWork:
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
         self.replies = SqlReplies(db, project)
+        self.leases = SqlLeases(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":
         sight = Sight(DEFAULT_PROJECT_ID, access)
