@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
 from modelkeep.domain.credentials import TokenKind, mint
-from modelkeep.domain.errors import Unauthenticated, Unavailable
+from modelkeep.domain.errors import InvalidInput, Unauthenticated, Unavailable
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
@@ -119,6 +119,8 @@ def serve_beside(settings: Settings, listener: socket.socket) -> None:
 
 def work(settings: Settings) -> None:
     """Does what is done in the background, and serves nobody. Runs until SIGTERM or SIGINT."""
+    if not settings.database_url:
+        raise InvalidInput("On SQLite the server does this work itself: give a --database-url.")
     _expect_signals()
     with contextlib.closing(Running(settings)) as running, _in_background(running, settings):
         _log.info("modelkeep %s works in the background of %s", __version__, settings.data_dir)

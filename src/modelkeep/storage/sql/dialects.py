@@ -162,7 +162,7 @@ class _Until:
 
 class _SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+        self.connection, self.is_usable = connection, True
         self._limit: _Quick | _Until | None = None
 
     def limit(self, limit: _Quick | _Until | None) -> None:
@@ -199,6 +199,7 @@ class _SqliteDb:
         return f"IN ({', '.join('?' * len(values))})", tuple(values)
 
     def close(self) -> None:
+        self.is_usable = False
         self.connection.close()
 
     def _run(self, sql: str, params: Row, fetch: Callable[[sqlite3.Cursor], Any]) -> Any:
@@ -270,7 +271,7 @@ class Sqlite:
         return f"lower({column}) LIKE lower(?)"
 
     def is_usable(self, db: Db) -> bool:
-        return True
+        return cast("_SqliteDb", db).is_usable
 
 
 # What holds for a whole connection. A replica that is stopped in mid batch, or cut off, loses its
@@ -332,7 +333,8 @@ class Postgres:
 
     def begin_long_read(self, db: Db, limit_s: float) -> None:
         db.later(_BEGIN_READ)
-        db.later(f"SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
+        limit_ms = str(max(1, int(limit_s * 1000)))
+        db.later("SELECT set_config('statement_timeout', ?, true)", limit_ms)
 
     def by_index(self, table: str, index: str) -> str:
         return table

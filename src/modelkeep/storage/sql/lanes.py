@@ -36,13 +36,14 @@ class Lanes:
 
     async def run(self, read: Read) -> Any:
         """The value of a read, which begins its transaction and ends it."""
-        while True:
-            lane, is_new = await self._take()
-            try:
-                return await lane.run(read)
-            except Unavailable:  # a lane that died while it was idle; to read again is safe
-                if is_new or lane.is_usable:
-                    raise
+        lane, is_new = await self._take()
+        try:
+            return await lane.run(read)
+        except Unavailable:
+            if is_new or lane.is_usable:
+                raise
+        # It died while it was idle, and others may have. To read again is safe.
+        return await (await self._open()).run(read)
 
     async def _take(self) -> "tuple[_Lane, bool]":
         while not self._idle and self._count >= LANES:

@@ -142,9 +142,11 @@ class Reader:
             work.journal.now_ms = self._clock.now_ms()
             return use_case(work, *args, **kwargs)
         finally:
-            # If the connection broke under the read, its own error is the one to report.
-            with suppress(Exception):
+            try:
                 work.db.leave("ROLLBACK")
+            except Exception:  # noqa: BLE001
+                # The connection broke under the read, whose own error is the one to report.
+                work.db.close()
 
     def _forget(self, work: SqlWork) -> None:
         self._local.work = None
