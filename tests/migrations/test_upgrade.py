@@ -76,13 +76,14 @@ def test_an_upgrade_makes_way_for_whoever_uses_the_tables(
 ) -> None:
     monkeypatch.setattr(schema, "LOCK_WAIT_S", 0.1)
     monkeypatch.setattr(schema, "LOCK_PAUSE_S", 0.01)
-    with _connected(first) as reader, _connected(first) as other:
-        reader.run("BEGIN")
-        reader.run("SELECT 1 FROM models")
+    reader = first.connect(read_only=True)
+    reader.run("BEGIN")
+    reader.run("SELECT 1 FROM requests")
+    with _connected(first) as other:
         with pytest.raises(Unavailable, match="Nothing was done"):
             schema.ensure(first)
         assert schema.current(other, first) == "0001"
-        reader.run("ROLLBACK")
+        reader.close()
         schema.ensure(first)
         assert schema.current(other, first) == schema.HEAD
 
