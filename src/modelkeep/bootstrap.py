@@ -30,6 +30,7 @@ from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
+from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
@@ -64,8 +65,9 @@ class Running:
         clock = clock or SystemClock()
         self._dialect = dialect
         schema.ensure(dialect, clock.now_ms())
-        self.writer = Writer(dialect, clock)
-        self.reader = Reader(dialect, clock, settings.search_timeout_s)
+        recent = Recent() if self.is_alone else None
+        self.writer = Writer(dialect, clock, recent)
+        self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
         self._blobs = DiskBlobs(settings.data_dir, is_shared=not is_first)
         self._parts = DiskParts(settings.data_dir, self._blobs)
         self._sender = HttpSender(

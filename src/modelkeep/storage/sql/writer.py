@@ -25,6 +25,7 @@ from typing import Any
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
+from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 
 BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
@@ -65,8 +66,8 @@ class Tally:
 class Writer:
     """Runs use cases that write. `submit` is for the event loop, `run` for any other thread."""
 
-    def __init__(self, dialect: Dialect, clock: Clock) -> None:
-        self._dialect, self._clock = dialect, clock
+    def __init__(self, dialect: Dialect, clock: Clock, recent: Recent | None = None) -> None:
+        self._dialect, self._clock, self._recent = dialect, clock, recent or Recent(0)
         self._queue: Queue[_Job | None] = Queue(QUEUE_LIMIT)
         self._work: SqlWork | None = None
         self._gate, self._is_closing = threading.Lock(), False
@@ -150,9 +151,11 @@ class Writer:
             work, this = self._open_batch()
             for job in batch:
                 _run_job(work, job)
+            models = work.journal.models()
             appended = work.journal.close()
-            name = this or _NAMELESS
-            work.db.run("COMMIT")
+            with self._recent.changing(models):
+                name = this or _NAMELESS
+                work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("the commit of %d changes did not end well", len(batch))
             # A connection that failed is in no state to be trusted; its transaction dies with it.
