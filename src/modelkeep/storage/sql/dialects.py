@@ -335,6 +335,7 @@ class Postgres:
         db.later(_BEGIN_READ)
         limit_ms = str(max(1, int(limit_s * 1000)))
         db.later("SELECT set_config('statement_timeout', ?, true)", limit_ms)
+        cast("PostgresDb", db).allow(limit_s + GONE_S)
 
     def by_index(self, table: str, index: str) -> str:
         return table

@@ -135,6 +135,10 @@ class PostgresDb:
     def is_usable(self) -> bool:
         return self._pg.status == ConnStatus.OK
 
+    def allow(self, seconds: float) -> None:
+        """From now on, waits in the calling thread, for so long."""
+        self.waiting = Blocking(seconds)
+
     def drain(self) -> None:
         """Takes in what has come while nobody waited: an answer to `leave`, or a last word."""
         try:
@@ -242,7 +246,7 @@ def _of(error: Exception) -> Exception:
         return OutOfTime()
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return away(str(error).split("\n", 1)[0])
-    if isinstance(error, (*VALUE_ERRORS,)) and state in _UNHELD:
+    if isinstance(error, VALUE_ERRORS) and state in _UNHELD:
         return unheld()
     return error
 

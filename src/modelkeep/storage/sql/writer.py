@@ -183,7 +183,8 @@ class Writer:
                     was_committed = self._dialect.was_committed(db, batch)
                 finally:
                     db.close()
-            except Unavailable:
+            except Exception:  # noqa: BLE001 - whoever waits for an answer must get one
+                _log.warning("a batch could not be looked up yet", exc_info=True)
                 time.sleep(LOOK_AGAIN_S)
             else:
                 _log.warning("the batch was %s after all", "stored" if was_committed else "undone")
