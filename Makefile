@@ -14,7 +14,7 @@ OPENAPI := .envs/openapi/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak replicas fuzz bench check format verifier clean python system-packages
+.PHONY: help demo serve test test-quick soak replicas faults histories fuzz bench check format verifier clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -41,6 +41,12 @@ soak: system-packages $(TOOLS) ## Kill the server and its database 200 times eac
 
 replicas: system-packages $(TOOLS) ## Kill, cut off and crash two replicas and their PostgreSQL for ten minutes
 	MODELKEEP_REPLICA_ROUNDS=40 .venv/bin/python -m pytest --timeout 0 tests/faults/test_linearizable.py -k two_replicas $(PYTEST_ARGS)
+
+faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (ten minutes)
+	MODELKEEP_FAULTS=all .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_injected.py $(PYTEST_ARGS)
+
+histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind against their policies (half an hour)
+	MODELKEEP_HISTORIES=1000 .venv/bin/python -m pytest --timeout 0 -s tests/services/test_guarded_histories.py $(PYTEST_ARGS)
 
 fuzz: $(TOOLS) $(OPENAPI) ## Try the native API with calls made of its own description, for ten minutes
 	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py $(PYTEST_ARGS)
@@ -73,6 +79,7 @@ python:
 
 system-packages:
 	@scripts/system-packages postgresql
+	@scripts/system-packages strace
 
 $(SERVER): pyproject.toml | python
 	@scripts/environment "$(PYTHON)" .venv "modelkeep (about half a minute)" --editable .

@@ -21,6 +21,7 @@ from modelkeep.ports.clock import Clock
 from modelkeep.services import accounts, audit, replies
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
+from modelkeep.services.loads import Counter
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.parts import DiskParts
@@ -85,6 +86,7 @@ class Running:
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
+            Counter(clock),
         )
         self.passwords = Argon2Passwords()
         self.directory = Directory(self.reader, self.writer, clock)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -26,10 +27,12 @@ from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import paths
 from modelkeep.services import accounts, permits
 from modelkeep.services.app import App
+from modelkeep.services.denials import Denials
 from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
+from modelkeep.workers.loads import LoadsWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -52,7 +55,8 @@ def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> tu
 
     inner = by_path
     if settings.auth:
-        inner = Authentication(by_path, running.directory, is_public, _unauthenticated)
+        note = Denials(running.app, now_ms).note
+        inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
 
     async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith("//"):  # the client's address of us ends with a slash
@@ -96,7 +100,7 @@ def serve(settings: Settings) -> None:
     with contextlib.closing(Running(settings)) as running:
         if settings.auth:
             let_first_admin_in(running)
-        _serve(running, settings, listen(settings))
+        _serve(running, settings, listen(settings.host, settings.port))
 
 
 def serve_beside(settings: Settings, listener: socket.socket) -> None:
@@ -130,7 +134,7 @@ def _in_background(running: Running, settings: Settings) -> Iterator[None]:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin, is_alone=running.is_alone)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping = Housekeeping(running.app, is_alone=running.is_alone)
+    housekeeping = Housekeeping(running.app, settings.upload_days, is_alone=running.is_alone)
     try:
         webhooks.start()
         checkpoints.start()
@@ -143,30 +147,40 @@ def _in_background(running: Running, settings: Settings) -> Iterator[None]:
 
 
 def _serve(running: Running, settings: Settings, listener: socket.socket) -> None:
-    with listener, _in_background(running, settings):
-        if settings.auth:
-            running.directory.start(is_alone=running.is_alone)
-        asgi, native = build(running, settings, SystemClock().now_ms)
-        config = uvicorn.Config(
-            asgi,
-            loop="uvloop",
-            http="httptools",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,  # nothing here believes what a proxy says of its client
-            lifespan="off",
-            timeout_graceful_shutdown=10,
-            timeout_keep_alive=75,
-        )
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        _log.info(
-            "modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port
-        )
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve_in_loop(running, _Server(config, native), listener))
+    in_doubt = threading.Event()
+    running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
+    loads = LoadsWorker(running.app)
+    try:
+        with listener, _in_background(running, settings), contextlib.closing(loads):
+            loads.start()
+            if settings.auth:
+                running.directory.start(is_alone=running.is_alone)
+            _answer(running, settings, listener)
+    finally:
+        if in_doubt.is_set():  # not as whoever was asked to stop
+            sys.exit(1)
+
+
+def _answer(running: Running, settings: Settings, listener: socket.socket) -> None:
+    asgi, native = build(running, settings, SystemClock().now_ms)
+    config = uvicorn.Config(
+        asgi,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,  # nothing here believes what a proxy says of its client
+        lifespan="off",
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,
+    )
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve_in_loop(running, _Server(config, native), listener))
 
 
 async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -175,6 +189,13 @@ async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: soc
         await server.serve(sockets=[listener])
     finally:
         running.reader.leave_loop()
+
+
+def _stop_in_doubt(in_doubt: threading.Event) -> None:
+    """Ends the process as SIGTERM would: what a restart finds may not be what is shown now."""
+    _log.critical("the disk cannot be relied on any more; stopping. Start again once it can.")
+    in_doubt.set()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
@@ -211,9 +232,8 @@ def _leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handl
     sys.exit(0)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The socket that the settings name. Raises Unavailable."""
-    host, port = settings.host, settings.port
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections there. Raises Unavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

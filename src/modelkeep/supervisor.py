@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
     with closing(Running(settings)) as running:  # whose threads have ended before any fork
         if settings.auth:
             server.let_first_admin_in(running)
-    with server.listen(settings) as listener:
+    with server.listen(settings.host, settings.port) as listener:
         Supervisor(settings, listener).run()
 
 

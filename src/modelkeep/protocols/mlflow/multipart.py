@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import check_text, leads_up
 from modelkeep.ports.blobs import Blobs, Parts
@@ -62,13 +63,14 @@ def names_wrong_folders(scope: Scope) -> bool:
     return agent is not None and (int(agent[1]), int(agent[2])) < (2, 12)
 
 
-async def create(app: App, folder: str, request: Create, address: str) -> Created:
+async def create(app: App, caller: Caller, folder: str, request: Create, address: str) -> Created:
     """Opens an upload; `address` is what the addresses of its parts begin with."""
     path = _target(folder, request.path)
-    until_ms = await app.read(grants.multipart_expiry, path, request.num_parts)
+    until_ms = await app.read(grants.multipart_expiry, caller, path, request.num_parts)
     upload_id = await asyncio.to_thread(app.parts.open, until_ms)
     upload = Multipart(upload_id, path, request.num_parts)
-    whole, parts = await asyncio.to_thread(grants.to_multipart, app.signer, upload, until_ms)
+    args = caller, app.signer, upload, until_ms
+    whole, parts = await asyncio.to_thread(grants.to_multipart, *args)
     return Created(
         upload_id=whole,
         credentials=[
@@ -88,28 +90,28 @@ async def put_part(app: App, grant: str, scope: Scope, receive: Receive) -> str:
     return f'"{sha256}"'
 
 
-async def complete(app: App, folder: str, request: Finish) -> None:
+async def complete(app: App, caller: Caller, folder: str, request: Finish) -> None:
     """Makes the path name the parts, put together. To do it again does nothing."""
-    upload = await _find(app, folder, request)
+    upload = await _find(app, caller, folder, request)
     if await asyncio.to_thread(app.parts.is_closed, upload.upload_id):
         return
     digests = _digests(request.parts, upload.parts)
     sha256, size = await asyncio.to_thread(
         _assemble, app.blobs, app.parts, upload.upload_id, digests
     )
-    await app.write(artifacts.put, upload.path, sha256, size)
+    await app.write(artifacts.put, caller, upload.path, sha256, size)
     await asyncio.to_thread(app.parts.close, upload.upload_id)
 
 
-async def abort(app: App, folder: str, request: Finish) -> None:
-    upload = await _find(app, folder, request)
+async def abort(app: App, caller: Caller, folder: str, request: Finish) -> None:
+    upload = await _find(app, caller, folder, request)
     await asyncio.to_thread(app.parts.discard, upload.upload_id)
 
 
-async def _find(app: App, folder: str, request: Finish) -> Multipart:
+async def _find(app: App, caller: Caller, folder: str, request: Finish) -> Multipart:
     path = _target(folder, request.path)
     grant = require(request.upload_id, "upload_id")
-    return await app.read(grants.multipart, app.signer, grant, path)
+    return await app.read(grants.multipart, caller, app.signer, grant, path)
 
 
 def _target(folder: str, local_path: str) -> str:

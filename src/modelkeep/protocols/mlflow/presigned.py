@@ -6,6 +6,7 @@ uploads without a call of MLflow's API; `services.grants` says what such an addr
 
 import asyncio
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.manifests import File
 from modelkeep.protocols.mlflow.wire import Message, require
@@ -46,19 +47,19 @@ class Presigned(Message):
     file_size: int | None = None
 
 
-async def of_file(app: App, path: str, address: str) -> OfFile:
-    grant, file = await _to_download(app, path, grants.DOWNLOAD_S)
+async def of_file(app: App, caller: Caller, path: str, address: str) -> OfFile:
+    grant, file = await _to_download(app, caller, path, grants.DOWNLOAD_S)
     return OfFile(url=f"{address}/{grant}", file_size=file.size_bytes)
 
 
-async def to_download(app: App, request: ToDownload, address: str) -> Presigned:
+async def to_download(app: App, caller: Caller, request: ToDownload, address: str) -> Presigned:
     run = await app.read(tracking.get_run, require(request.run_id, "run_id"))
     path = _under(run.artifact_uri, require(request.path, "path"), "download")
-    grant, file = await _to_download(app, path, request.expiration)
+    grant, file = await _to_download(app, caller, path, request.expiration)
     return Presigned(presigned_url=f"{address}/{grant}", file_size=file.size_bytes)
 
 
-async def to_upload(app: App, request: ToUpload, address: str) -> Presigned:
+async def to_upload(app: App, caller: Caller, request: ToUpload, address: str) -> Presigned:
     if bool(request.run_id) == bool(request.model_id):
         raise InvalidInput("Exactly one of run_id and model_id must be provided.")
     if request.run_id:
@@ -66,12 +67,15 @@ async def to_upload(app: App, request: ToUpload, address: str) -> Presigned:
     else:
         root = (await app.read(tracking.get_logged_model, request.model_id)).artifact_uri
     path = _under(root, require(request.path, "path"), "upload")
-    grant = await app.read(grants.to_upload, app.signer, path, request.expiration)
+    args = caller, app.signer, path, request.expiration
+    grant = await app.read(grants.to_upload, *args)
     return Presigned(presigned_url=f"{address}/{grant}")
 
 
-async def _to_download(app: App, path: str, seconds: int) -> tuple[str, File]:
-    grant, file = await app.read(grants.to_download, app.signer, path, seconds)
+async def _to_download(app: App, caller: Caller, path: str, seconds: int) -> tuple[str, File]:
+    grant, file, version = await app.read(grants.to_download, app.signer, path, seconds)
+    if version is not None:
+        app.loads.note(caller, version, by_file=True)
     if file.size_bytes > SMALL_BYTES:
         # Now, while the client waits for this answer: for a range it waits ten seconds at most.
         await asyncio.to_thread(app.blobs.check, file.sha256, file.size_bytes)

@@ -98,12 +98,15 @@ class Dialect(Protocol):
     def begin_batch(self, db: Db) -> str:
         """Opens a writing transaction once no other writer, here or elsewhere, has one.
 
-        Returns what `was_committed` knows it by; empty where only this process could ask.
+        Returns what `was_committed` knows it by.
         """
         ...
 
-    def was_committed(self, db: Db, batch: str) -> bool:
-        """Whether a batch whose connection broke was committed; waits until that is settled."""
+    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+        """Whether a batch whose commit failed on this connection, with an error, was stored.
+
+        It stays so, whatever happens. Raises Unavailable where that cannot be said (yet).
+        """
         ...
 
     def begin_read(self, db: Db) -> None:
@@ -244,8 +247,20 @@ class Sqlite:
         db.run("BEGIN IMMEDIATE")
         return ""
 
-    def was_committed(self, db: Db, batch: str) -> bool:
-        raise Unavailable("Only the journal can tell.")
+    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
+            return False  # the frame that makes it a commit is the last
+        # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
+        # the file after a crash would keep it. Another commit takes its place there, of a number
+        # that means nothing to us and that is written again as it was.
+        assert isinstance(db, _SqliteDb)
+        if db.connection.in_transaction:
+            db.run("ROLLBACK")
+        self.begin_batch(db)
+        (number,) = db.one("PRAGMA user_version") or (0,)
+        db.run(f"PRAGMA user_version = {number}")
+        db.run("COMMIT")
+        return False
 
     def begin_read(self, db: Db) -> None:
         self._begin_read(db, None)
@@ -318,11 +333,14 @@ class Postgres:
         row = db.one("SELECT pg_current_xact_id()::text")
         return row[0] if row else ""
 
-    def was_committed(self, db: Db, batch: str) -> bool:
-        self.begin_batch(db)  # the lock is had only once the other batch has ended, either way
-        row = db.one("SELECT pg_xact_status(?::text::xid8)", batch)
-        db.run("ROLLBACK")
-        return row == ("committed",)
+    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+        db.close()
+        again = self.connect(read_only=False)
+        try:
+            self.begin_batch(again)  # which has the lock once the other has ended, either way
+            return again.one("SELECT pg_xact_status(?::text::xid8)", batch) == ("committed",)
+        finally:
+            again.close()
 
     def begin_read(self, db: Db) -> None:
         db.later(_BEGIN_READ)
@@ -364,6 +382,8 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     )
 )
+# Those of a commit that did not come into the log whole.
+_SQLITE_UNWRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 
 def _of_sqlite(error: Exception) -> Exception:

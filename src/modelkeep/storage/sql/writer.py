@@ -4,8 +4,9 @@ A thread takes the use cases that are waiting and runs them back to back on one 
 in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
 answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
 change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told so. If the connection breaks while the commit is
-under way, the database is asked again what became of the batch, and everyone is told that.
+If the commit fails, everyone in the batch is told what became of it, once that is certain to stay
+so. Where a file leaves it open, what is shown may not be what a restart would find, and whoever
+listens for that (`on_doubt`) had better stop.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
@@ -34,7 +35,6 @@ QUEUE_LIMIT = 10_000  # use cases waiting; past it callers are turned away
 LOOK_UP_S = 10.0  # how long a broken commit's outcome is asked for
 LOOK_AGAIN_S = 0.1
 
-_NAMELESS = "-"  # a batch that cannot be looked up
 _UNDONE = "The change could not be stored, and nothing of it remains; a retry is safe."
 _TOO_LONG = "The change took the database too long, and nothing of it remains."
 _UNKNOWN = "The database went away during the commit: look whether the change was stored."
@@ -72,6 +72,7 @@ class Writer:
         self._work: SqlWork | None = None
         self._gate, self._is_closing = threading.Lock(), False
         self._listeners: list[Callable[[], None]] = []
+        self._doubters: list[Callable[[], None]] = []
         self.tally = Tally()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
@@ -113,6 +114,11 @@ class Writer:
         """
         self._listeners.append(listener)
 
+    def on_doubt(self, listener: Callable[[], None]) -> None:
+        """Calls the listener, in the writer's thread, when a commit failed and could not be undone
+        for certain. It must return at once and raise nothing."""
+        self._doubters.append(listener)
+
     def close(self) -> None:
         """Finishes what is waiting, then stops. Whoever comes later is turned away."""
         with self._gate:
@@ -146,22 +152,24 @@ class Writer:
                     _answer(done)
 
     def _run_batch(self, batch: list[_Job]) -> None:
-        name = ""
+        name, is_committing = "", False
         try:
-            work, this = self._open_batch()
+            work, name = self._open_batch()
             for job in batch:
                 _run_job(work, job)
             models = work.journal.models()
             appended = work.journal.close()
             with self._recent.changing(models):
-                name = this or _NAMELESS
+                is_committing = True
                 work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
-            _log.exception("the commit of %d changes did not end well", len(batch))
+            _log.exception("a batch of %d changes did not end well", len(batch))
+            # Only a database that went away under the commit leaves its outcome open.
+            fate = _UNDONE
+            if is_committing and isinstance(error, Unavailable):
+                fate = self._look_up(name, error)
             # A connection that failed is in no state to be trusted; its transaction dies with it.
             self._drop_connection()
-            # Only one that broke under the commit leaves its outcome open.
-            fate = self._look_up(name) if name and isinstance(error, Unavailable) else _UNDONE
             if fate:
                 _abandon(batch, error, fate)
                 return
@@ -173,23 +181,23 @@ class Writer:
         self.tally.commits += 1
         self.tally.largest_batch = max(self.tally.largest_batch, len(batch))
 
-    def _look_up(self, batch: str) -> str:
-        """What to tell of a batch that may have been committed; empty if it was."""
+    def _look_up(self, batch: str, failure: Unavailable) -> str:
+        """What to tell of a batch whose commit failed; empty if it was stored."""
+        assert self._work is not None
         deadline = time.monotonic() + LOOK_UP_S
-        while batch != _NAMELESS and time.monotonic() < deadline:
+        while True:
             try:
-                db = self._dialect.connect(read_only=False)
-                try:
-                    was_committed = self._dialect.was_committed(db, batch)
-                finally:
-                    db.close()
+                was_stored = self._dialect.was_committed(self._work.db, batch, failure)
             except Exception:  # noqa: BLE001 - whoever waits for an answer must get one
-                _log.warning("a batch could not be looked up yet", exc_info=True)
+                _log.exception("nobody knows yet whether a batch was stored")
+                if self._dialect.embedded:  # nor what a restart would find
+                    for listener in self._doubters:
+                        listener()
+                if self._dialect.embedded or time.monotonic() > deadline:
+                    return _UNKNOWN
                 time.sleep(LOOK_AGAIN_S)
             else:
-                _log.warning("the batch was %s after all", "stored" if was_committed else "undone")
-                return "" if was_committed else _UNDONE
-        return _UNKNOWN
+                return "" if was_stored else _UNDONE
 
     def _open_batch(self) -> tuple[SqlWork, str]:
         """The connection, in a batch, and the batch's name."""

@@ -5,7 +5,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 
 TABLE = """
 CREATE TABLE leases (
