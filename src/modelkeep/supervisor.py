@@ -88,6 +88,8 @@ class Supervisor:
     def _end_with_parent(self) -> None:
         os.read(self._parent_lives, 1)  # which nobody writes to: it ends when the parent does
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_LIMIT_S)  # and then there is nobody who would kill it
+        os._exit(1)
 
     def _reap(self) -> list[int]:
         """The processes that have ended."""

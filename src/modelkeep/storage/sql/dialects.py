@@ -4,7 +4,8 @@ How PostgreSQL is spoken to is in `postgres`.
 
 Statements are written once, with `?` for a bound parameter. Both databases compare text by the
 bytes of its UTF-8 (collation "C"), `LIKE` minds case, `ILIKE` folds the case of ASCII letters,
-and neither takes a backslash in a pattern for an escape.
+and neither takes a backslash in a pattern for an escape. Integers are bound as 64 bits: where a
+function counts characters, write `CAST(? AS INTEGER)`.
 """
 
 import sqlite3

@@ -64,7 +64,8 @@ class SqlExperiments:
         place = PROXIED + folder
         row = self._db.one(
             "SELECT 1 FROM experiments WHERE project_id = ?"
-            " AND (artifact_location = ? OR substr(artifact_location, 1, ?) = ?) LIMIT 1",
+            " AND (artifact_location = ? OR"
+            " substr(artifact_location, 1, CAST(? AS INTEGER)) = ?) LIMIT 1",
             self._project_id,
             place,
             len(place) + 1,
