@@ -14,7 +14,7 @@ OPENAPI := .envs/openapi/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak faults histories fuzz bench check format verifier clean python system-packages
+.PHONY: help demo serve test test-quick soak replicas faults histories fuzz bench check format verifier clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -38,6 +38,9 @@ test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no
 
 soak: system-packages $(TOOLS) ## Kill the server and its database 200 times each, in the middle of work
 	MODELKEEP_KILL_ROUNDS=200 .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
+
+replicas: system-packages $(TOOLS) ## Kill, cut off and crash two replicas and their PostgreSQL for ten minutes
+	MODELKEEP_REPLICA_ROUNDS=40 .venv/bin/python -m pytest --timeout 0 tests/faults/test_linearizable.py -k two_replicas $(PYTEST_ARGS)
 
 faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (an hour)
 	MODELKEEP_FAULTS=all .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_injected.py $(PYTEST_ARGS)

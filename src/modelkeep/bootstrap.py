@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -33,7 +33,7 @@ from modelkeep.settings import Settings
 from modelkeep.storage import backups as archives
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.parts import DiskParts
-from modelkeep.storage.files import write_durably
+from modelkeep.storage.files import made_once, write_durably
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
@@ -51,6 +51,7 @@ from modelkeep.storage.witness import WitnessBook
 
 CHORES_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0  # of what is kept for a time only
+SHARING_TRIES, SHARING_WAIT_S = 100, 0.1  # for a directory that another process is preparing
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
 
 _log = logging.getLogger(__name__)
@@ -66,22 +67,22 @@ class SystemClock:
 class Running:
     """An application with its threads and connections; `close` finishes what is under way.
 
-    `is_alone`: no other process can share the database.
+    `is_alone`: no other process can share the database. One that does may share the directory.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_unfinished(settings.data_dir)
-        self._lock = _lock(settings.data_dir)
         dialect = dialect_for(settings.database_url, settings.data_dir)
+        self.is_alone = isinstance(dialect, Sqlite)
+        self._lock, is_first = _lock(settings.data_dir, is_alone=self.is_alone)
         clock = clock or SystemClock()
         self._dialect = dialect
         schema.ensure(dialect, clock.now_ms())
-        self.is_alone = isinstance(dialect, Sqlite)
         recent = Recent() if self.is_alone else None
         self.writer = Writer(dialect, clock, recent)
         self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
-        self._blobs = DiskBlobs(settings.data_dir)
+        self._blobs = DiskBlobs(settings.data_dir, is_alone=is_first)
         self._parts = DiskParts(settings.data_dir, self._blobs)
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
@@ -107,6 +108,8 @@ class Running:
             target=self._keep_house, args=(dialect, clock), name="housekeeper", daemon=True
         )
         self._housekeeper.start()
+        if not self.is_alone:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)  # what there can be only one of has been made
 
     def close(self) -> None:
         self._sender.close()
@@ -167,9 +170,7 @@ def _checkpoint(
 def _signing_key(data_dir: Path) -> bytes:
     """The key of this data directory, made at the first start; nobody else may read it."""
     path = data_dir / "signing.key"
-    if not path.exists():
-        write_durably(path, secrets.token_bytes(32))
-    return path.read_bytes()
+    return path.read_bytes() if path.exists() else made_once(path, secrets.token_bytes(32))
 
 
 def _notary(settings: Settings) -> FileNotary:
@@ -185,20 +186,34 @@ def open_witness(name: str, key: Path, state: Path, logs: list[PublicKey]) -> Wi
     return WitnessBook(name, KeyFile(key, WITNESS_KIND), state, logs)
 
 
-def _lock(data_dir: Path) -> IO[bytes]:
+def _lock(data_dir: Path, *, is_alone: bool) -> tuple[IO[bytes], bool]:
     """Holds the directory for this process: two writers on one SQLite file would not be one.
 
-    The system lets go of the lock when the process ends, however it ends.
+    Processes over one PostgreSQL may share it; the first has it to itself until it lets them in,
+    and the other value says whether this is the first. The system lets go of the lock when the
+    process ends, however it ends.
     """
     file = (data_dir / "lock").open("wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise Unavailable(
-            f"Another modelkeep serves {data_dir} already. Stop it, or choose another --data-dir."
-        ) from None
-    return file
+    for _ in range(1 if is_alone else SHARING_TRIES):
+        for how in (fcntl.LOCK_EX,) if is_alone else (fcntl.LOCK_EX, fcntl.LOCK_SH):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, how | fcntl.LOCK_NB)
+                return file, how == fcntl.LOCK_EX
+        time.sleep(0.0 if is_alone else SHARING_WAIT_S)
+    file.close()
+    raise Unavailable(
+        f"Another modelkeep serves {data_dir} already. Stop it, or choose another --data-dir."
+    )
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the tables to this release. Raises Unavailable for those of a newer one."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    dialect = dialect_for(settings.database_url, settings.data_dir)
+    is_alone = isinstance(dialect, Sqlite)
+    with _lock(settings.data_dir, is_alone=True)[0] if is_alone else nullcontext():
+        schema.ensure(dialect, SystemClock().now_ms())
+    _log.info("the database is at schema %s", schema.HEAD)
 
 
 def recover(settings: Settings) -> str:
@@ -293,7 +308,7 @@ def restore(settings: Settings, source: Path, *, force: bool, tell: backups.Tell
     with closing(archives.open_backup(source)) as reading:
         backup, digest = backups.manifest_of(reading)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _lock(folder):
+        with _lock(folder, is_alone=True)[0]:
             if not force:
                 _refuse_occupied(folder)
             place.refuse_occupied(backup.schema)

@@ -1,6 +1,7 @@
 """One ASGI application: the dialects behind one front door."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -8,14 +9,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
 from modelkeep.domain.credentials import TokenKind, mint
-from modelkeep.domain.errors import Unauthenticated, Unavailable
+from modelkeep.domain.errors import InvalidInput, Unauthenticated, Unavailable
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
@@ -95,57 +96,99 @@ async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:  
 
 def serve(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT: then no new connections, what is under way ends, and out."""
+    _expect_signals()
+    with contextlib.closing(Running(settings)) as running:
+        if settings.auth:
+            let_first_admin_in(running)
+        _serve(running, settings, listen(settings.host, settings.port))
+
+
+def serve_beside(settings: Settings, listener: socket.socket) -> None:
+    """As `serve`, one of several processes that accept from one socket."""
+    _expect_signals()
+    with contextlib.closing(Running(settings)) as running:
+        _serve(running, settings, listener)
+
+
+def work(settings: Settings) -> None:
+    """Does what is done in the background, and serves nobody. Runs until SIGTERM or SIGINT."""
+    if not settings.database_url:
+        raise InvalidInput("On SQLite the server does this work itself: give a --database-url.")
+    _expect_signals()
+    with contextlib.closing(Running(settings)) as running, _in_background(running, settings):
+        _log.info("modelkeep %s works in the background of %s", __version__, settings.data_dir)
+        while True:
+            signal.pause()
+
+
+def _expect_signals() -> None:
     # The HTTP server raises the signal that stopped it once more when it has ended, which by
-    # default would end the process before `running.close()`.
+    # default would end the process before everything was closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    running = Running(settings)
-    listener = _listen(settings.host, settings.port)
+
+
+@contextlib.contextmanager
+def _in_background(running: Running, settings: Settings) -> Iterator[None]:
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
-    checkpoints = CheckpointWorker(running.app, settings.journal_origin)
+    checkpoints = CheckpointWorker(running.app, settings.journal_origin, is_alone=running.is_alone)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping, loads = Housekeeping(running.app, settings.upload_days), LoadsWorker(running.app)
-    in_doubt = threading.Event()
-    running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
+    housekeeping = Housekeeping(running.app, settings.upload_days, is_alone=running.is_alone)
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
-        loads.start()
-        if settings.auth:
-            running.directory.start(is_alone=running.is_alone)
-            _let_first_admin_in(running)
-        asgi, native = build(running, settings, SystemClock().now_ms)
-        config = uvicorn.Config(
-            asgi,
-            loop="uvloop",
-            http="httptools",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,  # nothing here believes what a proxy says of its client
-            lifespan="off",
-            timeout_graceful_shutdown=10,
-            timeout_keep_alive=75,
-        )
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        _log.info(
-            "modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port
-        )
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_Server(config, native).serve(sockets=[listener]))
+        yield
     finally:
-        listener.close()
         housekeeping.close()
-        loads.close()
         webhooks.close()
         checkpoints.close()
-        running.close()
+
+
+def _serve(running: Running, settings: Settings, listener: socket.socket) -> None:
+    in_doubt = threading.Event()
+    running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
+    loads = LoadsWorker(running.app)
+    try:
+        with listener, _in_background(running, settings), contextlib.closing(loads):
+            loads.start()
+            if settings.auth:
+                running.directory.start(is_alone=running.is_alone)
+            _answer(running, settings, listener)
+    finally:
         if in_doubt.is_set():  # not as whoever was asked to stop
             sys.exit(1)
+
+
+def _answer(running: Running, settings: Settings, listener: socket.socket) -> None:
+    asgi, native = build(running, settings, SystemClock().now_ms)
+    config = uvicorn.Config(
+        asgi,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,  # nothing here believes what a proxy says of its client
+        lifespan="off",
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,
+    )
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve_in_loop(running, _Server(config, native), listener))
+
+
+async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: socket.socket) -> None:
+    running.reader.serve_loop()
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        running.reader.leave_loop()
 
 
 def _stop_in_doubt(in_doubt: threading.Event) -> None:
@@ -173,13 +216,12 @@ class _Server(uvicorn.Server):
         gc.freeze()
 
 
-def _let_first_admin_in(running: Running) -> None:
+def let_first_admin_in(running: Running) -> None:
     """Prints, once and not into the log, a token for making the first administrator."""
     if running.reader.run(accounts.has_admin):
         return
     token = mint(TokenKind.BOOTSTRAP)
     running.writer.run(accounts.recover, token)
-    running.directory.reload()
     sys.stderr.write(
         "Nobody can administer this registry yet. On this machine, within an hour:\n"
         f"  MODELKEEP_TOKEN={token.text} modelkeep users first NAME\n"
@@ -190,7 +232,8 @@ def _leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handl
     sys.exit(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections there. Raises Unavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

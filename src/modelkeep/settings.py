@@ -25,6 +25,7 @@ from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 PREFIX = "MODELKEEP_"
 COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server read
 _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]\-]+(/[\w.~\-]+)*/?", re.ASCII)
+WORKERS_LIMIT = 64
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
@@ -36,6 +37,7 @@ class Settings:
     port: int = 5000
     data_dir: Path = Path("modelkeep-data")
     database_url: str = ""  # empty: SQLite in the data directory
+    workers: int = 1  # processes that serve; more than one need PostgreSQL
     auth: bool = False  # ask everybody for a token; without it user names are claims
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     public_url: str = ""  # how clients reach this server, if a proxy does not tell
@@ -106,6 +108,13 @@ def check(settings: Settings) -> Settings:
     """The settings themselves, if they are safe and possible together; else InvalidInput."""
     if not 0 <= settings.port <= 65535:
         raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
+    if not 1 <= settings.workers <= WORKERS_LIMIT:
+        raise InvalidInput(f"workers must be 1 to {WORKERS_LIMIT}, got {settings.workers}.")
+    if settings.workers > 1 and not settings.database_url:
+        raise InvalidInput(
+            "workers must be 1 on SQLite, whose file one process writes: give a --database-url "
+            "postgresql://…, or leave --workers out."
+        )
     if settings.max_body_bytes < 1:
         raise InvalidInput(f"max_body_bytes must be at least 1, got {settings.max_body_bytes}.")
     if settings.search_timeout_s < 1:

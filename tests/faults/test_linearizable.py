@@ -1,8 +1,9 @@
-"""Sixty-four promoters on one stage, and a server that is killed under them.
+"""Sixty-four promoters on one stage, and servers that are killed under them, database included.
 
 Each reads the stage's epoch and asks for its own version at that epoch. What they were told, and
 what they never were, must fit one order of steps. MODELKEEP_KILL_ROUNDS sets how often the server
-is killed.
+is killed; MODELKEEP_REPLICA_ROUNDS how many rounds two replicas and their database have to stand,
+each on a model of its own.
 """
 
 import os
@@ -14,11 +15,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from tests.conftest import StartServer
+from tests.support.cli import modelkeep
 from tests.support.linearizability import Seen, State, is_linearizable
+from tests.support.postgres import Postgres, running_postgres
+from tests.support.proxy import Proxy
 from tests.support.server import Server
 
+ROUNDS, ROUND_S = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "1")), 8
 KILLS = int(os.environ.get("MODELKEEP_KILL_ROUNDS", "4"))
 PROMOTERS = 64
 TLS = ssl.create_default_context()  # made once: it takes longer than a call
@@ -28,36 +34,45 @@ WAYS = ", ".join(f"{a} -> {b}: {{}}" for a in STAGES for b in STAGES if a != b)
 POLICY = f"model_registry: {{stage_transitions: {{{WAYS}}}}}"
 
 
-class Promoter:
-    """Asks for its version again and again, and remembers what it saw."""
+class Away(Exception):
+    """The server has no database just now."""
 
-    def __init__(self, url: str, version: int, over: threading.Event) -> None:
-        self._url, self._version, self._over = url, version, over
+
+class Promoter:
+    """Asks for its version again and again, of one server or another, and remembers what it saw."""
+
+    def __init__(
+        self, urls: Sequence[str], version: int, over: threading.Event, model: str = "m"
+    ) -> None:
+        self._urls, self._version, self._over, self._model = urls, version, over, model
         self._choose = random.Random(version)
         self.seen: list[Seen] = []
 
     def run(self) -> None:
         while not self._over.is_set():
             try:
-                with httpx.Client(
-                    base_url=self._url, verify=TLS, trust_env=False, timeout=30
-                ) as http:
+                url = self._choose.choice(self._urls)
+                with httpx.Client(base_url=url, verify=TLS, trust_env=False, timeout=30) as http:
                     while not self._over.is_set():
                         self._promote(http, self._read(http))
                         time.sleep(self._choose.uniform(0.1, 0.6))
-            except httpx.TransportError:
+            except (httpx.TransportError, Away):
                 time.sleep(0.05)  # it is being started again
 
     def _read(self, http: httpx.Client) -> State:
         began = time.monotonic()
-        found = http.get(f"{NATIVE}/models/m/slots").raise_for_status().json()
+        answer = http.get(f"{NATIVE}/models/{self._model}/slots")
+        if answer.status_code == 503:
+            raise Away
+        found = answer.raise_for_status().json()
         slot = next(slot for slot in found if slot["slot"] == "stage:Production")
         state = (slot["epoch"], next(iter(slot["versions"]), None))
         self.seen.append(Seen(began, time.monotonic(), told=state))
         return state
 
     def _promote(self, http: httpx.Client, state: State) -> None:
-        body = {"model": "m", "version": self._version, "stage": "Production", "epoch": state[0]}
+        body = {"model": self._model, "version": self._version, "stage": "Production"}
+        body |= {"epoch": state[0]}
         began, asked = time.monotonic(), (self._version, state[0])
         try:
             answer = http.post(f"{NATIVE}/promotions", json=body)
@@ -72,7 +87,9 @@ class Promoter:
             self.seen.append(Seen(began, ended, *asked))
         else:
             assert answer.status_code == 503, answer.text
-            self.seen.append(Seen(began, ended, *asked, "lost"))
+            if "nothing of it remains" not in answer.text:
+                self.seen.append(Seen(began, ended, *asked, "lost"))
+            raise Away
 
 
 def test_promoters_see_one_order_of_steps_however_often_the_server_is_killed(
@@ -81,7 +98,7 @@ def test_promoters_see_one_order_of_steps_however_often_the_server_is_killed(
     server = start_server(database_url=database_url)
     prepare(server)
     over, choose = threading.Event(), random.Random()
-    promoters = [Promoter(server.url, number, over) for number in range(1, PROMOTERS + 1)]
+    promoters = [Promoter([server.url], number, over) for number in range(1, PROMOTERS + 1)]
     with ThreadPoolExecutor(PROMOTERS) as threads:
         running = [threads.submit(promoter.run) for promoter in promoters]
         try:
@@ -111,10 +128,69 @@ def await_another_move(promoters: Sequence[Promoter]) -> None:
         time.sleep(0.02)
 
 
-def prepare(server: Server) -> None:
+@pytest.mark.postgresql
+@pytest.mark.timeout(ROUNDS * 120)
+def test_promoters_see_one_order_over_two_replicas_and_a_database_that_crashes(
+    start_server: StartServer,
+) -> None:
+    """Replicas are killed and cut off, and the database crashes, in any order."""
+    with running_postgres() as postgres:
+        url = postgres.create_database()
+        proxy = Proxy(url)
+        servers = [start_server(database_url=url), start_server(database_url=proxy.url)]
+        for number in range(ROUNDS):
+            prepare(servers[0], f"m{number}")
+            promote_while_disturbed(servers, postgres, proxy, f"m{number}")
+        for server in servers:  # which says that the journal is whole, and agrees with the tables
+            told = modelkeep("audit", "verify", url=server.url)
+            assert told.code == 0, told.out + told.err
+            server.stop()
+        proxy.close()
+
+
+def promote_while_disturbed(
+    servers: list[Server], postgres: Postgres, proxy: Proxy, model: str
+) -> None:
+    over, urls = threading.Event(), [server.url for server in servers]
+    promoters = [Promoter(urls, number, over, model) for number in range(1, PROMOTERS + 1)]
+    with ThreadPoolExecutor(PROMOTERS) as threads:
+        running = [threads.submit(promoter.run) for promoter in promoters]
+        try:
+            disturb(servers, postgres, proxy)
+        finally:
+            over.set()
+        for ended in running:
+            ended.result()
+    history = [call for promoter in promoters for call in promoter.seen]
+    moves = [call for call in history if isinstance(call.told, tuple) and call.version]
+    assert len(moves) > ROUND_S
+    assert is_linearizable(history)
+
+
+def disturb(servers: list[Server], postgres: Postgres, proxy: Proxy) -> None:
+    choose, end = random.Random(), time.monotonic() + ROUND_S
+    count = 0
+    while time.monotonic() < end:
+        time.sleep(choose.uniform(0.2, 1.0))
+        count += 1
+        if count % 8 == 1:
+            postgres.crash()
+            time.sleep(choose.uniform(0, 0.3))
+            postgres.start()
+        elif count % 8 == 5:
+            proxy.freeze()
+            time.sleep(choose.uniform(0.5, 6))
+            proxy.thaw()
+        else:
+            replica = choose.choice(servers)
+            replica.kill()
+            replica.start()
+
+
+def prepare(server: Server, model: str = "m") -> None:
     with httpx.Client(base_url=server.url, trust_env=False) as http:
         http.post(f"{NATIVE}/policy", json={"source": POLICY}).raise_for_status()
-        http.post(f"{API}/registered-models/create", json={"name": "m"}).raise_for_status()
+        http.post(f"{API}/registered-models/create", json={"name": model}).raise_for_status()
         for _ in range(PROMOTERS):
-            body = {"name": "m", "source": "s3://bucket/m"}
+            body = {"name": model, "source": "s3://bucket/m"}
             http.post(f"{API}/model-versions/create", json=body).raise_for_status()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modelkeep.domain.errors import Unavailable
 from modelkeep.domain.merkle import Frontier, includes, leaf_hash
 from modelkeep.services import proofs
 from modelkeep.storage.sql import schema
@@ -66,6 +67,32 @@ def test_rows_survive_an_upgrade(first: Dialect) -> None:
     assert [len(rows) for rows in before.values()] == [1, 2, 1]
     schema.ensure(first)  # once more, to no effect
     assert _content(first) == before
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.postgresql
+def test_an_upgrade_makes_way_for_whoever_uses_the_tables(
+    first: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(schema, "LOCK_PAUSE_S", 0.01)
+    reader = first.connect(read_only=True)
+    reader.run("BEGIN")
+    reader.run("SELECT 1 FROM requests")
+    with _connected(first) as other:
+        with pytest.raises(Unavailable, match="Nothing was done"):
+            schema.ensure(first)
+        assert schema.current(other, first) == "0001"
+        reader.close()
+        schema.ensure(first)
+        assert schema.current(other, first) == schema.HEAD
+
+
+def test_tables_of_a_newer_release_are_left_alone(first: Dialect) -> None:
+    with _connected(first) as db:
+        db.run("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Unavailable, match="newer than this release's"):
+        schema.ensure(first)
 
 
 def test_versions_from_before_semantic_versions_have_their_number_as_the_major_one(

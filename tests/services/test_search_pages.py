@@ -449,6 +449,7 @@ class Spy:
         # So few rows would be read faster without an index: what counts is that one would do.
         if not self._on_sqlite:
             self._db.run("SET enable_seqscan = off")
+            self._db.run("ANALYZE versions")  # as PostgreSQL does by itself, sooner or later
         explain = "EXPLAIN QUERY PLAN" if self._on_sqlite else "EXPLAIN"
         found = [self._db.all(f"{explain} {sql}", *params) for sql, params in self.asked]
         plans = ["\n".join(str(row[-1]) for row in rows) for rows in found]

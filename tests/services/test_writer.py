@@ -203,6 +203,32 @@ def test_a_connection_that_died_while_idle_costs_nobody_anything(core: Core) -> 
 
 
 @on_postgresql
+def test_a_connection_outlives_any_number_of_statements(core: Core) -> None:
+    """Those that come up twice are prepared, and not more of them than it can hold."""
+
+    def ask(work: Any) -> None:
+        for number in range(700):
+            for _ in range(3):
+                assert work.db.one(f"SELECT {number} + ?", number) == (2 * number,)
+
+    core.read(ask)
+    core.model("a")
+    assert models(core) == ["a"]
+
+
+@on_postgresql
+def test_what_was_left_for_later_and_fails_is_its_own_use_cases_failure(core: Core) -> None:
+    def fails_late(work: Any) -> None:
+        registry.create_model(work, ANN, "b")
+        work.db.later("INSERT INTO models SELECT * FROM models")
+
+    found = in_one_batch(core, create("a"), (fails_late,), create("c"))
+    assert "unique" in str(found[1])
+    assert models(core) == ["a", "c"]
+    assert core.acts() == ["model:created"] * 2
+
+
+@on_postgresql
 def test_a_read_whose_connection_dies_is_to_be_tried_again(core: Core) -> None:
     def dies(work: Any) -> None:
         cut_off(core, work.db.one("SELECT pg_backend_pid()")[0])

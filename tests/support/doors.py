@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from modelkeep.cli.client import Client as CommandClient
 from modelkeep.cli.commands import app as commands
-from modelkeep.server import _listen
+from modelkeep.server import listen
 from modelkeep_client import Client
 from modelkeep_client import errors as sdk
 from tests.support.estate import Estate
@@ -70,7 +70,7 @@ class House:
 @contextmanager
 def open_house(estate: Estate) -> Iterator[House]:
     """Serves the estate from a thread, over real sockets, by the estate's own clock."""
-    listener = _listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(estate.asgi, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

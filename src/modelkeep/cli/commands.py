@@ -1,6 +1,5 @@
 """The commands. Each asks the server at MODELKEEP_URL, says what came back, and exits with it."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,10 +24,11 @@ from modelkeep.cli import (
     webhooks,
     witness,
 )
-from modelkeep.cli.client import Client, fail, misused, plain
+from modelkeep.cli.client import Client, plain
 from modelkeep.cli.entries import show_entries
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, ModelName, Url, User, Which, split
+from modelkeep.cli.starting import started
 from modelkeep.cli.telling import (
     past_gates,
     settle,
@@ -92,6 +92,9 @@ def serve(
     database_url: Annotated[
         str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; more than one need PostgreSQL. [1]")
+    ] = None,
     auth: Annotated[
         str | None,
         typer.Option(
@@ -149,23 +152,57 @@ def serve(
     TOML file given with --config. The command line wins, then the environment, then the file.
     """
     arguments = dict(locals())
-    from modelkeep import settings, telemetry
-    from modelkeep.domain.errors import InvalidInput, ModelkeepError
-    from modelkeep.server import serve as run
+    from modelkeep.supervisor import serve as run
 
-    try:
-        for warning in settings.unknown_names():
-            print(plain(warning), file=sys.stderr)
-        read = settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
-        telemetry.configure_logging(read.log_level)
-        run(read)
-    except InvalidInput as error:
-        misused(f"modelkeep serve: {error}")
-    except ModelkeepError as error:
-        fail(f"modelkeep serve: {error}")
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"modelkeep serve: {where}{error.strerror}.")
+    started("serve", run, arguments)
+
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where keys and blobs are kept. [./modelkeep-data]")
+]
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
+]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning, error. [info]")]
+Config = Annotated[
+    Path | None, typer.Option(help="A TOML file of settings, named as the options are.")
+]
+
+
+@app.command()
+def work(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    log_level: LogLevel = None,
+    config: Config = None,
+) -> None:
+    """Do the background work of a PostgreSQL's servers, and serve nobody.
+
+    It delivers webhooks, signs checkpoints, and archives what time lets go. Servers do this as
+    well; whoever holds the lease of a task does it. Settings are those of `modelkeep serve`.
+    """
+    arguments = dict(locals())
+    from modelkeep.server import work as run
+
+    started("work", run, arguments)
+
+
+@app.command()
+def migrate(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    log_level: LogLevel = None,
+    config: Config = None,
+) -> None:
+    """Bring the database to this release, as a server does at its start, and end.
+
+    One at a time does it, and it waits for no other transaction longer than a few seconds at a
+    time. A newer release's database is refused.
+    """
+    arguments = dict(locals())
+    from modelkeep.bootstrap import migrate as run
+
+    started("migrate", run, arguments)
 
 
 # -- moving versions -----------------------------------------------------------------------------

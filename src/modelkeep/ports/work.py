@@ -18,6 +18,7 @@ from modelkeep.ports.hands import Hands
 from modelkeep.ports.holds import Holds
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.journal import Journal
+from modelkeep.ports.leases import Leases
 from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
@@ -78,6 +79,8 @@ class Work(Protocol):
     def loads(self) -> Loads: ...
     @property
     def replies(self) -> Replies: ...
+    @property
+    def leases(self) -> Leases: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

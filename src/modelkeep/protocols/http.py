@@ -5,7 +5,7 @@
   be rebound, so addresses pass, and names only if they are this machine's or were configured.
 * A foreign `Origin` is refused for whatever could change something.
 * Every answer carries the request's id in `X-Request-Id`, and may neither be sniffed for a type
-  nor be shown in a page of somebody else's.
+  nor be shown in a page of somebody else's. A 503 says when to try again.
 """
 
 import base64
@@ -33,6 +33,7 @@ _ON_EVERY_ANSWER = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
+_RETRY = (b"retry-after", b"1")  # seconds
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -54,6 +55,8 @@ class FrontDoor:
             if message["type"] == "http.response.start":
                 extra = (b"x-request-id", given.encode())
                 message["headers"] = [*message["headers"], extra, *_ON_EVERY_ANSWER]
+                if message["status"] == 503:
+                    message["headers"].append(_RETRY)
             await send(message)
 
         refusal = self._refusal(scope["method"], headers)

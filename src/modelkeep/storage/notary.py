@@ -14,7 +14,7 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.notes import Checkpoint, Note, PublicKey
 from modelkeep.ed25519 import is_signed
-from modelkeep.storage.files import write_durably
+from modelkeep.storage.files import made_once, write_durably
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ class KeyFile:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        write_durably(self.file, pem)
+        kept = made_once(self.file, pem)
         _log.info("a new Ed25519 key is in %s: keep a copy", self.file)
-        return pem
+        return kept
 
 
 class FileNotary:

@@ -19,7 +19,7 @@ from typing import Any
 
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.settings import read_key
-from modelkeep.storage.files import write_durably
+from modelkeep.storage.files import made_once
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +71,5 @@ class AesVault:
             "need MODELKEEP_SECRETS_KEY instead, the same for each",
             self._file,
         )
-        text = base64.b64encode(secrets.token_bytes(32)).decode()
-        write_durably(self._file, text.encode())
-        return text
+        text = base64.b64encode(secrets.token_bytes(32))
+        return made_once(self._file, text).decode()

@@ -14,9 +14,11 @@ from contextlib import suppress
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.services.app import App
 from modelkeep.services.signing import Signing
+from modelkeep.workers.turns import Turns
 
 INTERVAL_S = 1.0  # between two checkpoints, at least
 IDLE_S = 30.0  # after which it looks even if nobody woke it
+SHARED_IDLE_S = 1.0  # the same, where other processes write leaves
 STOP_S = 6.0  # a little more than a witness may take to answer
 
 _log = logging.getLogger(__name__)
@@ -26,9 +28,12 @@ class CheckpointWorker:
     """`start` begins, `close` ends after what is under way; `wake` is for any thread.
 
     `origin` is the name of the first origin, if the journal has none yet; empty for a new one.
+    `is_alone`: no other worker shares the database. Of several, one signs at a time.
     """
 
-    def __init__(self, app: App, origin: str) -> None:
+    def __init__(self, app: App, origin: str, *, is_alone: bool = True) -> None:
+        self._turns = Turns(app, "checkpoints", is_alone=is_alone)
+        self._idle_s = IDLE_S if is_alone else SHARED_IDLE_S
         self._signing = Signing(app, origin or f"modelkeep.local/{secrets.token_hex(8)}")
         self._loop = asyncio.new_event_loop()
         self._woken, self._stopping = asyncio.Event(), asyncio.Event()
@@ -67,12 +72,15 @@ class CheckpointWorker:
             self._woken.clear()
             await self._guarded()
             await _within(INTERVAL_S, self._stopping)
-            await _within(IDLE_S, self._woken)
+            await _within(self._idle_s, self._woken)
+        with suppress(ModelkeepError):  # else the lease runs out by itself
+            await self._turns.give_up()
 
     async def _guarded(self) -> None:
         """A turn that may fail: whatever it left undone, a later one finds again."""
         try:
-            self._say(await self._signing.turn())
+            if await self._turns.is_ours():
+                self._say(await self._signing.turn())
         except ModelkeepError as error:
             self._say(error.message)
         except Exception:  # noqa: BLE001 - the outermost loop outlives one bad turn

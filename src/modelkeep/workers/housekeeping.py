@@ -3,7 +3,7 @@ nobody registered, and forgets old counts of loads, every hour; and minds the ti
 reviews and deprecated versions, every minute.
 
 One thread with an event loop of its own. Each transaction changes a few versions, so that nobody
-waits for it long; what is left over comes next time. Servers that share a database may all do it.
+waits for it long; what is left over comes next time. Of servers that share a database one does it.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import threading
 from modelkeep.domain.errors import ModelkeepError, NotFound
 from modelkeep.services import emergencies, endings, loads, requests, retention, sweeping
 from modelkeep.services.app import App
+from modelkeep.workers.turns import Turns
 
 EVERY_S = 60.0
 TEND_EVERY = 60  # turns
@@ -25,11 +26,14 @@ class Housekeeping:
     """`start` begins, `close` ends after the transaction under way.
 
     The first turn is one interval, `every_s` seconds, after the start. Uploads are old after
-    `upload_days`.
+    `upload_days`. `is_alone`: no other worker shares the database.
     """
 
-    def __init__(self, app: App, upload_days: int, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, app: App, upload_days: int, every_s: float = EVERY_S, *, is_alone: bool = True
+    ) -> None:
         self._app, self._upload_days, self._every_s = app, upload_days, every_s
+        self._turns = Turns(app, "housekeeping", is_alone=is_alone)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -51,6 +55,8 @@ class Housekeeping:
     async def turn(self, *, with_models: bool = True) -> None:
         """Does what is due; whatever fails is found again by the next turn."""
         try:
+            if not await self._turns.is_ours():
+                return
             await self._mind_time()
             for model in await self._app.read(retention.tended) if with_models else ():
                 await self._tend(model)

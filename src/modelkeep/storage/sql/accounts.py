@@ -89,7 +89,7 @@ class SqlAccounts:
         return [row[0] for row in rows]
 
     def disable(self, account_id: int, at_ms: int | None) -> None:
-        self._db.run("UPDATE accounts SET disabled_ms = ? WHERE id = ?", at_ms, account_id)
+        self._db.later("UPDATE accounts SET disabled_ms = ? WHERE id = ?", at_ms, account_id)
         self._changed()
 
     def erase(self, account_id: int, at_ms: int) -> int:
@@ -104,7 +104,7 @@ class SqlAccounts:
             account_id,
         )
         assert row is not None
-        self._db.run("DELETE FROM role_grants WHERE account_id = ?", account_id)
+        self._db.later("DELETE FROM role_grants WHERE account_id = ?", account_id)
         self._changed()
         return row[0]
 
@@ -115,7 +115,7 @@ class SqlAccounts:
     def set_password(
         self, account_id: int, hashed: str, by: str = "", reset_ms: int | None = None
     ) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE accounts SET password = ?, password_by = ?,"
             " reset_ms = coalesce(?, reset_ms) WHERE id = ?",
             hashed,
@@ -128,7 +128,7 @@ class SqlAccounts:
     # -- tokens ----------------------------------------------------------------------------
 
     def add_token(self, token: StoredToken) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO tokens (project_id, token_id, account_id, kind, label, digest,"
             " created_ms, expires_ms, lent_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
@@ -209,7 +209,7 @@ class SqlAccounts:
         return removed > 0
 
     def _changed(self) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE accounts_state SET revision = revision + 1 WHERE project_id = ?",
             self._project_id,
         )

@@ -14,7 +14,7 @@ class SqlArtifacts:
         self._db, self._project_id = db, project_id
 
     def put(self, file: File, author: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms, author)"
             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
             " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
@@ -68,7 +68,7 @@ class SqlArtifacts:
     def keep(self, sha256: str, content: bytes) -> None:
         # Where the same bytes are kept already this writes nothing, unless they were damaged,
         # or found to be garbage, which they are no longer.
-        self._db.run(
+        self._db.later(
             "INSERT INTO small_blobs (project_id, sha256, content) VALUES (?, ?, ?)"
             " ON CONFLICT (project_id, sha256) DO UPDATE"
             " SET content = excluded.content, garbage_ms = NULL"

@@ -23,7 +23,7 @@ class SqlCheckpoints:
         return [Origin(*row) for row in rows]
 
     def add_origin(self, origin: Origin) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO journal_origins (project_id, number, name, vkey, opened_ms)"
             " VALUES (?, ?, ?, ?, ?)",
             self._project_id,
@@ -40,7 +40,7 @@ class SqlCheckpoints:
         return Signed(*row) if row else None
 
     def put(self, signed: Signed) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO checkpoints (project_id, origin, size, note, at_ms) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (project_id, origin, size)"
             " DO UPDATE SET note = excluded.note, at_ms = excluded.at_ms",
@@ -54,7 +54,7 @@ class SqlCheckpoints:
     def thin(self, origin: int, start_ms: int, end_ms: int) -> None:
         these = "project_id = ? AND origin = ? AND at_ms >= ? AND at_ms < ?"
         which = (self._project_id, origin, start_ms, end_ms)
-        self._db.run(
+        self._db.later(
             f"DELETE FROM checkpoints WHERE {these}"
             f" AND size < (SELECT max(size) FROM checkpoints WHERE {these})",
             *which,

@@ -32,7 +32,7 @@ class SqlDeliveries:
         self._db.many(_INSERT, [self._row(n, queued, Outcome(), at_ms, None) for n in new])
 
     def record(self, new: NewDelivery, progress: Progress, outcome: Outcome, at_ms: int) -> None:
-        self._db.run(_INSERT, *self._row(new, progress, outcome, at_ms, at_ms))
+        self._db.later(_INSERT, *self._row(new, progress, outcome, at_ms, at_ms))
 
     def _row(
         self,
@@ -111,7 +111,7 @@ class SqlDeliveries:
 
     def claim(self, ids: Sequence[int], lease: str, until_ms: int) -> list[Claim]:
         marks = ", ".join("?" * len(ids))
-        self._db.run(
+        self._db.later(
             f"UPDATE webhook_deliveries SET lease = ?, leased_until_ms = ? WHERE id IN ({marks})",
             lease,
             until_ms,
@@ -136,7 +136,7 @@ class SqlDeliveries:
 
     def release(self, lease: str | None) -> None:
         only, params = (" AND lease = ?", (lease,)) if lease else ("", ())
-        self._db.run(
+        self._db.later(
             "UPDATE webhook_deliveries SET lease = '', leased_until_ms = 0"
             f" WHERE project_id = ? AND leased_until_ms > 0{only}",
             self._project_id,
@@ -146,7 +146,7 @@ class SqlDeliveries:
     def settle(
         self, id: int, progress: Progress, outcome: Outcome, at_ms: int, next_ms: int
     ) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE webhook_deliveries SET progress = ?, attempts = attempts + 1,"
             " attempted_ms = ?, next_ms = ?, response_status = ?, response_body = ?, error = ?,"
             " lease = '', leased_until_ms = 0 WHERE id = ?",
@@ -162,7 +162,7 @@ class SqlDeliveries:
     # -- by hand ---------------------------------------------------------------------------
 
     def hasten(self, webhook: int, now_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE webhook_deliveries SET next_ms = ? WHERE webhook = ?"
             " AND progress IN ('QUEUED', 'RETRYING') AND next_ms > ?",
             now_ms,
@@ -171,7 +171,7 @@ class SqlDeliveries:
         )
 
     def requeue(self, id: int, now_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE webhook_deliveries SET progress = 'QUEUED', attempts = 0,"
             " replays = replays + 1, next_ms = ? WHERE id = ?",
             now_ms,

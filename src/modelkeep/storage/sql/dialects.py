@@ -1,8 +1,11 @@
 """Where SQLite and PostgreSQL differ; the only module that says which one is meant.
 
+How PostgreSQL is spoken to is in `postgres`.
+
 Statements are written once, with `?` for a bound parameter. Both databases compare text by the
 bytes of its UTF-8 (collation "C"), `LIKE` minds case, `ILIKE` folds the case of ASCII letters,
-and neither takes a backslash in a pattern for an escape.
+and neither takes a backslash in a pattern for an escape. Integers are bound as 64 bits: where a
+function counts characters, write `CAST(? AS INTEGER)`.
 """
 
 import itertools
@@ -11,14 +14,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modelkeep.domain.errors import InvalidInput, Unavailable
 from modelkeep.ports.backups import Loading
 from modelkeep.storage.sql.loading import fill_postgres, fill_sqlite
+
+if TYPE_CHECKING:
+    from modelkeep.storage.sql.postgres import PostgresDb
 
 Row = tuple[Any, ...]
 
@@ -27,6 +32,9 @@ QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of 
 QUICK_MS = 200  # of one statement, on PostgreSQL
 PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
+GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
+_WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
+_READ_PATIENCE_S = 60.0
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
 
 
@@ -48,7 +56,22 @@ class Db(Protocol):
         """The number of rows that the statement touched."""
         ...
 
-    def many(self, sql: str, rows: Iterable[Row]) -> None: ...
+    def later(self, sql: str, *params: Any) -> None:
+        """As `run`, for which nobody waits. If it fails, the next statement or `settle` raises."""
+        ...
+
+    def many(self, sql: str, rows: Iterable[Row]) -> None:
+        """As `later`, for each of the rows."""
+        ...
+
+    def settle(self) -> None:
+        """Returns once everything has been done that was left for later."""
+        ...
+
+    def leave(self, sql: str) -> None:
+        """As `later`, for the last statement of a transaction: it is not held back."""
+        ...
+
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         """What says of the column before it that it is one of some values, and its parameters.
 
@@ -78,8 +101,18 @@ class Dialect(Protocol):
         ...
 
     def connect(self, *, read_only: bool) -> Db: ...
-    def begin_batch(self, db: Db) -> None:
-        """Opens a writing transaction once no other writer, here or elsewhere, has one."""
+    def begin_batch(self, db: Db) -> str:
+        """Opens a writing transaction once no other writer, here or elsewhere, has one.
+
+        Returns what `was_committed` knows it by.
+        """
+        ...
+
+    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+        """Whether a batch whose commit failed on this connection, with an error, was stored.
+
+        It stays so, whatever happens. Raises Unavailable where that cannot be said (yet).
+        """
         ...
 
     def begin_read(self, db: Db) -> None:
@@ -100,7 +133,10 @@ class Dialect(Protocol):
 
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
-    def is_usable(self, db: Db) -> bool: ...
+    def is_usable(self, db: Db) -> bool:
+        """Whether it is worth trying another statement on it."""
+        ...
+
     def columns(self, db: Db) -> list[Row]:
         """(table, column) of every table, in the order of the columns."""
         ...
@@ -119,14 +155,6 @@ class Dialect(Protocol):
 
     def filling(self) -> AbstractContextManager[Loading]:
         """A transaction that fills empty tables; it is committed if it ends without an error."""
-        ...
-
-    def disown_commit(self, db: Db, error: Unavailable) -> bool:
-        """Sees to it that a commit, which failed on this connection with an error, is never found
-        to have happened.
-
-        False where only the database knows. Raises Unavailable where it may still be found.
-        """
         ...
 
 
@@ -163,7 +191,7 @@ class _Until:
 
 class _SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+        self.connection, self.is_usable = connection, True
         self._limit: _Quick | _Until | None = None
 
     def limit(self, limit: _Quick | _Until | None) -> None:
@@ -187,10 +215,20 @@ class _SqliteDb:
         except _SQLITE_ERRORS as error:
             raise _of_sqlite(error) from error
 
+    def later(self, sql: str, *params: Any) -> None:
+        self._run(sql, params, attrgetter("rowcount"))
+
+    def settle(self) -> None:
+        """Everything was done at once."""
+
+    def leave(self, sql: str) -> None:
+        self.later(sql)
+
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return f"IN ({', '.join('?' * len(values))})", tuple(values)
 
     def close(self) -> None:
+        self.is_usable = False
         self.connection.close()
 
     def _run(self, sql: str, params: Row, fetch: Callable[[sqlite3.Cursor], Any]) -> Any:
@@ -228,11 +266,27 @@ class Sqlite:
             # The housekeeper checkpoints off the hot path; this bound holds if it falls behind.
             connection.execute("PRAGMA wal_autocheckpoint = 20000")
         except sqlite3.DatabaseError as error:
-            raise _away(f"{self.path}: {error}") from None
+            raise away(f"{self.path}: {error}") from None
         return _SqliteDb(connection)
 
-    def begin_batch(self, db: Db) -> None:
+    def begin_batch(self, db: Db) -> str:
         db.run("BEGIN IMMEDIATE")
+        return ""
+
+    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
+            return False  # the frame that makes it a commit is the last
+        # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
+        # the file after a crash would keep it. Another commit takes its place there, of a number
+        # that means nothing to us and that is written again as it was.
+        assert isinstance(db, _SqliteDb)
+        if db.connection.in_transaction:
+            db.run("ROLLBACK")
+        self.begin_batch(db)
+        (number,) = db.one("PRAGMA user_version") or (0,)
+        db.run(f"PRAGMA user_version = {number}")
+        db.run("COMMIT")
+        return False
 
     def begin_read(self, db: Db) -> None:
         self._begin_read(db, None)
@@ -258,28 +312,13 @@ class Sqlite:
         return f"lower({column}) LIKE lower(?)"
 
     def is_usable(self, db: Db) -> bool:
-        return True
+        return cast("_SqliteDb", db).is_usable
 
     def columns(self, db: Db) -> list[Row]:
         return db.all(
             "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
             " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
         )
-
-    def disown_commit(self, db: Db, error: Unavailable) -> bool:
-        if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
-            return True  # the frame that makes it a commit is the last
-        # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
-        # the file after a crash would keep it. Another commit takes its place there, of a number
-        # that means nothing to us and that is written again as it was.
-        assert isinstance(db, _SqliteDb)
-        if db.connection.in_transaction:
-            db.run("ROLLBACK")
-        self.begin_batch(db)
-        (number,) = db.one("PRAGMA user_version") or (0,)
-        db.run(f"PRAGMA user_version = {number}")
-        db.run("COMMIT")
-        return True
 
     def references(self, db: Db) -> list[Row]:
         return db.all(
@@ -302,40 +341,23 @@ class Sqlite:
 
 
 _CURSORS = itertools.count()
+# What holds for a whole connection. A replica that is stopped in mid batch, or cut off, loses its
+# session, and so the journal's lock, before the others give up waiting for it.
+_ALWAYS = {
+    "timezone": "UTC",
+    "tcp_keepalives_idle": GONE_S,
+    "tcp_keepalives_interval": 1,
+    "tcp_keepalives_count": 2,
+    "tcp_user_timeout": f"{GONE_S}s",
+}
+_READING = {**_ALWAYS, "default_transaction_read_only": "on"}
+_WRITING = {
+    **_ALWAYS,
+    "lock_timeout": f"{LOCK_WAIT_S}s",
+    "statement_timeout": f"{LOCK_WAIT_S}s",
+    "idle_in_transaction_session_timeout": f"{GONE_S}s",
+}
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-
-class _PostgresDb:
-    def __init__(self, connection: Any, errors: tuple[type[Exception], ...]) -> None:
-        self.connection, self._errors = connection, (*errors, UnicodeEncodeError)
-
-    def all(self, sql: str, *params: Any) -> list[Row]:
-        return self._run(sql, params, methodcaller("fetchall"))
-
-    def one(self, sql: str, *params: Any) -> Row | None:
-        return self._run(sql, params, methodcaller("fetchone"))
-
-    def run(self, sql: str, *params: Any) -> int:
-        return self._run(sql, params, attrgetter("rowcount"))
-
-    def many(self, sql: str, rows: Iterable[Row]) -> None:
-        try:
-            with self.connection.cursor() as cursor:
-                cursor.executemany(_percent(sql), list(rows))
-        except self._errors as error:
-            raise _of_postgres(error) from error
-
-    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
-        return "= ANY(?)", (list(values),)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def _run(self, sql: str, params: Row, fetch: Callable[[Any], Any]) -> Any:
-        try:
-            return fetch(self.connection.execute(_percent(sql), params))
-        except self._errors as error:
-            raise _of_postgres(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,42 +372,40 @@ class Postgres:
     def migration_url(self) -> str:
         return "postgresql+psycopg://" + self.url.split("://", 1)[1]
 
-    def connect(self, *, read_only: bool) -> Db:
-        import psycopg  # a start on SQLite must not pay for it
+    def connect(self, *, read_only: bool) -> "PostgresDb":
+        from modelkeep.storage.sql.postgres import Blocking, PostgresDb  # not for SQLite's start
 
+        if read_only:
+            return PostgresDb(self.url, _READING, Blocking(_READ_PATIENCE_S))
+        return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
+
+    def begin_batch(self, db: Db) -> str:
+        db.later("BEGIN")
+        db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
+        row = db.one("SELECT pg_current_xact_id()::text")
+        return row[0] if row else ""
+
+    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+        db.close()
+        again = self.connect(read_only=False)
         try:
-            connection = psycopg.connect(
-                self.url,
-                autocommit=True,
-                connect_timeout=int(LOCK_WAIT_S),
-                application_name="modelkeep",
-            )
-        except psycopg.Error as error:
-            raise _away(str(error).split("\n", 1)[0]) from None
-        errors = (psycopg.DataError, psycopg.OperationalError, psycopg.InterfaceError)
-        db = _PostgresDb(connection, errors)
-        try:  # through `db`, so that a server that goes away right here is Unavailable as well
-            db.run("SELECT set_config('lock_timeout', ?, false)", f"{LOCK_WAIT_S}s")
-            db.run("SET timezone = 'UTC'")
-            if read_only:
-                db.run("SET default_transaction_read_only = on")
-        except Unavailable:
-            db.close()
-            raise
-        return db
-
-    def begin_batch(self, db: Db) -> None:
-        db.run("BEGIN")
-        db.run("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
+            self.begin_batch(again)  # which has the lock once the other has ended, either way
+            return again.one("SELECT pg_xact_status(?::text::xid8)", batch) == ("committed",)
+        finally:
+            again.close()
 
     def begin_read(self, db: Db) -> None:
-        db.run(_BEGIN_READ)
+        db.later(_BEGIN_READ)
 
     def begin_quick_read(self, db: Db) -> None:
-        db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {QUICK_MS}")
+        db.later(_BEGIN_READ)
+        db.later(f"SET LOCAL statement_timeout = {QUICK_MS}")
 
     def begin_long_read(self, db: Db, limit_s: float) -> None:
-        db.run(f"{_BEGIN_READ}; SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
+        db.later(_BEGIN_READ)
+        limit_ms = str(max(1, int(limit_s * 1000)))
+        db.later("SELECT set_config('statement_timeout', ?, true)", limit_ms)
+        cast("PostgresDb", db).allow(limit_s + GONE_S)
 
     def by_index(self, table: str, index: str) -> str:
         return table
@@ -423,10 +443,7 @@ class Postgres:
         return fill_postgres(self.url)
 
     def is_usable(self, db: Db) -> bool:
-        return not db.connection.closed if isinstance(db, _PostgresDb) else False
-
-    def disown_commit(self, db: Db, error: Unavailable) -> bool:
-        return False  # the connection broke under it
+        return cast("PostgresDb", db).is_usable
 
 
 # -- what the drivers raise ----------------------------------------------------------------------
@@ -445,42 +462,25 @@ _SQLITE_AWAY = frozenset(
 )
 # Those of a commit that did not come into the log whole.
 _SQLITE_UNWRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-_CANCELED = "57014"  # what PostgreSQL says of a statement that ran out of time
-# Of its data errors, those that say that a value does not fit: psycopg's own has no code.
-_UNHELD = (None, "22003", "22021", "22P05")
 
 
 def _of_sqlite(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.OperationalError):
-        return _unheld()
+        return unheld()
     if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
         return OutOfTime()
-    return _away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
+    return away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
 
 
-def _of_postgres(error: Exception) -> Exception:
-    if getattr(error, "sqlstate", None) == _CANCELED:
-        return OutOfTime()
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"OperationalError", "InterfaceError"}:
-        return _away(str(error).split("\n", 1)[0])
-    return _unheld() if getattr(error, "sqlstate", None) in _UNHELD else error
-
-
-def _away(why: str) -> Unavailable:
+def away(why: str) -> Unavailable:
     return Unavailable(f"The database does not answer: {why.strip()}.")
 
 
-def _unheld() -> InvalidInput:
+def unheld() -> InvalidInput:
     return InvalidInput(
         "The request holds a value that cannot be stored or looked up: a NUL character, half a "
         "surrogate pair, or a number of more than 64 bits."
     )
-
-
-@lru_cache(maxsize=4096)
-def _percent(sql: str) -> str:
-    return sql.replace("%", "%%").replace("?", "%s")
 
 
 def dialect_for(database_url: str, data_dir: Path) -> Dialect:

@@ -78,7 +78,7 @@ class SqlEmergencies:
     def review(
         self, emergency_id: int, status: Status, name: str = "", text: str = "", at_ms: int = 0
     ) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE emergencies SET status = ?, reviewed_by = ?, review = ?, reviewed_ms = ?"
             " WHERE id = ?",
             status.value,

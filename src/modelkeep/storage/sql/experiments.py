@@ -64,7 +64,8 @@ class SqlExperiments:
         place = PROXIED + folder
         row = self._db.one(
             "SELECT 1 FROM experiments WHERE project_id = ?"
-            " AND (artifact_location = ? OR substr(artifact_location, 1, ?) = ?) LIMIT 1",
+            " AND (artifact_location = ? OR"
+            " substr(artifact_location, 1, CAST(? AS INTEGER)) = ?) LIMIT 1",
             self._project_id,
             place,
             len(place) + 1,
@@ -127,7 +128,7 @@ class SqlExperiments:
         return condition(self._dialect, _COLUMNS[comparison.key], comparison)
 
     def _set(self, experiment_id: int, column: str, value: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             f"UPDATE experiments SET {column} = ?, updated_ms = ? WHERE project_id = ? AND id = ?",
             value,
             at_ms,

@@ -70,7 +70,7 @@ class SqlGovernance:
 
     def keep_evidence(self, evidence: Evidence) -> str:
         digest = evidence.digest()
-        self._db.run(
+        self._db.later(
             "INSERT INTO evidence (project_id, digest, body) VALUES (?, ?, ?)"
             " ON CONFLICT (project_id, digest) DO NOTHING",
             self._project_id,
@@ -109,7 +109,7 @@ class SqlGovernance:
         )
         if row:
             return row[0]
-        self._db.run(
+        self._db.later(
             "INSERT INTO decisions (project_id, version_id, target, outcome, actor, body, digest,"
             " repeats, created_ms, repeated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
             self._project_id,
@@ -208,7 +208,7 @@ class SqlGovernance:
         return [_request(row)[0] for row in rows]
 
     def close_request(self, request_id: int, status: Status, closing: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE requests SET status = ?, closing = ?, closed_ms = ? WHERE id = ?",
             status.value,
             closing,
@@ -236,7 +236,7 @@ class SqlGovernance:
         ]
 
     def add_vote(self, request_id: int, vote: Vote) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO votes"
             " (project_id, request_id, person, name, verdict, comment, cast_ms, roles)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -262,7 +262,7 @@ class SqlGovernance:
         return [Comment(*row) for row in rows]
 
     def add_comment(self, request_id: int, comment: Comment) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO comments (project_id, request_id, name, text, at_ms)"
             " VALUES (?, ?, ?, ?, ?)",
             self._project_id,
@@ -283,7 +283,7 @@ class SqlGovernance:
         return [(_request(row)[0], row[20] is not None) for row in rows]
 
     def note_reminder(self, request_id: int, at_ms: int) -> None:
-        self._db.run("UPDATE requests SET reminded_ms = ? WHERE id = ?", at_ms, request_id)
+        self._db.later("UPDATE requests SET reminded_ms = ? WHERE id = ?", at_ms, request_id)
 
 
 def _request(row: Row) -> tuple[Request, Closed]:

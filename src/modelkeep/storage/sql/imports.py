@@ -44,7 +44,7 @@ class SqlImports:
         return Record(*row) if row else None
 
     def note(self, record: Record) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO imports (project_id, kind, key, origin, digest, importer, at_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, kind, key) DO UPDATE SET"
             " origin = excluded.origin, digest = excluded.digest, at_ms = excluded.at_ms",

@@ -97,7 +97,7 @@ class SqlJournal:
                 "INSERT INTO journal_tiles (project_id, level, idx, hash) VALUES (?, ?, ?, ?)",
                 [(self._project_id, *tile) for tile in tiles],
             )
-        self._db.run(
+        self._db.later(
             "UPDATE journal_state SET size = ?, peaks = ?, last_ms = ? WHERE project_id = ?",
             frontier.size,
             frontier.encode(),
@@ -126,7 +126,7 @@ class SqlJournal:
             self._pending[index - self._frontier.size][0].texts.pop(field, None)
             return
         texts = {name: pair for name, pair in _texts(row[0]).items() if name != field}
-        self._db.run(
+        self._db.later(
             "UPDATE journal_leaves SET texts = ? WHERE project_id = ? AND idx = ?",
             _encode(texts).decode(),
             self._project_id,

@@ -61,7 +61,7 @@ class SqlLoggedModels:
         return None if model is None or (model.deleted and not deleted) else model
 
     def add(self, new: NewLoggedModel, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO logged_models (project_id, model_id, experiment_id, name, model_type,"
             " source_run_id, status, author, artifact_uri, created_ms, updated_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, 'PENDING', ?, ?, ?, ?)",
@@ -78,7 +78,7 @@ class SqlLoggedModels:
         )
 
     def set_status(self, model_id: str, status: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE logged_models SET status = ?, updated_ms = ?"
             " WHERE project_id = ? AND model_id = ?",
             status,
@@ -88,7 +88,7 @@ class SqlLoggedModels:
         )
 
     def delete(self, model_id: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE logged_models SET deleted_ms = ?, updated_ms = ?"
             " WHERE project_id = ? AND model_id = ?",
             at_ms,

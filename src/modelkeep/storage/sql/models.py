@@ -79,14 +79,14 @@ class SqlModels:
         return row[0]
 
     def rename(self, model_id: int, name: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE models SET name = ?, updated_ms = ? WHERE id = ?", name, at_ms, model_id
         )
         self._end_name(model_id, at_ms)
         self._begin_name(model_id, name, at_ms)
 
     def describe(self, model_id: int, description: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE models SET description = ?, updated_ms = ? WHERE id = ?",
             description,
             at_ms,
@@ -94,10 +94,10 @@ class SqlModels:
         )
 
     def touch(self, model_id: int, at_ms: int) -> None:
-        self._db.run("UPDATE models SET updated_ms = ? WHERE id = ?", at_ms, model_id)
+        self._db.later("UPDATE models SET updated_ms = ? WHERE id = ?", at_ms, model_id)
 
     def delete(self, model_id: int, at_ms: int) -> None:
-        self._db.run("UPDATE models SET deleted_ms = ? WHERE id = ?", at_ms, model_id)
+        self._db.later("UPDATE models SET deleted_ms = ? WHERE id = ?", at_ms, model_id)
         self._end_name(model_id, at_ms)
 
     def tag(self, model_id: int, key: str) -> str | None:
@@ -110,7 +110,7 @@ class SqlModels:
         return row[0] if row else None
 
     def set_tag(self, model_id: int, key: str, value: str) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO model_tags (project_id, model_id, key, value) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (project_id, model_id, key) DO UPDATE SET value = excluded.value",
             self._project_id,
@@ -138,7 +138,7 @@ class SqlModels:
         return row[0]
 
     def reserve(self, model_id: int, number: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE models SET next_number = ? WHERE id = ? AND next_number <= ?",
             number + 1,
             model_id,
@@ -146,7 +146,7 @@ class SqlModels:
         )
 
     def backdate(self, model_id: int, created_ms: int) -> None:
-        self._db.run("UPDATE models SET created_ms = ? WHERE id = ?", created_ms, model_id)
+        self._db.later("UPDATE models SET created_ms = ? WHERE id = ?", created_ms, model_id)
 
     def search(
         self,
@@ -208,7 +208,7 @@ class SqlModels:
         ]
 
     def _begin_name(self, model_id: int, name: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO model_names (project_id, model_id, name, from_ms) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (project_id, model_id, from_ms, name) DO UPDATE SET until_ms = NULL",
             self._project_id,
@@ -218,7 +218,7 @@ class SqlModels:
         )
 
     def _end_name(self, model_id: int, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE model_names SET until_ms = ? WHERE project_id = ? AND model_id = ?"
             " AND until_ms IS NULL",
             at_ms,

@@ -1,6 +1,7 @@
 """Reads, each in a transaction of its own that sees one moment.
 
-On SQLite a point read takes microseconds and runs where it is asked, in the event loop; every
+On SQLite a point read takes microseconds and runs where it is asked, in the event loop; on
+PostgreSQL it runs there as well, among others (`lanes`); every
 other read runs in one of a few threads, each with a connection of its own. Searches on SQLite have
 one thread, in turn: two that read rows hand Python's interpreter to and fro at each of them, and
 the event loop waits for both. So a search in turn ends sooner than beside others.
@@ -18,14 +19,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelkeep.domain.errors import LimitExceeded
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import About
-from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime
+from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime, Postgres
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
+
+if TYPE_CHECKING:
+    from modelkeep.storage.sql.lanes import Lanes
 
 THREADS = 8
 SCANS = max(1, (os.cpu_count() or 1) // 2)  # searches at once that look at very many rows
@@ -49,15 +53,33 @@ class Reader:
         self._searches = self._threads
         if dialect.embedded:
             self._searches = ThreadPoolExecutor(1, thread_name_prefix="searcher")
-        self._lane = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
+        self._scans = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
+        self._lanes: Lanes | None = None
+
+    def serve_loop(self) -> None:
+        """Called in the event loop that most point reads come from; `leave_loop` at its end."""
+        if isinstance(self._dialect, Postgres):
+            from modelkeep.storage.sql.lanes import Lanes  # a start on SQLite must not pay for it
+
+            self._lanes = Lanes(self._dialect)
+
+    def leave_loop(self) -> None:
+        if self._lanes:
+            self._lanes.close()
+            self._lanes = None
 
     async def submit(
         self, use_case: Callable[..., Any], *args: Any, point: bool = False, **kwargs: Any
     ) -> Any:
         """The use case's value. `point`: it costs a few look-ups by key and nothing more."""
+        loop = asyncio.get_running_loop()
         if point and self._dialect.embedded:
             return self.run(use_case, *args, **kwargs)
-        loop = asyncio.get_running_loop()
+        if point and self._lanes and self._lanes.loop is loop:
+            begin = self._dialect.begin_read
+            return await self._lanes.run(
+                lambda work: self._read(work, begin, use_case, args, kwargs)
+            )
         return await loop.run_in_executor(
             self._threads, lambda: self.run(use_case, *args, **kwargs)
         )
@@ -90,7 +112,7 @@ class Reader:
         with suppress(OutOfTime):
             return await loop.run_in_executor(self._searches, quick)
         try:
-            return await loop.run_in_executor(self._lane, long)
+            return await loop.run_in_executor(self._scans, long)
         except OutOfTime:
             raise LimitExceeded(
                 f"The search was given up after {self._search_timeout_s:g} s (the server's "
@@ -109,36 +131,40 @@ class Reader:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        work = self._begun(begin)
+        def read(work: SqlWork) -> Any:
+            return self._read(work, begin, use_case, args, kwargs)
+
+        known: SqlWork | None = getattr(self._local, "work", None)
+        if known is not None:
+            try:
+                return read(known)
+            except Exception:
+                if self._dialect.is_usable(known.db):
+                    raise
+                self._forget(known)  # it died while it was idle, or just now: reading again is safe
+        work = SqlWork(self._dialect.connect(read_only=True), self._dialect)
+        self._local.work = work
+        self._opened.append(work)
+        return read(work)
+
+    def _read(
+        self,
+        work: SqlWork,
+        begin: Callable[[Db], None],
+        use_case: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        begin(work.db)
         try:
             work.journal.now_ms = self._clock.now_ms()
             return use_case(work, *args, **kwargs)
         finally:
-            self._end(work)
-
-    def _begun(self, begin: Callable[[Db], None]) -> SqlWork:
-        """This thread's connection, in a transaction."""
-        work: SqlWork | None = getattr(self._local, "work", None)
-        if work is not None:
             try:
-                begin(work.db)
-                return work
-            except Exception:
-                if self._dialect.is_usable(work.db):
-                    raise
-                self._forget(work)  # it died while it was idle
-        work = SqlWork(self._dialect.connect(read_only=True), self._dialect)
-        self._local.work = work
-        self._opened.append(work)
-        begin(work.db)
-        return work
-
-    def _end(self, work: SqlWork) -> None:
-        try:
-            work.db.run("ROLLBACK")
-        except Exception:  # noqa: BLE001
-            # The connection broke under the read, whose own error is the one to report.
-            self._forget(work)
+                work.db.leave("ROLLBACK")
+            except Exception:  # noqa: BLE001
+                # The connection broke under the read, whose own error is the one to report.
+                work.db.close()
 
     def _forget(self, work: SqlWork) -> None:
         self._local.work = None
@@ -146,7 +172,7 @@ class Reader:
         work.db.close()
 
     def close(self) -> None:
-        for threads in (self._threads, self._searches, self._lane):
+        for threads in (self._threads, self._searches, self._scans):
             threads.shutdown(wait=True, cancel_futures=True)
         for work in self._opened:
             work.db.close()

@@ -22,7 +22,7 @@ class SqlReplies:
         return (row[0], Reply(row[1], row[2])) if row else None
 
     def keep(self, claim: Claim, reply: Reply, now_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO replies (project_id, caller, key, call, status, body, created_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, caller, key) DO UPDATE SET"
             " call = excluded.call, status = excluded.status, body = excluded.body,"

@@ -73,7 +73,7 @@ class SqlRuns:
         return row[0]
 
     def update(self, id: int, *, name: str, status: str, end_ms: int | None) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE runs SET name = ?, status = ?, end_ms = ? WHERE id = ?",
             name,
             status,
@@ -82,7 +82,7 @@ class SqlRuns:
         )
 
     def set_lifecycle(self, id: int, stage: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE runs SET lifecycle_stage = ?, deleted_ms = ? WHERE id = ?",
             stage,
             None if stage == ACTIVE else at_ms,
@@ -90,7 +90,7 @@ class SqlRuns:
         )
 
     def set_lifecycle_in(self, experiment_id: int, stage: str, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE runs SET lifecycle_stage = ?, deleted_ms = ?"
             " WHERE project_id = ? AND experiment_id = ?",
             stage,

@@ -1,9 +1,20 @@
 """Whether the tables are as this release needs them, and bringing them there if not."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.storage.sql.dialects import Db, Dialect
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOCK_WAIT_S = 2  # for a table; who asks for it meanwhile waits as well
+LOCK_PAUSE_S = 1.0
+LOCK_TRIES = 20
+_LOCKED = "55P03"  # what PostgreSQL says when that time is over
 
 HEAD = "0021"  # the newest step in migrations/versions; a test holds the two together
 
@@ -88,7 +99,31 @@ def upgrade(url: str, revision: str) -> None:
         if engine.dialect.name == "postgresql":
             # Two replicas that start at once must not both migrate.
             connection.exec_driver_sql("SELECT pg_advisory_lock(7235420001)")
+            connection.commit()
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
+        _patiently(connection, lambda: command.upgrade(config, revision))
     engine.dispose()
+
+
+def _patiently(connection: "Connection", step: Callable[[], None]) -> None:
+    """Makes way for whoever uses the tables: behind a change that waits, all others wait too."""
+    from sqlalchemy.exc import OperationalError
+
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
+            step()
+            connection.commit()
+        except OperationalError as error:
+            connection.rollback()
+            if getattr(error.orig, "sqlstate", None) != _LOCKED:
+                raise
+            if not left:
+                raise Unavailable(
+                    "The tables could not be changed: other transactions hold them. Nothing was "
+                    "done; try again when they are over."
+                ) from None
+            time.sleep(LOCK_PAUSE_S)
+        else:
+            return

@@ -67,7 +67,10 @@ class Sight:
         if scope.reach is Reach.MODEL:
             return Fragment("m.name = ?", (scope.value,))
         if scope.reach is Reach.PREFIX:
-            return Fragment("substr(m.name, 1, ?) = ?", (len(scope.value), scope.value))
+            # PostgreSQL counts characters in 32 bits, and its integers are bound as 64.
+            return Fragment(
+                "substr(m.name, 1, CAST(? AS INTEGER)) = ?", (len(scope.value), scope.value)
+            )
         sql = (
             "EXISTS (SELECT 1 FROM model_tags g WHERE g.project_id = ? AND g.model_id = m.id"
             " AND g.key = ? AND g.value = ?)"

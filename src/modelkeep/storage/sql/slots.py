@@ -42,7 +42,7 @@ class SqlSlots:
         slot_id, epoch, _ = self._row(model_id, slot) or self._create(model_id, slot)
         epoch += 1
         for version_id in leave:
-            self._db.run(
+            self._db.later(
                 "UPDATE occupancies SET until_ms = ?, until_epoch = ?"
                 " WHERE slot_id = ? AND version_id = ? AND until_ms IS NULL",
                 at_ms,
@@ -51,7 +51,7 @@ class SqlSlots:
                 version_id,
             )
         for version_id in enter:
-            self._db.run(
+            self._db.later(
                 "INSERT INTO occupancies"
                 " (project_id, slot_id, version_id, epoch, from_ms, approved, prior_id)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -65,7 +65,7 @@ class SqlSlots:
             )
         # Only an alias holds one version by nature; who is in a stage, the versions say.
         holder = enter[0] if enter and slot.kind == "alias" else None
-        self._db.run(
+        self._db.later(
             "UPDATE slots SET epoch = ?, version_id = ? WHERE id = ?", epoch, holder, slot_id
         )
         return epoch

@@ -1,6 +1,6 @@
 """Versions of models: their rows, stages, tags and semantic versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from modelkeep.domain.endings import NO_ENDING, Ending, State
 from modelkeep.domain.models import Version
@@ -9,7 +9,7 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.pages import CHUNK, pairs_of, rows_of
+from modelkeep.storage.sql.pages import CHUNK
 from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
@@ -41,7 +41,12 @@ _STANDING = (
     " WHERE v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL AND v.number > ?"
     " AND {stages}) standing WHERE since_ms <= ? OR number < ? ORDER BY number LIMIT ?"
 )
-_ALIASES_OF_VERSIONS = "SELECT version_id, name FROM slots WHERE project_id = ? AND version_id"
+# One statement: on PostgreSQL a second one costs more than what it finds.
+_TAGS_AND_ALIASES = (
+    "SELECT version_id, key, value FROM version_tags WHERE project_id = ? AND version_id {among}"
+    " UNION ALL"
+    " SELECT version_id, name, NULL FROM slots WHERE project_id = ? AND version_id {among}"
+)
 
 
 class SqlVersions:
@@ -141,7 +146,7 @@ class SqlVersions:
         return [row[0] for row in rows]
 
     def touch(self, version_id: int, at_ms: int) -> None:
-        self._db.run("UPDATE versions SET updated_ms = ? WHERE id = ?", at_ms, version_id)
+        self._db.later("UPDATE versions SET updated_ms = ? WHERE id = ?", at_ms, version_id)
 
     def delete(self, version_id: int, at_ms: int) -> None:
         self._set(version_id, "deleted_ms", at_ms, at_ms)
@@ -197,7 +202,7 @@ class SqlVersions:
         )
 
     def renumber(self, version_id: int, semver: Semver) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE versions SET semver_major = ?, semver_minor = ?, semver_patch = ?,"
             " semver_fixed = 1 WHERE id = ?",
             *semver,
@@ -312,7 +317,7 @@ class SqlVersions:
         return Page(self._dress([rows[version_id] for version_id in found.items]), found.end)
 
     def _set(self, version_id: int, column: str, value: str | int, at_ms: int) -> None:
-        self._db.run(
+        self._db.later(
             f"UPDATE versions SET {column} = ?, updated_ms = ? WHERE id = ?",
             value,
             at_ms,
@@ -327,11 +332,13 @@ class SqlVersions:
         return self._dress(self._db.all(f"{_VERSION} WHERE {where}", *params))
 
     def _dress(self, rows: Sequence[Row]) -> list[Version]:
-        ids = [row[0] for row in rows]
-        tags = pairs_of(self._db, "version_tags", "version_id", self._project_id, ids)
-        aliases: dict[int, list[str]] = {}
-        for version_id, alias in rows_of(self._db, _ALIASES_OF_VERSIONS, self._project_id, ids):
-            aliases.setdefault(version_id, []).append(alias)
+        tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
+        aliases: dict[int, list[str]] = {row[0]: [] for row in rows}
+        for version_id, name, value in self._tags_and_aliases(list(tags)):
+            if value is None:
+                aliases[version_id].append(name)
+            else:
+                tags[version_id][name] = value
         return [
             Version(
                 *row[:14],
@@ -339,11 +346,18 @@ class SqlVersions:
                 semver_fixed=bool(row[17]),
                 deleted=bool(row[18]),
                 ending=_ending(row[19:]),
-                tags=tags.get(row[0], {}),
-                aliases=tuple(sorted(aliases.get(row[0], ()))),
+                tags=dict(sorted(tags[row[0]].items())),
+                aliases=tuple(sorted(aliases[row[0]])),
             )
             for row in rows
         ]
+
+    def _tags_and_aliases(self, ids: Sequence[int]) -> Iterator[Row]:
+        """(version, key, value) of the tags; (version, alias, None) of the aliases."""
+        for start in range(0, len(ids), CHUNK):
+            among, some = self._db.among(ids[start : start + CHUNK])
+            sql = _TAGS_AND_ALIASES.format(among=among)
+            yield from self._db.all(sql, self._project_id, *some, self._project_id, *some)
 
 
 def _ending(row: Row) -> Ending:

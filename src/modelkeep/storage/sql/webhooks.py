@@ -19,7 +19,7 @@ class SqlWebhooks:
         self._db, self._project_id = db, project_id
 
     def add(self, new: Webhook) -> None:
-        self._db.run(
+        self._db.later(
             "INSERT INTO webhooks (project_id, webhook_id, name, url, topics, description, status,"
             " sealed, since, failures, disabled_reason, created_ms, updated_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -43,7 +43,7 @@ class SqlWebhooks:
         return [_webhook(row) for row in rows]
 
     def put(self, webhook: Webhook) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE webhooks SET name = ?, url = ?, topics = ?, description = ?, status = ?,"
             " sealed = ?, since = ?, failures = ?, disabled_reason = ?, updated_ms = ?"
             " WHERE id = ?",
@@ -54,10 +54,10 @@ class SqlWebhooks:
 
     def delete(self, webhook: Webhook, at_ms: int) -> None:
         """The secret goes with it."""
-        self._db.run(
+        self._db.later(
             "UPDATE webhooks SET deleted_ms = ?, sealed = NULL WHERE id = ?", at_ms, webhook.id
         )
-        self._db.run(
+        self._db.later(
             "UPDATE webhook_deliveries SET progress = 'CANCELLED', lease = '', leased_until_ms = 0"
             " WHERE webhook = ? AND progress IN ('QUEUED', 'RETRYING')",
             webhook.id,
@@ -71,7 +71,7 @@ class SqlWebhooks:
         return row[0]
 
     def move_cursor(self, index: int) -> None:
-        self._db.run(
+        self._db.later(
             "UPDATE webhook_cursors SET leaf = ? WHERE project_id = ?", index, self._project_id
         )
 

@@ -15,6 +15,7 @@ from modelkeep.storage.sql.hands import SqlHands
 from modelkeep.storage.sql.holds import SqlHolds
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.journal import SqlJournal
+from modelkeep.storage.sql.leases import SqlLeases
 from modelkeep.storage.sql.loads import SqlLoads
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.models import SqlModels
@@ -64,6 +65,7 @@ class SqlWork:
         self.deliveries = SqlDeliveries(db, project)
         self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
+        self.leases = SqlLeases(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":
         sight = Sight(DEFAULT_PROJECT_ID, access)

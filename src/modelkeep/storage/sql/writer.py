@@ -4,9 +4,9 @@ A thread takes the use cases that are waiting and runs them back to back on one 
 in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
 answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
 change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told so, once it is certain that it will not be found
-to have happened after all; where that cannot be made certain, what is shown may not be what a
-restart would find, and whoever listens for that (`on_doubt`) had better stop.
+If the commit fails, everyone in the batch is told what became of it, once that is certain to stay
+so. Where a file leaves it open, what is shown may not be what a restart would find, and whoever
+listens for that (`on_doubt`) had better stop.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
@@ -15,22 +15,28 @@ all replicas: they cannot deadlock, and the journal stays one gapless chain.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Any
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
-from modelkeep.storage.sql.dialects import Dialect
+from modelkeep.storage.sql.dialects import Dialect, OutOfTime
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 
 BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
 QUEUE_LIMIT = 10_000  # use cases waiting; past it callers are turned away
 
+LOOK_UP_S = 10.0  # how long a broken commit's outcome is asked for
+LOOK_AGAIN_S = 0.1
+
 _UNDONE = "The change could not be stored, and nothing of it remains; a retry is safe."
+_TOO_LONG = "The change took the database too long, and nothing of it remains."
 _UNKNOWN = "The database went away during the commit: look whether the change was stored."
 
 _log = logging.getLogger(__name__)
@@ -146,23 +152,28 @@ class Writer:
                     _answer(done)
 
     def _run_batch(self, batch: list[_Job]) -> None:
-        fate = _UNDONE
+        name, is_committing = "", False
         try:
-            work = self._open_batch()
+            work, name = self._open_batch()
             for job in batch:
                 _run_job(work, job)
             models = work.journal.models()
             appended = work.journal.close()
             with self._recent.changing(models):
-                fate = _UNKNOWN
+                is_committing = True
                 work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
-            _log.exception("a batch of %d changes was not committed", len(batch))
+            _log.exception("a batch of %d changes did not end well", len(batch))
             # Only a database that went away under the commit leaves its outcome open.
-            if isinstance(error, Unavailable) and fate is _UNKNOWN and self._disown(error):
-                fate = _UNDONE
-            self._abandon(batch, error, fate if isinstance(error, Unavailable) else _UNDONE)
-            return
+            fate = _UNDONE
+            if is_committing and isinstance(error, Unavailable):
+                fate = self._look_up(name, error)
+            # A connection that failed is in no state to be trusted; its transaction dies with it.
+            self._drop_connection()
+            if fate:
+                _abandon(batch, error, fate)
+                return
+            appended = 1
         if appended:
             for listener in self._listeners:
                 listener()
@@ -170,7 +181,26 @@ class Writer:
         self.tally.commits += 1
         self.tally.largest_batch = max(self.tally.largest_batch, len(batch))
 
-    def _open_batch(self) -> SqlWork:
+    def _look_up(self, batch: str, failure: Unavailable) -> str:
+        """What to tell of a batch whose commit failed; empty if it was stored."""
+        assert self._work is not None
+        deadline = time.monotonic() + LOOK_UP_S
+        while True:
+            try:
+                was_stored = self._dialect.was_committed(self._work.db, batch, failure)
+            except Exception:  # noqa: BLE001 - whoever waits for an answer must get one
+                _log.exception("nobody knows yet whether a batch was stored")
+                if self._dialect.embedded:  # nor what a restart would find
+                    for listener in self._doubters:
+                        listener()
+                if self._dialect.embedded or time.monotonic() > deadline:
+                    return _UNKNOWN
+                time.sleep(LOOK_AGAIN_S)
+            else:
+                return "" if was_stored else _UNDONE
+
+    def _open_batch(self) -> tuple[SqlWork, str]:
+        """The connection, in a batch, and the batch's name."""
         if self._work is not None:
             try:
                 return self._begin(self._work)
@@ -181,29 +211,10 @@ class Writer:
         self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
         return self._begin(self._work)
 
-    def _begin(self, work: SqlWork) -> SqlWork:
-        self._dialect.begin_batch(work.db)
+    def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
+        name = self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
-        return work
-
-    def _disown(self, error: Unavailable) -> bool:
-        """Whether the commit that failed is certain not to have happened, now and for ever."""
-        assert self._work is not None
-        try:
-            return self._dialect.disown_commit(self._work.db, error)
-        except Exception:  # noqa: BLE001 - whatever it was, nobody knows what a restart would find
-            _log.exception("a commit failed, and may be found to have happened after a restart")
-            for listener in self._doubters:
-                listener()
-            return False
-
-    def _abandon(self, batch: list[_Job], error: Exception, fate: str) -> None:
-        for job in batch:
-            job.value = None
-            job.error = Unavailable(fate)
-            job.error.__cause__ = error
-        # A connection that failed is in no state to be trusted; its transaction dies with it.
-        self._drop_connection()
+        return work, name
 
     def _drop_connection(self) -> None:
         work, self._work = self._work, None
@@ -214,19 +225,31 @@ class Writer:
                 _log.warning("a failed connection did not close cleanly", exc_info=True)
 
 
+def _abandon(batch: list[_Job], error: Exception, fate: str) -> None:
+    for job in batch:
+        job.value = None
+        job.error = Unavailable(fate)
+        job.error.__cause__ = error
+
+
 def _run_job(work: SqlWork, job: _Job) -> None:
     """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
     mark = work.journal.mark()
-    work.db.run("SAVEPOINT use_case")
+    work.db.later("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
+        work.db.settle()
     except Exception as error:  # noqa: BLE001 - the outermost handler of a use case
+        if isinstance(error, OutOfTime):
+            error = Unavailable(_TOO_LONG)
         if not isinstance(error, ModelkeepError):
             _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
         job.error = error
         work.journal.forget_since(mark)
-        work.db.run("ROLLBACK TO SAVEPOINT use_case")
-    work.db.run("RELEASE SAVEPOINT use_case")
+        with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
+            work.db.settle()
+        work.db.later("ROLLBACK TO SAVEPOINT use_case")
+    work.db.later("RELEASE SAVEPOINT use_case")
 
 
 def _answer(job: _Job) -> None:

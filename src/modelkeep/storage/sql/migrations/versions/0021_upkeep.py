@@ -5,7 +5,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0021"
-down_revision = "0016"
+down_revision = "0017"
 
 TABLES = """
 CREATE TABLE holds (

@@ -1,0 +1,166 @@
+"""Point reads of PostgreSQL in an event loop, each on one of a few connections.
+
+A thread costs more than a look-up by key: it and the loop hand Python's interpreter to and fro at
+each statement. A use case is an ordinary function and cannot await; so it runs in a greenlet,
+which is left while PostgreSQL works and taken up again when the answer is there.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from greenlet import getcurrent, greenlet
+
+from modelkeep.domain.errors import Unavailable
+from modelkeep.storage.sql.dialects import Postgres
+from modelkeep.storage.sql.postgres import PostgresDb
+from modelkeep.storage.sql.work import SqlWork
+
+LANES = 8  # connections
+PATIENCE_S = 5.0  # for one read
+
+Read = Callable[[SqlWork], Any]
+
+
+class Lanes:
+    """Runs reads in the loop that it was made in, and is to be used and closed there alone."""
+
+    def __init__(self, dialect: Postgres) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._dialect = dialect
+        self._idle: list[_Lane] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._count = 0
+
+    async def run(self, read: Read) -> Any:
+        """The value of a read, which begins its transaction and ends it."""
+        lane, is_new = await self._take()
+        try:
+            return await lane.run(read)
+        except Unavailable:
+            if is_new or lane.is_usable:
+                raise
+        # It died while it was idle, and others may have. To read again is safe.
+        return await (await self._open()).run(read)
+
+    async def _take(self) -> "tuple[_Lane, bool]":
+        while not self._idle and self._count >= LANES:
+            turn = self.loop.create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._let_one_in()  # in the place of who has just gone
+                raise
+        if self._idle:
+            return self._idle.pop(), False
+        return await self._open(), True
+
+    async def _open(self) -> "_Lane":
+        self._count += 1
+        try:
+            db = await self.loop.run_in_executor(None, self._connect)
+        except BaseException:
+            self._count -= 1
+            self._let_one_in()
+            raise
+        return _Lane(self.loop, SqlWork(db, self._dialect), db, self._give_back)
+
+    def _connect(self) -> PostgresDb:
+        return self._dialect.connect(read_only=True)
+
+    def _give_back(self, lane: "_Lane") -> None:
+        if lane.is_usable:
+            self._idle.append(lane)
+        else:
+            self._count -= 1
+        self._let_one_in()
+
+    def _let_one_in(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def close(self) -> None:
+        for lane in self._idle:
+            lane.close()
+        self._idle.clear()
+
+
+class _Lane:
+    """One connection, and the greenlet that waits for its answer; see `postgres.Waiting`."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: SqlWork,
+        db: PostgresDb,
+        give_back: "Callable[[_Lane], None]",
+    ) -> None:
+        self._loop, self._work, self._db, self._give_back = loop, work, db, give_back
+        self._waiter: greenlet | None = None
+        db.waiting = self
+        loop.add_reader(db.socket, self._go_on)
+
+    @property
+    def is_usable(self) -> bool:
+        return self._db.is_usable
+
+    async def run(self, read: Read) -> Any:
+        outcome: asyncio.Future[Any] = self._loop.create_future()
+        limit = self._loop.call_later(PATIENCE_S, self._give_up)
+        greenlet(self._run).switch(read, outcome, limit)
+        return await outcome
+
+    def _run(self, read: Read, outcome: "asyncio.Future[Any]", limit: asyncio.TimerHandle) -> None:
+        """Ends in the loop's time, whether or not the caller still waits."""
+        value = error = None
+        try:
+            value = read(self._work)
+        except Exception as raised:  # noqa: BLE001 - it is the caller's
+            error = raised
+        limit.cancel()
+        self._give_back(self)
+        if outcome.cancelled():
+            return
+        if error is None:
+            outcome.set_result(value)
+        else:
+            outcome.set_exception(error)
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- waiting ---------------------------------------------------------------------------
+
+    def until_ready(self, socket: int, or_room: bool) -> None:
+        self._waiter = getcurrent()
+        loop = self._waiter.parent
+        assert loop is not None
+        if or_room:
+            self._loop.add_writer(socket, self._go_on)
+        try:
+            loop.switch()
+        finally:
+            if or_room:
+                self._loop.remove_writer(socket)
+
+    def closing(self, socket: int) -> None:
+        self._loop.remove_reader(socket)  # the number may be another connection's at once
+
+    def _go_on(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            self._db.drain()
+        else:
+            waiter.switch()
+
+    def _give_up(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.throw(psycopg.OperationalError("it did not answer in time"))

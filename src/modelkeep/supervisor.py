@@ -1,0 +1,122 @@
+"""Several processes that serve as one: they accept from one socket, over one PostgreSQL.
+
+The parent serves nobody. It prepares the database and the directory, forks, starts anew whichever
+process ends by itself, and on SIGTERM or SIGINT lets all of them finish what they have under way.
+Processes whose parent was killed end like that, too.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import closing
+
+from modelkeep import server
+from modelkeep.bootstrap import Running
+from modelkeep.domain.errors import ModelkeepError
+from modelkeep.settings import Settings
+
+PAUSE_S = 1.0  # before one that did not live longer than this is started anew
+STOP_LIMIT_S = 30.0  # longer than any of them takes to stop
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_WATCHED = (*_STOP, signal.SIGCHLD)
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Serves with as many processes as the settings say, until SIGTERM or SIGINT."""
+    if settings.workers == 1:
+        server.serve(settings)
+        return
+    with closing(Running(settings)) as running:  # whose threads have ended before any fork
+        if settings.auth:
+            server.let_first_admin_in(running)
+    with server.listen(settings.host, settings.port) as listener:
+        Supervisor(settings, listener).run()
+
+
+class Supervisor:
+    """Keeps `settings.workers` processes running."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings, self._listener = settings, listener
+        self._started_s: dict[int, float] = {}  # by process
+        self._parent_lives, self._held_by_parent = os.pipe()
+
+    def run(self) -> None:
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # one that is ignored cannot be waited for
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        try:
+            for _ in range(self._settings.workers):
+                self._start()
+            while signal.sigwait(_WATCHED) == signal.SIGCHLD:
+                for process in self._reap():
+                    self._replace(process)
+        finally:
+            self._stop()
+
+    def _start(self) -> None:
+        process = os.fork()
+        if process == 0:
+            self._serve()
+        self._started_s[process] = time.monotonic()
+
+    def _serve(self) -> None:
+        """In the child; it never returns into what the parent was doing."""
+        code = 1
+        try:
+            os.close(self._held_by_parent)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+            threading.Thread(target=self._end_with_parent, daemon=True).start()
+            server.serve_beside(self._settings, self._listener)
+            code = 0
+        except SystemExit:
+            code = 0
+        except ModelkeepError as error:
+            _log.error("a process could not serve: %s", error.message)
+        except BaseException:  # noqa: BLE001 - nothing above this may handle it
+            _log.exception("a process failed")
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def _end_with_parent(self) -> None:
+        os.read(self._parent_lives, 1)  # which nobody writes to: it ends when the parent does
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_LIMIT_S)  # and then there is nobody who would kill it
+        os._exit(1)
+
+    def _reap(self) -> list[int]:
+        """The processes that have ended."""
+        ended: list[int] = []
+        while self._started_s.keys() - set(ended):
+            process, _ = os.waitpid(-1, os.WNOHANG)
+            if process == 0:
+                break
+            ended.append(process)
+        return ended
+
+    def _replace(self, process: int) -> None:
+        lived_s = time.monotonic() - self._started_s.pop(process)
+        _log.warning("process %d ended after %.0f s; another takes its place", process, lived_s)
+        if lived_s < PAUSE_S:
+            time.sleep(PAUSE_S)
+        self._start()
+
+    def _stop(self) -> None:
+        for process in self._started_s:
+            os.kill(process, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_LIMIT_S
+        while self._started_s and time.monotonic() < deadline:
+            for process in self._reap():
+                del self._started_s[process]
+            if self._started_s:
+                signal.sigtimedwait((signal.SIGCHLD,), 1.0)
+        for process in self._started_s:
+            _log.error("process %d did not stop in time", process)
+            os.kill(process, signal.SIGKILL)

@@ -1,0 +1,175 @@
+"""PostgreSQL goes away at the worst moments: answers are true, and nothing happens twice."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from modelkeep.domain.errors import Unavailable
+from modelkeep.services import registry
+from modelkeep.storage.sql import writer as writing
+from tests.conftest import StartServer
+from tests.support.clock import MovedClock
+from tests.support.core import Core
+from tests.support.postgres import Postgres
+from tests.support.proxy import Proxy
+from tests.support.server import Server
+
+pytestmark = pytest.mark.postgresql
+
+API = "/api/2.0/mlflow"
+HELD = (
+    "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.granted AND a.state = 'idle in transaction'"
+)
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> Iterator[str]:
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def proxy(url: str) -> Iterator[Proxy]:
+    proxy = Proxy(url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def core(proxy: Proxy, tmp_path: Path, clock: MovedClock) -> Iterator[Core]:
+    """A core whose every byte to and from the database passes the proxy."""
+    core = Core(tmp_path / "data", proxy.url, clock)
+    yield core
+    report = core.verify()
+    core.close()
+    assert report.is_intact, report.problems
+
+
+def models(core: Core) -> list[str]:
+    return [m.name for m, _ in core.read(registry.search_models, [], [], 1000).items]
+
+
+def test_a_commit_whose_answer_is_lost_is_looked_up_and_told(core: Core, proxy: Proxy) -> None:
+    proxy.cut_at(answer=b"COMMIT\0")
+    core.model("a")  # which returns, because it was stored
+    assert proxy.cuts == 1
+    assert models(core) == ["a"]
+    assert core.acts() == ["model:created"]
+    core.model("b")
+    assert models(core) == ["a", "b"]
+
+
+def test_a_commit_that_never_arrived_is_looked_up_and_safe_to_try_again(
+    core: Core, proxy: Proxy
+) -> None:
+    proxy.cut_at(question=b"COMMIT\0")
+    with pytest.raises(Unavailable, match="nothing of it remains; a retry is safe"):
+        core.model("a")
+    assert proxy.cuts == 1
+    assert models(core) == []
+    core.model("a")
+    assert core.acts() == ["model:created"]
+
+
+@pytest.mark.parametrize("lost", ["question", "answer"])
+def test_nobody_is_told_an_outcome_that_cannot_be_known(
+    core: Core, proxy: Proxy, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "LOOK_UP_S", 0.5)
+    proxy.cut_at(**{lost: b"COMMIT\0"}, refuse=True)
+    with pytest.raises(Unavailable, match="look whether the change was stored"):
+        core.model("a")
+    proxy.let_through()
+    assert models(core) == (["a"] if lost == "answer" else [])
+
+
+def test_a_503_says_when_to_try_again(start_server: StartServer, proxy: Proxy) -> None:
+    server = start_server(database_url=proxy.url)
+    proxy.cut_at(question=b"the-model")
+    refused = create(server, "the-model")
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert "nothing of it remains" in refused.json()["message"]
+    assert create(server, "the-model").status_code == 200
+
+
+def test_a_replica_stopped_in_mid_batch_delays_the_others_by_five_seconds_at_most(
+    start_server: StartServer, url: str
+) -> None:
+    stopped, other = start_server(database_url=url), start_server(database_url=url)
+    over = threading.Event()
+    writers = [threading.Thread(target=keep_writing, args=(stopped, n, over)) for n in range(8)]
+    for writer in writers:
+        writer.start()
+    try:
+        stop_within_a_batch(stopped, url)
+        began = time.monotonic()
+        assert create(other, "there").status_code == 200
+        assert time.monotonic() - began < 5
+    finally:
+        over.set()
+        os.kill(stopped.pid, signal.SIGCONT)
+    for writer in writers:
+        writer.join()
+    assert create(stopped, "again").status_code in (200, 503)  # its session was ended meanwhile
+    assert create(stopped, "and again").status_code == 200
+
+
+def stop_within_a_batch(server: Server, url: str) -> None:
+    """SIGSTOP, at a moment at which it holds the journal's lock."""
+    with psycopg.connect(url, autocommit=True) as db:
+        for _ in range(1000):
+            os.kill(server.pid, signal.SIGSTOP)
+            if db.execute(HELD).fetchone():
+                return
+            os.kill(server.pid, signal.SIGCONT)
+            time.sleep(0.002)  # it gets on with another batch
+    raise AssertionError("It was never seen in mid batch.")
+
+
+def keep_writing(server: Server, number: int, over: threading.Event) -> None:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+        while not over.is_set():
+            name = {"name": f"m{number}-{time.monotonic_ns()}"}
+            answer = http.post(f"{API}/registered-models/create", json=name)
+            assert answer.status_code in (200, 503), answer.text
+
+
+def create(server: Server, name: str) -> httpx.Response:
+    return httpx.post(
+        f"{server.url}{API}/registered-models/create",
+        json={"name": name},
+        trust_env=False,
+        timeout=30,
+    )
+
+
+def test_a_replica_that_is_cut_off_answers_503_and_the_others_go_on(
+    start_server: StartServer, url: str, proxy: Proxy
+) -> None:
+    cut_off, other = start_server(database_url=proxy.url), start_server(database_url=url)
+    assert create(cut_off, "a").status_code == 200
+    proxy.freeze()
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(create(cut_off, "b")))
+    asking.start()
+    for name in ("c", "d"):
+        assert create(other, name).status_code == 200
+    assert httpx.get(f"{cut_off.url}/health", trust_env=False).status_code == 200
+    asking.join(40)
+    assert [answer.status_code for answer in answers] == [503]
+    proxy.thaw()
+    deadline = time.monotonic() + 30
+    while create(cut_off, "e").status_code == 503:
+        assert time.monotonic() < deadline
+    found = httpx.get(f"{other.url}{API}/registered-models/search", trust_env=False).json()
+    assert {model["name"] for model in found["registered_models"]} - {"b"} == {"a", "c", "d", "e"}
