@@ -84,6 +84,26 @@ def serve(
     database_url: Annotated[
         str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
     ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(help="s3://bucket/prefix for large files; without it, the data directory."),
+    ] = None,
+    s3_endpoint_url: Annotated[
+        str | None, typer.Option(help="Where the S3 store is, if it is not AWS's.")
+    ] = None,
+    direct_transfers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|off", help="Let clients reach the S3 store by presigned addresses. [on]"
+        ),
+    ] = None,
+    default_artifact_root: Annotated[
+        str | None, typer.Option(help="Where clients put the files of new experiments themselves.")
+    ] = None,
+    ingest: Annotated[
+        list[str] | None,
+        typer.Option(help="s3://bucket/prefix to take versions' files in from; may be repeated."),
+    ] = None,
     auth: Annotated[
         str | None,
         typer.Option(
