@@ -17,12 +17,12 @@ from modelkeep.domain.errors import InvalidInput, Unavailable
 from modelkeep.domain.notes import LOG_KIND, WITNESS_KIND, PublicKey
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
-from modelkeep.services import accounts, audit, replies
+from modelkeep.services import accounts, audit, experiments, replies
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
 from modelkeep.settings import Settings
-from modelkeep.storage.blobs.disk import DiskBlobs
-from modelkeep.storage.blobs.parts import DiskParts
+from modelkeep.storage.blobs.s3 import S3Blobs
+from modelkeep.storage.blobs.stores import Stores
 from modelkeep.storage.files import write_durably
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
@@ -36,6 +36,7 @@ from modelkeep.storage.witness import WitnessBook
 
 CHORES_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0  # of what is kept for a time only
+SWEEP_STORE_EVERY_S = 3600.0  # of uploads to an S3 store that broke off
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
 
 _log = logging.getLogger(__name__)
@@ -63,16 +64,19 @@ class Running:
         schema.ensure(dialect, clock.now_ms())
         self.writer = Writer(dialect, clock)
         self.reader = Reader(dialect, clock, settings.search_timeout_s)
-        self._blobs = DiskBlobs(settings.data_dir)
-        self._parts = DiskParts(settings.data_dir, self._blobs)
+        stores = Stores.of(settings)
+        self._blobs, self._parts = stores.blobs, stores.parts
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
         )
         self.app = App(
             self.reader,
             self.writer,
-            self._blobs,
-            self._parts,
+            stores.blobs,
+            stores.parts,
+            stores.direct,
+            stores.outside,
+            settings.default_artifact_root,
             Signer(_signing_key(settings.data_dir)),
             clock,
             self._sender,
@@ -81,6 +85,8 @@ class Running:
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
         )
+        if settings.default_artifact_root:
+            self.writer.run(experiments.place_default, settings.default_artifact_root)
         self.is_alone = isinstance(dialect, Sqlite)
         self.passwords = Argon2Passwords()
         self.directory = Directory(self.reader, self.writer, clock)
@@ -103,7 +109,12 @@ class Running:
         self._lock.close()
 
     def _keep_house(self, dialect: Dialect, clock: Clock) -> None:
-        chores: list[Callable[[], None]] = [lambda: self._parts.sweep(clock.now_ms())]
+        blobs, parts = self._blobs, self._parts
+        chores: list[Callable[[], None]] = []
+        if parts:
+            chores.append(lambda: parts.sweep(clock.now_ms()))
+        if isinstance(blobs, S3Blobs):
+            chores.append(_every(SWEEP_STORE_EVERY_S, lambda: blobs.sweep(clock.now_ms())))
         if isinstance(dialect, Sqlite):
             chores.append(lambda: _checkpoint(dialect))
         chores.append(_every(SWEEP_EVERY_S, self._sweep))

@@ -32,6 +32,7 @@ from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
+from modelkeep.workers.intake import IntakeWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -113,10 +114,13 @@ def serve(settings: Settings) -> None:
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
     housekeeping = Housekeeping(running.app)
+    intake = IntakeWorker(running.app)
+    running.writer.on_leaves(intake.wake)
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
+        intake.start()
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
             _let_first_admin_in(running)
@@ -146,6 +150,7 @@ def serve(settings: Settings) -> None:
             runner.run(uvicorn.Server(config).serve(sockets=[listener]))
     finally:
         listener.close()
+        intake.close()
         housekeeping.close()
         webhooks.close()
         checkpoints.close()

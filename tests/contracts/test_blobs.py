@@ -13,12 +13,13 @@ import pytest
 from modelkeep.domain.errors import IntegrityFailure
 from modelkeep.ports.blobs import Blobs
 from modelkeep.storage.blobs import checks, s3
+from modelkeep.storage.blobs.bucket import Bucket
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.s3 import S3Blobs
 
 MIB = 1 << 20
 SMALL = os.urandom(3 * MIB + 1234)
-IN_PARTS = os.urandom(11 * MIB + 77)  # of which S3 gets three parts, with `PART_BYTES` below
+IN_PARTS = os.urandom(6 * MIB + 77)  # of which S3 gets two parts, with `PART_BYTES` below
 
 
 class Kept(Protocol):
@@ -51,13 +52,13 @@ class InStore:
         self.blobs = blobs
 
     def replace(self, sha256: str, content: bytes) -> None:
-        self.blobs.call("put_object", Key=self.blobs.key(sha256), Body=content)
+        self.blobs.bucket.call("put_object", Key=self.blobs.key(sha256), Body=content)
 
     def remove(self, sha256: str) -> None:
-        self.blobs.call("delete_object", Key=self.blobs.key(sha256))
+        self.blobs.bucket.call("delete_object", Key=self.blobs.key(sha256))
 
     def names(self) -> list[str]:
-        keys = (one["Key"] for one in self.blobs.listed(self.blobs.place.prefix))
+        keys = (one["Key"] for one in self.blobs.bucket.listed(self.blobs.bucket.place.prefix))
         return sorted(key.rpartition("/")[2] for key in keys)
 
 
@@ -71,7 +72,7 @@ def kept(
         monkeypatch.setattr(s3, "PART_BYTES", 5 * MIB)
         store = request.getfixturevalue(request.param)
         client = store.client()
-        found = InStore(S3Blobs(store.place(client), client))
+        found = InStore(S3Blobs(Bucket(store.place(client), client)))
     with closing(found.blobs):
         yield found
 

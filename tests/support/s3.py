@@ -1,7 +1,7 @@
 """Real servers of S3, each in a process of its own: a lenient one and a strict one.
 
-`moto` keeps everything in memory and takes any credentials. `swift` is OpenStack's store with its S3
-interface, on the disk: it verifies signatures, checksums, and what a call says must (not) be there.
+`moto` keeps everything in memory and takes any credentials. `swift` is OpenStack's store with its
+S3 interface, on the disk: it verifies signatures, checksums, and what must (not) be there.
 """
 
 import contextlib

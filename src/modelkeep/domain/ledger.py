@@ -213,6 +213,9 @@ def _version(step: _Step) -> None:
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
         step.put("version", key, semver=step.after["semver"], semver_fixed=True)
+    elif "manifest" in step.after:
+        step.expect("version", key, "manifest", step.leaf["pre"]["manifest"], None)
+        step.put("version", key, manifest=step.after["manifest"])
     if step.leaf["act"] == "version:imported":
         step.put("imported_version", key, importer=step.text("actor", ANONYMOUS))
     if "description" in step.leaf["texts"]:
@@ -361,6 +364,7 @@ _HANDLERS = {
     "version:described": _version,
     "version:deleted": _version,
     "version:semver:raised": _version,
+    "version:bytes:verified": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
     "version:document:attached": _paper,

@@ -15,6 +15,7 @@ ARCHIVED = "Archived"
 STAGES = (NO_STAGE, "Staging", PRODUCTION, ARCHIVED)  # MLflow's, where no policy names others
 LATEST = "latest"  # the alias that every model has: its highest number
 PROMPT_TAG = "mlflow.prompt.is_prompt"  # set to "true" on the models that hold prompts
+READY, PENDING, FAILED = "READY", "PENDING_REGISTRATION", "FAILED_REGISTRATION"  # MLflow's words
 DELETED = "Deleted_Internal"  # the stage that MLflow shows of a deleted version
 
 
@@ -42,6 +43,7 @@ class Version:
 
     `source` is what the client gave, verbatim and never opened. `manifest` is `sha256:<hex>` or
     None when the server does not hold the bytes. `semver_fixed`: somebody asked for this number.
+    `status`: PENDING until bytes that did not come through the server are hashed.
     """
 
     id: int
@@ -63,6 +65,8 @@ class Version:
     deleted: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    status: str = READY
+    status_message: str = ""
 
     @property
     def claim(self) -> str | None:

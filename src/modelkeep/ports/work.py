@@ -14,6 +14,7 @@ from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
 from modelkeep.ports.imports import Imports
+from modelkeep.ports.intake import Intakes
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
@@ -51,6 +52,8 @@ class Work(Protocol):
     def logged_models(self) -> LoggedModels: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def intakes(self) -> Intakes: ...
     @property
     def webhooks(self) -> Webhooks: ...
     @property

@@ -75,9 +75,14 @@ def multipart_expiry(work: Work, path: str, parts: int) -> int:
 
 def to_multipart(signer: Signer, of: Multipart, until_ms: int) -> tuple[str, list[str]]:
     """A grant to complete or abort an upload, and one for each of its parts."""
-    whole = signer.sign("multipart", until_ms, of.upload_id, of.path, of.parts)
     numbers = range(1, of.parts + 1)
+    whole = to_finish(signer, of, until_ms)
     return whole, [signer.sign("part", until_ms, of.upload_id, n) for n in numbers]
+
+
+def to_finish(signer: Signer, of: Multipart, until_ms: int) -> str:
+    """A grant to complete or abort an upload."""
+    return signer.sign("multipart", until_ms, of.upload_id, of.path, of.parts)
 
 
 def multipart(work: Work, signer: Signer, grant: str, path: str) -> Multipart:

@@ -11,7 +11,7 @@ from modelkeep.domain import names
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import AlreadyExists, NotFound
 from modelkeep.domain.events import Event
-from modelkeep.domain.models import Model, Version, is_prompt
+from modelkeep.domain.models import PENDING, READY, Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.ports.registry import NewVersion
@@ -282,8 +282,10 @@ def create_version(
         author=(imported.author if imported else "") or caller.actor.name,
         semver=given.semver,
         semver_fixed=given.fixed,
+        status=PENDING if origin.pending else READY,
     )
     version_id = work.versions.add(new, created_ms)
+    work.intakes.expect(version_id, origin.pending)
     if tags:
         work.versions.set_tags(version_id, tags)
     if new.logged_model_id and imported is None:
@@ -307,6 +309,7 @@ def create_version(
         semver=new.semver,
         semver_fixed=new.semver_fixed,
         tags=dict(tags),
+        status=new.status,
     )
 
 
@@ -354,6 +357,7 @@ def _record_created(
             "tags": list(tags),
             "semver": str(new.semver),
             "semver_fixed": new.semver_fixed,
+            **({"status": new.status} if new.status != READY else {}),
         },
         why=_whence(imported),
         texts=texts,

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from modelkeep.domain import names, semver
-from modelkeep.domain.errors import Forbidden, InvalidInput, NotFound
+from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
-from modelkeep.domain.models import LATEST, Version, is_prompt
+from modelkeep.domain.models import LATEST, PENDING, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import LoggedModel
 from modelkeep.ports.work import Work
@@ -48,13 +48,15 @@ _DOTS = re.compile(r"/\.{3,}(?=/|$)")
 class Origin:
     """Where a version comes from. `manifest` is None when the bytes are not ours to freeze.
 
-    `source` is what to keep instead of what the client gave.
+    `source` is what to keep instead of what the client gave. `pending` is the tree where some of it
+    is not hashed yet.
     """
 
     run_id: str | None
     logged_model_id: str | None
     manifest: Manifest | None
     source: str | None = None
+    pending: tuple[File, ...] = ()
 
 
 def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -199,7 +201,7 @@ def _from_run(work: Work, source: str, run_id: str | None, model_id: str | None)
     if run is None:
         raise NotFound(f"Run with id={named} not found")
     root = path_of(run.artifact_uri)
-    return Origin(named, model_id, _tree(work, root, path))
+    return _of_tree(work, named, model_id, root, path)
 
 
 def _from_local(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -264,6 +266,11 @@ def _from_version(
             "parameters must match the referenced model version."
         )
     check_bytes(work, version)
+    if version.status == PENDING:
+        raise Conflict(
+            f"{version.model_name}/{version.number} is still being registered; try again when its "
+            "status is READY."
+        )
     named = f"models:/{version.model_name}/{version.number}" if source[:7] == "models:" else None
     return Origin(*given, work.artifacts.frozen(version.id), named)
 
@@ -277,8 +284,8 @@ def _from_logged_model(
     # A version is judged by the metrics of its run: it must not name another's.
     if run_id and run_id != logged.source_run_id:
         raise _refused(source, "run_id")
-    tree = _tree(work, path_of(logged.artifact_uri), path)
-    return Origin(logged.source_run_id, named, tree)
+    root = path_of(logged.artifact_uri)
+    return _of_tree(work, logged.source_run_id, named, root, path)
 
 
 def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -292,7 +299,7 @@ def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str |
         raise _refused(source, "run_id" if run_id else "model_id")
     if _DOTS.search(plain):  # no folder here is called so
         return owners
-    return Origin(owners.run_id, owners.logged_model_id, _tree(work, path, ""))
+    return _of_tree(work, owners.run_id, owners.logged_model_id, path, "")
 
 
 def _version_at(work: Work, source: str, path: str) -> Version:
@@ -328,9 +335,14 @@ def _inside(path: str, root: str | None) -> bool:
     return root is not None and (path == root or path.startswith(root + "/"))
 
 
-def _tree(work: Work, root: str | None, path: str) -> Manifest | None:
+def _of_tree(
+    work: Work, run_id: str | None, model_id: str | None, root: str | None, path: str
+) -> Origin:
     if root is None:  # the run's artifacts lie in a store that is not ours
-        return None
+        return Origin(run_id, model_id, None)
     folder = f"{root}/{path}" if path else root
     files: list[File] = work.artifacts.tree(folder, FILE_LIMIT + 1)
-    return Manifest.of(files) if files else None
+    tree = Manifest.of(files) if files else None
+    if tree is None or all(file.is_hashed for file in files):
+        return Origin(run_id, model_id, tree)
+    return Origin(run_id, model_id, None, pending=tree.files)

@@ -55,6 +55,7 @@ class WireVersion(Message):
     current_stage: str = ""
     source: str = ""
     status: str = ""
+    status_message: str = ""
     model_id: str = ""
     tags: list[KeyValue] = []
     aliases: list[str] = []
@@ -103,7 +104,8 @@ def render_version(version: Version) -> WireVersion:
         description=version.description,
         source=version.source,
         run_id=version.run_id or "",
-        status="READY",
+        status=version.status,
+        status_message=version.status_message,
         run_link=version.run_link or "",
         model_id=version.logged_model_id or "",
         tags=_pairs(version.tags),

@@ -16,6 +16,7 @@ from modelkeep.domain.stores import Place
 ATTEMPTS = 4  # of one call, the first included
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 30  # between two packets
+RESUMES = 4  # of a download that breaks off
 CONNECTIONS = 32
 MISSING = (
     "An S3 store needs a library that is not installed: pip install 'modelkeep[s3]' brings it."
@@ -104,3 +105,83 @@ def _raise(place: Place, response: Any) -> None:
         f"The artifact store {place} fails ({code or status}). "
         "Nothing was changed by this call; try it again."
     )
+
+
+class Bucket:
+    """A place in a store. `client` is `connect`'s, for any number of threads and buckets."""
+
+    def __init__(self, place: Place, client: Any) -> None:
+        self.place, self.client = place, client
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """One call of the store, on this bucket. Raises Absent, Present, Refused, Unavailable."""
+        with spoken(self.place):
+            return getattr(self.client, operation)(Bucket=self.place.bucket, **arguments)
+
+    def listed(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """Every object under a prefix, with `Key`, `Size`, `ETag` and `LastModified`."""
+        more: dict[str, Any] = {}
+        while True:
+            page = self.call("list_objects_v2", Prefix=prefix, **more)
+            yield from page.get("Contents", ())
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+class Stream:
+    """An object's bytes from a position on, up to another if one is given; taken up again where the
+    connection breaks.
+
+    Raises Absent if there is none, Present if it has not that ETag; and, from `read` too,
+    Unavailable once `RESUMES` did not help.
+    """
+
+    def __init__(
+        self, bucket: Bucket, key: str, start: int = 0, stop: int | None = None, etag: str = ""
+    ) -> None:
+        self._bucket, self._key, self._position = bucket, key, start
+        self._last = "" if stop is None else str(stop - 1)
+        self._only = {"IfMatch": etag} if etag else {}
+        self._left = RESUMES
+        self._body: Any = self._get()
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        while True:
+            try:
+                with spoken(self._bucket.place):
+                    chunk = self._body.read(size)
+                self._position += len(chunk)
+                return chunk
+            except Unavailable:
+                self._body.close()
+                if self._left == 0:
+                    raise
+                self._left -= 1
+                self._body = self._get()
+
+    def close(self) -> None:
+        """Gives up what was not read."""
+        self._body.close()
+
+    def _get(self) -> Any:
+        try:
+            part = f"bytes={self._position}-{self._last}"
+            wanted = {} if part == "bytes=0-" else {"Range": part}
+            return self._bucket.call("get_object", Key=self._key, **wanted, **self._only)["Body"]
+        except Refused as error:
+            if error.code == "InvalidRange":  # shorter than it should be
+                return _NOTHING
+            raise Unavailable(f"The artifact store says: {error.message}") from None
+
+
+class _Nothing:
+    def read(self, size: int) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+_NOTHING = _Nothing()

@@ -13,12 +13,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from modelkeep.domain.errors import IntegrityFailure, LimitExceeded, Unavailable
-from modelkeep.domain.stores import Place
-from modelkeep.storage.blobs.bucket import Absent, Present, Refused, spoken
+from modelkeep.storage.blobs.bucket import Absent, Bucket, Present, Refused, Stream
 from modelkeep.storage.blobs.checks import CHUNK_BYTES, Checks, check_chunk, verified
 
 PART_BYTES = 8 << 20
@@ -27,14 +27,13 @@ PARTS_LIMIT = 10_000  # of S3: a file may have 80 GiB through the server
 COPY_BYTES = 1 << 30  # in one copy within the store; S3 takes 5 GiB
 SENDERS = 16
 STALE_MS = 48 * 3_600_000
-RESUMES = 4  # of a download that breaks off
 
 
 class S3Blobs:
-    """See `ports.blobs.Blobs`. `client` is `bucket.connect`'s; many replicas may share a place."""
+    """See `ports.blobs.Blobs`. Many replicas may share a place in a bucket."""
 
-    def __init__(self, place: Place, client: Any) -> None:
-        self.place, self.client = place, client
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
         self.threads = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._checks = Checks()
 
@@ -42,32 +41,29 @@ class S3Blobs:
         return S3Upload(self)
 
     def read(self, sha256: str, size_bytes: int) -> Iterator[bytes]:
-        yield from verified(self._open(sha256, 0), sha256, size_bytes)
+        with closing(self._open(sha256)) as file:
+            yield from verified(file, sha256, size_bytes)
 
     def read_range(self, sha256: str, size_bytes: int, start: int, stop: int) -> Iterator[bytes]:
         hashes = self._hashes(sha256, size_bytes)
         position = start - start % CHUNK_BYTES
-        file = self._open(sha256, position)
-        while position < stop:
-            chunk = file.read(CHUNK_BYTES)
-            check_chunk(sha256, hashes, position // CHUNK_BYTES, chunk)
-            yield chunk[max(start - position, 0) : stop - position]
-            position += CHUNK_BYTES
+        end = min(stop + -stop % CHUNK_BYTES, size_bytes)
+        with closing(self._open(sha256, position, end)) as file:
+            while position < stop:
+                chunk = file.read(CHUNK_BYTES)
+                check_chunk(sha256, hashes, position // CHUNK_BYTES, chunk)
+                yield chunk[max(start - position, 0) : stop - position]
+                position += CHUNK_BYTES
 
     def check(self, sha256: str, size_bytes: int) -> None:
         self._hashes(sha256, size_bytes)
 
     def close(self) -> None:
         self.threads.shutdown()
-        self.client.close()
+        self.bucket.client.close()
 
     def key(self, sha256: str) -> str:
-        return self.place.key(f"blobs/{sha256[:2]}/{sha256}")
-
-    def call(self, operation: str, **arguments: Any) -> Any:
-        """One call of the store, on its bucket. Raises Absent, Present, Refused, Unavailable."""
-        with spoken(self.place):
-            return getattr(self.client, operation)(Bucket=self.place.bucket, **arguments)
+        return self.bucket.place.key(f"blobs/{sha256[:2]}/{sha256}")
 
     # -- into place ------------------------------------------------------------------------
 
@@ -75,31 +71,32 @@ class S3Blobs:
         """Stores a small blob under its name, unless it is there."""
         key = self.key(sha256)
         try:
-            self.call("put_object", Key=key, Body=content, IfNoneMatch="*")
+            self.bucket.call("put_object", Key=key, Body=content, IfNoneMatch="*")
         except Present:
             if not self._is_whole(sha256, len(content)):
-                self.call("put_object", Key=key, Body=content)
+                self.bucket.call("put_object", Key=key, Body=content)
 
-    def move(self, key: str, sha256: str, size_bytes: int) -> None:
-        """Gives an object of that content its name, unless it is there; the store copies it."""
+    def name(self, key: str, sha256: str, size_bytes: int) -> None:
+        """Copies an object of that content to its name, unless it is there; the store does."""
         target = self.key(sha256)
         if not self._is_whole(sha256, size_bytes):
             self.copy(key, target, size_bytes)
-            if self.call("head_object", Key=target)["ContentLength"] != size_bytes:
-                raise Unavailable(f"The artifact store {self.place} did not copy what it was told.")
-        self.drop(key)
+            if self.bucket.call("head_object", Key=target)["ContentLength"] != size_bytes:
+                raise Unavailable(
+                    f"The artifact store {self.bucket.place} did not copy what it was told."
+                )
 
     def copy(self, source: str, target: str, size_bytes: int) -> None:
         """Copies within the bucket, in parts where it is large. Raises Absent without a source."""
-        of = {"Bucket": self.place.bucket, "Key": source}
+        of = {"Bucket": self.bucket.place.bucket, "Key": source}
         if size_bytes <= COPY_BYTES:
-            self.call("copy_object", Key=target, CopySource=of)
+            self.bucket.call("copy_object", Key=target, CopySource=of)
             return
-        upload_id = self.call("create_multipart_upload", Key=target)["UploadId"]
+        upload_id = self.bucket.call("create_multipart_upload", Key=target)["UploadId"]
         try:
             etags: list[str] = []
             for start in range(0, size_bytes, COPY_BYTES):
-                part = self.call(
+                part = self.bucket.call(
                     "upload_part_copy",
                     Key=target,
                     UploadId=upload_id,
@@ -120,7 +117,7 @@ class S3Blobs:
         """
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
         try:
-            self.call(
+            self.bucket.call(
                 "complete_multipart_upload",
                 Key=key,
                 UploadId=upload_id,
@@ -130,19 +127,21 @@ class S3Blobs:
             # The answer to an earlier try may have been lost. If it was, the object is there.
             if error.code != "NoSuchUpload":
                 raise
-        return self.call("head_object", Key=key)["ContentLength"]
+        return self.bucket.call("head_object", Key=key)["ContentLength"]
 
     def abort(self, key: str, upload_id: str) -> None:
         """Throws the parts away; harmless if there are none. What the store keeps is swept."""
-        _quietly(lambda: self.call("abort_multipart_upload", Key=key, UploadId=upload_id))
+        _quietly(lambda: self.bucket.call("abort_multipart_upload", Key=key, UploadId=upload_id))
 
     def drop(self, key: str) -> None:
         """Deletes an object that nothing names; what the store keeps is swept."""
-        _quietly(lambda: self.call("delete_object", Key=key))
+        _quietly(lambda: self.bucket.call("delete_object", Key=key))
 
     def new_key(self, folder: str) -> str:
         """A key in `<prefix>/<folder>/` that nobody else has or can guess."""
-        return self.place.key(f"{folder}/{time.time_ns() // 1_000_000}-{secrets.token_hex(16)}")
+        return self.bucket.place.key(
+            f"{folder}/{time.time_ns() // 1_000_000}-{secrets.token_hex(16)}"
+        )
 
     def _is_whole(self, sha256: str, size_bytes: int) -> bool:
         try:
@@ -156,9 +155,9 @@ class S3Blobs:
     def _hashes(self, sha256: str, size_bytes: int) -> bytes:
         return self._checks.of(sha256, lambda: self.read(sha256, size_bytes))
 
-    def _open(self, sha256: str, start: int) -> BinaryIO:
+    def _open(self, sha256: str, start: int = 0, stop: int | None = None) -> BinaryIO:
         try:
-            return cast("BinaryIO", Stream(self, self.key(sha256), start))
+            return cast("BinaryIO", Stream(self.bucket, self.key(sha256), start, stop))
         except Absent:
             raise IntegrityFailure(
                 f"The stored bytes sha256:{sha256} are not in the artifact store."
@@ -168,82 +167,24 @@ class S3Blobs:
 
     def sweep(self, now_ms: int) -> None:
         """Deletes the uploads that began more than `STALE_MS` ago and never ended."""
-        prefix = self.place.key("incoming/")
-        for one in self.listed(prefix):
+        prefix = self.bucket.place.key("incoming/")
+        for one in self.bucket.listed(prefix):
             if _age_ms(one["LastModified"], now_ms) > STALE_MS:
                 self.drop(one["Key"])
-        for folder in (prefix, self.place.key("blobs/"), self.place.key("arrivals/")):
+        for folder in (prefix, self.bucket.place.key("blobs/"), self.bucket.place.key("arrivals/")):
             for one in self._open_uploads(folder):
                 if _age_ms(one["Initiated"], now_ms) > STALE_MS:
                     self.abort(one["Key"], one["UploadId"])
 
-    def listed(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Every object under a prefix, with `Key`, `Size`, `ETag` and `LastModified`."""
-        more: dict[str, Any] = {}
-        while True:
-            page = self.call("list_objects_v2", Prefix=prefix, **more)
-            yield from page.get("Contents", ())
-            if not page.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
-
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         more: dict[str, Any] = {}
         while True:
-            page = self.call("list_multipart_uploads", Prefix=prefix, **more)
+            page = self.bucket.call("list_multipart_uploads", Prefix=prefix, **more)
             yield from page.get("Uploads", ())
             if not page.get("IsTruncated"):
                 return
             names = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
             more = {name: page[found] for name, found in names.items() if page.get(found)}
-
-
-class Stream:
-    """An object's bytes from a position on, taken up again where the connection breaks.
-
-    Raises Absent if there is none; from `read`, Unavailable once `RESUMES` did not help.
-    """
-
-    def __init__(self, blobs: S3Blobs, key: str, start: int = 0, etag: str = "") -> None:
-        self._blobs, self._key, self._position = blobs, key, start
-        self._only = {"IfMatch": etag} if etag else {}
-        self._left = RESUMES
-        self._body: Any = self._get()
-
-    def read(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end."""
-        while True:
-            try:
-                with spoken(self._blobs.place):
-                    chunk = self._body.read(size)
-                self._position += len(chunk)
-                return chunk
-            except Unavailable:
-                self._body.close()
-                if self._left == 0:
-                    raise
-                self._left -= 1
-                self._body = self._get()
-
-    def _get(self) -> Any:
-        try:
-            wanted = {"Range": f"bytes={self._position}-"} if self._position else {}
-            return self._blobs.call("get_object", Key=self._key, **wanted, **self._only)["Body"]
-        except Refused as error:
-            if error.code == "InvalidRange":  # shorter than it should be
-                return _NOTHING
-            raise Unavailable(f"The artifact store says: {error.message}") from None
-
-
-class _Nothing:
-    def read(self, size: int) -> bytes:
-        return b""
-
-    def close(self) -> None:
-        pass
-
-
-_NOTHING = _Nothing()
 
 
 class S3Upload:
@@ -274,7 +215,8 @@ class S3Upload:
                 self._send(b"".join(self._waiting))
                 etags = [part.result() for part in self._parts]
                 self._blobs.complete(self._key, self._upload_id, etags)
-                self._blobs.move(self._key, sha256, self._size)
+                self._blobs.name(self._key, sha256, self._size)
+                self._blobs.drop(self._key)
                 self._upload_id = ""
         except (Absent, Present, Refused) as error:
             raise Unavailable(f"The upload could not be stored: {error or 'it is gone'}.") from None
@@ -308,7 +250,7 @@ class S3Upload:
         try:
             if not self._upload_id:
                 self._key = self._blobs.new_key("incoming")
-                begun = self._blobs.call("create_multipart_upload", Key=self._key)
+                begun = self._blobs.bucket.call("create_multipart_upload", Key=self._key)
                 self._upload_id = begun["UploadId"]
             if len(self._parts) >= IN_FLIGHT:
                 self._parts[-IN_FLIGHT].result()
@@ -318,7 +260,7 @@ class S3Upload:
         self._parts.append(self._blobs.threads.submit(self._send_part, number, content))
 
     def _send_part(self, number: int, content: bytes) -> str:
-        sent = self._blobs.call(
+        sent = self._blobs.bucket.call(
             "upload_part", Key=self._key, UploadId=self._upload_id, PartNumber=number, Body=content
         )
         return sent["ETag"]

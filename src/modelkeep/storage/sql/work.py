@@ -11,6 +11,7 @@ from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.imports import SqlImports
+from modelkeep.storage.sql.intake import SqlIntakes
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.models import SqlModels
@@ -53,6 +54,7 @@ class SqlWork:
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
         self.imports = SqlImports(db, project)
+        self.intakes = SqlIntakes(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
         self.replies = SqlReplies(db, project)
