@@ -4,7 +4,6 @@ bytes are ever handed out, and what was taken is kept."""
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +32,9 @@ class Kept(Protocol):
 
 
 class OnDisk:
+    def close(self) -> None:
+        self.blobs.close()
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.blobs = DiskBlobs(folder)
@@ -48,6 +50,9 @@ class OnDisk:
 
 
 class InStore:
+    def close(self) -> None:
+        self.blobs.threads.shutdown()  # the client is the store's
+
     def __init__(self, blobs: S3Blobs) -> None:
         self.blobs = blobs
 
@@ -71,10 +76,9 @@ def kept(
     else:
         monkeypatch.setattr(s3, "PART_BYTES", 5 * MIB)
         store = request.getfixturevalue(request.param)
-        client = store.client()
-        found = InStore(S3Blobs(Bucket(store.place(client), client)))
-    with closing(found.blobs):
-        yield found
+        found = InStore(S3Blobs(Bucket(store.place(), store.client)))
+    yield found
+    found.close()
 
 
 def store(kept: Kept, content: bytes) -> str:

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,22 @@ class Store:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
+    @cached_property
     def client(self) -> Any:
-        """A client of it, as modelkeep makes one."""
+        """A client of it, as modelkeep makes one. To make one takes half a second."""
         with environment(self.environment):
             return connect("")
 
-    def place(self, client: Any, prefix: str = "artifacts") -> Place:
+    def place(self, prefix: str = "artifacts") -> Place:
         """A prefix in a new bucket."""
         bucket = f"bucket-{next(self._numbers)}"
-        client.create_bucket(Bucket=bucket)
+        self.client.create_bucket(Bucket=bucket)
         return Place(bucket, prefix)
+
+    def keys(self, place: Place) -> list[str]:
+        """What lies in a bucket."""
+        found = self.client.list_objects_v2(Bucket=place.bucket).get("Contents", ())
+        return [one["Key"] for one in found]
 
     def _answers(self) -> bool:
         try:
@@ -128,4 +135,5 @@ def running_store(kind: str) -> Iterator[Store]:
         try:
             yield store
         finally:
+            store.client.close()
             store.crash()

@@ -25,10 +25,11 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A version whose files are to be taken in. `attempts` counts those begun before this one."""
+    """A version whose files are to be taken in from an address. `attempts` counts those begun
+    before this one."""
 
     version_id: int
-    source: str
+    address: str
     attempts: int
 
 
@@ -61,7 +62,7 @@ class Intakes(Protocol):
     # -- intakes ---------------------------------------------------------------------------
 
     def find(self, low: str, high: str, limit: int) -> list[int]:
-        """Living versions without bytes, whose source lies between, and that no intake is for."""
+        """Living versions without bytes or an intake, whose files lie at addresses between."""
         ...
 
     def open(self, version_id: int, at_ms: int) -> None: ...

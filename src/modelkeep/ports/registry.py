@@ -30,6 +30,7 @@ class NewVersion:
     semver: Semver
     semver_fixed: bool
     status: str
+    location: str | None  # the address of its files, where the source does not say it
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,6 +283,7 @@ def create_version(
         semver=given.semver,
         semver_fixed=given.fixed,
         status=PENDING if origin.pending else READY,
+        location=origin.location,
     )
     version_id = work.versions.add(new, created_ms)
     work.intakes.expect(version_id, origin.pending)

@@ -23,7 +23,14 @@ from urllib.parse import urlsplit
 
 from modelkeep.domain import names, semver
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
-from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
+from modelkeep.domain.locations import (
+    PROXIED,
+    RESERVED,
+    beneath,
+    check_local_source,
+    check_source,
+    is_local,
+)
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import LATEST, PENDING, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
@@ -49,7 +56,7 @@ class Origin:
     """Where a version comes from. `manifest` is None when the bytes are not ours to freeze.
 
     `source` is what to keep instead of what the client gave. `pending` is the tree where some of it
-    is not hashed yet.
+    is not hashed yet; `location` the address of files that lie in another store.
     """
 
     run_id: str | None
@@ -57,6 +64,7 @@ class Origin:
     manifest: Manifest | None
     source: str | None = None
     pending: tuple[File, ...] = ()
+    location: str | None = None
 
 
 def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -200,8 +208,7 @@ def _from_run(work: Work, source: str, run_id: str | None, model_id: str | None)
         return Origin(named, None, None)
     if run is None:
         raise NotFound(f"Run with id={named} not found")
-    root = path_of(run.artifact_uri)
-    return _of_tree(work, named, model_id, root, path)
+    return _of_tree(work, named, model_id, run.artifact_uri, path)
 
 
 def _from_local(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -284,8 +291,7 @@ def _from_logged_model(
     # A version is judged by the metrics of its run: it must not name another's.
     if run_id and run_id != logged.source_run_id:
         raise _refused(source, "run_id")
-    root = path_of(logged.artifact_uri)
-    return _of_tree(work, logged.source_run_id, named, root, path)
+    return _of_tree(work, logged.source_run_id, named, logged.artifact_uri, path)
 
 
 def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -299,7 +305,7 @@ def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str |
         raise _refused(source, "run_id" if run_id else "model_id")
     if _DOTS.search(plain):  # no folder here is called so
         return owners
-    return _of_tree(work, owners.run_id, owners.logged_model_id, path, "")
+    return _of_tree(work, owners.run_id, owners.logged_model_id, PROXIED + path, "")
 
 
 def _version_at(work: Work, source: str, path: str) -> Version:
@@ -336,10 +342,12 @@ def _inside(path: str, root: str | None) -> bool:
 
 
 def _of_tree(
-    work: Work, run_id: str | None, model_id: str | None, root: str | None, path: str
+    work: Work, run_id: str | None, model_id: str | None, root_uri: str, path: str
 ) -> Origin:
+    root = path_of(root_uri)
     if root is None:  # the run's artifacts lie in a store that is not ours
-        return Origin(run_id, model_id, None)
+        location = beneath(root_uri, path) if path else root_uri
+        return Origin(run_id, model_id, None, location=location)
     folder = f"{root}/{path}" if path else root
     files: list[File] = work.artifacts.tree(folder, FILE_LIMIT + 1)
     tree = Manifest.of(files) if files else None

@@ -140,9 +140,9 @@ class IntakeWorker:
         if intake is None:
             return False
         try:
-            await self._take_in(outside, intake, Place.parse(intake.source))
+            await self._take_in(outside, intake, Place.parse(intake.address))
         except (Conflict, Unavailable) as error:
-            _log.warning("%s is not taken in yet: %s", intake.source, error.message)
+            _log.warning("%s is not taken in yet: %s", intake.address, error.message)
             await self._app.write(cases.put_off, intake, error.message)
         except (Forbidden, InvalidInput, LimitExceeded) as error:
             await self._app.write(cases.refuse, intake, error.message)

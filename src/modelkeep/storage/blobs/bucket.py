@@ -1,7 +1,7 @@
 """An S3 store as the adapters here speak to it: botocore's client, with our errors and time-outs.
 
 Credentials, region and endpoint come from where AWS's own tools take them (environment, shared
-files, container and instance roles). A call is tried four times, with jitter in between, where
+files, container and instance roles). A call is tried three times, with jitter in between, where
 the store says 5xx or 429, or nothing; after that, or where it refuses us, Unavailable is raised:
 that is never the client's fault. botocore is imported here alone, and only when a store is opened.
 """
@@ -13,9 +13,9 @@ from typing import Any
 from modelkeep.domain.errors import Unavailable
 from modelkeep.domain.stores import Place
 
-ATTEMPTS = 4  # of one call, the first included
+ATTEMPTS = 3  # of one call, the first included
 CONNECT_TIMEOUT_S = 3
-READ_TIMEOUT_S = 30  # between two packets
+READ_TIMEOUT_S = 20  # between two packets
 RESUMES = 4  # of a download that breaks off
 CONNECTIONS = 32
 MISSING = (

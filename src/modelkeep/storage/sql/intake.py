@@ -6,7 +6,8 @@ from modelkeep.domain.manifests import File
 from modelkeep.ports.intake import Arrival, Intake
 from modelkeep.storage.sql.dialects import Db
 
-_START = 400  # characters of a source that are indexed
+_START = 400  # characters of an address that are indexed
+_WHERE = f"substr(coalesce(location, source), 1, {_START})"
 _ARRIVAL = "SELECT id, path, object_key, size_bytes, attempts FROM arrivals"
 
 
@@ -88,7 +89,7 @@ class SqlIntakes:
         rows = self._db.all(
             "SELECT id FROM versions v WHERE project_id = ? AND manifest_id IS NULL"
             " AND deleted_ms IS NULL"
-            f" AND substr(source, 1, {_START}) >= ? AND substr(source, 1, {_START}) < ?"
+            f" AND {_WHERE} >= ? AND {_WHERE} < ?"
             " AND NOT EXISTS (SELECT 1 FROM intakes i"
             " WHERE i.project_id = v.project_id AND i.version_id = v.id) LIMIT ?",
             self._project_id,
@@ -121,7 +122,7 @@ class SqlIntakes:
 
     def lease_intake(self, now_ms: int, until_ms: int) -> Intake | None:
         row = self._db.one(
-            "SELECT i.version_id, v.source, i.attempts FROM intakes i"
+            "SELECT i.version_id, coalesce(v.location, v.source), i.attempts FROM intakes i"
             " JOIN versions v ON v.id = i.version_id"
             " WHERE i.project_id = ? AND i.due_ms <= ? ORDER BY i.due_ms, i.version_id LIMIT 1",
             self._project_id,

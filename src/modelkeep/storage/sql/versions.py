@@ -87,8 +87,8 @@ class SqlVersions:
         row = self._db.one(
             "INSERT INTO versions (project_id, model_id, number, source, run_id, logged_model_id,"
             " run_link, description, stage, manifest_id, author, semver_major, semver_minor,"
-            " semver_patch, semver_fixed, status, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            " semver_patch, semver_fixed, status, location, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             self._project_id,
             new.model_id,
             new.number,
@@ -102,6 +102,7 @@ class SqlVersions:
             *new.semver,
             int(new.semver_fixed),
             new.status,
+            new.location,
             at_ms,
             at_ms,
         )

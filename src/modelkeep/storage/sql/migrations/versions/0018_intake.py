@@ -11,7 +11,8 @@ down_revision = "0014"
 TABLES = """
 ALTER TABLE versions ADD COLUMN status {text} NOT NULL DEFAULT 'READY';
 ALTER TABLE versions ADD COLUMN status_message {text} NOT NULL DEFAULT '';
-CREATE INDEX versions_unheld ON versions (project_id, substr(source, 1, 400))
+ALTER TABLE versions ADD COLUMN location {text};
+CREATE INDEX versions_unheld ON versions (project_id, substr(coalesce(location, source), 1, 400))
   WHERE manifest_id IS NULL AND deleted_ms IS NULL;
 CREATE TABLE arrivals (
   id {id}, project_id {int} NOT NULL, path {text} NOT NULL, object_key {text} NOT NULL,
