@@ -116,7 +116,8 @@ def test_parts_go_past_the_server_and_the_version_waits_until_they_are_hashed(wi
     part = {"Range": "bytes=5-14"}
     direct = httpx.get(given["url"], headers=part, trust_env=False)
     assert (direct.status_code, direct.content) == (206, WHOLE[5:15])
-    assert httpx.put(given["url"], content=b"x", trust_env=False).status_code == 403
+    if is_strict(wire):
+        assert httpx.put(given["url"], content=b"x", trust_env=False).status_code == 403
     assert wire.store.keys(wire.place) == [f"artifacts/blobs/{SHA256[:2]}/{SHA256}"]
 
 

@@ -75,6 +75,7 @@ def kept(
         found = OnDisk(tmp_path)
     else:
         monkeypatch.setattr(s3, "PART_BYTES", 5 * MIB)
+        monkeypatch.setattr(s3, "COPY_BYTES", 5 * MIB)
         store = request.getfixturevalue(request.param)
         found = InStore(S3Blobs(Bucket(store.place(), store.client)))
     yield found

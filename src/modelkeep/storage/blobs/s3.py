@@ -24,7 +24,8 @@ from modelkeep.storage.blobs.checks import CHUNK_BYTES, Checks, check_chunk, ver
 PART_BYTES = 8 << 20
 IN_FLIGHT = 2  # parts of one upload that are sent while the next one fills: 24 MiB at most
 PARTS_LIMIT = 10_000  # of S3: a file may have 80 GiB through the server
-COPY_BYTES = 1 << 30  # in one copy within the store; S3 takes 5 GiB
+COPY_BYTES = 64 << 20  # in one copy within the store: many stores say nothing until it is done
+COPIES_AT_ONCE = 4
 SENDERS = 16
 STALE_MS = 48 * 3_600_000
 
@@ -94,21 +95,29 @@ class S3Blobs:
             return
         upload_id = self.bucket.call("create_multipart_upload", Key=target)["UploadId"]
         try:
-            etags: list[str] = []
-            for start in range(0, size_bytes, COPY_BYTES):
-                part = self.bucket.call(
-                    "upload_part_copy",
-                    Key=target,
-                    UploadId=upload_id,
-                    PartNumber=len(etags) + 1,
-                    CopySource=of,
-                    CopySourceRange=f"bytes={start}-{min(start + COPY_BYTES, size_bytes) - 1}",
-                )
-                etags.append(part["CopyPartResult"]["ETag"])
-            self.complete(target, upload_id, etags)
+            into = {"Key": target, "UploadId": upload_id, "CopySource": of}
+            self.complete(target, upload_id, self._copy_parts(into, size_bytes))
         except BaseException:
             self.abort(target, upload_id)
             raise
+
+    def _copy_parts(self, into: dict[str, Any], size_bytes: int) -> list[str]:
+        """The ETags of the parts of a copy, `COPIES_AT_ONCE` of which are made together."""
+        part_bytes = max(COPY_BYTES, -(-size_bytes // PARTS_LIMIT))
+
+        def copy(start: int) -> str:
+            last = min(start + part_bytes, size_bytes) - 1
+            number = start // part_bytes + 1
+            part = self.bucket.call(
+                "upload_part_copy",
+                **into,
+                PartNumber=number,
+                CopySourceRange=f"bytes={start}-{last}",
+            )
+            return part["CopyPartResult"]["ETag"]
+
+        with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copier") as threads:
+            return list(threads.map(copy, range(0, size_bytes, part_bytes)))
 
     def complete(self, key: str, upload_id: str, etags: Sequence[str]) -> int:
         """Puts parts together; the size in bytes. To do it again does nothing.
