@@ -125,8 +125,7 @@ LEAF_VERSION = 1
 
 def commitment(salt_hex: str, text: str) -> str:
     """A commitment to a text under a salt of 16 bytes: HMAC-SHA256, as `hmac-sha256:<hex>`."""
-    digest = hmac.new(bytes.fromhex(salt_hex), text.encode(), hashlib.sha256).hexdigest()
-    return f"hmac-sha256:{digest}"
+    return f"hmac-sha256:{hmac.digest(bytes.fromhex(salt_hex), text.encode(), 'sha256').hex()}"
 
 
 @lru_cache(maxsize=64)  # every leaf of a batch has the same

@@ -29,6 +29,7 @@ from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
+from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
@@ -62,8 +63,10 @@ class Running:
         clock = clock or SystemClock()
         self._dialect = dialect
         schema.ensure(dialect, clock.now_ms())
-        self.writer = Writer(dialect, clock)
-        self.reader = Reader(dialect, clock, settings.search_timeout_s)
+        self.is_alone = isinstance(dialect, Sqlite)
+        recent = Recent() if self.is_alone else None
+        self.writer = Writer(dialect, clock, recent)
+        self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
         stores = Stores.of(settings)
         self._blobs, self._parts = stores.blobs, stores.parts
         self._sender = HttpSender(
@@ -87,7 +90,6 @@ class Running:
         )
         if settings.default_artifact_root:
             self.writer.run(experiments.place_default, settings.default_artifact_root)
-        self.is_alone = isinstance(dialect, Sqlite)
         self.passwords = Argon2Passwords()
         self.directory = Directory(self.reader, self.writer, clock)
         self._stopping = threading.Event()

@@ -6,12 +6,10 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any, cast
 
 import uvicorn
-from litestar import Litestar, MediaType, Request, Response
-from litestar.exceptions import HTTPException
 
 from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
@@ -20,14 +18,13 @@ from modelkeep.domain.errors import Unauthenticated, Unavailable
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
+from modelkeep.protocols.later import Later
+from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
-from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow import routes as mlflow_routes
-from modelkeep.protocols.native import calls as native
-from modelkeep.protocols.native import problems
-from modelkeep.protocols.native import routes as native_routes
-from modelkeep.protocols.native.accounts import Entrance
+from modelkeep.protocols.native import paths
 from modelkeep.services import accounts, permits
+from modelkeep.services.app import App
 from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
@@ -38,29 +35,20 @@ from modelkeep.workers.webhooks import WebhookWorker
 _log = logging.getLogger(__name__)
 
 
-def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
-    """The whole application over a running core."""
+def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> tuple[Asgi, Later]:
+    """The whole application over a running core; and of it the native API, to be made later."""
     app = permits.gated(running.app) if settings.auth else running.app
-    sign_in = SignIn(running.app, running.passwords, now_ms)
-    entrance = Entrance(running.directory, sign_in, now_ms, settings.auth)
-    framework = Litestar(
-        [native_routes.router(app, now_ms, _models_where, entrance)],
-        openapi_config=None,  # the native API describes itself
-        exception_handlers={HTTPException: _unknown},
-        logging_config=None,
-        request_max_body_size=settings.max_body_bytes,
-    )
-    native_routes.check_rules(framework.routes)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
+    native = Later(lambda: _native(app, running, settings, now_ms))
 
     def is_public(path: str) -> bool:
-        return path in native_routes.PUBLIC_PATHS or mlflow.is_public(path)
-
-    rest = cast("Asgi", framework)
+        return path in paths.PUBLIC or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-        handle = mlflow.handle_for(scope["path"]) if scope["type"] == "http" else None
-        await (handle or rest)(scope, receive, send)
+        if scope["type"] == "http":
+            path = scope["path"]
+            rest = native if paths.is_native(path) else _answer_unknown
+            await (mlflow.handle_for(path) or rest)(scope, receive, send)
 
     inner = by_path
     if settings.auth:
@@ -71,7 +59,15 @@ def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> As
             scope["path"] = "/" + scope["path"].lstrip("/")
         await inner(scope, receive, send)
 
-    return FrontDoor(cleaned, default_hosts() | set(settings.allowed_hosts))
+    return FrontDoor(cleaned, default_hosts() | set(settings.allowed_hosts)), native
+
+
+def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
+    from modelkeep.protocols.native import accounts, application  # with the framework
+
+    sign_in = SignIn(running.app, running.passwords, now_ms)
+    entrance = accounts.Entrance(running.directory, sign_in, now_ms, settings.auth)
+    return application.build(app, now_ms, _models_where, entrance, settings.max_body_bytes)
 
 
 def _models_where(text: str) -> Sequence[Comparison]:
@@ -82,23 +78,16 @@ def _models_where(text: str) -> Sequence[Comparison]:
 def _unauthenticated(scope: Scope, error: Unauthenticated) -> tuple[bytes, bytes]:
     """Told as our own API does or as MLflow's clients expect; alike for paths that are none: who
     is not known does not learn which there are."""
-    if _is_native(scope["path"]):
+    if paths.is_native(scope["path"]):
+        from modelkeep.protocols.native import problems
+
         return problems.render(error, scope["modelkeep.request_id"])
     return b"application/json", mlflow_errors.render(error)[1]
 
 
-def _is_native(path: str) -> bool:
-    return f"{path}/".startswith(f"{native.PREFIX}/")
-
-
-def _unknown(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-    """A path that no dialect has, told as our own API does or as the pickiest clients expect."""
-    if _is_native(request.scope["path"]):
-        return problems.reject_call(request, error)
-    code = "ENDPOINT_NOT_FOUND" if error.status_code == 404 else "BAD_REQUEST"
-    status = error.status_code if error.status_code < 500 else 400
-    body = mlflow_errors.body(code, error.detail or "Not found")
-    return Response(body, status_code=status, media_type=MediaType.JSON)
+async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    """A path that no dialect has, told as the pickiest clients expect."""
+    await answers.answer(send, 404, mlflow_errors.body("ENDPOINT_NOT_FOUND", "Not Found"))
 
 
 def serve(settings: Settings) -> None:
@@ -124,7 +113,7 @@ def serve(settings: Settings) -> None:
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
             _let_first_admin_in(running)
-        asgi = build(running, settings, SystemClock().now_ms)
+        asgi, native = build(running, settings, SystemClock().now_ms)
         config = uvicorn.Config(
             asgi,
             loop="uvloop",
@@ -143,11 +132,8 @@ def serve(settings: Settings) -> None:
         _log.info(
             "modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port
         )
-        # What there is by now stays: the garbage collector, for which all threads wait, need not
-        # look through the fifty thousand objects of the imports each time.
-        gc.freeze()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(uvicorn.Server(config).serve(sockets=[listener]))
+            runner.run(_Server(config, native).serve(sockets=[listener]))
     finally:
         listener.close()
         intake.close()
@@ -155,6 +141,24 @@ def serve(settings: Settings) -> None:
         webhooks.close()
         checkpoints.close()
         running.close()
+
+
+class _Server(uvicorn.Server):
+    """The HTTP server, which makes the native API as soon as the rest is being served."""
+
+    def __init__(self, config: uvicorn.Config, native: Later) -> None:
+        super().__init__(config)
+        self._native = native
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        threading.Thread(target=self._make_native, name="native-api", daemon=True).start()
+
+    def _make_native(self) -> None:
+        self._native.made()
+        # What there is by now stays: the garbage collector, for which all threads wait, need not
+        # look through the fifty thousand objects of the imports each time.
+        gc.freeze()
 
 
 def _let_first_admin_in(running: Running) -> None:

@@ -47,7 +47,7 @@ class Estate:
         self.running = Running(self._settings, self.clock)
         self.running.passwords = QuickPasswords()
         self._loop = asyncio.Runner()
-        self._asgi = build(self.running, self._settings, self.clock.now_ms)
+        self._asgi, _ = build(self.running, self._settings, self.clock.now_ms)
         self.running.directory.reload()
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ASIDE = re.compile(r"[;?#]")  # where some readers stop: `..;x` is `..` to a servlet container
 _PLAIN_SEGMENT = r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,254}"
 _PLAIN_PATH = re.compile(rf"{_PLAIN_SEGMENT}(/{_PLAIN_SEGMENT})*")  # nothing to look at closely
+_PLAIN_LOCATION = re.compile(rf"[a-z][a-z0-9+\-]{{1,30}}:/{{1,3}}{_PLAIN_PATH.pattern}")
 _UNREADABLE = re.compile("\ufffd|%u[0-9a-f]{4}", re.IGNORECASE)  # decodes to who knows what
 
 
@@ -48,7 +49,7 @@ def check_text(value: str, field: str, limit: int) -> str:
         raise InvalidInput(f"'{field}' exceeds the maximum length of {limit} characters.")
     if "\x00" in value:
         raise InvalidInput(f"'{field}' contains a NUL character.")
-    if _SURROGATE.search(value):
+    if not value.isascii() and _SURROGATE.search(value):
         raise InvalidInput(f"'{field}' contains half a surrogate pair.")
     return value
 
@@ -224,6 +225,8 @@ def check_location(
     `hint` ends the refusal of one that could.
     """
     check_text(location, field, 2048)
+    if _PLAIN_LOCATION.fullmatch(location):
+        return location
     _refuse_control(location, field)
     decoded = unicodedata.normalize("NFKC", _unquoted(location))
     message = f"Invalid {field}: '{location}'. {hint}"

@@ -4,7 +4,7 @@ A use case is a plain function `f(work, …) -> value`. It never commits: the wr
 savepoint, and whatever it raised leaves nothing behind.
 """
 
-from typing import Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
@@ -21,6 +21,15 @@ from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class About(NamedTuple, Generic[T_co]):
+    """What was read, and the id of the one model that it hangs on."""
+
+    value: T_co
+    model_id: int
 
 
 class Work(Protocol):

@@ -18,6 +18,7 @@ from modelkeep.ports.checkpoints import Notary, Witness
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.stores import Direct, Outside
 from modelkeep.ports.webhooks import Sender, Vault
+from modelkeep.ports.work import About
 
 T = TypeVar("T")
 
@@ -30,6 +31,8 @@ class Runner(Protocol):
 
 class Reader(Runner, Protocol):
     """Runs use cases that only read."""
+
+    async def recall(self, use_case: Callable[..., About[Any]], *args: str | int) -> Any: ...
 
     async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
 
@@ -58,6 +61,11 @@ class App:
     ) -> T:
         """`point` promises that the use case costs a few look-ups by key and nothing more."""
         return await self.reader.submit(use_case, *args, point=point, **kwargs)
+
+    async def recall(self, use_case: Callable[..., About[T]], *args: str | int) -> T:
+        """A point read of a value that hangs on nothing but one model and what it holds, and on no
+        time: it may be remembered until the model changes."""
+        return await self.reader.recall(use_case, *args)
 
     async def search(self, use_case: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """A read that may have to look at every row; then it waits its turn, and none for it.

@@ -16,7 +16,7 @@ from typing import Any
 
 from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
 from modelkeep.domain.errors import Forbidden
-from modelkeep.ports.work import Work
+from modelkeep.ports.work import About, Work
 from modelkeep.services.app import App, Reader, Runner
 
 
@@ -173,6 +173,13 @@ class ReadGate(Gate):
     def __init__(self, behind: Reader) -> None:
         super().__init__(behind)
         self._reader = behind
+
+    async def recall(self, use_case: Callable[..., About[Any]], *args: str | int) -> Any:
+        permit = _admitted()
+        if permit.sees_all and not permit.needs:
+            return await self._reader.recall(use_case, *args)
+        # What is remembered is what is there, not what one may see of it.
+        return (await self._reader.submit(permit.run, use_case, *args, point=True)).value
 
     async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await self._reader.search(_admitted().run, use_case, *args, **kwargs)

@@ -9,7 +9,7 @@ import pytest
 from modelkeep.domain.access import Actor, Caller, Grant, Kind, Role
 from modelkeep.domain.credentials import DAY_MS, TokenKind, mint
 from modelkeep.domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from modelkeep.protocols.native.routes import PREFIX
+from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import accounts
 from tests.support.clock import MovedClock
 from tests.support.estate import Estate, basic

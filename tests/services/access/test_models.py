@@ -12,7 +12,7 @@ from modelkeep.domain.access import Access, Grant, Reach, Role, Scope, Verb
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.search import Order
 from modelkeep.ports.work import Work
-from modelkeep.protocols.native.routes import PREFIX
+from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import accounts, listings, registry
 from tests.support.estate import Estate, access_of
 

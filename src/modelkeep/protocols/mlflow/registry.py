@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
+import msgspec
+
 from modelkeep.domain import semver
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, InvalidInput
@@ -13,7 +15,7 @@ from modelkeep.domain.models import (
     is_prompt,
 )
 from modelkeep.domain.search import Comparison, Order, Position
-from modelkeep.ports.work import Work
+from modelkeep.ports.work import About, Work
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.grammars import Grammar
 from modelkeep.protocols.mlflow.wire import (
@@ -355,9 +357,17 @@ async def create_version(app: App, caller: Caller, request: CreateVersion) -> Me
     return VersionAnswer(model_version=render_version(version))
 
 
-async def get_version(app: App, caller: Caller, request: VersionKey) -> Message:
-    version = await app.read(registry.get_version, *_meant(request), point=True)
-    return VersionAnswer(model_version=render_version(version))
+async def get_version(app: App, caller: Caller, request: VersionKey) -> msgspec.Raw:
+    return await app.recall(_answer_by_number, *_meant(request))
+
+
+def _answer_by_number(work: Work, name: str, which: int | str) -> About[msgspec.Raw]:
+    return _answer_about(registry.get_version(work, name, which))
+
+
+def _answer_about(version: Version) -> About[msgspec.Raw]:
+    answer = VersionAnswer(model_version=render_version(version))
+    return About(msgspec.Raw(msgspec.json.encode(answer)), version.model_id)
 
 
 async def describe_version(app: App, caller: Caller, request: DescribeVersion) -> Message:
@@ -420,13 +430,17 @@ async def transition(app: App, caller: Caller, request: Transition) -> Message:
     return VersionAnswer(model_version=render_version(_done(result).version))
 
 
-async def get_alias(app: App, caller: Caller, request: AliasKey) -> Message:
+async def get_alias(app: App, caller: Caller, request: AliasKey) -> msgspec.Raw:
     name, alias = require(request.name, "name"), require(request.alias, "alias")
-    version = await app.read(registry.version_by_alias, name, alias, point=True)
+    return await app.recall(_answer_by_alias, name, alias)
+
+
+def _answer_by_alias(work: Work, name: str, alias: str) -> About[msgspec.Raw]:
+    version = registry.version_by_alias(work, name, alias)
     if version is None:
         # MLflow answers an unknown alias as a bad parameter; clients look for this very text.
         raise InvalidInput(f"Registered model alias {alias} not found.")
-    return VersionAnswer(model_version=render_version(version))
+    return _answer_about(version)
 
 
 async def set_alias(app: App, caller: Caller, request: AliasKey) -> Message:

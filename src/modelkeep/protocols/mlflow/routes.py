@@ -129,16 +129,17 @@ def _by_path(rpcs: Iterable[Rpc]) -> dict[str, dict[str, Rpc]]:
 
 
 def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Handle:
-    rule_of = {rpc: rules.of_call(rpc) for rpc in by_method.values()}
+    known = {method: (rpc, rules.of_call(rpc)) for method, rpc in by_method.items()}
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        rpc = by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
-        if rpc is None:
+        found = known.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        if found is None:
             await answer_wrong_method(send, scope["method"], by_method)
             return
+        rpc, rule = found
         try:
             request = await read_message(rpc.request, scope, receive, max_body_bytes)
-            rule_of[rpc].admit(request)
+            rule.admit(request)
             body = _encode(await rpc.handle(app, caller_of(scope), request))
             status = 200
         except Exception as error:  # noqa: BLE001 - the outermost handler of a call

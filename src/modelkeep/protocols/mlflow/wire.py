@@ -62,7 +62,7 @@ class Rpc:
     methods: tuple[str, ...]
     path: str
     request: type[Message]
-    handle: Callable[[App, Caller, Any], Awaitable[Message]]
+    handle: Callable[[App, Caller, Any], Awaitable[Message | msgspec.Raw]]  # or its JSON
 
 
 def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:

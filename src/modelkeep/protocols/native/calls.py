@@ -7,7 +7,6 @@ from litestar import Request
 from modelkeep.domain.access import Caller
 from modelkeep.protocols.http import Scope, caller_of
 
-PREFIX = "/api/v1"
 Http = Request[Any, Any, Any]
 
 

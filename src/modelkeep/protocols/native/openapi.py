@@ -16,9 +16,9 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.typing import FieldDefinition
 
 from modelkeep import __version__
-from modelkeep.protocols.native.calls import PREFIX
 from modelkeep.protocols.native.examples import example_of
 from modelkeep.protocols.native.idempotency import KEY_LIMIT
+from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.protocols.native.problems import MEDIA_TYPE, Problem, meanings
 from modelkeep.protocols.rules import KNOWN
 

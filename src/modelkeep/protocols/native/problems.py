@@ -16,7 +16,8 @@ from litestar.exceptions import HTTPException
 from modelkeep.domain.errors import ModelkeepError, NotFound
 from modelkeep.protocols.http import Scope
 from modelkeep.protocols.native import errors
-from modelkeep.protocols.native.calls import PREFIX, Http
+from modelkeep.protocols.native.calls import Http
+from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.protocols.rules import KNOWN
 
 MEDIA_TYPE = "application/problem+json"

@@ -27,12 +27,10 @@ from modelkeep.protocols.native import (
     versions,
     webhooks,
 )
-from modelkeep.protocols.native.calls import PREFIX
 from modelkeep.protocols.native.idempotency import Replayed, replay
+from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.protocols.rules import rule_of
 from modelkeep.services.app import App
-
-PUBLIC_PATHS = frozenset((PREFIX + sessions.SIGN_IN,))
 
 
 def router(

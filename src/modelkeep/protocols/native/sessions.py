@@ -19,12 +19,11 @@ from modelkeep.protocols.native.accounts import (
     view_grants,
     view_token,
 )
+from modelkeep.protocols.native.paths import SIGN_IN
 from modelkeep.protocols.rules import BEARER, KNOWN
 from modelkeep.services import accounts
 from modelkeep.services.app import App
 from modelkeep.services.directory import Identity
-
-SIGN_IN = "/sign-in"
 
 _Http = Request[Any, Any, Any]
 

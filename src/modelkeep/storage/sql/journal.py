@@ -68,6 +68,10 @@ class SqlJournal:
         """Drops the leaves of a use case that did not survive."""
         del self._pending[mark:]
 
+    def models(self) -> set[int | None]:
+        """The models that the batch's leaves are about; None where one is about no model."""
+        return {model_id for _, model_id, _ in self._pending}
+
     def close(self) -> int:
         """Writes the leaves of the surviving use cases and the tree's new edge.
 

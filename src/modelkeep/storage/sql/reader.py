@@ -22,7 +22,9 @@ from typing import Any
 
 from modelkeep.domain.errors import LimitExceeded
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.work import About
 from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime
+from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 
 THREADS = 8
@@ -32,8 +34,14 @@ SCANS = max(1, (os.cpu_count() or 1) // 2)  # searches at once that look at very
 class Reader:
     """Runs use cases that only read."""
 
-    def __init__(self, dialect: Dialect, clock: Clock, search_timeout_s: float) -> None:
-        self._dialect, self._clock = dialect, clock
+    def __init__(
+        self,
+        dialect: Dialect,
+        clock: Clock,
+        search_timeout_s: float,
+        recent: Recent | None = None,
+    ) -> None:
+        self._dialect, self._clock, self._recent = dialect, clock, recent or Recent(0)
         self._search_timeout_s = search_timeout_s
         self._local = threading.local()
         self._opened: list[SqlWork] = []
@@ -53,6 +61,16 @@ class Reader:
         return await loop.run_in_executor(
             self._threads, lambda: self.run(use_case, *args, **kwargs)
         )
+
+    async def recall(self, use_case: Callable[..., About[Any]], *args: str | int) -> Any:
+        """As a `point` read of what hangs on one model; not looked up again until that changes."""
+        key = use_case, args
+        value = self._recent.get(key)
+        if value is None:
+            moment = self._recent.moment
+            value, model_id = await self.submit(use_case, *args, point=True)
+            self._recent.keep(key, value, model_id, moment)
+        return value
 
     async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The use case's value. Raises LimitExceeded when the time for a search is over."""

@@ -22,6 +22,7 @@ from typing import Any
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
 from modelkeep.storage.sql.dialects import Dialect
+from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 
 BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
@@ -57,8 +58,8 @@ class Tally:
 class Writer:
     """Runs use cases that write. `submit` is for the event loop, `run` for any other thread."""
 
-    def __init__(self, dialect: Dialect, clock: Clock) -> None:
-        self._dialect, self._clock = dialect, clock
+    def __init__(self, dialect: Dialect, clock: Clock, recent: Recent | None = None) -> None:
+        self._dialect, self._clock, self._recent = dialect, clock, recent or Recent(0)
         self._queue: Queue[_Job | None] = Queue(QUEUE_LIMIT)
         self._work: SqlWork | None = None
         self._gate, self._is_closing = threading.Lock(), False
@@ -142,9 +143,11 @@ class Writer:
             work = self._open_batch()
             for job in batch:
                 _run_job(work, job)
+            models = work.journal.models()
             appended = work.journal.close()
-            fate = _UNKNOWN
-            work.db.run("COMMIT")
+            with self._recent.changing(models):
+                fate = _UNKNOWN
+                work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes was not committed", len(batch))
             # Only a connection that broke under the commit leaves its outcome open.

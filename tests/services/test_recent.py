@@ -1,0 +1,126 @@
+"""What point reads remember: never older than what anybody was told before."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from modelkeep.domain.models import Version
+from modelkeep.ports.work import About, Work
+from modelkeep.services import numbering, promotion, registry
+from modelkeep.storage.sql.recent import Recent
+from tests.support.core import ANN, ROB, Core
+
+
+def champion(work: Work, name: str, alias: str) -> About[Version | None]:
+    return About(registry.version_by_alias(work, name, alias), registry.get_model(work, name).id)
+
+
+def recalled(core: Core, name: str = "churn", alias: str = "champion") -> Any:
+    return asyncio.run(core.app.recall(champion, name, alias))
+
+
+def looked_up(core: Core, name: str = "churn", alias: str = "champion") -> Any:
+    return asyncio.run(core.app.read(champion, name, alias)).value
+
+
+@pytest.fixture
+def labelled(core: Core) -> Core:
+    core.write(registry.create_model, ANN, "churn")
+    for _ in range(3):
+        core.write(registry.create_version, ANN, registry.Draft("churn", "s3://bucket/churn"))
+    core.set_alias("champion", 1)
+    return core
+
+
+CHANGES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+    (registry.set_version_tag, (ANN, "churn", 1, "colour", "blue")),
+    (registry.delete_version_tag, (ANN, "churn", 1, "colour")),
+    (registry.describe_version, (ANN, "churn", 1, "the first")),
+    (promotion.request, (ROB, promotion.Order("churn", 1, "Staging"))),
+    (promotion.set_alias, (ROB, "churn", "second", 1)),
+    (promotion.delete_alias, (ROB, "churn", "second")),
+    (promotion.set_alias, (ROB, "churn", "champion", 2)),
+    (promotion.request, (ROB, promotion.Order("churn", 2, "Production"))),
+    (promotion.delete_alias, (ROB, "churn", "champion")),
+]
+
+
+def test_every_change_of_a_version_is_seen_at_once(labelled: Core) -> None:
+    for use_case, args in CHANGES:
+        recalled(labelled)
+        labelled.write(use_case, *args)
+        assert recalled(labelled) == looked_up(labelled), use_case.__name__
+
+
+def test_a_raised_number_and_a_new_name_are_seen_at_once(labelled: Core) -> None:
+    labelled.set_alias("champion", 3)
+    recalled(labelled)
+    labelled.write(numbering.raise_number, ANN, "churn", "3", to="9.0.0")
+    assert recalled(labelled).semver == (9, 0, 0)
+    labelled.write(registry.rename_model, ANN, "churn", "attrition")
+    assert recalled(labelled, "attrition").model_name == "attrition"
+    with pytest.raises(Exception, match="churn not found"):
+        recalled(labelled)
+
+
+def test_no_reader_goes_back_while_an_alias_is_moved_to_and_fro(labelled: Core) -> None:
+    """Each move sets the tag to a higher number, and is acknowledged before the next begins."""
+    acknowledged, over = [0], threading.Event()
+
+    def move() -> None:
+        for number in range(1, 300):
+            labelled.write(registry.set_version_tag, ANN, "churn", 1, "n", str(number))
+            acknowledged[0] = number
+        over.set()
+
+    async def watch() -> int:
+        reads, last = 0, 0
+        while not over.is_set():
+            promised = acknowledged[0]
+            version = await labelled.app.recall(champion, "churn", "champion")
+            seen = int(version.tags.get("n", "0")) if version else -1
+            assert seen >= max(promised, last)
+            last, reads = seen, reads + 1
+            await asyncio.sleep(0)
+        return reads
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        assert asyncio.run(watch()) > 100
+    finally:
+        mover.join()
+
+
+def test_what_was_looked_up_beside_a_commit_is_not_remembered() -> None:
+    recent = Recent()
+    before = recent.moment
+    with recent.changing({1}):
+        during = recent.moment
+        recent.keep("k", "old", 2, before)
+        recent.keep("k", "old", 2, during)
+    recent.keep("k", "old", 2, during)
+    assert recent.get("k") is None
+    recent.keep("k", "new", 2, recent.moment)
+    assert recent.get("k") == "new"
+
+
+def test_a_commit_forgets_its_models_before_and_others_never() -> None:
+    recent = Recent()
+    for model_id in (1, 2):
+        recent.keep(f"of {model_id}", "value", model_id, recent.moment)
+    with recent.changing({1}):
+        assert recent.get("of 1") is None
+        assert recent.get("of 2") == "value"
+    with recent.changing({None}):
+        assert recent.get("of 2") is None
+
+
+def test_only_so_many_values_are_kept_the_oldest_go_first() -> None:
+    recent = Recent(limit=2)
+    for number in range(3):
+        recent.keep(number, "value", 1, recent.moment)
+    assert [recent.get(number) for number in range(3)] == [None, "value", "value"]
