@@ -92,6 +92,15 @@ def test_one_failure_at_any_step_of_an_upload_is_overcome(
     assert names(blobs) == [sha256]
 
 
+def test_a_store_that_cannot_say_if_absent_is_written_to_all_the_same(
+    blobs: S3Blobs, flaky: Flaky
+) -> None:
+    flaky.once(501, "PUT")
+    assert names(blobs) == []
+    store(blobs, SMALL)
+    assert read(blobs, SMALL) == SMALL
+
+
 @pytest.mark.parametrize("fate", [500, "dropped", "lost"])
 def test_a_small_one_whose_answer_is_lost_is_there_once(
     blobs: S3Blobs, flaky: Flaky, fate: str | int

@@ -21,6 +21,7 @@ CONNECTIONS = 32
 MISSING = (
     "An S3 store needs a library that is not installed: pip install 'modelkeep[s3]' brings it."
 )
+NOT_IMPLEMENTED = "NotImplemented"
 _ABSENT = frozenset(("404", "NoSuchKey", "NotFound"))
 
 
@@ -99,6 +100,8 @@ def _raise(place: Place, response: Any) -> None:
             f"The artifact store {place} refuses this server ({code}): its bucket or credentials "
             "are wrong. Whoever runs the server must look."
         )
+    if status == 501:
+        raise Refused(NOT_IMPLEMENTED, message)
     if 400 <= status < 500 and status not in (408, 429):
         raise Refused(code, message)
     raise Unavailable(
@@ -159,11 +162,17 @@ class Stream:
                 if self._left == 0:
                     raise
                 self._left -= 1
-                self._body = self._get()
+                self._body = self._get_again()
 
     def close(self) -> None:
         """Gives up what was not read."""
         self._body.close()
+
+    def _get_again(self) -> Any:
+        try:
+            return self._get()
+        except (Absent, Present):
+            raise Unavailable(f"{self._key} was changed while it was read.") from None
 
     def _get(self) -> Any:
         try:

@@ -18,7 +18,14 @@ from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from modelkeep.domain.errors import IntegrityFailure, LimitExceeded, Unavailable
-from modelkeep.storage.blobs.bucket import Absent, Bucket, Present, Refused, Stream
+from modelkeep.storage.blobs.bucket import (
+    NOT_IMPLEMENTED,
+    Absent,
+    Bucket,
+    Present,
+    Refused,
+    Stream,
+)
 from modelkeep.storage.blobs.checks import CHUNK_BYTES, Checks, check_chunk, verified
 
 PART_BYTES = 8 << 20
@@ -73,9 +80,14 @@ class S3Blobs:
         key = self.key(sha256)
         try:
             self.bucket.call("put_object", Key=key, Body=content, IfNoneMatch="*")
+            return
         except Present:
-            if not self._is_whole(sha256, len(content)):
-                self.bucket.call("put_object", Key=key, Body=content)
+            pass
+        except Refused as error:
+            if error.code != NOT_IMPLEMENTED:  # some stores cannot say "if absent"
+                raise
+        if not self._is_whole(sha256, len(content)):
+            self.bucket.call("put_object", Key=key, Body=content)
 
     def name(self, key: str, sha256: str, size_bytes: int) -> None:
         """Copies an object of that content to its name, unless it is there; the store does."""
