@@ -15,7 +15,7 @@ S3 := .envs/s3/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak fuzz bench check format verifier clean python system-packages
+.PHONY: help demo serve test test-quick soak faults histories fuzz bench check format verifier clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -39,6 +39,12 @@ test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no
 
 soak: system-packages $(TOOLS) ## Kill the server and its database 200 times each, in the middle of work
 	MODELKEEP_KILL_ROUNDS=200 .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
+
+faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (ten minutes)
+	MODELKEEP_FAULTS=all .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_injected.py $(PYTEST_ARGS)
+
+histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind against their policies (half an hour)
+	MODELKEEP_HISTORIES=1000 .venv/bin/python -m pytest --timeout 0 -s tests/services/test_guarded_histories.py $(PYTEST_ARGS)
 
 fuzz: $(TOOLS) $(OPENAPI) ## Try the native API with calls made of its own description, for ten minutes
 	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py $(PYTEST_ARGS)
@@ -71,6 +77,7 @@ python:
 
 system-packages:
 	@scripts/system-packages postgresql
+	@scripts/system-packages strace
 
 $(SERVER): pyproject.toml | python
 	@scripts/environment "$(PYTHON)" .venv "modelkeep (about half a minute)" --editable .

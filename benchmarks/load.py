@@ -69,9 +69,9 @@ def warm_up(url: str, seconds: int) -> None:
 class Client:
     """One connection that is kept alive."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prefix: str = API) -> None:
         _refuse_strangers(url)
-        parts = urlsplit(url)
+        self._prefix, parts = prefix, urlsplit(url)
         self._connection = http.client.HTTPConnection(
             parts.hostname or "", parts.port, timeout=_TIMEOUT_S
         )
@@ -80,7 +80,7 @@ class Client:
         """The answer's JSON. Raises LoadFailed for anything but a 200."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         content = None if body is None else json.dumps(body)
-        self._connection.request(method, API + path, content, headers)
+        self._connection.request(method, self._prefix + path, content, headers)
         answer = self._connection.getresponse()
         text = answer.read()
         if answer.status != 200:

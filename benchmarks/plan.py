@@ -41,6 +41,7 @@ class Plan:
     catalogue: Catalogue = field(default_factory=Catalogue)
     crowd: Crowd = field(default_factory=lambda: Crowd(100_000))
     searches: int = 40  # of each kind, one after another
+    decisions: int = 400  # transitions of each of two kinds, in turn
 
 
 @dataclass(frozen=True, slots=True)

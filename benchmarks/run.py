@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alias, artifacts, create, limits, metrics, report, search, startup
+from benchmarks import alias, artifacts, create, gates, limits, metrics, report, search, startup
 from benchmarks.load import has_wrk
 from benchmarks.peers.base import Peer
 from benchmarks.peers.mlflow import Mlflow
@@ -33,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
     "search": search.measure,
     "metrics": metrics.measure,
     "artifacts": artifacts.measure,
+    "gates": gates.measure,
 }
 SERVERS = ("mlflow", "modelkeep", "postgresql")
 DRIVEN_BY_WRK = frozenset(("alias", "create", "metrics"))

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -105,12 +106,15 @@ class Actor:
     """A caller. `verified` is False while identities are claims.
 
     `on_behalf_of` is the person who answers for a service account: whatever it did, they did too.
+    `lent_by` made the token that the caller came with, or the password that it was signed in with,
+    if that was somebody else: it may be them who calls.
     """
 
     name: str = ANONYMOUS
     verified: bool = False
     kind: Kind = Kind.USER
     on_behalf_of: str = ""
+    lent_by: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -337,6 +341,12 @@ def _version(step: _Step) -> None:
             # What was registered before contracts were compared has its number as the major one.
             semver=step.after.get("semver", f"{key[1]}.0.0"),
             semver_fixed=step.after.get("semver_fixed", False),
+            state="active",
+            ending_reason="",
+            ending_by=ANONYMOUS,
+            ending_ms=None,
+            replacement=None,
+            blocks_ms=None,
         )
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
@@ -344,6 +354,8 @@ def _version(step: _Step) -> None:
     elif "manifest" in step.after:
         step.expect("version", key, "manifest", step.leaf["pre"]["manifest"], None)
         step.put("version", key, manifest=step.after["manifest"])
+    for place, deed in enumerate(step.after.get("hands", ())):
+        step.put("version_hand", (*key, place), name=step.text(f"hand.{place}"), deed=deed)
     if step.leaf["act"] == "version:imported":
         step.put("imported_version", key, importer=step.text("actor", ANONYMOUS))
     if "description" in step.leaf["texts"]:
@@ -351,6 +363,20 @@ def _version(step: _Step) -> None:
     if step.after.get("deleted"):
         step.put("version", key, deleted=True)
     step.set_tags("version_tag", key)
+
+
+def _ending(step: _Step) -> None:
+    key = (step.obj["model"], step.obj["version"])
+    step.expect("version", key, "state", step.leaf["pre"]["state"], "active")
+    facts = {name: step.after[name] for name in ("state", "replacement", "blocks_ms")}
+    step.put(
+        "version",
+        key,
+        ending_reason=step.text("reason"),
+        ending_by=step.text("actor", ANONYMOUS),
+        ending_ms=step.at_ms,
+        **facts,
+    )
 
 
 def _paper(step: _Step) -> None:
@@ -406,6 +432,7 @@ def _request(step: _Step) -> None:
         source=step.leaf["pre"]["stage"],
         target=step.after["target"],
         requested_by=step.text("actor", ANONYMOUS),
+        lent_by=step.text("lent_by"),
         reason=step.text("reason"),
         archive_existing=step.after["archive_existing"],
         returns_to=step.after["returns_to"],
@@ -444,9 +471,14 @@ def _webhook(step: _Step) -> None:
 def _account(step: _Step) -> None:
     key, after = (step.obj["account"],), step.after
     if step.leaf["act"] == "account:created":
-        step.put("account", key, disabled=False, deleted=False, name=step.text("name"))
+        step.put("account", key, disabled=False, deleted=False, reset_ms=None)
+        step.put("account", key, name=step.text("name"))
     names = ("kind", "owner", "password", "disabled", "deleted")
     step.put("account", key, **{name: after[name] for name in names if name in after})
+    if "password" in after:
+        step.put("account", key, password_by=step.text("lent_by"))
+    if after.get("reset"):
+        step.put("account", key, reset_ms=step.at_ms)
     if after.get("deleted"):
         step.put("account", key, name=f"deleted-{key[0]}")
         for grant in [g for g in step.ledger.tables.get("grant", {}) if g[0] == key[0]]:
@@ -457,7 +489,8 @@ def _account(step: _Step) -> None:
 def _token(step: _Step) -> None:
     names = ("account", "kind", "digest", "expires_ms")
     values = {name: step.after[name] for name in names}
-    step.put("token", (step.obj["token"],), **values, label=step.text("label"), revoked=False)
+    texts = {"label": step.text("label"), "lent_by": step.text("lent_by")}
+    step.put("token", (step.obj["token"],), **values, **texts, revoked=False)
 
 
 def _revoked(step: _Step) -> None:
@@ -495,6 +528,10 @@ _HANDLERS = {
     "version:bytes:verified": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
+    "version:deprecated": _ending,
+    "version:blocked": _ending,
+    "version:retired": _ending,
+    "version:reinstated": _ending,
     "version:document:attached": _paper,
     "policy:revision:applied": _policy,
     "approval:request:opened": _request,
@@ -1170,6 +1207,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "version": ("model", "number"),
     "version_tag": ("model", "number", "key"),
     "imported_version": ("model", "number"),
+    "version_hand": ("model", "number", "place"),
     "paper": ("model", "number", "name", "revision"),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
@@ -1184,6 +1222,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "grant": ("account", "role", "scope"),
     "origin": ("number",),
 }
+
+
+COMPARED = frozenset((*_KEYS, "file", "evidence"))  # the last two by their digests
 
 
 _PLACED = ("vote", "comment")  # known by their order on a request
@@ -1240,7 +1281,7 @@ class _Ids:
 
     versions: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # model, number
     stays: dict[int, dict[str, Any]] = field(default_factory=dict)
-    # table, request -> how many were seen
+    # table, request or version -> how many were seen
     places: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @classmethod
@@ -1255,14 +1296,16 @@ class _Ids:
                      *_OF_ACCOUNTS):  # fmt: skip
             if name in row:
                 row[name] = bool(row[name])
-        for name in ("author", "requested_by", "importer", "opened_by"):
+        for name in ("author", "requested_by", "importer", "opened_by", "ending_by"):
             if name in row and Actor(row[name]).is_anonymous:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
         if table == "paper" and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
-        if table in ("version_tag", "imported_version", "paper"):
+        if table == "version_hand":
+            row["place"] = self._place(table, row["version"])
+        if table in ("version_tag", "imported_version", "version_hand", "paper"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
         elif table == "slot":
             row["holder"] = self._number(row["holder"], row["model"])
@@ -1276,10 +1319,14 @@ class _Ids:
         elif table in ("request", "emergency"):
             row["version"] = self.versions.get(row["version"])
         elif table in _PLACED:
-            on = table, row["request"]
-            row["place"] = self.places.get(on, 0)
-            self.places[on] = row["place"] + 1
+            row["place"] = self._place(table, row["request"])
         return row
+
+    def _place(self, table: str, owner: int) -> int:
+        """Where a row stands among those of its table that have the same owner."""
+        place = self.places.get((table, owner), 0)
+        self.places[table, owner] = place + 1
+        return place
 
     def _number(self, version_id: int | None, model: int) -> int | str | None:
         if version_id is None:
@@ -1366,6 +1413,9 @@ BLIND_SPOTS = (
 )
 
 
+KINDS = ("head", "checkpoint", "entry", "row", "end")  # of an export's lines
+
+
 PROBLEM_LIMIT = 100  # more are counted, not listed
 
 
@@ -1388,13 +1438,15 @@ class Report:
     """What a verification found. `is_intact` is False when anything at all did not fit.
 
     Apart from that, `unsigned` says which signatures are missing or false, and `stale` why what
-    was verified may not be the newest. `forks` are (entry, origin that began there).
+    was verified may not be the newest. `forks` are (entry, origin that began there); `strange` the
+    tables that this verifier does not know, which a newer server may have.
     """
 
     size: int = 0
     root: str = ""
     erased: list[tuple[int, str]] = field(default_factory=list)  # (entry, which text)
     rows: int = 0
+    strange: list[str] = field(default_factory=list)
     checkpoints: int = 0
     signed_size: int = 0  # how many entries the newest checkpoint covers
     witnesses: list[str] = field(default_factory=list)  # who has cosigned that
@@ -1460,7 +1512,8 @@ def _close_seals(seals: Seals, report: Report) -> None:
 
 
 def _compare(ledger: Ledger, rows: Exported, report: Report) -> None:
-    report.rows = sum(map(len, rows.values()))
+    report.strange = sorted(rows.keys() - COMPARED)
+    report.rows = sum(len(found) for table, found in rows.items() if table in COMPARED)
     try:
         compare(ledger, rows, report.add)
     except _UNREADABLE as error:
@@ -1649,9 +1702,15 @@ def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
 TAMPERED, UNSIGNED, STALE, USAGE = 2, 3, 4, 64
 
 
-_USAGE = """modelkeep-verify [export] FILE      a journal that was exported (- is standard input)
-       modelkeep-verify receipt FILE       a receipt: that an entry is in a signed journal
-       modelkeep-verify extends OLD NEW PROOF    that one checkpoint continues another"""
+_USAGE = """modelkeep-verify [export] [OPTIONS] FILE
+                               a journal that was exported (- is standard input)
+       modelkeep-verify receipt [OPTIONS] FILE
+                               a receipt: that an entry is in a signed journal
+       modelkeep-verify extends [OPTIONS] OLD NEW PROOF
+                               that one checkpoint continues another"""
+
+
+LOOK_LIMIT = 100  # lines among which there must be one of an export
 
 
 _CODES = "Exit codes: 0 well, 2 tampered with, 3 a signature, 4 too old, 64 wrong usage."
@@ -1680,12 +1739,14 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     parser = _Parser(prog="modelkeep-verify", usage=_USAGE, description=_CODES)
     parser.add_argument("files", nargs=3 if kind == "extends" else 1, metavar="FILE")
     add = parser.add_argument
-    add("--vkey", action="append", default=[], help="a key of the log; may be repeated")
-    add("--witness", action="append", default=[], help="a key of a witness; may be repeated")
-    add("-k", type=int, default=None, help="how many witnesses must have cosigned [all given]")
+    log, witness = "a key of the log; may be repeated", "a key of a witness; may be repeated"
+    add("--vkey", action="append", default=[], metavar="KEY", help=log)
+    add("--witness", action="append", default=[], metavar="KEY", help=witness)
+    add("-k", type=int, metavar="N", help="how many witnesses must have cosigned [all given]")
     if kind == "export":
-        add("--since", action="append", default=[], help="a file with a checkpoint that you kept")
-        add("--max-age", type=int, default=None, help="how many seconds old it may be")
+        kept = "a file with a checkpoint that you kept; may be repeated"
+        add("--since", action="append", default=[], metavar="FILE", help=kept)
+        add("--max-age", type=int, metavar="SECONDS", help="how old the newest checkpoint may be")
     add("--json", action="store_true", help="print JSON")
     return parser
 
@@ -1722,9 +1783,25 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def lines_in(file: str) -> Iterator[dict[str, Any]]:
-    """The lines of an export; one that is not JSON becomes one that no verifier can read."""
+    """The lines of an export; one that is not JSON becomes one that no verifier can read.
+
+    Raises InvalidInput for a file that has none among its first hundred: it is something else.
+    """
+    lines = _lines(file)
+    first = list(islice(lines, LOOK_LIMIT))
+    if not any(isinstance(line, dict) and line.get("kind") in KINDS for line in first):
+        raise InvalidInput(
+            f"{file}: not an export of a journal; `modelkeep audit export` makes one."
+        )
+    yield from first
+    yield from lines
+
+
+def _lines(file: str) -> Iterator[Any]:
     with sys.stdin if file == "-" else Path(file).open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix("\ufeff")  # some editors put it there
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError):
@@ -1753,6 +1830,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "cosigned_by": report.witnesses,
         "erased_texts": [{"index": index, "text": name} for index, name in report.erased],
         "forks": [{"index": index, "origin": name} for index, name in report.forks],
+        "tables_not_compared": report.strange,
         "first_bad_entry": report.first_bad,
         "problems": [{"index": p.index, "message": p.message} for p in report.problems],
         "problems_not_listed": report.unlisted,
@@ -1774,6 +1852,12 @@ def show_report(report: Report) -> None:
             print(f"  {plain(problem.message)}")
         if report.unlisted:
             print(f"  and {report.unlisted} more")
+    if report.strange:
+        print(
+            plain(
+                f"NOT COMPARED: {', '.join(report.strange)}, of which this verifier knows nothing."
+            )
+        )
     _show_signatures(report)
     if report.erased:
         listed = ", ".join(f"{name} of entry {index}" for index, name in report.erased[:20])

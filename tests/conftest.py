@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.clients import Client, ClientMissing, client
@@ -13,6 +14,10 @@ from tests.support.s3 import Store, running_store
 from tests.support.server import Server
 
 StartServer = Callable[..., Server]
+
+# No test is timed: a machine may be slow.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from modelkeep.ports.clock import Clock
 from modelkeep.services import accounts, audit, experiments, replies
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
+from modelkeep.services.loads import Counter
 from modelkeep.settings import Settings
 from modelkeep.storage.blobs.s3 import S3Blobs
 from modelkeep.storage.blobs.stores import Stores
@@ -87,6 +88,7 @@ class Running:
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
+            Counter(clock),
         )
         if settings.default_artifact_root:
             self.writer.run(experiments.place_default, settings.default_artifact_root)

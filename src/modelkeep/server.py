@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -25,11 +26,13 @@ from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import paths
 from modelkeep.services import accounts, permits
 from modelkeep.services.app import App
+from modelkeep.services.denials import Denials
 from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
 from modelkeep.workers.intake import IntakeWorker
+from modelkeep.workers.loads import LoadsWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
 _log = logging.getLogger(__name__)
@@ -52,7 +55,8 @@ def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> tu
 
     inner = by_path
     if settings.auth:
-        inner = Authentication(by_path, running.directory, is_public, _unauthenticated)
+        note = Denials(running.app, now_ms).note
+        inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
 
     async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith("//"):  # the client's address of us ends with a slash
@@ -102,13 +106,16 @@ def serve(settings: Settings) -> None:
     checkpoints = CheckpointWorker(running.app, settings.journal_origin)
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
-    housekeeping = Housekeeping(running.app)
+    housekeeping, loads = Housekeeping(running.app, settings.upload_days), LoadsWorker(running.app)
     intake = IntakeWorker(running.app)
     running.writer.on_leaves(intake.wake)
+    in_doubt = threading.Event()
+    running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
+        loads.start()
         intake.start()
         if settings.auth:
             running.directory.start(is_alone=running.is_alone)
@@ -138,9 +145,19 @@ def serve(settings: Settings) -> None:
         listener.close()
         intake.close()
         housekeeping.close()
+        loads.close()
         webhooks.close()
         checkpoints.close()
         running.close()
+        if in_doubt.is_set():  # not as whoever was asked to stop
+            sys.exit(1)
+
+
+def _stop_in_doubt(in_doubt: threading.Event) -> None:
+    """Ends the process as SIGTERM would: what a restart finds may not be what is shown now."""
+    _log.critical("the disk cannot be relied on any more; stopping. Start again once it can.")
+    in_doubt.set()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):

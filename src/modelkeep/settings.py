@@ -48,6 +48,7 @@ class Settings:
     public_url: str = ""  # how clients reach this server, if a proxy does not tell
     max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
     search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
+    upload_days: int = 7  # after which an upload that nobody registered is cleared away
     webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
     secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours
     journal_key: Path | None = None  # signs checkpoints; None: journal.key in the data directory
@@ -126,6 +127,8 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(f"max_body_bytes must be at least 1, got {settings.max_body_bytes}.")
     if settings.search_timeout_s < 1:
         raise InvalidInput(f"search_timeout_s must be at least 1, got {settings.search_timeout_s}.")
+    if settings.upload_days < 1:
+        raise InvalidInput(f"upload_days must be at least 1, got {settings.upload_days}.")
     if settings.log_level.lower() not in LOG_LEVELS:
         raise InvalidInput(
             f"log_level must be one of {', '.join(LOG_LEVELS)}, got {settings.log_level!r}."

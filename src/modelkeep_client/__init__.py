@@ -13,6 +13,7 @@ made again without having its effect twice. What goes wrong is an exception from
 from modelkeep_client.client import Client
 from modelkeep_client.errors import (
     AlreadyExists,
+    Blocked,
     ClientError,
     Conflict,
     Forbidden,
@@ -31,6 +32,7 @@ from modelkeep_client.errors import (
 
 __all__ = [
     "AlreadyExists",
+    "Blocked",
     "Client",
     "ClientError",
     "Conflict",

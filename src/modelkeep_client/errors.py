@@ -52,6 +52,10 @@ class Forbidden(Problem):
     """You may not do this."""
 
 
+class Blocked(Forbidden):
+    """The version is blocked or retired: it is not to be loaded any more."""
+
+
 class NotFound(Problem):
     """There is no such thing, or none that you may know of."""
 
@@ -102,6 +106,7 @@ _KINDS: Mapping[str, type[Problem]] = {
     "key_reused": InvalidCall,
     "limit_exceeded": InvalidCall,
     "unauthenticated": Unauthenticated,
+    "blocked": Blocked,
     "forbidden": Forbidden,
     "not_found": NotFound,
     "unknown_path": NotFound,

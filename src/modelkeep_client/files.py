@@ -1,12 +1,14 @@
-"""A version's files, brought here and believed only by their digests.
+"""A version's files, sent and brought here, and believed only by their digests.
 
 The list of files must have the digest that the version has, each file the hash that the list says.
 A file is seen under its name when it is whole and right.
 """
 
 import hashlib
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import httpx
 
@@ -47,6 +49,21 @@ def download(transport: Transport, address: str, folder: Path) -> Path:
     for file in found:
         _bring(transport, content, file, folder)
     return folder
+
+
+def upload(transport: Transport, folder: Path) -> tuple[str, str]:
+    """The id of an upload of every file below a folder, and the digest of what was sent.
+
+    Raises ClientError for a folder without any; OSError.
+    """
+    upload_id = str(uuid.uuid4())
+    sent: list[File] = []
+    for path, file in below(folder):
+        sha256, size = transport.put_file(f"/uploads/{upload_id}/files/{quote(path)}", file)
+        sent.append(File(path, sha256, size))
+    if not sent:
+        raise ClientError(f"There are no files in {folder}.")
+    return upload_id, digest(sent)
 
 
 def digest(found: Sequence[File]) -> str:

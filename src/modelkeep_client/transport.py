@@ -4,8 +4,10 @@ A call that got no answer, or one that says "not now", is made again after a whi
 one that reads changes nothing, and one that changes something has an idempotency key.
 """
 
+import hashlib
 import json as json_
 import random
+import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -50,6 +52,7 @@ class Transport:
         # The server is the one named; a proxy or a .netrc in the environment is not asked.
         self._http = httpx.Client(
             trust_env=False,
+            verify=_trust(self.url),
             timeout=timeout_s,
             headers=headers,
             auth=(user, "-") if user and not token else None,
@@ -84,9 +87,14 @@ class Transport:
         answer = self._send(method, path, headers=headers, params=params, **given)
         return None if answer.status_code == 204 else self._decoded(answer)
 
-    def put_file(self, path: str, file: Path) -> None:
-        """Sends a file, from its beginning each time. Raises OSError where it cannot be read."""
-        self._send("PUT", path, content=lambda: _chunks(file))
+    def put_file(self, path: str, file: Path) -> tuple[str, int]:
+        """Sends a file, from its beginning each time; the SHA-256 and size of what was sent.
+
+        Raises OSError where it cannot be read.
+        """
+        sending = _Sending(file)
+        self._send("PUT", path, content=sending.chunks)
+        return sending.sha256.hexdigest(), sending.size_bytes
 
     def head(self, path: str, /, **params: Any) -> int:
         """The status of a HEAD. Raises NoAnswer."""
@@ -147,16 +155,33 @@ class Transport:
         return NoAnswer(f"{self.url} answers, but not as modelkeep does. Is it the right address?")
 
 
+def _trust(url: str) -> ssl.SSLContext | bool:
+    """The usual authorities; nobody where there is no TLS, as to read them takes a while."""
+    if url.lower().startswith("https:"):
+        return True
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def _fresh(kwargs: dict[str, Any]) -> dict[str, Any]:
     """What to send, where a body can be read once only and so is made for each try."""
     content = kwargs.get("content")
     return {**kwargs, "content": content()} if callable(content) else kwargs
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        while chunk := opened.read(CHUNK_BYTES):
-            yield chunk
+class _Sending:
+    """A file on its way, counted and hashed as it goes; each time anew."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.sha256, self.size_bytes = hashlib.sha256(), 0
+
+    def chunks(self) -> Iterator[bytes]:
+        self.sha256, self.size_bytes = hashlib.sha256(), 0
+        with self._file.open("rb") as opened:
+            while chunk := opened.read(CHUNK_BYTES):
+                self.sha256.update(chunk)
+                self.size_bytes += len(chunk)
+                yield chunk
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

@@ -5,7 +5,7 @@ Fields that a newer server adds are left aside.
 
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,10 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model. `production` is the newest version there, `versions` how many it has."""
+    """A registered model. `semver` is the newest version's; `production` is the newest version
+    there, `versions` how many it has."""
 
     name: str
     newest: int | None
+    semver: str | None
     production: int | None
     aliases: dict[str, int]
     versions: int
@@ -28,16 +30,38 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a version should not be used any more, and the number of the one to use instead.
+
+    `blocks` is when a deprecated one will be blocked; `warning` tells all of it.
+    """
+
+    reason: str
+    by: str
+    since: str
+    replacement: int | None
+    blocks: str | None
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A version. `manifest` is the digest of its bytes, None where the server does not hold them.
 
-    `status` is verified or unverified, accordingly.
+    `status` is verified or unverified, accordingly; or pending while bytes wait to be hashed, and
+    failed when they were not what was uploaded. `claim` is what the tag `semantic_version` says,
+    where that is not its `semver`. `state` is active, deprecated, blocked or retired;
+    `ending` is None of an active one.
     """
 
     model: str
     version: int
+    semver: str
+    claim: str | None
     stage: str
     status: str
+    state: str
+    ending: Ending | None
     aliases: tuple[str, ...]
     created: str
     updated: str
@@ -56,6 +80,7 @@ class Moved:
 
     model: str
     version: int
+    semver: str
     stage: str
     manifest: str | None
     source: str
@@ -65,7 +90,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a gate said: `outcome` is passed, waiting or failed."""
+    """What a gate said: `outcome` is passed, pending or failed."""
 
     gate: str
     outcome: str
@@ -143,7 +168,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for an approval. `status`: pending, approved, rejected, void or expired."""
+    """A request for an approval.
+
+    `status`: pending, approved, rejected, changes_requested, withdrawn, void or expired.
+    """
 
     id: int
     model: str
@@ -161,6 +189,25 @@ class Request:
     expires: str
     closed: str | None
     closing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How often somebody loaded a version, on how many days, and when last.
+
+    `name` is None for whoever has none: `address` is where their calls came from. One that is not
+    `verified` is a claim.
+    """
+
+    version: int
+    name: str | None
+    kind: str
+    verified: bool
+    client: str
+    address: str
+    loads: int
+    days: int
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +237,7 @@ class Applied:
     changed: bool
     sections: tuple[Section, ...]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...]
     voided_requests: tuple[int, ...]
 
 
@@ -208,6 +256,16 @@ class Webhook:
     failures: int
     created: str
     updated: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a receiver answered to an example."""
+
+    success: bool
+    status: int | None
+    response: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +288,21 @@ class Delivery:
 
 
 def built(kind: type[T], body: Mapping[str, Any]) -> T:
-    """A value from an answer. Raises KeyError, TypeError for one that lacks a field."""
-    return kind(**{name: _made(hint, body[name]) for name, hint in _hints(kind)})
+    """A value from an answer. Raises KeyError, TypeError for one that lacks a field; one with a
+    default may be lacking."""
+    found = {
+        name: _made(hint, body[name])
+        for name, hint, needed in _hints(kind)
+        if needed or name in body
+    }
+    return kind(**found)
 
 
 @cache
-def _hints(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+def _hints(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+    """(field, its type, whether an answer must have it) of a value's class."""
     hints = get_type_hints(kind)
-    return tuple((field.name, hints[field.name]) for field in fields(kind))
+    return tuple((f.name, hints[f.name], f.default is MISSING) for f in fields(kind))
 
 
 def _made(hint: Any, value: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from modelkeep_client.transport import Transport
-from modelkeep_client.values import Delivery, Webhook, built
+from modelkeep_client.values import Delivery, Tried, Webhook, built
 
 
 class Webhooks:
@@ -40,6 +40,13 @@ class Webhooks:
 
     def delete(self, webhook_id: str) -> None:
         self._transport.change("DELETE", _path(webhook_id))
+
+    def test(self, webhook_id: str, event: str | None = None) -> Tried:
+        """Sends an example of an event, the webhook's first without one, and waits for what the
+        receiver answers."""
+        body = {"event": event}
+        path = f"{_path(webhook_id)}/test"
+        return built(Tried, self._transport.change("POST", path, body))
 
     def deliveries(self, webhook_id: str, page_size: int = 100) -> Iterator[Delivery]:
         """What was delivered, or is on its way, newest first."""

@@ -28,4 +28,4 @@ def test_it_needs_nothing_but_python_until_it_checks_a_signature(tmp_path: Path)
         cwd=tmp_path,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "modelkeep-verify receipt FILE" in ended.stdout
+    assert "modelkeep-verify receipt [OPTIONS] FILE" in ended.stdout

@@ -24,6 +24,7 @@ MOMENT = Plan(
     catalogue=Catalogue(models=3, versions=2, aliases=4),
     crowd=Crowd(2_000),
     searches=1,
+    decisions=20,
 )
 
 
@@ -54,8 +55,11 @@ def test_every_measurement_yields_its_numbers(tmp_path: Path) -> None:
         "artifacts: one file down",
         "artifacts: small files up, 2 clients",
         "artifacts: small files down, 2 clients",
+        "gates: a plain transition",
+        "gates: one past 20 conditions",
+        "gates: what 20 conditions add",
     ]
-    assert all(sample.value > 0 for sample in samples)
+    assert all(sample.value > 0 for name, sample in found.items() if "add" not in name)
     alias, create = found["alias: 2 connections"].detail, found["create: one model, 2 connections"]
     assert alias["promotions"] > 0
     assert alias["checked_reads"] > 0

@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -98,7 +99,8 @@ def test_of_sixteen_that_promote_at_once_one_holds_production(running: Server, p
     now = stages(running)
     last = told[-1][1]
     assert now == {n: "Production" if n == last else "Archived" for n in range(1, RACERS + 1)}
-    at = httpx.get(f"{running.url}{NATIVE}/models/m/at?time=2100-01-01", trust_env=False).json()
+    params = {"time": datetime.now(UTC).isoformat()}
+    at = httpx.get(f"{running.url}{NATIVE}/models/m/at", params=params, trust_env=False).json()
     held = {s["slot"]: s["version"] for s in at["slots"] if s["slot"] != "stage:Archived"}
     assert held == {"stage:Production": last} | ({"alias:champion": last} if policy else {})
 

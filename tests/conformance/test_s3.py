@@ -40,9 +40,10 @@ class Wire:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def parts(self, step: str, **body: Any) -> httpx.Response:
+    def parts(self, step: str, by: str = "ann", **body: Any) -> httpx.Response:
         body = {"path": "weights", **body}
-        return self.http.post(f"{PROXY}/mpu/{step}/{self.root}/m", json=body)
+        path = f"{PROXY}/mpu/{step}/{self.root}/m"
+        return self.http.post(path, json=body, auth=(by, "-"))
 
     def send(self, credentials: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """PUTs the parts to the addresses; what `complete` wants to know of them."""
@@ -118,6 +119,33 @@ def test_parts_go_past_the_server_and_the_version_waits_until_they_are_hashed(wi
     if is_strict(wire):
         assert httpx.put(given["url"], content=b"x", trust_env=False).status_code == 403
     assert wire.store.keys(wire.place) == [f"artifacts/blobs/{SHA256[:2]}/{SHA256}"]
+
+
+def test_an_address_of_the_store_is_a_load_and_a_blocked_version_gets_none(wire: Wire) -> None:
+    assert wire.http.put(f"{PROXY}/artifacts/{wire.root}/m/weights", content=WHOLE).is_success
+    assert wire.register()["status"] == "READY"
+    asked = {"name": "churn", "version": "1"}
+    uri = wire.http.get(f"{API}/model-versions/get-download-uri", params=asked).json()
+    folder = uri["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    lea = ("lea", "-")
+    given = wire.http.get(f"{PROXY}/presigned/{folder}/weights", auth=lea).json()
+    assert httpx.get(given["url"], trust_env=False).content == WHOLE
+    native = "/api/v1/models/churn"
+    while is_strict(wire) and "lea" not in wire.http.get(f"{native}/loads").text:
+        pass  # counts are written every few seconds, which is once enough
+    wrong = {"state": "blocked", "reason": "leaks names"}
+    assert wire.http.put(f"{native}/versions/1/state", json=wrong).is_success
+    refused = wire.http.get(f"{PROXY}/presigned/{folder}/weights", auth=lea)
+    assert (refused.status_code, "leaks names" in refused.text) == (403, True)
+
+
+def test_an_upload_past_the_server_is_its_own_callers(wire: Wire) -> None:
+    created = wire.parts("create", num_parts=2).json()
+    finish = {"upload_id": created["upload_id"], "parts": wire.send(created["credentials"])}
+    for step in ("complete", "abort"):
+        other = wire.parts(step, by="eve", **finish)
+        assert (other.status_code, "Somebody else" in other.text) == (403, True)
+    assert wire.parts("complete", **finish).is_success
 
 
 def test_an_upload_that_is_aborted_leaves_nothing(wire: Wire) -> None:

@@ -12,111 +12,16 @@ from typing import Any
 import pytest
 
 from modelkeep.domain import audit as verifier
-from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.audit import Report, verify
 from modelkeep.domain.events import commitment
 from modelkeep.domain.merkle import Frontier, leaf_hash
-from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
-from modelkeep.services import audit, outbox, promotion, registry, webhooks
+from modelkeep.services import audit
 from modelkeep.storage.sql.dialects import Db, dialect_for
 from modelkeep.storage.sql.work import SqlWork
 from tests.support.clock import MovedClock
-from tests.support.core import ANN, BOB, NOBODY, ROB, TAGS, Core
+from tests.support.core import Core
 from tests.support.postgres import Postgres
-
-POLICY: dict[str, Any] = {
-    "stage_transitions": {
-        "None -> Staging": {"required_tags": ["tested"], "required_metrics": ["accuracy"]},
-        "Staging -> Production": {"approval_required": True},
-        "Archived -> Production": {"approval_required": True},
-    }
-}
-
-
-def tell(core: Core, clock: MovedClock) -> None:
-    """Some seventy events, of every kind, several to a moment."""
-    core.model("other", tags={"a": "1", "b": "2"}, description="another")
-    core.model("churn", by=NOBODY)
-    core.write(registry.describe_model, ANN, "churn", "who leaves")
-    core.write(registry.set_model_tag, ANN, "churn", "team", "x")
-    core.write(registry.set_model_tag, BOB, "churn", "team", "y")
-    core.write(registry.set_model_tag, BOB, "churn", "gone", "z")
-    core.write(registry.delete_model_tag, BOB, "churn", "gone")
-    clock.advance(1000)
-    for _ in range(4):
-        core.version(tags=TAGS)
-    core.version(metrics={}, tags={})
-    core.register("churn", "s3://bucket/model", description="a label", by=NOBODY)
-    core.register("other", "models:/churn/1")
-    core.write(registry.describe_version, BOB, "churn", 2, "the second")
-    core.tag(2, "note", "é " * 50)
-    core.tag(2, "note", "")
-    core.tag(3, "gone")
-    core.write(registry.delete_version_tag, ANN, "churn", 3, "gone")
-    core.set_alias("best", 1)
-    core.set_alias("best", 2)
-    core.write(promotion.set_alias, ROB, "other", "best", 1)
-    core.promote(5, "Production", reason="before there was a policy")
-    core.promote(4, "Production")
-    clock.advance(1000)
-    core.apply(POLICY)
-    core.promote(5, "Staging")
-    core.promote(6, "Staging", by=BOB, reason="why not")
-    core.promote(1, "Production")
-    for number in (1, 2, 3):
-        core.promote(number, "Staging", reason=f"number {number}")
-        clock.advance(10)
-    first = core.promote(1, "Production", reason="better")
-    core.approve(first.request_id, by=ANN)
-    core.approve(first.request_id)
-    second = core.promote(2, "Production")
-    core.reject(second.request_id, comment="not yet")
-    core.tag(2, "modelkeep.reason", "now it is")
-    third = core.promote(2, "Production")
-    core.log(str(core.get(2).run_id), accuracy=0.97)
-    fourth = core.promote(2, "Production")
-    assert third.request_id != fourth.request_id
-    clock.advance(1000)
-    core.approve(fourth.request_id, comment="good")
-    core.roll_back("it drifts")
-    core.set_alias("champion", 3)
-    core.write(promotion.delete_alias, ROB, "churn", "champion")
-    core.promote(3, "None")
-    core.write(promotion.delete_alias, ROB, "churn", "best")
-    core.write(registry.rename_model, ANN, "churn", "leavers")
-    core.write(registry.rename_model, ANN, "other", "churn")
-    core.write(registry.rename_model, ANN, "churn", "other")
-    core.write(registry.rename_model, ANN, "leavers", "churn")
-    core.promote(3, "Staging")
-    waiting = core.promote(3, "Production").request_id
-    core.apply({**POLICY, "aliases": {"champion": "Production"}})
-    assert waiting
-    core.write(registry.delete_version, ANN, "churn", 5)
-    again = core.promote(3, "Production")
-    core.write(promotion.delete_alias, ROB, "other", "best")
-    core.write(registry.delete_model, BOB, "other")
-    core.model("third")
-    core.roll_back("further back")
-    assert again.request_id
-    tell_of_webhooks(core)
-
-
-def tell_of_webhooks(core: Core) -> None:
-    topics = (topic_of("MODEL_VERSION", "CREATED"), topic_of("MODEL_VERSION_STAGE", "CHANGED"))
-    target = parse_target("https://hooks.example.com/", allow_private=False)
-    wanted = Changes(name="hook", topics=topics, description="deploys")
-    ids = [webhooks.new_id() for _ in range(3)]
-    for webhook_id in ids:
-        core.write(webhooks.create, ANN, wanted, target, "sealed", webhook_id)
-    other = Changes(topics=topics[:1], description="", secret="")
-    core.write(webhooks.change, BOB, ids[0], other, None, None)
-    core.write(webhooks.delete, BOB, ids[1])
-    core.write(lambda work: webhooks.disable(work, NOBODY, webhooks.get(work, ids[2]), "gone"))
-    core.write(webhooks.change, ANN, ids[2], Changes(status=Status.ACTIVE), None, None)
-    core.register("churn", "s3://bucket/another")
-    ((claim, *_), _) = core.write(outbox.dispatch, "lease", 9)
-    core.write(outbox.settle, claim, Outcome(status=200))
-    core.write(webhooks.replay, BOB, claim.delivery_id)
+from tests.support.story import tell
 
 
 @dataclass

@@ -216,10 +216,15 @@ def test_missing_entries_and_a_broken_edge_are_not_signed(journal: Core) -> None
     assert turn(journal) == ""
 
 
+def lose_the_key(core: Core) -> None:
+    """The server makes another one."""
+    core.close()
+    (core.settings.data_dir / "journal.key").unlink()
+    core.restart()
+
+
 def test_another_key_does_not_sign_for_the_journal(journal: Core) -> None:
-    journal.close()
-    (journal.settings.data_dir / "journal.key").unlink()
-    journal.restart()
+    lose_the_key(journal)
     tags(journal, 1)
     assert "this server has the key" in turn(journal)
     assert newest(journal).size == 5
@@ -254,13 +259,23 @@ def test_a_fork_needs_a_reason_and_a_name_of_its_own(journal: Core) -> None:
     for name in (ORIGIN, "a b", "a+b", "x" * 300):
         with pytest.raises(InvalidInput):
             fork(journal, "why not", name)
+    lose_the_key(journal)
     fork(journal, "why not", "log.example/2")
+    lose_the_key(journal)
     fork(journal, "and again")
     turn(journal)
     assert signed(journal).origin == f"{ORIGIN}/3"
 
 
+def test_a_sound_journal_is_not_forked(journal: Core) -> None:
+    tags(journal, 1)  # not signed yet
+    with pytest.raises(Conflict, match="there is nothing to fork for"):
+        fork(journal)
+    assert standing(journal).origin.name == ORIGIN
+
+
 def test_a_fork_is_announced(journal: Core) -> None:
+    lose_the_key(journal)
     fork(journal)
     (told,) = announced(journal.leaves()[-1], False, {})
     assert str(told.topic) == "JOURNAL/FORKED"
@@ -277,6 +292,7 @@ def test_a_fork_is_announced(journal: Core) -> None:
 def test_what_was_signed_under_an_origin_that_gave_way_meanwhile_is_dropped(journal: Core) -> None:
     tags(journal, 1)
     note = journal.app.notary.sign(standing(journal).tree)
+    lose_the_key(journal)
     fork(journal)
     journal.write(checkpoints.keep, 1, note)
     assert [s.size for s in journal.read(lambda work: list(work.checkpoints.all()))] == [5]
@@ -363,6 +379,7 @@ def test_a_request_that_made_many_entries_has_a_receipt_for_each(journal: Core) 
 def test_an_export_holds_the_checkpoints_and_verifies_by_them(journal: Core) -> None:
     kept = newest(journal).note
     key = PublicKey.parse(standing(journal).origin.vkey)
+    lose_the_key(journal)
     fork(journal)
     turn(journal)
     new = PublicKey.parse(standing(journal).origin.vkey)

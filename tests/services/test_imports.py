@@ -113,7 +113,7 @@ def test_an_experiment_comes_with_its_times_and_tags(core: Core) -> None:
 def test_default_is_default_and_takes_the_tags_of_the_source_once(core: Core) -> None:
     assert bring_experiment(core, "Default") == Outcome("0", End.UNCHANGED)
     assert bring_experiment(core, "Default", tags={"k": "v"}) == Outcome("0", End.CHANGED)
-    core.write(experiments.set_experiment_tag, 0, "k", "ours")
+    core.write(experiments.set_experiment_tag, ANN, 0, "k", "ours")
     kept = bring_experiment(core, "Default", tags={"k": "w"})
     assert (kept.end, "both sides" in kept.reason) == (End.KEPT, True)
     assert core.read(experiments.get_experiment, 0).tags == {"k": "ours"}
@@ -165,7 +165,7 @@ def test_default_may_be_renamed_as_well(core: Core) -> None:
 def test_a_name_that_is_taken_here_is_told_until_it_is_free(core: Core) -> None:
     a = bring_experiment(core, "a", source_id="1").key
     b = bring_experiment(core, "b", source_id="2").key
-    ours = core.write(experiments.create_experiment, "c")
+    ours = core.write(experiments.create_experiment, ANN, "c")
     for _ in range(2):
         assert bring_experiment(core, "b", source_id="1") == Outcome(
             a, End.UNCHANGED, "that name is taken here"
@@ -175,7 +175,7 @@ def test_a_name_that_is_taken_here_is_told_until_it_is_free(core: Core) -> None:
         )
     third = bring_experiment(core, "a", source_id="3")  # what gave it up there has it here still
     assert (third.end, third.key) == (End.REFUSED, "")
-    core.write(experiments.rename_experiment, ours, "ours")
+    core.write(experiments.rename_experiment, ANN, ours, "ours")
     for name, id in (("c", "2"), ("b", "1"), ("a", "3")):
         assert bring_experiment(core, name, source_id=id).end in (End.CHANGED, End.CREATED)
     assert (named(core, a), named(core, b)) == ("b", "c")
@@ -184,7 +184,7 @@ def test_a_name_that_is_taken_here_is_told_until_it_is_free(core: Core) -> None:
 def test_an_experiment_that_was_renamed_here_keeps_its_name(core: Core) -> None:
     key = bring_experiment(core, "a", source_id="1").key
     bring_experiment(core, "b", source_id="1")
-    core.write(experiments.rename_experiment, int(key), "a")  # a name that it had there once
+    core.write(experiments.rename_experiment, ANN, int(key), "a")  # a name that it had there once
     assert bring_experiment(core, "b", source_id="1").reason == "it was renamed here"
     assert bring_experiment(core, "c", source_id="1").reason == "it was renamed here"
     assert named(core, key) == "a"
@@ -239,7 +239,7 @@ def test_a_run_follows_its_source_until_it_is_changed_here(core: Core) -> None:
     assert (run.status, run.end_ms, run.name) == ("FINISHED", LAST_YEAR_MS + 5, "last")
     assert run.tags == {"team": "b", "new": "1", "mlflow.runName": "last"}
     assert run.params == {"lr": "0.1", "depth": "2"}
-    core.write(tracking.log_batch, RUN, tags=[("team", "ours")])
+    core.write(tracking.log_batch, ANN, RUN, tags=[("team", "ours")])
     assert bring_runs(core, after) == [End.KEPT]
     assert bring_runs(core, run_of()) == [End.KEPT]
     assert core.read(tracking.get_run, RUN).tags["team"] == "ours"
@@ -251,7 +251,7 @@ def test_a_run_of_this_server_is_never_overwritten(core: Core) -> None:
     assert (ended.end, "not imported" in ended.reason) == (End.KEPT, True)
     assert core.read(tracking.get_run, own).params == {}
     with pytest.raises(Conflict, match="this server's own"):
-        core.write(points.bring_points, [GivenPoints(own, "accuracy", [(9, 0, 0.99)])])
+        core.write(points.bring_points, ANN, [GivenPoints(own, "accuracy", [(9, 0, 0.99)])])
     assert core.read(tracking.get_run, own).metrics == {"accuracy": 0.5}
 
 
@@ -266,7 +266,7 @@ def test_a_run_of_this_server_does_not_pass_for_an_imported_one(core: Core) -> N
     assert bring_runs(core, same) == [End.KEPT]
     assert bring_runs(core, replace(same, tags={"tested": "yes"})) == [End.KEPT]
     with pytest.raises(Conflict, match="this server's own"):
-        core.write(points.bring_points, [GivenPoints(own, "accuracy", [(0, 0, 0.99)])])
+        core.write(points.bring_points, ANN, [GivenPoints(own, "accuracy", [(0, 0, 0.99)])])
 
 
 def test_a_param_never_changes_not_even_by_an_import(core: Core) -> None:
@@ -307,8 +307,8 @@ def test_a_batch_with_one_run_that_may_not_be_brings_none(core: Core, wrong: Any
 def test_points_come_once_however_often_and_in_whatever_order(core: Core) -> None:
     bring_runs(core, run_of(lifecycle_stage="deleted"))
     values = [(0, 10, 0.5), (1, 11, math.nan), (2, 12, math.inf), (2, 12, -math.inf)]
-    core.write(points.bring_points, [GivenPoints(RUN, "loss", values[2:])])
-    core.write(points.bring_points, [GivenPoints(RUN, "loss", values)])
+    core.write(points.bring_points, ANN, [GivenPoints(RUN, "loss", values[2:])])
+    core.write(points.bring_points, ANN, [GivenPoints(RUN, "loss", values)])
     sums = Points()
     for value in values:
         sums.add(*value)
@@ -322,7 +322,7 @@ def test_points_are_summed_over_many_pages(core: Core) -> None:
     assert len(expected) * POINTS_LIMIT > points.PAGE
     for key, sums in expected.items():
         values = [(s, s % 3, math.nan if s == 4 else s / 3) for s in range(POINTS_LIMIT)]
-        core.write(points.bring_points, [GivenPoints(RUN, key, values)])
+        core.write(points.bring_points, ANN, [GivenPoints(RUN, key, values)])
         for value in values:
             sums.add(*value)
     found = core.read(points.points_of, [RUN])[RUN]
@@ -333,11 +333,11 @@ def test_one_call_takes_so_many_points_and_no_more(core: Core) -> None:
     bring_runs(core, run_of())
     values = [(step, 0, 0.0) for step in range(POINTS_LIMIT + 1)]
     with pytest.raises(InvalidInput, match=str(POINTS_LIMIT)):
-        core.write(points.bring_points, [GivenPoints(RUN, "a", values)])
+        core.write(points.bring_points, ANN, [GivenPoints(RUN, "a", values)])
     with pytest.raises(InvalidInput):
-        core.write(points.bring_points, [GivenPoints(RUN, "a", [(0, -5, 0.0)])])
+        core.write(points.bring_points, ANN, [GivenPoints(RUN, "a", [(0, -5, 0.0)])])
     with pytest.raises(NotFound):
-        core.write(points.bring_points, [GivenPoints(OTHER_RUN, "a", [])])
+        core.write(points.bring_points, ANN, [GivenPoints(OTHER_RUN, "a", [])])
 
 
 # -- logged models -----------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def test_a_logged_model_comes_with_what_was_measured_of_it(core: Core) -> None:
         Metric("nan", math.nan, 10, 0, MODEL_ID),
     ]
     for _ in range(2):
-        core.write(logged_models.bring_model_points, RUN, given)
+        core.write(logged_models.bring_model_points, ANN, RUN, given)
     model = core.read(tracking.get_logged_model, MODEL_ID)
     assert (model.status, model.author, model.model_type) == ("READY", "tina", "x")
     assert (model.created_ms, model.updated_ms) == (LAST_YEAR_MS, LAST_YEAR_MS + 1)
@@ -380,14 +380,14 @@ def test_a_logged_model_comes_with_what_was_measured_of_it(core: Core) -> None:
     ]  # fmt: skip
     assert bring_logged(core, logged(model_type="x")) is End.UNCHANGED
     assert bring_logged(core, logged(model_type="x", tags={"k": "w"})) is End.CHANGED
-    core.write(tracking.delete_logged_model, MODEL_ID)
+    core.write(tracking.delete_logged_model, ANN, MODEL_ID)
     assert bring_logged(core, logged(model_type="x")) is End.KEPT
 
 
 def test_nothing_is_measured_of_logged_models_of_this_server(core: Core) -> None:
     own = core.write(tracking.create_logged_model, ANN, 0).model_id
     with pytest.raises(Conflict, match="this server's own"):
-        core.write(logged_models.bring_model_points, RUN, [Metric("acc", 1.0, 0, 0, own)])
+        core.write(logged_models.bring_model_points, ANN, RUN, [Metric("acc", 1.0, 0, 0, own)])
     for wrong in ({"model_id": "m-1"}, {"status": "DONE"}, {"name": "a/b"}, {"created_ms": -1}):
         with pytest.raises(InvalidInput):
             bring_logged(core, replace(logged(), **wrong))
@@ -441,8 +441,8 @@ def test_the_bytes_that_came_are_frozen(core: Core) -> None:
     version = core.get(1)
     assert version.manifest is not None
     assert version.run_id == RUN
-    core.write(artifacts.delete, f"0/{RUN}/artifacts/model/weights")
-    assert core.read(artifacts.find_in_version, "churn", 1, "weights").size_bytes == 11
+    core.write(artifacts.delete, ANN, f"0/{RUN}/artifacts/model/weights")
+    assert core.read(artifacts.fetch_in_version, "churn", 1, "weights").file.size_bytes == 11
 
 
 @pytest.mark.parametrize(
@@ -503,7 +503,7 @@ def test_what_was_renamed_here_or_deleted_is_not_brought_anew(core: Core) -> Non
     assert bring_model(core, "gone").end is End.REFUSED
     key = int(bring_experiment(core, "train", tags={"k": "v"}).key)
     bring_runs(core, run_of(experiment_id=key))
-    core.write(experiments.rename_experiment, key, "training")
+    core.write(experiments.rename_experiment, ANN, key, "training")
     told = bring_experiment(core, "train", tags={"k": "v"})
     assert told == Outcome(str(key), End.UNCHANGED, "it was renamed here")
     kept = bring_runs(core, run_of(experiment_id=0))
@@ -558,7 +558,7 @@ def test_models_that_were_created_in_one_millisecond_are_never_taken_for_one(cor
 def test_what_came_and_is_still_here_is_listed_by_its_origin(core: Core) -> None:
     key = bring_experiment(core, "train").key
     bring_experiment(core, "gone", lifecycle_stage="deleted")
-    core.write(experiments.create_experiment, "ours")
+    core.write(experiments.create_experiment, ANN, "ours")
     bring_runs(core, run_of(), run_of(OTHER_RUN, lifecycle_stage="deleted"))
     core.run({})
     bring_logged(core, logged())

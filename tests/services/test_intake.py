@@ -5,16 +5,28 @@ import hashlib
 
 import pytest
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
+from modelkeep.domain.endings import State
 from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, Unavailable
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import FAILED, PENDING, READY
 from modelkeep.domain.stores import Place
 from modelkeep.ports.intake import Arrival, Intake
 from modelkeep.ports.stores import Foreign
-from modelkeep.services import artifacts, experiments, intake, registry, requests, tracking
+from modelkeep.services import (
+    artifacts,
+    endings,
+    experiments,
+    intake,
+    makers,
+    registry,
+    requests,
+    tracking,
+)
+from modelkeep.services.endings import Wish
 from tests.support.clock import MovedClock
-from tests.support.core import ANN, TAGS, Core
+from tests.support.core import ANN, BOB, TAGS, Core
 
 MIB = 1 << 20
 PLACE = Place("bucket", "mlruns")
@@ -25,10 +37,10 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def landed(core: Core, run_id: str, name: str = "big", key: str = "key") -> str:
+def landed(core: Core, run_id: str, name: str = "big", key: str = "key", by: Caller = ANN) -> str:
     """A file of a run's model that the client put into the store by itself; its path."""
     path = f"0/{run_id}/artifacts/model/{name}"
-    core.write(intake.land, path, key, 5 * MIB)
+    core.write(intake.land, by, path, key, 5 * MIB)
     return path
 
 
@@ -39,7 +51,7 @@ def arrival(core: Core) -> Arrival:
 
 def elsewhere(core: Core, name: str = "s3") -> str:
     """A run whose artifacts lie in a bucket; its id."""
-    experiment = core.write(experiments.create_experiment, name, f"{ROOT}/{name}")
+    experiment = core.write(experiments.create_experiment, ANN, name, f"{ROOT}/{name}")
     return core.write(tracking.create_run, ANN, experiment).run_id
 
 
@@ -70,9 +82,35 @@ def test_a_version_waits_for_what_is_not_hashed_and_is_then_its_bytes(core: Core
     found = core.get(1)
     files = [File("MLmodel", sha("small"), 5), File("big", sha("big"), 5 * MIB)]
     assert (found.status, found.manifest) == (READY, Manifest.of(files).digest)
-    assert core.read(artifacts.find, path).sha256 == sha("big")
+    assert core.read(artifacts.find, path)[0].sha256 == sha("big")
     assert core.acts()[-1] == "version:bytes:verified"
     assert core.leaves()[-1]["obj"]["manifest"] == found.manifest
+
+
+def test_who_brought_a_file_past_the_server_had_a_hand_in_what_comes_of_it(core: Core) -> None:
+    core.model()
+    run_id = core.run()
+    landed(core, run_id, by=BOB)
+    core.register("churn", f"runs:/{run_id}/model")
+    core.write(intake.land, BOB, "shared/model/weights", "another", 5 * MIB)
+    core.register("churn", "mlflow-artifacts:/shared/model")  # while it waits, too
+    for found in core.write(intake.arrivals, 10):
+        core.write(intake.settle, found, sha("big"))
+    core.register("churn", "mlflow-artifacts:/shared/model")
+    for number in (1, 2, 3):
+        assert makers.reasons(core.read(makers.known, core.get(number))).keys() == {"ann", "bob"}
+    assert core.verify().is_intact
+
+
+def test_what_failed_says_why_before_it_says_what_became_of_it(core: Core) -> None:
+    core.model()
+    run_id = core.run()
+    landed(core, run_id)
+    core.register("churn", f"runs:/{run_id}/model")
+    assert core.write(endings.change, ANN, Wish("churn", 1, State.DEPRECATED, "old data"))
+    assert "old data" in core.get(1).notice
+    core.write(intake.refuse_arrival, arrival(core), "it is gone.")
+    assert core.get(1).notice.endswith("it is gone.")
 
 
 def test_a_version_keeps_the_files_it_was_registered_with(core: Core) -> None:
@@ -84,7 +122,7 @@ def test_a_version_keeps_the_files_it_was_registered_with(core: Core) -> None:
     core.put(f"{path}2", "later")
     core.write(intake.settle, arrival(core), sha("big"))
     assert core.get(1).manifest == Manifest.of([File("big", sha("big"), 5 * MIB)]).digest
-    assert core.read(artifacts.find, path).sha256 == sha("another, by the server")
+    assert core.read(artifacts.find, path)[0].sha256 == sha("another, by the server")
 
 
 def test_what_is_hashed_before_it_is_registered_makes_nobody_wait(core: Core) -> None:
@@ -118,7 +156,7 @@ def test_to_complete_or_to_hash_twice_does_nothing(core: Core) -> None:
     assert core.read(intake.has_landed, "key")
     landed(core, run_id)
     core.write(intake.settle, found, sha("other"))
-    assert core.read(artifacts.find, path).sha256 == sha("big")
+    assert core.read(artifacts.find, path)[0].sha256 == sha("big")
     assert core.acts().count("version:bytes:verified") == 1
 
 
@@ -173,7 +211,8 @@ def test_a_version_of_a_listed_store_becomes_verified(core: Core) -> None:
     assert kept.manifest == Manifest.of([File("MLmodel", sha("m"), 1)]).digest
     fetched = core.read(artifacts.fetch_in_version, "churn", 1, "MLmodel")
     assert fetched.small == b"m"
-    assert core.read(registry.download_address, "churn", 1).startswith("mlflow-artifacts:/")
+    address, _ = core.read(registry.download_address, "churn", 1)
+    assert address.startswith("mlflow-artifacts:/")
     assert core.write(intake.claim) is None
 
 
@@ -277,7 +316,7 @@ def test_no_version_is_made_of_a_tree_that_could_not_be_one(
 def test_the_default_root_is_where_new_experiments_lie(core: Core) -> None:
     core.write(experiments.place_default, ROOT)
     assert core.read(experiments.get_experiment, 0).artifact_location == f"{ROOT}/0"
-    made = core.write(experiments.create_experiment, "e", "", {}, (), ROOT)
+    made = core.write(experiments.create_experiment, ANN, "e", "", {}, (), ROOT)
     assert core.read(experiments.get_experiment, made).artifact_location == f"{ROOT}/{made}"
     core.write(experiments.place_default, "s3://elsewhere")
     assert core.read(experiments.get_experiment, 0).artifact_location == f"{ROOT}/0"

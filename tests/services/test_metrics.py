@@ -60,7 +60,7 @@ def test_latest_and_history_are_right_whoever_logs_at_once(core: Core) -> None:
 
     def log_all(client: int) -> None:
         for batch in some_batches(seeds[client]):
-            core.write(tracking.log_batch, owner[client], batch)
+            core.write(tracking.log_batch, ANN, owner[client], batch)
 
     with ThreadPoolExecutor(len(seeds)) as threads:
         list(threads.map(log_all, range(len(seeds))))
@@ -86,7 +86,7 @@ def test_the_latest_point_does_not_depend_on_which_came_first(core: Core) -> Non
     for order in (points, points[::-1]):
         run_id = core.run({})
         for point in order:
-            core.write(tracking.log_batch, run_id, [point])
+            core.write(tracking.log_batch, ANN, run_id, [point])
         assert math.isnan(core.read(tracking.get_run, run_id).metrics["m"])
 
 
@@ -94,9 +94,9 @@ def test_a_batch_of_many_statements_is_still_all_or_nothing(core: Core) -> None:
     run_id = core.run({})
     good = [Metric("m", float(step), 1, step) for step in range(3 * ROWS_A_STATEMENT + 1)]
     with pytest.raises(InvalidInput, match="64 bits"):
-        core.write(tracking.log_batch, run_id, [*good, Metric("n", 1.0, 1, 2**63)])
+        core.write(tracking.log_batch, ANN, run_id, [*good, Metric("n", 1.0, 1, 2**63)])
     assert history_of(core, run_id, "m") == []
-    core.write(tracking.log_batch, run_id, good)
+    core.write(tracking.log_batch, ANN, run_id, good)
     assert [metric.step for metric in history_of(core, run_id, "m")] == list(range(len(good)))
 
 
@@ -128,8 +128,10 @@ def test_a_sample_never_holds_more_than_was_asked_for() -> None:
 
 def test_histories_of_runs_are_sampled_by_step(core: Core) -> None:
     steep, flat = core.run({}), core.run({})
-    core.write(tracking.log_batch, steep, [Metric("loss", float(s), 100 - s, s) for s in range(50)])
-    core.write(tracking.log_batch, flat, [Metric("loss", float(v), v, 0) for v in range(300)])
+    core.write(
+        tracking.log_batch, ANN, steep, [Metric("loss", float(s), 100 - s, s) for s in range(50)]
+    )
+    core.write(tracking.log_batch, ANN, flat, [Metric("loss", float(v), v, 0) for v in range(300)])
 
     def sample(size: int, steps: tuple[int, int] | None = None) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
@@ -149,7 +151,7 @@ def test_histories_of_runs_come_by_run_and_time(core: Core) -> None:
     first, second = sorted((core.run({}), core.run({})))
     for run_id, shift in ((second, 10), (first, 0)):
         points = [Metric("m", float(shift + v), 5 - v, v) for v in range(3)]
-        core.write(tracking.log_batch, run_id, points)
+        core.write(tracking.log_batch, ANN, run_id, points)
     found = core.read(histories.of_runs, [second, first, "no run"], "m", 5)
     assert [(m.run_id, m.value) for m in found] == [
         *((first, 2.0), (first, 1.0), (first, 0.0)),
@@ -158,27 +160,27 @@ def test_histories_of_runs_come_by_run_and_time(core: Core) -> None:
 
 
 def test_what_runs_of_experiments_read_is_told_once(core: Core) -> None:
-    other = core.write(experiments.create_experiment, "other")
+    other = core.write(experiments.create_experiment, ANN, "other")
     here = [core.run({}), core.run({})]
     there = core.write(tracking.create_run, ANN, other).run_id
     iris = Dataset("iris", "d1", tags={"mlflow.data.context": "train"})
     for run_id in (*here, there):
-        core.write(tracking.log_inputs, run_id, [iris, Dataset("wine", "d2")], [])
+        core.write(tracking.log_inputs, ANN, run_id, [iris, Dataset("wine", "d2")], [])
     uses = [DatasetUse(0, "iris", "d1", "train"), DatasetUse(0, "wine", "d2", "")]
     assert core.read(experiments.search_datasets, [0]) == uses
     assert len(core.read(experiments.search_datasets, [0, other])) == 4
     many = [Dataset(f"name {i}", "d") for i in range(1010)]
-    core.write(tracking.log_inputs, here[0], many, [])
+    core.write(tracking.log_inputs, ANN, here[0], many, [])
     assert len(core.read(experiments.search_datasets, [0])) == 1000
 
 
 def test_a_run_may_read_thousands_of_data_sets(core: Core) -> None:
     run_id = core.run({})
     many = [Dataset(f"name {i}", "d") for i in range(1010)]
-    core.write(tracking.log_inputs, run_id, many, [])
+    core.write(tracking.log_inputs, ANN, run_id, many, [])
     assert len(core.read(tracking.get_run, run_id).datasets) == 1010
     with pytest.raises(InvalidInput, match="at most 10000 inputs"):
-        core.write(tracking.log_inputs, run_id, many * 10, [])
+        core.write(tracking.log_inputs, ANN, run_id, many * 10, [])
 
 
 def test_a_logged_model_tells_which_versions_came_of_it(core: Core) -> None:

@@ -42,7 +42,7 @@ def _source(core: Core, mlmodel: str | None, size: int | None = None) -> str:
     if mlmodel is not None:
         content = mlmodel.encode().ljust(size or 0, b"\n")
         digest = hashlib.sha256(content).hexdigest()
-        core.write(artifacts.put_small, f"{folder}/MLmodel", digest, content)
+        core.write(artifacts.put_small, ANN, f"{folder}/MLmodel", digest, content)
     return f"runs:/{run_id}/model"
 
 

@@ -341,6 +341,31 @@ def test_other_aliases_can_be_made_to_follow(core: Core) -> None:
     assert core.alias("champion") == 2
 
 
+@pytest.mark.parametrize("double", ["Champion", "champ1on", "champion-", "сһамріоп"])
+def test_nothing_passes_for_an_alias_that_follows_a_stage(core: Core, double: str) -> None:
+    with_versions(core)
+    assert (
+        core.set_alias(double, 1).end is End.MOVED
+    )  # as in MLflow, where no policy says otherwise
+    applied = core.apply(APPROVAL)
+    assert any(f"Alias {double} of model churn reads like champion" in f for f in applied.findings)
+    size = len(core.leaves())
+    result = core.set_alias(double, 2)
+    assert (result.end, core.alias(double)) == (End.REFUSED, 1)
+    assert f"{double} reads like the alias champion" in result.message
+    assert core.acts(size) == ["version:stage:refused"]
+    assert core.write(promotion.delete_alias, ROB, "churn", double).end is End.MOVED
+
+
+def test_under_a_policy_two_aliases_of_a_model_do_not_read_alike(core: Core) -> None:
+    with_versions(core)
+    core.set_alias("shadow-1", 1)
+    core.apply(APPROVAL)
+    assert core.set_alias("shadow-l", 2).end is End.REFUSED
+    assert core.set_alias("shadow-1", 2).end is End.MOVED
+    assert core.set_alias("shadow-2", 1).end is End.MOVED
+
+
 # -- waiting -----------------------------------------------------------------------------------
 
 

@@ -159,7 +159,7 @@ def test_copies_are_found_both_ways_also_after_a_rename(core: Core, clock: Moved
     stranger = core.version("churn")
     clock.advance(HOUR_MS)
     third = core.register("shadow", "models:/churn/1")  # of the stranger, by now
-    fourth = core.register("shadow", core.read(registry.download_address, "leavers", 1))
+    fourth = core.register("shadow", core.read(registry.download_address, "leavers", 1)[0])
 
     def trace(name: str, number: int) -> lineage.Lineage:
         return core.read(lineage.trace, name, str(number))
@@ -185,7 +185,7 @@ def test_a_lineage_tells_the_run_its_data_and_what_the_version_served(
     parent = core.run()
     tags = {"mlflow.parentRunId": parent, "mlflow.source.git.commit": "c0ffee"}
     run_id = core.run(tags=tags)
-    core.write(tracking.log_inputs, run_id, [Dataset("train", "abc")], [])
+    core.write(tracking.log_inputs, ANN, run_id, [Dataset("train", "abc")], [])
     core.put(f"0/{run_id}/artifacts/model/weights", "w")
     core.register("churn", f"runs:/{run_id}/model")
     core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})

@@ -127,7 +127,7 @@ def test_a_text_that_no_database_can_hold_is_a_mistake_of_the_callers(core: Core
         (promotion.set_alias, ANN, "churn", odd, 1),
         (promotion.request, ANN, promotion.Order("churn", 1, "Staging", odd)),
         (promotion.request, ANN, promotion.Order("churn", 1, odd)),
-        (artifacts.put, odd, "0" * 64, 1),
+        (artifacts.put, ANN, odd, "0" * 64, 1),
     ):
         with pytest.raises((InvalidInput, NotFound)):
             core.write(use_case, *args)
@@ -436,14 +436,14 @@ def test_a_frozen_tree_is_not_touched_by_what_happens_to_the_run(core: Core) -> 
     assert frozen == {"weights": digest_of("first"), "MLmodel": digest_of("m")}
     core.put(f"{root}/model/weights", "second")
     core.put(f"{root}/model/added", "x")
-    core.write(artifacts.delete, f"{root}/model/MLmodel")
+    core.write(artifacts.delete, ANN, f"{root}/model/MLmodel")
     assert files_of(core, 1) == frozen
     assert core.get(1).manifest == before.manifest
     after = core.register("churn", f"runs:/{run_id}/model")
     assert after.manifest != before.manifest
     assert files_of(core, 2) == {"weights": digest_of("second"), "added": digest_of("x")}
-    core.write(tracking.delete_run, run_id)
-    found = core.read(artifacts.find, f"modelkeep/versions/{before.id}/weights")
+    core.write(tracking.delete_run, ANN, run_id)
+    found, _ = core.read(artifacts.find, f"modelkeep/versions/{before.id}/weights")
     assert found.sha256 == digest_of("first")
 
 
@@ -454,11 +454,11 @@ def test_the_address_of_a_frozen_tree_is_read_only(core: Core) -> None:
     assert path == f"modelkeep/versions/{version.id}"
     assert [entry.name for entry in core.read(artifacts.listing, path)] == ["weights"]
     for use_case, *args in (
-        (artifacts.put, f"{path}/weights", "0" * 64, 1),
-        (artifacts.put, "modelkeep/other", "0" * 64, 1),
-        (artifacts.put, "modelkeep", "0" * 64, 1),
-        (artifacts.delete, f"{path}/weights"),
-        (artifacts.delete, "modelkeep"),
+        (artifacts.put, ANN, f"{path}/weights", "0" * 64, 1),
+        (artifacts.put, ANN, "modelkeep/other", "0" * 64, 1),
+        (artifacts.put, ANN, "modelkeep", "0" * 64, 1),
+        (artifacts.delete, ANN, f"{path}/weights"),
+        (artifacts.delete, ANN, "modelkeep"),
     ):
         with pytest.raises(Forbidden):
             core.write(use_case, *args)

@@ -161,7 +161,7 @@ def test_the_worker_tends_every_model_from_a_day_after_the_policy_on(
     with_versions(core, 30)
     core.apply(POLICY)
     core.write(archive_all, range(1, 26))
-    worker = Housekeeping(core.app)
+    worker = Housekeeping(core.app, 7)
     clock.advance(DAY_MS - 1)
     asyncio.run(worker.turn())
     assert len(core.stages()) == 30
@@ -176,8 +176,8 @@ def test_the_worker_tends_every_model_from_a_day_after_the_policy_on(
 
 
 def test_the_worker_starts_and_ends_without_waiting_for_its_hour(core: Core) -> None:
-    worker = Housekeeping(core.app)
+    worker = Housekeeping(core.app, 7)
     worker.close()
-    worker = Housekeeping(core.app)
+    worker = Housekeeping(core.app, 7)
     worker.start()
     worker.close()

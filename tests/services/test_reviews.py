@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS, Status
-from modelkeep.domain.emergencies import HOUR_MS
+from modelkeep.domain.emergencies import HOUR_MS, TAG
 from modelkeep.domain.emergencies import Status as Review
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
-from modelkeep.services import emergencies, requests, voting
+from modelkeep.services import emergencies, history, lineage, registry, requests, voting
 from modelkeep.services.promotion import End
 from modelkeep.services.retention import SYSTEM
 from tests.support.clock import MovedClock
@@ -18,6 +18,11 @@ POLICY: dict[str, Any] = {
     "stage_transitions": {
         "None -> Production": {"required_metrics": ["accuracy >= 0.9"], "approval_required": True}
     }
+}
+
+
+TWO_STAGES: dict[str, Any] = {
+    f"None -> {stage}": {"required_tags": ["tested"]} for stage in ("Staging", "Production")
 }
 
 
@@ -105,7 +110,7 @@ def test_the_glass_is_broken_with_everything_on_record(core: Core, asked: int) -
     assert (moved.end, core.in_stage("Production"), core.alias("champion")) == (End.MOVED, [2], 2)
     assert "PAST ITS GATES" in moved.message
     assert "accuracy is 0.5" in moved.message
-    leaf = core.leaves()[-1]
+    leaf = core.leaves()[-2]  # then the version is marked
     assert (leaf["act"], leaf["why"]["outcome"]) == ("version:stage:forced", "refused")
     ((version, emergency),) = core.read(emergencies.listing, unreviewed=True)
     assert (version.number, emergency.opened_by, emergency.status) == (2, "rob", Review.OPEN)
@@ -131,8 +136,9 @@ def test_somebody_else_reviews_it_once(core: Core, asked: int) -> None:
             core.write(emergencies.review, caller, 1, "fine", accepts=True)
     with pytest.raises(InvalidInput, match="A review needs a comment"):
         core.write(emergencies.review, BOB, 1, " ", accepts=True)
-    _, reviewed = core.write(emergencies.review, BOB, 1, "it was", accepts=False)
-    assert (reviewed.status, reviewed.reviewed_by) == (Review.FAULTED, "bob")
+    found = core.write(emergencies.review, BOB, 1, "it was not", accepts=False)
+    assert (found.emergency.status, found.emergency.reviewed_by) == (Review.FAULTED, "bob")
+    assert "still in Production. To take it back: modelkeep rollback churn" in found.next
     with pytest.raises(Conflict, match="reviewed already, by bob"):
         core.write(emergencies.review, ANN, 1, "again", accepts=True)
     with pytest.raises(NotFound):
@@ -142,16 +148,123 @@ def test_somebody_else_reviews_it_once(core: Core, asked: int) -> None:
 
 def test_an_overdue_review_keeps_the_glass_whole(core: Core, asked: int, clock: MovedClock) -> None:
     del asked
-    broken(core, hours=1)
+    core.apply(POLICY | {"emergency": {}, "stage_transitions": TWO_STAGES})
+    broken(core, target="Staging", hours=1)
     core.version()
     broken(core, 2, hours=2)
     assert core.write(emergencies.mark_overdue, SYSTEM) == 0
     clock.advance(HOUR_MS)
     assert [core.write(emergencies.mark_overdue, SYSTEM) for _ in range(2)] == [1, 0]
-    with pytest.raises(Conflict, match="emergency 1 of churn is overdue"):
-        broken(core)
+    assert core.in_stage("Staging") == [1]  # it stays until somebody moves it
+    assert core.get(1).tags[TAG].startswith("review 1 overdue since 20")
+    core.write(emergencies.review, BOB, 2, "fine", accepts=True)
+    refused = broken(core)  # into Production, for which no review is owed: one of the model is late
+    assert (refused.end, core.in_stage("Production")) == (End.REFUSED, [2])
+    assert "the review of emergency 1, into Staging, is overdue" in refused.message
     core.write(emergencies.review, BOB, 1, "late, but fine", accepts=True)
     assert broken(core).end is End.MOVED
+    assert core.verify().is_intact
+
+
+def test_a_stage_has_one_emergency_at_a_time_and_a_second_is_on_record(
+    core: Core, asked: int
+) -> None:
+    del asked
+    broken(core)
+    core.version()
+    refused = broken(core, 2)
+    assert (refused.end, core.in_stage("Production")) == (End.REFUSED, [1])
+    assert "the review of emergency 1, into Production, is still owed" in refused.message
+    assert (core.leaves()[-1]["act"], core.leaves()[-1]["post"]) == (
+        "version:stage:refused", {"target": "Production"},
+    )  # fmt: skip
+    core.write(emergencies.review, BOB, 1, "it was on fire", accepts=True)
+    assert broken(core, 2).end is End.MOVED
+
+
+def test_a_version_is_marked_as_long_as_a_review_is_owed_for_it(core: Core, asked: int) -> None:
+    del asked
+    core.version()
+    moved = broken(core)
+    assert moved.version.tags[TAG].startswith("review 1 due by 20")
+    assert TAG not in core.get(2).tags
+    for change in (
+        lambda: core.tag(2, TAG, "forged"),
+        lambda: core.write(registry.delete_version_tag, ROB, "churn", 1, TAG),
+    ):
+        with pytest.raises(InvalidInput, match="only that ends it"):
+            change()
+    copy = core.register("churn", "models:/churn/1", tags=dict(core.get(1).tags))
+    assert copy.tags == {}
+    (stay,) = core.read(history.at, "churn", core.clock.now_ms()).past_gates.values()
+    assert (stay.id, stay.status) == (1, Review.OPEN)
+    core.write(emergencies.review, BOB, 1, "fine", accepts=True)
+    assert core.get(1).tags == {}
+    (stay,) = core.read(lineage.trace, "churn", "1").past_gates.values()
+    assert (stay.id, stay.status) == (1, Review.ACCEPTED)  # what was done past the gates stays told
+    assert core.verify().is_intact
+
+
+def test_an_emergency_is_taken_back_without_the_gates_it_passed(core: Core, asked: int) -> None:
+    core.approve(asked)
+    core.version(metrics={"accuracy": 0.1})
+    core.version(metrics={"accuracy": 0.2})
+    core.write(emergencies.break_glass, ROB, "churn", 2, "Production", "fire")
+    core.write(emergencies.review, BOB, 1, "so it was", accepts=True)
+    core.write(emergencies.break_glass, ROB, "churn", 3, "Production", "more fire")
+    assert core.roll_back().end is End.MOVED  # to 2, which no gate would let in
+    assert (core.in_stage("Production"), core.alias("champion")) == ([2], 2)
+    assert core.verify().is_intact
+
+
+ROLLS_BACK = POLICY | {"emergency": {"review_hours": 2, "then": "roll_back"}}
+
+
+@pytest.mark.parametrize("how", ["late", "faulted"])
+def test_where_the_policy_says_so_it_goes_back_by_itself(
+    core: Core, asked: int, clock: MovedClock, how: str
+) -> None:
+    core.approve(asked)
+    core.apply(ROLLS_BACK)
+    core.version(metrics={"accuracy": 0.1})
+    with pytest.raises(InvalidInput, match="hours must be 1 to 2"):
+        broken(core, 2, hours=3)
+    assert "Production goes back to what it held before" in broken(core, 2).message
+    if how == "late":
+        clock.advance(2 * HOUR_MS)
+        core.write(emergencies.mark_overdue, SYSTEM)
+        owed = core.get(2).tags[TAG]
+        assert owed.startswith("review 1 overdue since")
+    else:
+        found = core.write(emergencies.review, BOB, 1, "no fire", accepts=False)
+        assert found.next == "churn/1: Archived -> Production; 2 -> Archived"
+    assert (core.in_stage("Production"), core.alias("champion")) == ([1], 1)
+    assert "version:stage:rolled-back" in core.acts()
+    assert core.verify().is_intact
+
+
+def test_what_left_by_itself_is_not_rolled_back(core: Core, asked: int, clock: MovedClock) -> None:
+    core.apply(ROLLS_BACK)
+    broken(core)
+    core.version()
+    second = core.promote(2, "Production").request_id
+    assert core.approve(second).end is End.MOVED
+    clock.advance(2 * HOUR_MS)
+    core.write(emergencies.mark_overdue, SYSTEM)
+    assert (core.in_stage("Production"), asked) == ([2], 1)
+
+
+def test_with_nothing_to_go_back_to_it_stays_and_is_overdue(
+    core: Core, asked: int, clock: MovedClock
+) -> None:
+    del asked
+    core.apply(ROLLS_BACK)
+    broken(core)
+    clock.advance(2 * HOUR_MS)
+    assert core.write(emergencies.mark_overdue, SYSTEM) == 1
+    assert core.in_stage("Production") == [1]
+    found = core.write(emergencies.review, BOB, 1, "no fire", accepts=False)
+    assert "there is nothing to return to" in found.next
     assert core.verify().is_intact
 
 

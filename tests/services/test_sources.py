@@ -33,7 +33,7 @@ def test_a_run_of_another_server_is_a_label_when_it_is_named_twice(core: Core) -
     source = f"runs:/{ELSEWHERE}/model"
     version = core.register("churn", source, run_id=ELSEWHERE)
     assert (version.manifest, version.run_id, version.source) == (None, ELSEWHERE, source)
-    assert core.read(registry.download_address, "churn", version.number) == source
+    assert core.read(registry.download_address, "churn", version.number)[0] == source
     assert f"Run with id={ELSEWHERE} not found" in refusal(core, source)
     assert "run_id request parameter must identify" in refusal(core, source, run_id="f" * 32)
     assert "model_id request parameter" in refusal(
@@ -128,7 +128,7 @@ def test_a_logged_model_notes_the_versions_made_of_it(core: Core) -> None:
 def test_a_note_that_is_not_the_servers_stays_as_it_is(core: Core, kept: str) -> None:
     core.model("churn")
     logged = core.write(tracking.create_logged_model, ANN, 0).model_id
-    core.write(tracking.set_logged_model_tags, logged, {"mlflow.modelVersions": kept})
+    core.write(tracking.set_logged_model_tags, ANN, logged, {"mlflow.modelVersions": kept})
     core.register("churn", f"models:/{logged}")
     tags = core.read(tracking.get_logged_model, logged).tags
     assert tags["mlflow.modelVersions"] == kept

@@ -51,7 +51,7 @@ class Store:
         return self.read(tracking.get_run, run_id)
 
     def log(self, run_id: str, **things: Any) -> None:
-        self.write(tracking.log_batch, run_id, **things)
+        self.write(tracking.log_batch, ANA, run_id, **things)
 
     def new_model(self, name: str = "", **facts: Any) -> str:
         return self.write(tracking.create_logged_model, ANA, DEFAULT, name=name, **facts).model_id
@@ -91,7 +91,7 @@ def test_the_default_experiment_is_there_from_the_start(store: Store) -> None:
 
 
 def test_an_experiment_has_an_artifact_folder_of_its_own(store: Store) -> None:
-    created = store.write(experiments.create_experiment, "iris", "", {"team": "a"})
+    created = store.write(experiments.create_experiment, ANA, "iris", "", {"team": "a"})
     found = store.read(experiments.get_experiment_by_name, "iris")
     assert found == store.read(experiments.get_experiment, created)
     assert found.artifact_location == f"mlflow-artifacts:/{created}"
@@ -102,60 +102,60 @@ def test_an_experiment_has_an_artifact_folder_of_its_own(store: Store) -> None:
 def test_an_experiment_needs_a_proper_name(store: Store) -> None:
     for name in ("", "a\nb", "x" * 501):
         with pytest.raises(InvalidInput):
-            store.write(experiments.create_experiment, name)
+            store.write(experiments.create_experiment, ANA, name)
 
 
 def test_a_deleted_experiment_keeps_its_name(store: Store) -> None:
-    created = store.write(experiments.create_experiment, "iris")
-    store.write(experiments.delete_experiment, created)
+    created = store.write(experiments.create_experiment, ANA, "iris")
+    store.write(experiments.delete_experiment, ANA, created)
     with pytest.raises(AlreadyExists, match=r"Experiment\(name=iris\) already exists"):
-        store.write(experiments.create_experiment, "iris")
+        store.write(experiments.create_experiment, ANA, "iris")
     assert store.read(experiments.get_experiment_by_name, "iris").lifecycle_stage == DELETED
 
 
 def test_deleting_an_experiment_deletes_its_runs_and_restoring_brings_them_back(
     store: Store,
 ) -> None:
-    created = store.write(experiments.create_experiment, "iris")
+    created = store.write(experiments.create_experiment, ANA, "iris")
     run_id = store.new_run(experiment_id=created)
-    store.write(experiments.delete_experiment, created)
+    store.write(experiments.delete_experiment, ANA, created)
     assert store.run(run_id).lifecycle_stage == DELETED
     with pytest.raises(NotFound, match=f"No Experiment with id={created} exists"):
-        store.write(experiments.delete_experiment, created)
+        store.write(experiments.delete_experiment, ANA, created)
     for use_case, *args in (
-        (experiments.rename_experiment, created, "other"),
-        (experiments.set_experiment_tag, created, "k", "v"),
+        (experiments.rename_experiment, ANA, created, "other"),
+        (experiments.set_experiment_tag, ANA, created, "k", "v"),
         (tracking.create_run, ANA, created),
     ):
         with pytest.raises(InvalidInput):
             store.write(use_case, *args)
-    store.write(experiments.restore_experiment, created)
+    store.write(experiments.restore_experiment, ANA, created)
     assert store.run(run_id).lifecycle_stage == ACTIVE
 
 
 def test_an_experiment_is_renamed_unless_the_name_is_taken(store: Store, clock: MovedClock) -> None:
-    created = store.write(experiments.create_experiment, "iris")
+    created = store.write(experiments.create_experiment, ANA, "iris")
     clock.advance(5)
     with pytest.raises(AlreadyExists):
-        store.write(experiments.rename_experiment, created, "Default")
-    store.write(experiments.rename_experiment, created, "lily")
+        store.write(experiments.rename_experiment, ANA, created, "Default")
+    store.write(experiments.rename_experiment, ANA, created, "lily")
     found = store.read(experiments.get_experiment, created)
     assert (found.name, found.updated_ms) == ("lily", NOON_MS + 5)
 
 
 def test_experiment_tags_are_set_and_deleted(store: Store) -> None:
-    store.write(experiments.set_experiment_tag, DEFAULT, "k", "1")
-    store.write(experiments.set_experiment_tag, DEFAULT, "k", "2")
+    store.write(experiments.set_experiment_tag, ANA, DEFAULT, "k", "1")
+    store.write(experiments.set_experiment_tag, ANA, DEFAULT, "k", "2")
     assert store.read(experiments.get_experiment, DEFAULT).tags == {"k": "2"}
-    store.write(experiments.delete_experiment_tag, DEFAULT, "k")
+    store.write(experiments.delete_experiment_tag, ANA, DEFAULT, "k")
     with pytest.raises(NotFound, match="No tag with name: k in experiment with id 0"):
-        store.write(experiments.delete_experiment_tag, DEFAULT, "k")
+        store.write(experiments.delete_experiment_tag, ANA, DEFAULT, "k")
 
 
 def test_experiments_are_searched(store: Store, clock: MovedClock) -> None:
-    store.write(experiments.create_experiment, "A", "", {"team": "x"})
+    store.write(experiments.create_experiment, ANA, "A", "", {"team": "x"})
     clock.advance(1)
-    store.write(experiments.create_experiment, "b", "", {"team": "y"})
+    store.write(experiments.create_experiment, ANA, "b", "", {"team": "y"})
 
     def find(*where: Any) -> list[str]:
         conditions = [Comparison(*where)] if where else []
@@ -187,7 +187,7 @@ def test_experiments_are_searched(store: Store, clock: MovedClock) -> None:
 def test_runs_and_models_lie_under_the_location_of_their_experiment(
     store: Store, location: str, root: str
 ) -> None:
-    created = store.write(experiments.create_experiment, "iris", location)
+    created = store.write(experiments.create_experiment, ANA, "iris", location)
     run = store.write(tracking.create_run, ANA, created)
     model = store.write(tracking.create_logged_model, ANA, created)
     assert run.artifact_uri == f"{root}/{run.run_id}/artifacts"
@@ -196,7 +196,7 @@ def test_runs_and_models_lie_under_the_location_of_their_experiment(
 
 def test_an_experiment_cannot_lie_where_the_client_pleases(store: Store) -> None:
     with pytest.raises(InvalidInput, match="Invalid artifact_location: 'file:///etc'"):
-        store.write(experiments.create_experiment, "iris", "file:///etc")
+        store.write(experiments.create_experiment, ANA, "iris", "file:///etc")
 
 
 # -- runs --------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_a_run_without_a_name_gets_one_and_says_it_in_its_tag(store: Store) -> N
 
 def test_a_runs_name_and_its_tag_stay_in_step(store: Store) -> None:
     run_id = store.new_run("first")
-    store.write(tracking.update_run, run_id, name="second")
+    store.write(tracking.update_run, ANA, run_id, name="second")
     assert store.run(run_id).tags["mlflow.runName"] == "second"
     store.log(run_id, tags=[("mlflow.runName", "third")])
     store.log(run_id, tags=[("mlflow.runName", "")])
@@ -226,38 +226,38 @@ def test_a_runs_name_and_its_tag_stay_in_step(store: Store) -> None:
 
 def test_an_update_changes_only_what_it_names(store: Store) -> None:
     run_id = store.new_run("a")
-    store.write(tracking.update_run, run_id, status="FINISHED")
+    store.write(tracking.update_run, ANA, run_id, status="FINISHED")
     assert store.run(run_id).end_ms is None
-    found = store.write(tracking.update_run, run_id, end_ms=9)
+    found = store.write(tracking.update_run, ANA, run_id, end_ms=9)
     assert (found.name, found.status, found.end_ms) == ("a", "FINISHED", 9)
 
 
 def test_a_deleted_run_takes_nothing_more_and_can_still_be_read(store: Store) -> None:
     run_id = store.new_run()
     store.log(run_id, tags=[("k", "v")])
-    store.write(tracking.delete_run, run_id)
+    store.write(tracking.delete_run, ANA, run_id)
     state = f"The run {run_id} must be in the 'active' state. Current state is deleted."
     for use_case, *args in (
-        (tracking.log_batch, run_id, [metric("m", 1)]),
-        (tracking.update_run, run_id),
-        (tracking.delete_tag, run_id, "k"),
-        (tracking.log_inputs, run_id, [Dataset("d", "1")], []),
-        (tracking.log_outputs, run_id, []),
-        (tracking.log_model, run_id, MODEL_JSON),
+        (tracking.log_batch, ANA, run_id, [metric("m", 1)]),
+        (tracking.update_run, ANA, run_id),
+        (tracking.delete_tag, ANA, run_id, "k"),
+        (tracking.log_inputs, ANA, run_id, [Dataset("d", "1")], []),
+        (tracking.log_outputs, ANA, run_id, []),
+        (tracking.log_model, ANA, run_id, MODEL_JSON),
     ):
         with pytest.raises(InvalidInput, match=state):
             store.write(use_case, *args)
     assert store.run(run_id).lifecycle_stage == DELETED
-    store.write(tracking.restore_run, run_id)
+    store.write(tracking.restore_run, ANA, run_id)
     store.log(run_id, metrics=[metric("m", 1)])
 
 
 def test_a_run_that_is_not_there_is_not_found(store: Store) -> None:
     for use_case, *args in (
-        (tracking.delete_run, "nope"),
-        (tracking.restore_run, "nope"),
-        (tracking.log_batch, "nope"),
-        (tracking.log_model, "nope", MODEL_JSON),
+        (tracking.delete_run, ANA, "nope"),
+        (tracking.restore_run, ANA, "nope"),
+        (tracking.log_batch, ANA, "nope"),
+        (tracking.log_model, ANA, "nope", MODEL_JSON),
     ):
         with pytest.raises(NotFound, match="Run with id=nope not found"):
             store.write(use_case, *args)
@@ -364,31 +364,33 @@ def test_tags_are_replaced_and_deleted(store: Store) -> None:
     run_id = store.new_run("a")
     store.log(run_id, tags=[("k", "1"), ("k", "2")])
     assert store.run(run_id).tags["k"] == "2"
-    store.write(tracking.delete_tag, run_id, "k")
+    store.write(tracking.delete_tag, ANA, run_id, "k")
     with pytest.raises(NotFound, match=f"No tag with name: k in run with id {run_id}"):
-        store.write(tracking.delete_tag, run_id, "k")
+        store.write(tracking.delete_tag, ANA, run_id, "k")
 
 
 def test_what_a_run_read_and_made_is_told(store: Store) -> None:
     run_id, model_id = store.new_run(), store.new_model()
     train = Dataset("d", "1", "http", "{}", "s", None, {"mlflow.data.context": "train"})
-    store.write(tracking.log_inputs, run_id, [train, Dataset("d", "2")], [model_id])
-    store.write(tracking.log_inputs, run_id, [Dataset("d", "1", "other")], [model_id])
-    store.write(tracking.log_outputs, run_id, [ModelOutput(model_id, 3)])
+    store.write(tracking.log_inputs, ANA, run_id, [train, Dataset("d", "2")], [model_id])
+    store.write(tracking.log_inputs, ANA, run_id, [Dataset("d", "1", "other")], [model_id])
+    store.write(tracking.log_outputs, ANA, run_id, [ModelOutput(model_id, 3)])
     run = store.run(run_id)
     assert run.datasets == (train, Dataset("d", "2"))
     assert run.model_inputs == (model_id,)
     assert run.model_outputs == (ModelOutput(model_id, 3),)
     # A model may be another server's.
-    store.write(tracking.log_outputs, run_id, [ModelOutput(model_id, 4), ModelOutput("m-none")])
-    store.write(tracking.log_inputs, run_id, [], ["m-none"])
+    store.write(
+        tracking.log_outputs, ANA, run_id, [ModelOutput(model_id, 4), ModelOutput("m-none")]
+    )
+    store.write(tracking.log_inputs, ANA, run_id, [], ["m-none"])
     run = store.run(run_id)
     assert set(run.model_outputs) == {ModelOutput(model_id, 4), ModelOutput("m-none")}
     assert set(run.model_inputs) == {model_id, "m-none"}
     with pytest.raises(InvalidInput, match="model_id"):
-        store.write(tracking.log_outputs, run_id, [ModelOutput("m" * 257)])
+        store.write(tracking.log_outputs, ANA, run_id, [ModelOutput("m" * 257)])
     with pytest.raises(InvalidInput, match=r"dataset\.digest"):
-        store.write(tracking.log_inputs, run_id, [Dataset("d", "")], [])
+        store.write(tracking.log_inputs, ANA, run_id, [Dataset("d", "")], [])
 
 
 def test_a_refusal_says_where_in_a_list_a_key_stands(store: Store) -> None:
@@ -425,22 +427,22 @@ def test_models_of_2x_clients_are_appended_to_a_tag_of_any_length(store: Store) 
     run_id = store.new_run()
     large = json.dumps({**json.loads(MODEL_JSON), "flavors": {"x": "y" * 9000}})
     for model in (MODEL_JSON, large):
-        store.write(tracking.log_model, run_id, model)
+        store.write(tracking.log_model, ANA, run_id, model)
     history = json.loads(store.run(run_id).tags["mlflow.log-model.history"])
     assert [entry["artifact_path"] for entry in history] == ["model", "model"]
     assert "mlflow_version" not in history[0]
     odd = {"utc_time_created": "t", "artifact_path": "p", "run_id": "r", "extra": 1}
     flavors = {"tf": "body", "python_function": {"config": {"a": 1}, "code": "c"}}
-    store.write(tracking.log_model, run_id, json.dumps({**odd, "flavors": flavors}))
+    store.write(tracking.log_model, ANA, run_id, json.dumps({**odd, "flavors": flavors}))
     entry = json.loads(store.run(run_id).tags["mlflow.log-model.history"])[-1]
     assert list(entry) == ["utc_time_created", "artifact_path", "run_id", "flavors"]
     assert entry["flavors"] == {"tf": "body", "python_function": {"code": "c"}}
     with pytest.raises(InvalidInput, match="Malformed model info"):
-        store.write(tracking.log_model, run_id, "[" * 100_000)
+        store.write(tracking.log_model, ANA, run_id, "[" * 100_000)
     with pytest.raises(InvalidInput, match="not an object"):
-        store.write(tracking.log_model, run_id, json.dumps({**odd, "flavors": ["tf"]}))
+        store.write(tracking.log_model, ANA, run_id, json.dumps({**odd, "flavors": ["tf"]}))
     with pytest.raises(InvalidInput, match="mandatory fields"):
-        store.write(tracking.log_model, run_id, "{}")
+        store.write(tracking.log_model, ANA, run_id, "{}")
 
 
 # -- searching for runs ------------------------------------------------------------------------
@@ -462,11 +464,11 @@ def runs(store: Store) -> Store:
         run.name: run.run_id
         for run in store.read(tracking.search_runs, [DEFAULT], [ACTIVE], [], [], 10).items
     }
-    store.write(tracking.delete_run, found["gone"])
-    store.write(tracking.update_run, found["a"], status="FINISHED", end_ms=50)
+    store.write(tracking.delete_run, ANA, found["gone"])
+    store.write(tracking.update_run, ANA, found["a"], status="FINISHED", end_ms=50)
     train = Dataset("iris", "abc", tags={"mlflow.data.context": "train"})
-    store.write(tracking.log_inputs, found["a"], [train], [])
-    store.write(tracking.log_inputs, found["b"], [Dataset("wine", "def")], [])
+    store.write(tracking.log_inputs, ANA, found["a"], [train], [])
+    store.write(tracking.log_inputs, ANA, found["b"], [Dataset("wine", "def")], [])
     return store
 
 
@@ -575,32 +577,32 @@ def test_a_logged_model_is_pending_until_it_is_finished(store: Store, clock: Mov
     assert len(model.model_id) == 34
     assert (model.params, model.tags) == ({"p": "1"}, {"k": "v"})
     clock.advance(3)
-    found = store.write(tracking.finish_logged_model, model.model_id, "READY")
+    found = store.write(tracking.finish_logged_model, ANA, model.model_id, "READY")
     assert (found.status, found.created_ms, found.updated_ms) == ("READY", NOON_MS, NOON_MS + 3)
 
 
 def test_logged_models_take_params_and_tags(store: Store) -> None:
     model_id = store.new_model("m", params=[("p", "1")])
-    store.write(tracking.log_logged_model_params, model_id, [("p", "1"), ("q", "2")])
+    store.write(tracking.log_logged_model_params, ANA, model_id, [("p", "1"), ("q", "2")])
     with pytest.raises(InvalidInput, match="Changing param values is not allowed"):
-        store.write(tracking.log_logged_model_params, model_id, [("q", "3")])
-    store.write(tracking.set_logged_model_tags, model_id, {"a": "1"})
-    store.write(tracking.set_logged_model_tags, model_id, {"a": "2", "b": "3"})
-    store.write(tracking.delete_logged_model_tag, model_id, "b")
+        store.write(tracking.log_logged_model_params, ANA, model_id, [("q", "3")])
+    store.write(tracking.set_logged_model_tags, ANA, model_id, {"a": "1"})
+    store.write(tracking.set_logged_model_tags, ANA, model_id, {"a": "2", "b": "3"})
+    store.write(tracking.delete_logged_model_tag, ANA, model_id, "b")
     with pytest.raises(NotFound, match=f"No tag with key 'b' found for model with ID '{model_id}'"):
-        store.write(tracking.delete_logged_model_tag, model_id, "b")
+        store.write(tracking.delete_logged_model_tag, ANA, model_id, "b")
     model = store.read(tracking.get_logged_model, model_id)
     assert (model.params, model.tags) == ({"p": "1", "q": "2"}, {"a": "2"})
 
 
 def test_a_deleted_logged_model_is_found_only_by_who_asks_for_it(store: Store) -> None:
     model_id = store.new_model("m")
-    store.write(tracking.delete_logged_model, model_id)
+    store.write(tracking.delete_logged_model, ANA, model_id)
     missing = f"Logged model with ID '{model_id}' not found."
     with pytest.raises(NotFound, match=missing):
         store.read(tracking.get_logged_model, model_id)
     with pytest.raises(NotFound, match=missing):
-        store.write(tracking.set_logged_model_tags, model_id, {"a": "1"})
+        store.write(tracking.set_logged_model_tags, ANA, model_id, {"a": "1"})
     assert store.read(tracking.get_logged_model, model_id, deleted=True).deleted
     assert store.find_models() == []
 

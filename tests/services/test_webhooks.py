@@ -251,6 +251,7 @@ def test_stages_approvals_and_rollbacks_are_announced(core: Core) -> None:
         "epoch": 1,
         "digest": core.get(1).manifest,
         "request": None,
+        "emergency": None,
         "reason": "tested",
         "actor": "rob",
     }
@@ -598,9 +599,9 @@ def test_the_history_goes_back_page_by_page_and_is_pruned(core: Core, clock: Mov
 
 def test_an_import_is_no_news_but_what_it_leaves_to_be_approved_is(core: Core) -> None:
     topics = {**MLFLOW_TOPICS, **OWN_TOPICS}.items()
+    core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})
     subscribe(core, *(f"{entity}/{action}" for entity, actions in topics for action in actions))
     origin = "http://mlflow.example.com"
-    core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})
     for name, tags in (("churn", {"k": "v"}), ("leavers", {"l": "w"})):
         given = GivenModel(name, renamed=True, created_ms=5, description=name, tags=tags)
         core.write(models.bring_model, ANN, origin, given)

@@ -44,40 +44,40 @@ class Core:
         self._start()
 
     def _start(self) -> None:
-        self._running = Running(self.settings, self.clock)
-        self.writer = self._running.writer
-        self.app = self._running.app
+        self.running = Running(self.settings, self.clock)
+        self.writer = self.running.writer
+        self.app = self.running.app
 
     def restart(self) -> None:
         self.close()
         self._start()
 
     def close(self) -> None:
-        self._running.close()
+        self.running.close()
 
     def write(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self.writer.run(use_case, *args, **kwargs)
 
     def read(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return self._running.reader.run(use_case, *args, **kwargs)
+        return self.running.reader.run(use_case, *args, **kwargs)
 
     # -- what a story is told with ---------------------------------------------------------
 
     def run(self, metrics: Mapping[str, float] = GOOD, by: Caller = ANN, **facts: Any) -> str:
         """A new run with these metrics; its id."""
         run_id = self.write(tracking.create_run, by, 0, **facts).run_id
-        self.log(run_id, **metrics)
+        self.log(run_id, by, **metrics)
         return run_id
 
-    def log(self, run_id: str, **metrics: float) -> None:
+    def log(self, run_id: str, by: Caller = ANN, /, **metrics: float) -> None:
         now = self.clock.now_ms()
         points = [Metric(key, value, now) for key, value in metrics.items()]
-        self.write(tracking.log_batch, run_id, points)
+        self.write(tracking.log_batch, by, run_id, points)
 
-    def put(self, path: str, content: str) -> None:
+    def put(self, path: str, content: str, by: Caller = ANN) -> None:
         """Makes a path of the artifact store name these bytes (the blob itself isn't stored)."""
         data = content.encode()
-        self.write(artifacts.put, path, hashlib.sha256(data).hexdigest(), len(data))
+        self.write(artifacts.put, by, path, hashlib.sha256(data).hexdigest(), len(data))
 
     def model(self, name: str = "churn", by: Caller = ANN, **facts: Any) -> None:
         self.write(registry.create_model, by, name, **facts)
@@ -91,7 +91,7 @@ class Core:
     ) -> Version:
         """A version of a new run with these metrics and one file."""
         run_id = self.run(metrics, by)
-        self.put(f"0/{run_id}/artifacts/model/weights", f"weights of {run_id}")
+        self.put(f"0/{run_id}/artifacts/model/weights", f"weights of {run_id}", by)
         return self.register(name, f"runs:/{run_id}/model", by=by, tags=tags or {})
 
     def register(self, name: str, source: str, by: Caller = ANN, **facts: Any) -> Version:

@@ -47,7 +47,7 @@ class Estate:
         self.running = Running(self._settings, self.clock)
         self.running.passwords = QuickPasswords()
         self._loop = asyncio.Runner()
-        self._asgi, _ = build(self.running, self._settings, self.clock.now_ms)
+        self.asgi, _ = build(self.running, self._settings, self.clock.now_ms)
         self.running.directory.reload()
 
     def close(self) -> None:
@@ -61,8 +61,8 @@ class Estate:
     def verify(self) -> verifier.Report:
         return verifier.verify(self.running.reader.run(lambda work: list(audit.export(work))))
 
-    def write(self, use_case: Callable[..., Any], *args: Any) -> Any:
-        value = self.running.writer.run(use_case, BOSS, *args)
+    def write(self, use_case: Callable[..., Any], *args: Any, by: Caller = BOSS) -> Any:
+        value = self.running.writer.run(use_case, by, *args)
         self.running.directory.reload()
         return value
 
@@ -81,8 +81,12 @@ class Estate:
             self.write(accounts.add_grant, name, Grant(Role(role), scope_of(scope or "*")))
 
     def token(self, name: str, days: int = 90, kind: TokenKind = TokenKind.PERSONAL) -> Token:
+        """One that they have made themselves or, of a service account, whoever answers for it."""
         token = mint(kind)
-        self.write(accounts.add_token, name, token, "", days * DAY_MS)
+        account = self.running.reader.run(accounts.named, name)
+        owner = self.running.reader.run(lambda work: work.accounts.owners_of([name]))
+        maker = Caller(Actor(owner[0] if owner else account.name, verified=True))
+        self.write(accounts.add_token, name, token, "", days * DAY_MS, by=maker)
         return token
 
     def _granted(self, name: str, kind: TokenKind, grants: tuple[str, ...]) -> str:
@@ -109,7 +113,7 @@ class Estate:
         request_id = {"x-request-id": "a" * 32}
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self._asgi, client=(client, 50_000))
+            transport = httpx.ASGITransport(self.asgi, client=(client, 50_000))
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://127.0.0.1:5000"
             ) as http:

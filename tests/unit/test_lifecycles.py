@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelkeep.domain import policies
+from modelkeep.domain.emergencies import Terms
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.lifecycles import (
     MLFLOW,
@@ -237,3 +238,32 @@ def test_it_holds_what_is_guarded_single_or_in_production_but_not_the_archive() 
     cycle = credit(single=["Dev"], stage_transitions={"Prod -> Archived": {}, "Dev -> Test": {}})
     assert [stage for stage in cycle.stages if cycle.holds(stage)] == ["Dev", "Test", "Prod"]
     assert not any(map(credit(stage_transitions=None).holds, cycle.stages))
+
+
+# emergencies
+
+
+def test_a_policy_says_how_long_a_review_may_take_and_what_comes_then() -> None:
+    assert credit().emergency == Terms()
+    assert credit(emergency={}).emergency == Terms()
+    assert credit(emergency={"review_hours": 2, "then": "roll_back"}).emergency == Terms(2, True)
+    assert not credit(emergency={"then": "flag"}).emergency.rolls_back
+    notes = {
+        s.path: s.note for s in of(emergency={"review_hours": 2, "then": "roll_back"}).sections
+    }
+    assert "within 2 hours" in notes["model_registry.emergency.review_hours"]
+    assert "the stage goes back" in notes["model_registry.emergency.then"]
+    for wrong, said in (
+        ({"then": "hope"}, "emergency.then: must be one of flag, roll_back"),
+        ({"then": ["flag"]}, "emergency.then: must be text"),
+        ({"review_hours": 0}, "from 1 to 168"),
+        ({"review_hours": 169}, "from 1 to 168"),
+        ({"hours": 1}, "hours"),
+    ):
+        assert said in refused(emergency=wrong)
+
+
+def test_no_two_aliases_of_a_lifecycle_read_alike() -> None:
+    single = {"single": ["Staging", "Production"]}
+    said = refused(**single, aliases={"champion": "Production", "Champion": "Staging"})
+    assert "'Champion' reads like the alias 'champion'" in said

@@ -52,7 +52,13 @@ def say(told: dict[str, Any], sentence: str, as_json: bool) -> None:
 def first_user(
     name: Name, password_file: PasswordFile = None, url: Url = DEFAULT_URL, as_json: Json = False
 ) -> None:
-    """Make the first administrator, with the bootstrap token as MODELKEEP_TOKEN."""
+    """Make the first administrator, with the bootstrap token as MODELKEEP_TOKEN.
+
+    \b
+    MODELKEEP_TOKEN=mkb_… modelkeep users first ann
+
+    JSON: {"name"}.
+    """
     password = read_password(password_file, new=True)
     made = Client(url).post("/first-admin", {"name": name, "password": password})
     say(made, f"{name} can administer everything. Next: modelkeep login {name}", as_json)
@@ -69,7 +75,14 @@ def add_user(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Make a person's account, which may do nothing until something is granted to it."""
+    """Make a person's account, which may do nothing until something is granted to it.
+
+    \b
+    modelkeep users add rob
+    modelkeep users add rob --no-password
+
+    JSON: {"name"}.
+    """
     password = None if no_password else read_password(password_file, new=True)
     body = {"name": name, "kind": "user", "password": password}
     made = Client(url, user).post("/accounts", body)
@@ -78,7 +91,14 @@ def add_user(
 
 @users_app.command("list")
 def list_users(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """List people and what was granted to them."""
+    """List people and what was granted to them.
+
+    \b
+    modelkeep users list
+
+    JSON: [{"name", "kind", "owner", "disabled", "password", "created", "grants": [{"role",
+    "scope"}]}].
+    """
     _list("user", Client(url, user), as_json)
 
 
@@ -86,19 +106,37 @@ def list_users(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -
 def disable_user(
     name: Name, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False
 ) -> None:
-    """Refuse an account from now on, of a service too; its tokens are revoked for good."""
+    """Refuse an account from now on, of a service too; its tokens are revoked for good.
+
+    \b
+    modelkeep users disable rob
+
+    JSON: {"name"}.
+    """
     say(Client(url, user).post(f"{of(name)}/disable", {}), f"{name} is disabled.", as_json)
 
 
 @users_app.command("enable")
 def enable_user(name: Name, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Let a disabled account in again. It needs new tokens."""
+    """Let a disabled account in again. It needs new tokens.
+
+    \b
+    modelkeep users enable rob
+
+    JSON: {"name"}.
+    """
     say(Client(url, user).post(f"{of(name)}/enable", {}), f"{name} is enabled.", as_json)
 
 
 @users_app.command("delete")
 def delete_user(name: Name, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Delete an account and erase its name from the accounts; nobody gets that name again."""
+    """Delete an account and erase its name from the accounts; nobody gets that name again.
+
+    \b
+    modelkeep users delete rob
+
+    JSON: {"deleted"}.
+    """
     Client(url, user).delete(of(name))
     say({"deleted": name}, f"{name} is deleted.", as_json)
 
@@ -114,7 +152,14 @@ def set_password(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Set a password, which ends the account's sessions. Your own needs the current one."""
+    """Set a password, which ends the account's sessions. Your own needs the current one.
+
+    \b
+    modelkeep users set-password rob
+    modelkeep users set-password rob --password-file - < secret
+
+    JSON: {"name"}.
+    """
     client = Client(url, user)
     me = client.get("/whoami")
     current = ""
@@ -129,19 +174,26 @@ def set_password(
 def recover(
     data_dir: Annotated[Path, typer.Option(help="The server's data directory.")],
     database_url: Annotated[str, typer.Option(help="The server's database, if not there.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Print a token with which one administrator can be made, if all were lost.
 
+    \b
+    modelkeep users recover --data-dir ./modelkeep-data
+
     Run it on the server's machine while the server is stopped; the journal will tell of it.
+    JSON: {"token"}.
     """
     from modelkeep import settings
     from modelkeep.bootstrap import recover as renew
     from modelkeep.domain.errors import ModelkeepError
 
     try:
-        print(renew(settings.read({"data_dir": data_dir, "database_url": database_url or None})))
+        read = settings.read({"data_dir": data_dir, "database_url": database_url or None})
+        token = renew(read)
     except (ModelkeepError, OSError) as error:
         fail(str(error))
+    print(json.dumps({"token": token}) if as_json else token)
 
 
 # -- services ----------------------------------------------------------------------------------
@@ -155,14 +207,27 @@ def add_service(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Make an account for a program. It can have tokens, and can approve nothing."""
+    """Make an account for a program. It can have tokens, and can approve nothing.
+
+    \b
+    modelkeep service-accounts add trainer --owner ann
+
+    JSON: {"name"}.
+    """
     made = Client(url, user).post("/accounts", {"name": name, "kind": "service", "owner": owner})
     say(made, f"{name} has an account. Next: modelkeep grants add {name} ROLE --on …", as_json)
 
 
 @services_app.command("list")
 def list_services(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """List service accounts, who answers for them, and what was granted to them."""
+    """List service accounts, who answers for them, and what was granted to them.
+
+    \b
+    modelkeep service-accounts list
+
+    JSON: [{"name", "kind", "owner", "disabled", "password", "created", "grants": [{"role",
+    "scope"}]}].
+    """
     _list("service", Client(url, user), as_json)
 
 
@@ -178,7 +243,14 @@ def add_grant(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Grant a role on a scope: everything, if none is given."""
+    """Grant a role on a scope: everything, if none is given.
+
+    \b
+    modelkeep grants add rob reviewer --on model:churn
+    modelkeep grants add trainer contributor --on prefix:risk-
+
+    JSON: {"name"}.
+    """
     made = Client(url, user).post(f"{of(name)}/grants", {"role": role, "scope": scope})
     say(made, f"{name} is {role} on {scope}.", as_json)
 
@@ -192,14 +264,26 @@ def remove_grant(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Take a grant away."""
+    """Take a grant away.
+
+    \b
+    modelkeep grants remove rob reviewer --on model:churn
+
+    JSON: {"removed"}.
+    """
     Client(url, user).delete(f"{of(name)}/grants", role=role, on=scope)
     say({"removed": name}, f"{name} is no longer {role} on {scope}.", as_json)
 
 
 @grants_app.command("list")
 def list_grants(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """List who was granted what."""
+    """List who was granted what.
+
+    \b
+    modelkeep grants list
+
+    JSON: [{"name", "role", "scope"}].
+    """
     found = [
         {"name": account["name"], **grant}
         for account in Client(url, user).get("/accounts")

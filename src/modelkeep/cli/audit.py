@@ -9,8 +9,8 @@ from urllib.parse import quote
 import typer
 
 from modelkeep.cli.client import USAGE, Client, fail, plain
+from modelkeep.cli.entries import show_entries
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.telling import show_entries
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +27,15 @@ def show(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Show the journal's entries, oldest first."""
+    """Show the journal's entries, oldest first.
+
+    \b
+    modelkeep audit show
+    modelkeep audit show --start 400 --limit 50 --json
+
+    JSON: [{"index", "hash", "v", "id", "t", "project", "actor", "act", "obj", "pre", "post", "why",
+    "texts", "req"}].
+    """
     show_entries(Client(url, user).get("/journal/entries", start=start, limit=limit), as_json)
 
 
@@ -37,7 +45,12 @@ def export(
     url: Url = DEFAULT_URL,
     user: User = "",
 ) -> None:
-    """Write the journal, and what the tables say, to a file that anyone can verify elsewhere."""
+    """Write the journal, and what the tables say, to a file that anyone can verify elsewhere.
+
+    \b
+    modelkeep audit export journal.jsonl
+    modelkeep audit export - | modelkeep-verify -
+    """
     try:
         target = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8")
         with target:
@@ -79,8 +92,16 @@ def verify(
 ) -> None:
     """Recompute the journal from its leaves and hold it against the tables and its checkpoints.
 
-    Exits 2 if anything was tampered with, and names the first bad entry; 3 for a signature, 4 if
-    it is too old. `modelkeep-verify` does the same with a file, and needs nothing of modelkeep.
+    \b
+    modelkeep audit verify
+    modelkeep audit verify --vkey "$JOURNAL_KEY" --since kept.checkpoint
+    modelkeep audit verify --file journal.jsonl --json
+
+    Exits 2 if anything was tampered with, and names the first bad entry; 3 for a signature, 4 if it
+    is too old. `modelkeep-verify` does the same with a file, and needs nothing of modelkeep. JSON:
+    {"intact", "entries", "root", "rows_compared", "checkpoints", "signed_entries", "cosigned_by",
+    "erased_texts", "forks", "first_bad_entry", "problems": [{"index", "message"}],
+    "problems_not_listed", "signature_problems", "stale", "cannot_see"}.
     """
     from modelkeep.cli import verifier
     from modelkeep.domain import audit
@@ -118,7 +139,14 @@ Target = Annotated[Path | None, typer.Option("--file", help="Write it to this fi
 
 @app.command()
 def status(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Say how much of the journal is signed, and what keeps the server from signing more."""
+    """Say how much of the journal is signed, and what keeps the server from signing more.
+
+    \b
+    modelkeep audit status
+
+    JSON: {"origin": {"number", "name", "vkey", "opened"}, "entries", "root", "signed_entries",
+    "signed", "objection", "witnesses"}.
+    """
     found = Client(url, user).get("/journal/status")
     if as_json:
         print(json.dumps(found, indent=2))
@@ -136,14 +164,29 @@ def status(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> No
 
 
 @app.command()
-def checkpoint(target: Target = None, url: Url = DEFAULT_URL, user: User = "") -> None:
-    """Print the newest signed checkpoint. Keep it elsewhere: it is what `--since` takes."""
-    _hand_over(Client(url, user).text("/journal/checkpoint"), target)
+def checkpoint(
+    target: Target = None, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False
+) -> None:
+    """Print the newest signed checkpoint. Keep it elsewhere: it is what `--since` takes.
+
+    \b
+    modelkeep audit checkpoint --file 2026-11-21.checkpoint
+
+    JSON: {"checkpoint"}.
+    """
+    note = Client(url, user).text("/journal/checkpoint")
+    _hand_over(json.dumps({"checkpoint": note}) + "\n" if as_json else note, target)
 
 
 @app.command()
 def key(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Print the key that verifies the journal's checkpoints."""
+    """Print the key that verifies the journal's checkpoints.
+
+    \b
+    modelkeep audit key
+
+    JSON: {"number", "name", "vkey", "opened"}.
+    """
     origin = Client(url, user).get("/journal/status")["origin"]
     print(json.dumps(origin, indent=2) if as_json else plain(origin["vkey"]))
 
@@ -156,8 +199,16 @@ def prove(
     ] = None,
     url: Url = DEFAULT_URL,
     user: User = "",
+    _as_json: Json = False,  # it is JSON in any case
 ) -> None:
-    """Print the proof that an entry is in the journal, as JSON."""
+    """Print the proof that an entry is in the journal, as JSON.
+
+    \b
+    modelkeep audit prove 41
+    modelkeep audit prove 41 --size 500
+
+    JSON: {"hashes"}, in base64.
+    """
     client = Client(url, user)
     size = size or client.get("/journal/status")["entries"]
     print(json.dumps(client.get("/journal/proofs/inclusion", index=index, size=size), indent=2))
@@ -169,8 +220,15 @@ def extends(
     new: Annotated[int, typer.Argument(min=0, help="A larger one.")],
     url: Url = DEFAULT_URL,
     user: User = "",
+    _as_json: Json = False,  # it is JSON in any case
 ) -> None:
-    """Print the proof that the journal of NEW entries begins with that of OLD, as JSON."""
+    """Print the proof that the journal of NEW entries begins with that of OLD, as JSON.
+
+    \b
+    modelkeep audit extends 400 500
+
+    JSON: {"hashes"}, in base64.
+    """
     path = "/journal/proofs/consistency"
     print(json.dumps(Client(url, user).get(path, **{"from": old, "to": new}), indent=2))
 
@@ -184,16 +242,26 @@ def receipt(
     target: Target = None,
     url: Url = DEFAULT_URL,
     user: User = "",
+    as_json: Json = False,
 ) -> None:
-    """Print the receipt of an entry: a file that proves, without the server, what was recorded."""
+    """Print the receipt of an entry: a file that proves, without the server, what was recorded.
+
+    \b
+    modelkeep audit receipt 41 --file 41.receipt
+    modelkeep audit receipt --request 87f72e5092aac3bf
+
+    JSON: [{"index", "receipt"}].
+    """
+    if not request and index is None:
+        raise typer.BadParameter("Give the entry's INDEX, or --request ID.")
     client = Client(url, user)
     if request:
         found = client.get(f"/journal/receipts/{quote(request, safe='')}")
-        _hand_over("\n".join(r["receipt"] for r in found), target)
-    elif index is not None:
-        _hand_over(client.text(f"/journal/entries/{index}/receipt"), target)
     else:
-        raise typer.BadParameter("Give the entry's INDEX, or --request ID.")
+        text = client.text(f"/journal/entries/{index}/receipt")
+        found = [{"index": index, "receipt": text}]
+    told = json.dumps(found, indent=2) + "\n"
+    _hand_over(told if as_json else "\n".join(r["receipt"] for r in found), target)
 
 
 @app.command()
@@ -208,7 +276,11 @@ def fork(
 ) -> None:
     """Begin a new origin where the journal does not continue what was signed.
 
-    Verifiers who know the old origin will see it, and ask for the reason.
+    \b
+    modelkeep audit fork --reason "restored the backup of Monday"
+
+    Verifiers who know the old origin will see it, and ask for the reason. JSON: {"number", "name",
+    "vkey", "opened"}.
     """
     found = Client(url, user).post("/journal/fork", {"reason": reason, "origin": origin})
     print(json.dumps(found, indent=2) if as_json else plain(f"From now on: {found['vkey']}"))

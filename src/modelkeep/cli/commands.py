@@ -1,6 +1,5 @@
 """The commands. Each asks the server at MODELKEEP_URL, says what came back, and exits with it."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +9,11 @@ import typer
 from modelkeep.cli import (
     accounts,
     audit,
+    endings,
     gates,
     lifecycles,
     login,
+    policies,
     reading,
     reviews,
     semver,
@@ -20,14 +21,14 @@ from modelkeep.cli import (
     webhooks,
     witness,
 )
-from modelkeep.cli.client import Client, fail, misused, plain, unreadable
+from modelkeep.cli.client import Client, fail, misused, plain
+from modelkeep.cli.entries import show_entries
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import (
+    past_gates,
     settle,
-    show_entries,
     show_request,
-    show_sections,
     show_table,
 )
 
@@ -42,15 +43,10 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 refused or in error, 2 waiting for an approval or tampered with, 3 no "
     "answer from the server, 64 wrong usage.",
 )
-policy_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Apply and show the policy in force.",
-)
 app.add_typer(reading.models_app, name="models")
 app.add_typer(reading.versions_app, name="versions")
 app.add_typer(reading.artifacts_app, name="artifacts")
-app.add_typer(policy_app, name="policy")
+app.add_typer(policies.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(import_app, name="import")
 app.add_typer(webhooks.app, name="webhooks")
@@ -124,6 +120,9 @@ def serve(
     search_timeout_s: Annotated[
         int | None, typer.Option(help="Seconds after which a search is given up. [30]")
     ] = None,
+    upload_days: Annotated[
+        int | None, typer.Option(help="Days after which an unregistered upload is deleted. [7]")
+    ] = None,
     webhook_allow_private: Annotated[
         bool | None,
         typer.Option(
@@ -149,8 +148,13 @@ def serve(
 ) -> None:
     """Run the server.
 
-    Every option is also a setting by environment (MODELKEEP_PORT, MODELKEEP_DATA_DIR, …) and in
-    a TOML file given with --config. The command line wins, then the environment, then the file.
+    \b
+    modelkeep serve
+    modelkeep serve --port 8080 --data-dir /srv/modelkeep
+    modelkeep serve --host 0.0.0.0 --auth on
+
+    Every option is also a setting by environment (MODELKEEP_PORT, MODELKEEP_DATA_DIR, …) and in a
+    TOML file given with --config. The command line wins, then the environment, then the file.
     """
     arguments = dict(locals())
     from modelkeep import settings, telemetry
@@ -192,8 +196,13 @@ def promote(
 ) -> None:
     """Ask for a version to move into a stage.
 
+    \b
+    modelkeep promote churn/3 --to Production --reason "two points better"
+    modelkeep promote churn@candidate --to Staging --epoch 4 --json
+
     It moves at once if the policy's gates pass (exit 0), waits for an approval (2), or is refused
-    with every gate's verdict (1).
+    with every gate's verdict (1). JSON: {"result", "target", "epoch", "message", "request",
+    "decision", "version"}.
     """
     model, which = split(version)
     body = {"model": model, "version": which, "stage": to, "reason": reason, "epoch": epoch}
@@ -215,7 +224,14 @@ def rollback(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Return a stage to the version that it held before, and its alias with it, in one stroke."""
+    """Return a stage to the version that it held before, and its alias with it, in one stroke.
+
+    \b
+    modelkeep rollback churn --reason "fails on the new data"
+    modelkeep rollback churn --stage Staging --to 1.4.0 --reason "as it was in May"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     body = {"model": model, "reason": reason, "stage": stage, "to": to, "epoch": epoch}
     settle(Client(url, user).post("/rollbacks", body), as_json)
 
@@ -235,7 +251,17 @@ def requests(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """List the requests that wait for an approval, or show one with the evidence it froze."""
+    """List the requests that wait for an approval, or show one with the evidence it froze.
+
+    \b
+    modelkeep requests
+    modelkeep requests 7
+    modelkeep requests --status all --json
+
+    JSON: [{"id", "model", "version", "source", "target", "status", "requested_by", "authors",
+    "reason", "subject", "evidence", "policy", "created", "expires", "closed", "closing"}]; of one
+    with "evidence_bundle", "evidence_is_current", "votes" and "comments".
+    """
     if request_id is not None:
         show_request(Client(url, user).get(f"/requests/{request_id}"), as_json)
         return
@@ -257,7 +283,13 @@ def approve(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Approve a request. The version moves at once, if that was all it waited for."""
+    """Approve a request. The version moves at once, if that was all it waited for.
+
+    \b
+    modelkeep approve 7 --comment "looked at the slices"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     settle(Client(url, user).post(f"/requests/{request_id}/approve", {"comment": comment}), as_json)
 
 
@@ -269,7 +301,13 @@ def reject(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Reject a request, with a reason."""
+    """Reject a request, with a reason.
+
+    \b
+    modelkeep reject 7 --reason "the report is for another data set"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     settle(Client(url, user).post(f"/requests/{request_id}/reject", {"comment": reason}), as_json,
           done=("rejected",))  # fmt: skip
 
@@ -285,11 +323,21 @@ def at(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Say what was where at a moment: which version held each stage and alias."""
+    """Say what was where at a moment: which version held each stage and alias.
+
+    \b
+    modelkeep at churn 2026-11-20T10:00
+    modelkeep at churn 2026-11-20 --json
+
+    JSON: {"model", "name_then", "at", "slots": [{"slot", "version", "epoch", "since", "until"}]}.
+    """
     from urllib.parse import quote
 
     moment = Client(url, user).get(f"/models/{quote(model, safe='')}/at", time=time)
-    rows = [[s["slot"], s["version"], s["since"], s["until"] or "now"] for s in moment["slots"]]
+    rows = [
+        [s["slot"], f"{s['version']}{past_gates(s)}", s["since"], s["until"] or "now"]
+        for s in moment["slots"]
+    ]
     then = moment["name_then"]
     if not as_json:
         called = "" if then == model else f" (then named {plain(then)})"
@@ -307,63 +355,31 @@ def history(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Tell what happened to a model, newest first: who did what, when and why."""
+    """Tell what happened to a model, newest first: who did what, when and why.
+
+    \b
+    modelkeep history churn
+    modelkeep history churn --limit 500 --json
+
+    JSON: [{"index", "hash", "v", "id", "t", "project", "actor", "act", "obj", "pre", "post", "why",
+    "texts", "req"}].
+    """
     from urllib.parse import quote
 
     path = f"/models/{quote(model, safe='')}/history"
     show_entries(Client(url, user).get(path, limit=limit), as_json)
 
 
-# -- policy --------------------------------------------------------------------------------------
-
-
-@policy_app.command("apply")
-def policy_apply(
-    file: Annotated[Path, typer.Argument(help="The policy, in YAML.")],
-    url: Url = DEFAULT_URL,
-    user: User = "",
-    as_json: Json = False,
-) -> None:
-    """Put a policy in force for every model, and list what of it is enforced."""
-    try:
-        source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        unreadable(file, error)
-    applied = Client(url, user).post("/policy", {"source": source})
-    if as_json:
-        print(json.dumps(applied, indent=2))
-        return
-    state = "is in force" if applied["changed"] else "was in force already"
-    print(f"Policy revision {applied['revision']} {state}.  {applied['digest']}")
-    show_sections(applied["sections"])
-    for request_id in applied["voided_requests"]:
-        print(f"Request {request_id} was made under the policy before, and is void.")
-    for finding in applied["findings"]:
-        print(f"Note: {plain(finding)}")
-
-
-@policy_app.command("show")
-def policy_show(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Show the policy in force, as it was applied, and what of it is enforced."""
-    shown = Client(url, user).get("/policy")
-    if as_json:
-        print(json.dumps(shown, indent=2))
-    elif shown["revision"] == 0:
-        print("No policy is in force: every move is allowed, as in stock MLflow.")
-    else:
-        by = plain(shown["author"])
-        print(f"Revision {shown['revision']}, by {by}, {shown['applied']}  {shown['digest']}")
-        print(plain(shown["source"]))
-        show_sections(shown["sections"])
-        lifecycles.list_all(shown["lifecycles"])
-
-
 # -- reading: see `cli.reading` and `cli.semver` -------------------------------------------------
 
-policy_app.command("test")(gates.policy_test)
 app.command("request-changes")(reviews.request_changes)
 app.command()(reviews.comment)
 app.command()(reviews.withdraw)
+app.command()(endings.deprecate)
+app.command()(endings.block)
+app.command()(endings.reinstate)
+app.command()(endings.retire)
+app.command()(endings.loads)
 app.command()(reading.compare)
 app.command()(reading.lineage)
 app.command()(semver.diff)

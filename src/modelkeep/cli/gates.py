@@ -36,7 +36,12 @@ def check(
 ) -> None:
     """Say what every gate would say if you asked for a move now. Nothing is moved or recorded.
 
-    Exit codes: 0 all pass, 1 one fails, 2 only an approval is missing.
+    \b
+    modelkeep gate check churn/3 --to Production
+    modelkeep gate check churn@candidate --to Production --json
+
+    Exit codes: 0 all pass, 1 one fails, 2 only an approval is missing. JSON: {"model", "version",
+    "source", "target", "outcome", "verdicts": [{"gate", "outcome", "message"}], "policy"}.
     """
     found = Client(url, user).get(f"{address(version)}/check", to=to, reason=reason)
     if as_json:
@@ -62,7 +67,13 @@ def policy_test(
 ) -> None:
     """Replay a policy over past promotions, and list what it would have decided differently.
 
-    Exit codes: 0 it would have decided the same, 1 it differs, or is no policy.
+    \b
+    modelkeep policy test production.yaml
+    modelkeep policy test production.yaml --since 2026-01-01 --json
+
+    Exit codes: 0 it would have decided the same, 1 it differs, or is no policy. JSON: {"examined",
+    "differences": [{"entry", "at", "model", "version", "source", "target", "was", "would_be",
+    "exact", "verdicts"}]}.
     """
     try:
         source = file.read_text(encoding="utf-8")
@@ -90,7 +101,13 @@ def attach(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Attach a document; one of that name gives its place to it, and stays as a revision."""
+    """Attach a document; one of that name gives its place to it, and stays as a revision.
+
+    \b
+    modelkeep documents attach churn/3 card card.md
+
+    JSON: {"name", "revision", "media_type", "sha256", "size_bytes", "author", "attached", "body"}.
+    """
     try:
         body = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -108,7 +125,14 @@ def attach(
 def list_documents(
     version: Which, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False
 ) -> None:
-    """List the documents of a version."""
+    """List the documents of a version.
+
+    \b
+    modelkeep documents list churn/3
+
+    JSON: [{"name", "revision", "media_type", "sha256", "size_bytes", "author", "attached",
+    "body"}], without the texts.
+    """
     found = Client(url, user).get(f"{address(version)}/documents")
     rows = [
         [d["name"], d["revision"], d["media_type"], d["size_bytes"], d["author"], d["attached"]]
@@ -127,7 +151,14 @@ def show_document(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Print a document."""
+    """Print a document.
+
+    \b
+    modelkeep documents show churn/3 card
+    modelkeep documents show churn@champion card --revision 1
+
+    JSON: {"name", "revision", "media_type", "sha256", "size_bytes", "author", "attached", "body"}.
+    """
     path = f"{address(version)}/documents/{quote(name, safe='')}"
     found = Client(url, user).get(path, revision=revision)
     print(json.dumps(found, indent=2) if as_json else plain(found["body"]))

@@ -9,7 +9,7 @@ import typer
 
 from modelkeep.cli.client import Client, plain
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
-from modelkeep.cli.telling import show_table
+from modelkeep.cli.telling import past_gates, show_table
 
 _group = {"no_args_is_help": True, "rich_markup_mode": None}
 lifecycle_app = typer.Typer(help="Show the stages of a model, and what leads where.", **_group)
@@ -23,7 +23,15 @@ Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="All models
 
 @lifecycle_app.command("show")
 def show(model: str, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Draw a model's stages: what leads into each, what its gates ask, and who is there."""
+    """Draw a model's stages: what leads into each, what its gates ask, and who is there.
+
+    \b
+    modelkeep lifecycle show churn
+
+    JSON: {"name", "models", "stages": [{"name", "is_known", "single", "displaced_to",
+    "archive_after_days", "aliases", "ways", "versions", "newest"}], "production", "archived",
+    "max_versions", "retention_days", "retired_from", "policy"}.
+    """
     found = Client(url, user).get(f"/models/{quote(model, safe='')}/lifecycle")
     if as_json:
         print(json.dumps(found, indent=2))
@@ -42,6 +50,8 @@ def _drawing(found: dict[str, Any]) -> Iterator[str]:
             yield "    |" if stage["ways"] else "    :"
             yield "    v"
         yield f"  {stage['name']:<{width}}  {_who(stage)}{_facts(stage, found)}"
+        for past in stage["emergencies"]:
+            yield f"      ! version {past['version']}{past_gates({'emergency': past})}"
         for way in stage["ways"]:
             yield f"      <- {way['source']}"
             yield from (f"           {gate['name']}: {gate['asks']}" for gate in way["gates"])
@@ -84,8 +94,13 @@ def plan(
 ) -> None:
     """Say which versions are due to be archived or deleted from view, and which are kept, and why.
 
+    \b
+    modelkeep retention plan
+    modelkeep retention plan churn --json
+
     The server does it every hour, from a day after the policy was applied on. Deleted versions are
-    gone from view for good; their past stays in the journal and their bytes on the disk.
+    gone from view for good; their past stays in the journal and their bytes on the disk. JSON:
+    [{"model", "lifecycle", "due": [{"version", "stage", "action", "why", "kept"}], "complete"}].
     """
     found = Client(url, user).get("/retention", model=model)
     _tell(found, as_json, "Nothing is due.")
@@ -95,7 +110,14 @@ def plan(
 def run(
     model: Model = None, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False
 ) -> None:
-    """Do what is due now, at most a thousand versions, and say what was done."""
+    """Do what is due now, at most a thousand versions, and say what was done.
+
+    \b
+    modelkeep retention run churn
+
+    JSON: [{"model", "lifecycle", "due": [{"version", "stage", "action", "why", "kept"}],
+    "complete"}].
+    """
     found = Client(url, user).post("/retention/runs", {"model": model})
     _tell(found, as_json, "Nothing was due.")
 

@@ -23,7 +23,14 @@ def login(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Sign in to a server for twelve hours. The commands that follow speak to it as you."""
+    """Sign in to a server for twelve hours. The commands that follow speak to it as you.
+
+    \b
+    modelkeep login ann
+    modelkeep login ann --password-file - < secret
+
+    JSON: {"name", "expires"}.
+    """
     from modelkeep_client import credentials  # and httpx with it
 
     password = read_password(password_file)
@@ -38,7 +45,13 @@ def login(
 
 
 def logout(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
-    """End the session with a server, there and here."""
+    """End the session with a server, there and here.
+
+    \b
+    modelkeep logout
+
+    JSON: {"signed_out"}.
+    """
     from modelkeep_client import credentials
 
     address = url.rstrip("/")
@@ -49,7 +62,13 @@ def logout(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
 
 
 def whoami(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Say who you are to a server, and what you may do there."""
+    """Say who you are to a server, and what you may do there.
+
+    \b
+    modelkeep whoami
+
+    JSON: {"name", "kind", "verified", "on_behalf_of", "grants": [{"role", "scope"}], "token"}.
+    """
     found = Client(url, user).get("/whoami")
     if as_json:
         print(json.dumps(found, indent=2))

@@ -86,9 +86,13 @@ def versions_list(
     modelkeep versions list churn --limit 500 --json
 
     A version is verified when its bytes are held here, under the digest shown, and unverified
-    when only its address is. One whose tag `semantic_version` says another number than it has is
-    marked so. Times are UTC. JSON: {"model", "versions": [{"version", "semver", "claim", "stage",
-    "status", "aliases", "created", "updated", "author", "run", "logged_model", "source",
+    when only its address is; pending while bytes that just came wait to be hashed, and failed when
+    they were not what was uploaded. One that is deprecated, blocked or retired says so beside. One
+    whose tag `semantic_version` says another number than it has is marked so, and with `!` the
+    stage of one for which a review is owed, because it was brought somewhere past its gates. Times
+    are UTC.
+    JSON: {"model", "versions": [{"version", "semver", "claim", "stage", "emergency", "status",
+    "state", "ending", "aliases", "created", "updated", "author", "run", "logged_model", "source",
     "manifest", "description", "tags"}], "next"}.
     """
     path = f"/models/{quote(model, safe='')}/versions"
@@ -106,7 +110,7 @@ def versions_list(
         Column("Source", least=20, rank=5),
     )
     rows = [
-        [str(v["version"]), semver(v), v["stage"], v["status"], moment(v["created"]),
+        [str(v["version"]), semver(v), _stage(v), _status(v), moment(v["created"]),
          ", ".join(v["aliases"]),
          v["author"], (v["run"] or "-")[:RUN_CHARS], _short(v["manifest"]), v["source"]]
         for v in found["versions"]
@@ -276,10 +280,19 @@ def _number(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
+def _status(version: dict[str, Any]) -> str:
+    state = version["state"]
+    return version["status"] if state == "active" else f"{version['status']}, {state}"
+
+
 def semver(version: dict[str, Any]) -> str:
     """A version's number and, where its tag says another, what that claims."""
     claim = "" if version["claim"] is None else f" (claims {brief(version['claim'], CLAIM_CHARS)})"
     return version["semver"] + claim
+
+
+def _stage(version: dict[str, Any]) -> str:
+    return version["stage"] + (" ! review owed" if version["emergency"] else "")
 
 
 def _short(digest: str | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from modelkeep.cli.client import Client, plain
+from modelkeep.cli.client import Client, misused, plain
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User, Which, split
 from modelkeep.cli.telling import settle, show_table
 
@@ -22,7 +22,13 @@ def request_changes(
     request_id: Request, comment: Comment, url: Url = DEFAULT_URL, user: User = "",
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Send a request back, and say what to mend before it is made again."""
+    """Send a request back, and say what to mend before it is made again.
+
+    \b
+    modelkeep request-changes 7 --comment "add the slices by region"
+
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
+    """
     path = f"/requests/{request_id}/request-changes"
     settle(Client(url, user).post(path, {"comment": comment}), as_json, done=("rejected",))
 
@@ -34,7 +40,13 @@ def comment(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Say something of a request, without deciding it."""
+    """Say something of a request, without deciding it.
+
+    \b
+    modelkeep comment 7 "which data is this on?"
+
+    JSON: {"name", "text", "at"}.
+    """
     said = Client(url, user).post(f"/requests/{request_id}/comments", {"comment": text})
     print(json.dumps(said, indent=2) if as_json else plain(f"{said['at']}  {said['name']}"))
 
@@ -46,7 +58,14 @@ def withdraw(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Take back a request that you made."""
+    """Take back a request that you made.
+
+    \b
+    modelkeep withdraw 7 --reason "found a leak in the features"
+
+    JSON: {"id", "model", "version", "source", "target", "status", "requested_by", "authors",
+    "reason", "subject", "evidence", "policy", "created", "expires", "closed", "closing"}.
+    """
     found = Client(url, user).post(f"/requests/{request_id}/withdraw", {"comment": reason})
     print(json.dumps(found, indent=2) if as_json else f"Request {found['id']} is withdrawn.")
 
@@ -56,15 +75,22 @@ def break_glass(
     version: Which,
     to: Annotated[str, typer.Option("--to", help="The stage.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it cannot wait.")],
-    hours: Annotated[int, typer.Option(min=1, max=168, help="Until the review is due.")] = 24,
+    hours: Annotated[
+        int | None,
+        typer.Option(min=1, max=168, help="Until the review is due. [the policy's, or 24]"),
+    ] = None,
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,
 ) -> None:
     """Bring a version into a stage past its gates, for admins.
 
+    \b
+    modelkeep emergencies break-glass churn/3 --to Production --reason "scores are all 0"
+
     What the gates said is recorded all the same, the entry in the journal says that they were
-    passed over, and somebody else owes a review; while one is overdue, it cannot be done again.
+    passed over, and somebody else owes a review; while one is owed, it cannot be done again there.
+    JSON: {"result", "target", "epoch", "message", "request", "decision", "version"}.
     """
     model, which = split(version)
     body = {"model": model, "version": which, "stage": to, "reason": reason, "hours": hours}
@@ -78,7 +104,15 @@ def list_emergencies(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """List the promotions past the gates, newest first."""
+    """List the promotions past the gates, newest first.
+
+    \b
+    modelkeep emergencies list
+    modelkeep emergencies list --unreviewed --json
+
+    JSON: [{"id", "model", "version", "stage", "status", "opened_by", "reason", "opened", "due",
+    "verdicts", "reviewed_by", "reviewed", "review"}].
+    """
     found = Client(url, user).get("/emergencies", unreviewed="true" if unreviewed else None)
     rows = [
         [e["id"], f"{e['model']}/{e['version']}", e["stage"], e["status"], e["opened_by"],
@@ -93,13 +127,27 @@ def list_emergencies(
 def review(
     emergency_id: Annotated[int, typer.Argument(metavar="ID", help="The emergency's.")],
     comment: Annotated[str, typer.Option("--comment", help="What you looked at, and found.")],
-    accept: Annotated[bool, typer.Option("--accept/--fault", help="Whether it was justified.")],
+    accept: Annotated[
+        bool | None, typer.Option("--accept/--fault", help="Whether it was justified. [required]")
+    ] = None,
     url: Url = DEFAULT_URL,
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Say of an emergency whether it was justified. It moves nothing: roll back, if it must go."""
+    """Say of an emergency whether it was justified.
+
+    One that was not is rolled back if the policy says so; otherwise it is said how to do that.
+
+    \b
+    modelkeep emergencies review 2 --accept --comment "the outage was real"
+    modelkeep emergencies review 2 --fault --comment "it could have waited"
+
+    JSON: {"id", "model", "version", "stage", "status", "opened_by", "reason", "opened", "due",
+    "verdicts", "reviewed_by", "reviewed", "review"}.
+    """
+    if accept is None:
+        misused("Say whether it was justified: --accept or --fault.")
     body = {"accepts": accept, "comment": comment}
     found = Client(url, user).post(f"/emergencies/{emergency_id}/review", body)
     told = f"Emergency {found['id']} is reviewed: {found['status']}."
-    print(json.dumps(found, indent=2) if as_json else told)
+    print(json.dumps(found, indent=2) if as_json else plain(f"{told}\n{found['next']}".rstrip()))

@@ -46,6 +46,8 @@ def show_request(asked: dict[str, Any], as_json: bool) -> None:
     reason = f": {asked['reason']}" if asked["reason"] else ""
     print(plain(f"Asked by {asked['requested_by']} at {asked['created']}{reason}"))
     print(plain(f"Authors: {', '.join(asked['authors'])}.  Expires {asked['expires']}."))
+    for barred in asked["barred"]:
+        print(plain(f"  {barred['name']} may not vote: {barred['name']} {barred['why']}."))
     held = "" if asked["subject"].startswith("sha256:") else "not held here (unverified), only "
     print(f"Bytes: {held}{plain(asked['subject'])}")
     print(f"Evidence {asked['evidence']}, frozen when it was asked for:")
@@ -62,44 +64,13 @@ def show_request(asked: dict[str, Any], as_json: bool) -> None:
         print(plain(f"{vote['at']}  {vote['voter']}: {vote['verdict']}  {vote['comment']}"))
 
 
+def past_gates(stay: dict[str, Any]) -> str:
+    """What marks a stay that began past the gates; nothing for any other."""
+    found = stay["emergency"]
+    return f" PAST ITS GATES (emergency {found['id']}, review {found['review']})" if found else ""
+
+
 def show_sections(sections: list[dict[str, Any]]) -> None:
     for section in sections:
         mark = "enforced    " if section["enforced"] else "not enforced"
         print(f"  {mark}  {plain(section['path'])}: {plain(section['note'])}")
-
-
-def show_entries(entries: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(entries, indent=2))
-        return
-    for entry in entries:
-        print(plain(_line(entry)))
-
-
-def _line(entry: dict[str, Any]) -> str:
-    texts, thing = entry["texts"], entry["obj"]
-    named = thing.get("name") or texts.get("name") or thing.get("webhook", "")
-    if "version" in thing:
-        named += f"/{thing['version']}"
-    who = texts.get("actor", entry["actor"]["kind"])
-    moves = ", ".join(
-        f"{before['version']}: {before['stage']} -> {after['stage']}"
-        for before, after in zip(
-            entry["pre"].get("stages", ()), entry["post"].get("stages", ()), strict=False
-        )
-    )
-    slots = ", ".join(f"{s['slot']}@{s['epoch']}" for s in entry["post"].get("slots", ()))
-    tags = [f"tag {key}" for key in entry["post"].get("tags", ())]
-    tags += [f"tag {key} removed" for key in entry["post"].get("untagged", ())]
-    target = f"to {entry['post']['target']}" if "target" in entry["post"] else ""
-    number = f"semver {entry['post']['semver']}" if "semver" in entry["post"] else ""
-    gates = [f"{g['gate']} {g['outcome']}" for g in entry["why"].get("gates", ())]
-    renamed = f"now {entry['post']['name']}" if "name" in entry["pre"] else ""
-    whence = entry["why"].get("imported", {}).get("from", "")
-    origin = f"from {whence}" if whence else ""
-    rule = entry["why"].get("retention", {})
-    by_time = f"by {rule['rule']}: {rule['limit']}" if rule else ""
-    facts = ", ".join([f for f in (renamed, number, target, origin, by_time) if f] + gates + tags)
-    said = "; ".join(f"{n}: {texts[n]}" for n in ("reason", "comment", "denial") if n in texts)
-    parts = (named, f"by {who}", moves, slots, facts, said)
-    return f"{entry['index']:>6}  {entry['t']}  {entry['act']}  " + "  ".join(p for p in parts if p)

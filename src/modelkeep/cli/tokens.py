@@ -29,7 +29,14 @@ def create(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Make a token, and print it: it is shown this once."""
+    """Make a token, and print it: it is shown this once.
+
+    \b
+    modelkeep tokens create "my laptop"
+    modelkeep tokens create nightly --of trainer --days 30 --json
+
+    JSON: {"id", "kind", "label", "created", "expires", "token"}.
+    """
     client = Client(url, user)
     path = f"{of(account or _own(client))}/tokens"
     made = client.post(path, {"label": label, "days": days})
@@ -40,7 +47,15 @@ def create(
 def list_tokens(
     account: Account = "", url: Url = DEFAULT_URL, user: User = "", as_json: Json = False
 ) -> None:
-    """List an account's tokens, without their secrets."""
+    """List an account's tokens, without their secrets.
+
+    \b
+    modelkeep tokens list
+    modelkeep tokens list --of trainer
+
+    JSON: [{"id", "kind", "label", "created", "expires", "used"}]; "used" is missing of one that
+    never was.
+    """
     client = Client(url, user)
     found = client.get(f"{of(account or _own(client))}/tokens")
     rows = [
@@ -59,7 +74,13 @@ def revoke(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Revoke a token, everywhere within a second."""
+    """Revoke a token, everywhere within a second.
+
+    \b
+    modelkeep tokens revoke 5f0c9d1e
+
+    JSON: {"revoked"}.
+    """
     client = Client(url, user)
     client.delete(f"{of(account or _own(client))}/tokens/{quote(id, safe='')}")
     say({"revoked": id}, f"Token {id} is revoked.", as_json)

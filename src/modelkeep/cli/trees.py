@@ -8,6 +8,7 @@ from typing import Any
 from modelkeep.cli import tables
 from modelkeep.cli.contests import number
 from modelkeep.cli.tables import BOLD, brief, moment, size
+from modelkeep.cli.telling import past_gates
 
 VALUE_CHARS = 200  # of a tag or a param; --json has all of it
 _DRAWN = ("├─ ", "└─ ", "│  ", "   ")
@@ -73,6 +74,8 @@ def _version(found: dict[str, Any]) -> Branch:
     facts = {
         "Semantic Version": _semver(found),
         "Stage": version["stage"],
+        "EMERGENCY": version["emergency"] or "",
+        "State": _state(version),
         "Aliases": ", ".join(version["aliases"]),
         "Created": f"{moment(version['created'], seconds=True)} by {version['author']}",
         "Description": brief(version["description"], VALUE_CHARS),
@@ -80,6 +83,15 @@ def _version(found: dict[str, Any]) -> Branch:
     }
     tags = _pairs("Tags", version["tags"])
     return Branch(f"Version {version['version']}", [*_facts(facts), *([tags] if tags else [])])
+
+
+def _state(version: dict[str, Any]) -> str:
+    """Nothing of an active one."""
+    ending = version["ending"]
+    if ending is None:
+        return ""
+    blocks = f" It is blocked from {ending['blocks']} on." if ending["blocks"] else ""
+    return f"{ending['warning']}{blocks} (by {ending['by']}, {ending['since']})"
 
 
 def _semver(found: dict[str, Any]) -> str:
@@ -136,9 +148,11 @@ def _copy_of(found: dict[str, Any]) -> list[str]:
 
 
 def _served(stays: list[dict[str, Any]]) -> Iterator[Branch | None]:
-    now = [f"{s['slot']} since {moment(s['since'])}" for s in stays if not s["until"]]
+    now = [
+        f"{s['slot']} since {moment(s['since'])}{past_gates(s)}" for s in stays if not s["until"]
+    ]
     before = [
-        f"{s['slot']} from {moment(s['since'])} to {moment(s['until'])}"
+        f"{s['slot']} from {moment(s['since'])} to {moment(s['until'])}{past_gates(s)}"
         for s in stays
         if s["until"]
     ]

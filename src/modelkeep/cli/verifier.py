@@ -13,11 +13,12 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 from modelkeep.cli.client import plain
-from modelkeep.domain.audit import BLIND_SPOTS, Report, verify
+from modelkeep.domain.audit import BLIND_SPOTS, KINDS, Report, verify
 from modelkeep.domain.errors import IntegrityFailure, InvalidInput
 from modelkeep.domain.merkle import extends
 from modelkeep.domain.notes import (
@@ -34,9 +35,13 @@ from modelkeep.domain.seals import Trust
 from modelkeep.ed25519 import is_signed
 
 TAMPERED, UNSIGNED, STALE, USAGE = 2, 3, 4, 64
-_USAGE = """modelkeep-verify [export] FILE      a journal that was exported (- is standard input)
-       modelkeep-verify receipt FILE       a receipt: that an entry is in a signed journal
-       modelkeep-verify extends OLD NEW PROOF    that one checkpoint continues another"""
+_USAGE = """modelkeep-verify [export] [OPTIONS] FILE
+                               a journal that was exported (- is standard input)
+       modelkeep-verify receipt [OPTIONS] FILE
+                               a receipt: that an entry is in a signed journal
+       modelkeep-verify extends [OPTIONS] OLD NEW PROOF
+                               that one checkpoint continues another"""
+LOOK_LIMIT = 100  # lines among which there must be one of an export
 _CODES = "Exit codes: 0 well, 2 tampered with, 3 a signature, 4 too old, 64 wrong usage."
 
 
@@ -63,12 +68,14 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     parser = _Parser(prog="modelkeep-verify", usage=_USAGE, description=_CODES)
     parser.add_argument("files", nargs=3 if kind == "extends" else 1, metavar="FILE")
     add = parser.add_argument
-    add("--vkey", action="append", default=[], help="a key of the log; may be repeated")
-    add("--witness", action="append", default=[], help="a key of a witness; may be repeated")
-    add("-k", type=int, default=None, help="how many witnesses must have cosigned [all given]")
+    log, witness = "a key of the log; may be repeated", "a key of a witness; may be repeated"
+    add("--vkey", action="append", default=[], metavar="KEY", help=log)
+    add("--witness", action="append", default=[], metavar="KEY", help=witness)
+    add("-k", type=int, metavar="N", help="how many witnesses must have cosigned [all given]")
     if kind == "export":
-        add("--since", action="append", default=[], help="a file with a checkpoint that you kept")
-        add("--max-age", type=int, default=None, help="how many seconds old it may be")
+        kept = "a file with a checkpoint that you kept; may be repeated"
+        add("--since", action="append", default=[], metavar="FILE", help=kept)
+        add("--max-age", type=int, metavar="SECONDS", help="how old the newest checkpoint may be")
     add("--json", action="store_true", help="print JSON")
     return parser
 
@@ -108,9 +115,25 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def lines_in(file: str) -> Iterator[dict[str, Any]]:
-    """The lines of an export; one that is not JSON becomes one that no verifier can read."""
+    """The lines of an export; one that is not JSON becomes one that no verifier can read.
+
+    Raises InvalidInput for a file that has none among its first hundred: it is something else.
+    """
+    lines = _lines(file)
+    first = list(islice(lines, LOOK_LIMIT))
+    if not any(isinstance(line, dict) and line.get("kind") in KINDS for line in first):
+        raise InvalidInput(
+            f"{file}: not an export of a journal; `modelkeep audit export` makes one."
+        )
+    yield from first
+    yield from lines
+
+
+def _lines(file: str) -> Iterator[Any]:
     with sys.stdin if file == "-" else Path(file).open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix("\ufeff")  # some editors put it there
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError):
@@ -139,6 +162,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "cosigned_by": report.witnesses,
         "erased_texts": [{"index": index, "text": name} for index, name in report.erased],
         "forks": [{"index": index, "origin": name} for index, name in report.forks],
+        "tables_not_compared": report.strange,
         "first_bad_entry": report.first_bad,
         "problems": [{"index": p.index, "message": p.message} for p in report.problems],
         "problems_not_listed": report.unlisted,
@@ -160,6 +184,12 @@ def show_report(report: Report) -> None:
             print(f"  {plain(problem.message)}")
         if report.unlisted:
             print(f"  and {report.unlisted} more")
+    if report.strange:
+        print(
+            plain(
+                f"NOT COMPARED: {', '.join(report.strange)}, of which this verifier knows nothing."
+            )
+        )
     _show_signatures(report)
     if report.erased:
         listed = ", ".join(f"{name} of entry {index}" for index, name in report.erased[:20])

@@ -23,7 +23,14 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id.")]
 
 @app.command("list")
 def list_webhooks(url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """List the webhooks, newest first."""
+    """List the webhooks, newest first.
+
+    \b
+    modelkeep webhooks list
+
+    JSON: [{"id", "name", "url", "events", "description", "status", "reason", "signed", "failures",
+    "created", "updated"}].
+    """
     found = Client(url, user).get("/webhooks")
     rows = [
         [w["id"], w["name"], w["status"], w["url"], " ".join(w["events"]), w["reason"]]
@@ -50,7 +57,15 @@ def create(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Subscribe a URL to events, from now on. docs/webhooks.md lists them."""
+    """Subscribe a URL to events, from now on. docs/webhooks.md lists them.
+
+    \b
+    modelkeep webhooks create releases https://hooks.example/modelkeep \\
+        --event MODEL_VERSION_STAGE/CHANGED --secret-file secret
+
+    JSON: {"id", "name", "url", "events", "description", "status", "reason", "signed", "failures",
+    "created", "updated"}.
+    """
     body = {"name": name, "url": to, "events": events, "description": description}
     secret = _secret(secret_file) if secret_file else None
     _show(Client(url, user).post("/webhooks", {**body, "secret": secret}), as_json)
@@ -58,20 +73,40 @@ def create(
 
 @app.command()
 def show(id: Id, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Show one webhook and, if the server disabled it, why."""
+    """Show one webhook and, if the server disabled it, why.
+
+    \b
+    modelkeep webhooks show 0b5c2a7e4f914c0c8f3a
+
+    JSON: {"id", "name", "url", "events", "description", "status", "reason", "signed", "failures",
+    "created", "updated"}.
+    """
     _show(Client(url, user).get(f"/webhooks/{quote(id, safe='')}"), as_json)
 
 
 @app.command()
 def enable(id: Id, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Make a disabled webhook active again; what it waits to deliver is sent at once."""
+    """Make a disabled webhook active again; what it waits to deliver is sent at once.
+
+    \b
+    modelkeep webhooks enable 0b5c2a7e4f914c0c8f3a
+
+    JSON: {"id", "name", "url", "events", "description", "status", "reason", "signed", "failures",
+    "created", "updated"}.
+    """
     changed = Client(url, user).patch(f"/webhooks/{quote(id, safe='')}", {"status": "ACTIVE"})
     _show(changed, as_json)
 
 
 @app.command()
 def delete(id: Id, url: Url = DEFAULT_URL, user: User = "", as_json: Json = False) -> None:
-    """Delete a webhook, its secret, and what was not delivered yet."""
+    """Delete a webhook, its secret, and what was not delivered yet.
+
+    \b
+    modelkeep webhooks delete 0b5c2a7e4f914c0c8f3a
+
+    JSON: {"deleted"}.
+    """
     Client(url, user).delete(f"/webhooks/{quote(id, safe='')}")
     print(json.dumps({"deleted": id}) if as_json else f"Webhook {plain(id)} is deleted.")
 
@@ -87,7 +122,14 @@ def deliveries(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """List a webhook's deliveries, newest first: what was answered, and what is tried again."""
+    """List a webhook's deliveries, newest first: what was answered, and what is tried again.
+
+    \b
+    modelkeep webhooks deliveries 0b5c2a7e4f914c0c8f3a --limit 10
+
+    JSON: [{"id", "event", "entry", "state", "attempts", "replays", "created", "attempted", "next",
+    "status", "response", "error", "body"}].
+    """
     path = f"/webhooks/{quote(id, safe='')}/deliveries"
     found = Client(url, user).get(path, limit=limit, before=before)
     rows = [
@@ -106,7 +148,14 @@ def replay(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Send a delivery that has ended once more, with the same id and body."""
+    """Send a delivery that has ended once more, with the same id and body.
+
+    \b
+    modelkeep webhooks replay 7d1f0c52e6
+
+    JSON: {"id", "event", "entry", "state", "attempts", "replays", "created", "attempted", "next",
+    "status", "response", "error", "body"}.
+    """
     sent = Client(url, user).post(f"/deliveries/{quote(delivery, safe='')}/replay", {})
     print(json.dumps(sent, indent=2) if as_json else f"Delivery {sent['id']} goes out again.")
 
@@ -121,7 +170,13 @@ def try_out(
     user: User = "",
     as_json: Json = False,
 ) -> None:
-    """Send an example once, and say what the receiver answered (exit 1 if it was not 2xx)."""
+    """Send an example once, and say what the receiver answered (exit 1 if it was not 2xx).
+
+    \b
+    modelkeep webhooks test 0b5c2a7e4f914c0c8f3a --event MODEL_VERSION/CREATED
+
+    JSON: {"success", "status", "response", "error"}.
+    """
     found = Client(url, user).post(f"/webhooks/{quote(id, safe='')}/test", {"event": event})
     if as_json:
         print(json.dumps(found, indent=2))

@@ -39,7 +39,12 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7070,
 ) -> None:
-    """Run a witness. It prints its own key, which verifiers and the journal's server need."""
+    """Run a witness. It prints its own key, which verifiers and the journal's server need.
+
+    \b
+    modelkeep witness serve --name witness.example/w1 --key w1.key --state ./w1 \\
+        --vkey "$JOURNAL_KEY"
+    """
     from modelkeep import telemetry
     from modelkeep.bootstrap import open_witness
     from modelkeep.domain.errors import ModelkeepError

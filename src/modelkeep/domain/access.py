@@ -196,12 +196,15 @@ class Actor:
     """A caller. `verified` is False while identities are claims.
 
     `on_behalf_of` is the person who answers for a service account: whatever it did, they did too.
+    `lent_by` made the token that the caller came with, or the password that it was signed in with,
+    if that was somebody else: it may be them who calls.
     """
 
     name: str = ANONYMOUS
     verified: bool = False
     kind: Kind = Kind.USER
     on_behalf_of: str = ""
+    lent_by: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -212,13 +215,16 @@ class Actor:
 class Caller:
     """An actor in one request: what a use case needs to know of whoever called it.
 
-    `origin` is the address of the server whose past the caller brings over, if it does.
+    `origin` is the address of the server whose past the caller brings over, if it does. What the
+    `client` calls itself, and the `address` that it calls from, are known where a load counts.
     """
 
     actor: Actor
     request_id: str = ""
     origin: str = ""
     access: Access = ALL_ACCESS
+    client: str = ""
+    address: str = ""
 
 
 NOBODY = Caller(Actor())

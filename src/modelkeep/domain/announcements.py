@@ -5,16 +5,19 @@ theirs (docs/webhooks.md). One leaf may announce several things: a promotion tha
 version and takes an alias along announces all three. A model whose tag `mlflow.prompt.is_prompt`
 says "true" is a prompt, and its topics are the PROMPT ones instead.
 
+Nothing tells a secret: of a token its id, of a password that there is a new one.
+
 What an import did is the past of another server and no news; only the requests that it leaves
 behind are, because somebody has to answer them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from modelkeep.domain.events import instant
 from modelkeep.domain.webhooks import Topic
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
@@ -45,27 +48,32 @@ def is_prompt(value: str | None) -> bool:
 
 
 def announced(
-    leaf: Mapping[str, Any], of_prompt: bool, requests: Mapping[int, Data]
+    leaf: Mapping[str, Any],
+    of_prompt: bool,
+    requests: Mapping[int, Data],
+    loaded_by: Sequence[Data] = (),
 ) -> list[Announcement]:
     """What a leaf, with its texts by name, announces, in order.
 
     `of_prompt`: whether its model is a prompt by now; `requests`: the payloads of the approval
-    requests that it names, by id.
+    requests that it names, by id; `loaded_by`: who loaded the version whose life it ends, lately.
     """
     found: list[Announcement] = []
     created = leaf["act"] in ("model:created", "version:created")
     of_prompt = is_prompt(_tags(leaf).get(PROMPT_TAG)) if created else of_prompt
-    news = () if "imported" in leaf["why"] else _news(leaf)
+    news = () if "imported" in leaf["why"] else _news(leaf, loaded_by)
     for entity, action, data in (*news, *_requests(leaf, requests)):
         known = _PROMPT_TOPICS.get(entity, entity) if of_prompt else entity
         found.append(Announcement(Topic(known, action), _as_prompt(known, action, data)))
     return found
 
 
-def _news(leaf: Mapping[str, Any]) -> Iterator[Told]:
+def _news(leaf: Mapping[str, Any], loaded_by: Sequence[Data]) -> Iterator[Told]:
     teller = _TELLERS.get(leaf["act"])
     if teller:
         yield from teller(leaf)
+    if leaf["act"] in ENDINGS:
+        yield _ended(leaf, loaded_by)
     yield from _stages(leaf)
     yield from _aliases(leaf)
 
@@ -161,6 +169,45 @@ def _as_prompt(entity: str, action: str, data: Data) -> Data:
     return {**kept, "template": text, "tags": tags}
 
 
+# -- endings and loads ---------------------------------------------------------------------------
+
+ENDINGS = frozenset(
+    ("version:deprecated", "version:blocked", "version:retired", "version:reinstated")
+)
+
+
+def _ended(leaf: Mapping[str, Any], loaded_by: Sequence[Data]) -> Told:
+    after, blocks_ms = leaf["post"], leaf["post"]["blocks_ms"]
+    data = {
+        **_version(leaf),
+        "from_state": leaf["pre"]["state"],
+        "replacement": _text(after["replacement"]),
+        "blocks": None if blocks_ms is None else instant(blocks_ms),
+        "reason": leaf["texts"].get("reason", ""),
+        "loaded_by": list(loaded_by),
+        **_by(leaf),
+    }
+    return "MODEL_VERSION", leaf["act"].partition(":")[2].upper(), data
+
+
+def _loaded(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    texts = leaf["texts"]
+    data = {
+        **_version(leaf),
+        "state": leaf["post"]["state"],
+        "replacement": _text(leaf["post"]["replacement"]),
+        "verified": leaf["actor"]["verified"],
+        "client": texts.get("client", ""),
+        "address": texts.get("address", ""),
+        **_by(leaf),
+    }
+    yield "MODEL_VERSION", "LOADED", data
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
 # -- stages, aliases, approvals ------------------------------------------------------------------
 
 
@@ -173,6 +220,7 @@ def _stages(leaf: Mapping[str, Any]) -> Iterator[Told]:
     """Every version that a leaf moved, those that it displaced too."""
     after, subject = leaf["post"], leaf["obj"].get("version")
     epochs = {slot["slot"]: slot["epoch"] for slot in after.get("slots", ())}
+    emergency = after.get("emergency", {}).get("id")
     for left, entered in zip(leaf["pre"].get("stages", ()), after.get("stages", ()), strict=True):
         if left["stage"] == entered["stage"]:
             continue
@@ -187,6 +235,7 @@ def _stages(leaf: Mapping[str, Any]) -> Iterator[Told]:
                 "epoch": epochs.get(f"stage:{entered['stage']}"),
                 "digest": leaf["obj"]["manifest"] if entered["version"] == subject else None,
                 "request": leaf["why"].get("request"),
+                "emergency": emergency if entered["version"] == subject else None,
                 "reason": leaf["texts"].get("reason", ""),
                 **_by(leaf),
             },
@@ -293,6 +342,49 @@ def _forked(leaf: Mapping[str, Any]) -> Iterator[Told]:
     yield "JOURNAL", "FORKED", data
 
 
+# -- who may do what -----------------------------------------------------------------------------
+
+
+def _policy(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    data = {
+        "revision": leaf["post"]["revision"],
+        "digest": leaf["post"]["policy"],
+        "previous": leaf["pre"]["policy"],
+        **_by(leaf),
+    }
+    yield "POLICY", "APPLIED", data
+
+
+def _account(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    kind = {"kind": leaf["post"]["kind"]} if "kind" in leaf["post"] else {}
+    data = {"id": leaf["obj"]["account"], "account": leaf.get("account"), **kind, **_by(leaf)}
+    yield "ACCOUNT", leaf["act"].removeprefix("account:").replace(":", "_").upper(), data
+    yield from _revoked(leaf)
+
+
+def _token(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    data = {
+        "token": leaf["obj"]["token"],
+        "account": leaf.get("account"),
+        "kind": leaf["post"]["kind"],
+        "label": leaf["texts"].get("label", ""),
+        "expires": instant(leaf["post"]["expires_ms"]),
+        **_by(leaf),
+    }
+    yield "TOKEN", "CREATED", data
+
+
+def _revoked(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    for token in leaf["post"].get("revoked", ()):
+        yield "TOKEN", "REVOKED", {"token": token, "account": leaf.get("account"), **_by(leaf)}
+
+
+def _grant(leaf: Mapping[str, Any]) -> Iterator[Told]:
+    facts = {name: leaf["post"][name] for name in ("role", "scope")}
+    action = "ADDED" if leaf["act"] == "grant:added" else "REMOVED"
+    yield "GRANT", action, {"account": leaf.get("account"), **facts, **_by(leaf)}
+
+
 _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "model:created": _model_created,
     "model:renamed": _model_renamed,
@@ -303,6 +395,7 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "version:created": _version_created,
     "version:described": _version_described,
     "version:deleted": _version_deleted,
+    "version:loaded": _loaded,
     "version:semver:raised": _version_tags,
     "version:tag:set": _version_tags,
     "version:tag:deleted": _version_tags,
@@ -315,4 +408,14 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "approval:vote:cast": _vote,
     "approval:vote:denied": _vote,
     "journal:origin:forked": _forked,
+    "policy:revision:applied": _policy,
+    "account:created": _account,
+    "account:disabled": _account,
+    "account:enabled": _account,
+    "account:deleted": _account,
+    "account:password:set": _account,
+    "token:created": _token,
+    "token:revoked": _revoked,
+    "grant:added": _grant,
+    "grant:removed": _grant,
 }

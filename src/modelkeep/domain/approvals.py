@@ -2,8 +2,9 @@
 
 The rules, all of them:
 
-* Four eyes. Neither an author (of the version or of its run) nor whoever asked may vote, nor who
-  answers for a service account that did either.
+* Four eyes. Neither an author (of the version, of its run, or of anything in these) nor whoever
+  asked may vote, nor who answers for a service account that did either, nor who made the token by
+  which either was done.
 * A service account never votes.
 * Nobody who is `anonymous`, or gave no name, may vote.
 * A person votes once. Two spellings of one name are one person (`access.person`).
@@ -19,15 +20,17 @@ The rules, all of them:
 A vote that is denied is a result to be recorded, not an exception.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from modelkeep.domain.access import Actor, person
 
+AUTHOR = "is an author of this version"
 DAY_MS = 24 * 60 * 60 * 1000
 LIFETIME_MS = 7 * DAY_MS
 REMINDED_MS = DAY_MS  # before a request expires
+_NONE: Mapping[str, str] = {}
 
 
 class Status(StrEnum):
@@ -68,11 +71,12 @@ class Request:
     archive_existing: bool = False  # whom to displace where the stage admits many
     returns_to: int | None = None  # of a rollback: the id of the stay that it goes back to
     epoch: int | None = None  # the target slot's, if whoever asked named one
+    lent_by: str = ""  # who made the token that it was asked with, if not whoever asked
 
     @property
     def barred(self) -> frozenset[str]:
         """Who may not vote on it, as `access.person` spells them."""
-        return frozenset(map(person, (*self.authors, self.requested_by)))
+        return frozenset(map(person, (*self.authors, self.requested_by, self.lent_by)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +145,17 @@ def cast(
     earlier: Iterable[Vote],
     now_ms: int,
     answerable: Iterable[str] = (),
+    reasons: Mapping[str, str] = _NONE,
 ) -> Denied | Counted:
     """What a vote on `request` does, `earlier` being the votes on it that counted so far.
 
-    `answerable` are those who answer for the service account that asked, if one did.
+    `answerable` are those who answer for the service account that asked, if one did; `reasons` say
+    of people why they are authors, as a sentence goes on after their name.
     """
     counted = tuple(earlier)
-    denial = _closed(request, now_ms) or _ineligible(request, vote.voter, counted, answerable)
+    denial = _closed(request, now_ms) or _ineligible(
+        request, vote.voter, counted, answerable, reasons
+    )
     return Denied(denial) if denial else Counted((*counted, vote))
 
 
@@ -160,20 +168,39 @@ def _closed(request: Request, now_ms: int) -> str | None:
 
 
 def _ineligible(
-    request: Request, voter: str, counted: tuple[Vote, ...], answerable: Iterable[str]
+    request: Request,
+    voter: str,
+    counted: tuple[Vote, ...],
+    answerable: Iterable[str],
+    reasons: Mapping[str, str],
 ) -> str | None:
     if Actor(voter).is_anonymous:
         return "An anonymous caller cannot vote; say who you are."
     who = person(voter)
-    if who in map(person, request.authors):
-        return f"{who} is an author of this version; someone else must decide."
-    if who == person(request.requested_by):
-        return f"{who} asked for this promotion; someone else must decide."
-    if who in map(person, answerable):
-        return f"{who} answers for whoever asked for this promotion; someone else must decide."
+    why = dict(barred(request, answerable, reasons)).get(who)
+    if why:
+        return f"{who} {why}; someone else must decide."
     if who in (person(vote.voter) for vote in counted):
         return f"{who} has voted on request {request.id} already."
     return None
+
+
+def barred(
+    request: Request, answerable: Iterable[str] = (), reasons: Mapping[str, str] = _NONE
+) -> list[tuple[str, str]]:
+    """Who may not vote, as `access.person` spells them, and why, each once; as in `cast`."""
+    found = [(who, reasons.get(who, AUTHOR)) for who in map(person, request.authors)]
+    found.append((person(request.requested_by), "asked for this promotion"))
+    if request.lent_by:
+        lent = "made the token, or the password, by which this promotion was asked for"
+        found.append((person(request.lent_by), lent))
+    found += [
+        (who, "answers for whoever asked for this promotion") for who in map(person, answerable)
+    ]
+    first: dict[str, str] = {}
+    for who, why in found:
+        first.setdefault(who, why)
+    return list(first.items())
 
 
 def still_valid(

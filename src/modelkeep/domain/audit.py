@@ -22,7 +22,7 @@ from modelkeep.domain.events import LEAF_VERSION, commitment, instant
 from modelkeep.domain.ledger import Ledger
 from modelkeep.domain.merkle import Frontier, leaf_hash
 from modelkeep.domain.seals import Seals, Trust
-from modelkeep.domain.tables import Exported, compare
+from modelkeep.domain.tables import COMPARED, Exported, compare
 
 BLIND_SPOTS = (
     "a tail cut off together with everything that it did, and a journal rewritten from end to "
@@ -31,6 +31,7 @@ BLIND_SPOTS = (
     "what the journal does not speak of: experiments, runs and their metrics (a decision rests on "
     "the evidence that was frozen), the list of past decisions, times of creation, run links",
 )
+KINDS = ("head", "checkpoint", "entry", "row", "end")  # of an export's lines
 PROBLEM_LIMIT = 100  # more are counted, not listed
 
 # What reading a line can raise that is not as an export writes it. Nobody vouches for the lines.
@@ -52,13 +53,15 @@ class Report:
     """What a verification found. `is_intact` is False when anything at all did not fit.
 
     Apart from that, `unsigned` says which signatures are missing or false, and `stale` why what
-    was verified may not be the newest. `forks` are (entry, origin that began there).
+    was verified may not be the newest. `forks` are (entry, origin that began there); `strange` the
+    tables that this verifier does not know, which a newer server may have.
     """
 
     size: int = 0
     root: str = ""
     erased: list[tuple[int, str]] = field(default_factory=list)  # (entry, which text)
     rows: int = 0
+    strange: list[str] = field(default_factory=list)
     checkpoints: int = 0
     signed_size: int = 0  # how many entries the newest checkpoint covers
     witnesses: list[str] = field(default_factory=list)  # who has cosigned that
@@ -124,7 +127,8 @@ def _close_seals(seals: Seals, report: Report) -> None:
 
 
 def _compare(ledger: Ledger, rows: Exported, report: Report) -> None:
-    report.rows = sum(map(len, rows.values()))
+    report.strange = sorted(rows.keys() - COMPARED)
+    report.rows = sum(len(found) for table, found in rows.items() if table in COMPARED)
     try:
         compare(ledger, rows, report.add)
     except _UNREADABLE as error:

@@ -2,8 +2,11 @@
 
 * It takes a reason, and a name: nobody breaks the glass anonymously.
 * What the gates said is frozen and recorded all the same, failed or not.
-* It leaves a review, to be done by another person before it is due. An emergency whose review is
-  overdue is marked so, and while a model has one, its glass cannot be broken again.
+* It leaves a review, to be done by another person before it is due. While it is owed, the version
+  carries a tag that says so, and the glass of that stage cannot be broken again; once it is
+  overdue, that of the whole model cannot.
+* When it is overdue, or faults what was done, the stage goes back to what it held before, if the
+  policy says so (`Terms`).
 """
 
 from dataclasses import dataclass
@@ -11,10 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from modelkeep.domain.access import Actor, person
+from modelkeep.domain.events import instant
 
 HOUR_MS = 3_600_000
 DEFAULT_HOURS = 24
 LIMIT_HOURS = 7 * 24
+TAG = "modelkeep.emergency"  # on a version while a review is owed; nobody else sets or removes it
 
 
 class Status(StrEnum):
@@ -24,6 +29,22 @@ class Status(StrEnum):
     OVERDUE = "overdue"
     ACCEPTED = "accepted"
     FAULTED = "faulted"
+
+
+UNREVIEWED = (Status.OPEN, Status.OVERDUE)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a policy says of emergencies. `hours` is the time for a review, at most; `rolls_back`,
+    whether the stage goes back to what it held before when that is over, or the review faults it.
+    """
+
+    hours: int | None = None
+    rolls_back: bool = False
+
+
+UNSAID = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +70,13 @@ class Emergency:
 
     @property
     def is_reviewed(self) -> bool:
-        return self.status in (Status.ACCEPTED, Status.FAULTED)
+        return self.status not in UNREVIEWED
+
+    @property
+    def mark(self) -> str:
+        """What the version's tag says while the review is owed."""
+        how = "overdue since" if self.status is Status.OVERDUE else "due by"
+        return f"review {self.id} {how} {instant(self.due_ms)}"
 
 
 def refuse_review(emergency: Emergency, name: str) -> str | None:

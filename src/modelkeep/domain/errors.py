@@ -30,6 +30,10 @@ class Forbidden(ModelkeepError):
     """This caller may not do this."""
 
 
+class Blocked(Forbidden):
+    """The version is blocked or retired: it is not to be loaded any more."""
+
+
 class NotFound(ModelkeepError):
     """No such thing, or none that this caller may know of."""
 

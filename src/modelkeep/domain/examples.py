@@ -27,6 +27,26 @@ _REQUEST = {
     **_BY,
 }
 _VOTE = {"request": 1, **_VERSION, "verdict": "approve", "comment": "An example comment", **_BY}
+_ACCOUNT = {"id": 1, "account": "example_user"}
+_TOKEN = {"token": "AbCdEfGhIjKl", "account": "example_user"}
+_GRANT = {"account": "example_user", "role": "viewer", "scope": "prefix:fraud-", **_BY}
+_ENDED = {
+    **_VERSION,
+    "from_state": "active",
+    "replacement": "2",
+    "blocks": "2030-01-01T00:00:00.000Z",
+    **_WHY,
+    "loaded_by": [
+        {
+            "name": "bob",
+            "verified": True,
+            "client": "mlflow-python-client/3.17.2",
+            "address": "",
+            "loads": 12,
+            "last": "2029-11-20T10:00:00.000Z",
+        }
+    ],
+}
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "REGISTERED_MODEL/CREATED": {**_MODEL, **_TAGS, "description": "An example registered model"},
@@ -42,6 +62,24 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         **_TAGS,
         "description": "An example model version",
     },
+    "MODEL_VERSION/DEPRECATED": _ENDED,
+    "MODEL_VERSION/BLOCKED": {**_ENDED, "from_state": "deprecated", "blocks": None},
+    "MODEL_VERSION/RETIRED": {**_ENDED, "from_state": "blocked", "blocks": None},
+    "MODEL_VERSION/REINSTATED": {
+        **_ENDED,
+        "from_state": "deprecated",
+        "replacement": None,
+        "blocks": None,
+    },
+    "MODEL_VERSION/LOADED": {
+        **_VERSION,
+        "state": "deprecated",
+        "replacement": "2",
+        "verified": True,
+        "client": "mlflow-python-client/3.17.2",
+        "address": "",
+        **_BY,
+    },
     "MODEL_VERSION/UPDATED": {**_VERSION, "description": "An example model version", **_BY},
     "MODEL_VERSION/DELETED": {**_VERSION, **_BY},
     "MODEL_VERSION_TAG/SET": {**_VERSION, **_TAG},
@@ -55,6 +93,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "epoch": 1,
         "digest": None,
         "request": 1,
+        "emergency": None,
         **_WHY,
     },
     "MODEL_VERSION_STAGE/REFUSED": {
@@ -106,6 +145,27 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "EMERGENCY/REVIEWED": {"emergency": 1, **_VERSION, "status": "accepted", **_TEXT},
     "APPROVAL_VOTE/CAST": _VOTE,
     "APPROVAL_VOTE/DENIED": {**_VOTE, "denial": "An example reason"},
+    "ACCOUNT/CREATED": {**_ACCOUNT, "kind": "user", **_BY},
+    "ACCOUNT/DELETED": {**_ACCOUNT, "account": "deleted-1", **_BY},
+    "ACCOUNT/DISABLED": {**_ACCOUNT, **_BY},
+    "ACCOUNT/ENABLED": {**_ACCOUNT, **_BY},
+    "ACCOUNT/PASSWORD_SET": {**_ACCOUNT, **_BY},
+    "TOKEN/CREATED": {
+        **_TOKEN,
+        "kind": "personal",
+        "label": "notebook",
+        "expires": "2026-01-15T00:00:00.000Z",
+        **_BY,
+    },
+    "TOKEN/REVOKED": {**_TOKEN, **_BY},
+    "GRANT/ADDED": _GRANT,
+    "GRANT/REMOVED": _GRANT,
+    "POLICY/APPLIED": {
+        "revision": 2,
+        "digest": "sha256:" + 32 * "1f",
+        "previous": "sha256:" + 32 * "0e",
+        **_BY,
+    },
     "JOURNAL/FORKED": {
         "origin": "log.example/1/2",
         "vkey": "log.example/1/2+6015ca0c+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

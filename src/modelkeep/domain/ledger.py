@@ -209,6 +209,12 @@ def _version(step: _Step) -> None:
             # What was registered before contracts were compared has its number as the major one.
             semver=step.after.get("semver", f"{key[1]}.0.0"),
             semver_fixed=step.after.get("semver_fixed", False),
+            state="active",
+            ending_reason="",
+            ending_by=ANONYMOUS,
+            ending_ms=None,
+            replacement=None,
+            blocks_ms=None,
         )
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
@@ -216,6 +222,8 @@ def _version(step: _Step) -> None:
     elif "manifest" in step.after:
         step.expect("version", key, "manifest", step.leaf["pre"]["manifest"], None)
         step.put("version", key, manifest=step.after["manifest"])
+    for place, deed in enumerate(step.after.get("hands", ())):
+        step.put("version_hand", (*key, place), name=step.text(f"hand.{place}"), deed=deed)
     if step.leaf["act"] == "version:imported":
         step.put("imported_version", key, importer=step.text("actor", ANONYMOUS))
     if "description" in step.leaf["texts"]:
@@ -223,6 +231,20 @@ def _version(step: _Step) -> None:
     if step.after.get("deleted"):
         step.put("version", key, deleted=True)
     step.set_tags("version_tag", key)
+
+
+def _ending(step: _Step) -> None:
+    key = (step.obj["model"], step.obj["version"])
+    step.expect("version", key, "state", step.leaf["pre"]["state"], "active")
+    facts = {name: step.after[name] for name in ("state", "replacement", "blocks_ms")}
+    step.put(
+        "version",
+        key,
+        ending_reason=step.text("reason"),
+        ending_by=step.text("actor", ANONYMOUS),
+        ending_ms=step.at_ms,
+        **facts,
+    )
 
 
 def _paper(step: _Step) -> None:
@@ -278,6 +300,7 @@ def _request(step: _Step) -> None:
         source=step.leaf["pre"]["stage"],
         target=step.after["target"],
         requested_by=step.text("actor", ANONYMOUS),
+        lent_by=step.text("lent_by"),
         reason=step.text("reason"),
         archive_existing=step.after["archive_existing"],
         returns_to=step.after["returns_to"],
@@ -316,9 +339,14 @@ def _webhook(step: _Step) -> None:
 def _account(step: _Step) -> None:
     key, after = (step.obj["account"],), step.after
     if step.leaf["act"] == "account:created":
-        step.put("account", key, disabled=False, deleted=False, name=step.text("name"))
+        step.put("account", key, disabled=False, deleted=False, reset_ms=None)
+        step.put("account", key, name=step.text("name"))
     names = ("kind", "owner", "password", "disabled", "deleted")
     step.put("account", key, **{name: after[name] for name in names if name in after})
+    if "password" in after:
+        step.put("account", key, password_by=step.text("lent_by"))
+    if after.get("reset"):
+        step.put("account", key, reset_ms=step.at_ms)
     if after.get("deleted"):
         step.put("account", key, name=f"deleted-{key[0]}")
         for grant in [g for g in step.ledger.tables.get("grant", {}) if g[0] == key[0]]:
@@ -329,7 +357,8 @@ def _account(step: _Step) -> None:
 def _token(step: _Step) -> None:
     names = ("account", "kind", "digest", "expires_ms")
     values = {name: step.after[name] for name in names}
-    step.put("token", (step.obj["token"],), **values, label=step.text("label"), revoked=False)
+    texts = {"label": step.text("label"), "lent_by": step.text("lent_by")}
+    step.put("token", (step.obj["token"],), **values, **texts, revoked=False)
 
 
 def _revoked(step: _Step) -> None:
@@ -367,6 +396,10 @@ _HANDLERS = {
     "version:bytes:verified": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
+    "version:deprecated": _ending,
+    "version:blocked": _ending,
+    "version:retired": _ending,
+    "version:reinstated": _ending,
     "version:document:attached": _paper,
     "policy:revision:applied": _policy,
     "approval:request:opened": _request,

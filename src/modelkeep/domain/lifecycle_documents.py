@@ -5,16 +5,18 @@ from typing import Any
 
 from modelkeep.domain import documents, names, stage_documents
 from modelkeep.domain.documents import at
+from modelkeep.domain.emergencies import LIMIT_HOURS, UNSAID, Terms
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.gates import READERS, Gate
 from modelkeep.domain.lifecycles import DEFAULT, Lifecycle, Retention, Rule
+from modelkeep.domain.likeness import skeleton
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, PRODUCTION
 from modelkeep.domain.sections import Section
 from modelkeep.domain.stage_documents import Stage
 
 KEYS = (
     *("version_policy", "stage_transitions", "single", "aliases"),
-    *("stages", "production", "archived", "rollback"),
+    *("stages", "production", "archived", "rollback", "emergency"),
 )
 DEFAULT_ALIAS = "champion"  # follows the production stage, where that one is single
 
@@ -46,6 +48,7 @@ def read(part: _Part, path: str, digest: str, sections: _Sections) -> Lifecycle:
         aliases=MappingProxyType(_aliases(part, path, cycle, single, sections)),
         rollback=_rollback(part, path, sections),
         retention=retention,
+        emergency=_emergency(part, path, sections),
         policy_digest=digest,
     )
     stage_documents.check_displaced(written, found)
@@ -184,6 +187,29 @@ def _rollback(part: _Part, path: str, sections: _Sections) -> tuple[Gate, ...] |
     return _gates(part["rollback"], here, sections) if "rollback" in part else None
 
 
+def _emergency(part: _Part, path: str, sections: _Sections) -> Terms:
+    if "emergency" not in part:
+        return UNSAID
+    here = at(path, "emergency")
+    given = documents.mapping(part["emergency"], here, ("review_hours", "then"))
+    hours = None
+    if "review_hours" in given:
+        hours = documents.whole(given["review_hours"], at(here, "review_hours"), 1, LIMIT_HOURS)
+        note = f"a review is due within {hours} hours"
+        sections.append(Section(at(here, "review_hours"), True, note))
+    then = documents.text(given.get("then", "flag"), at(here, "then"))
+    if then not in _THEN:
+        raise InvalidInput(f"{at(here, 'then')}: must be one of {', '.join(_THEN)}.")
+    sections.append(Section(at(here, "then"), True, _THEN[then]))
+    return Terms(hours, then == "roll_back")
+
+
+_THEN = {
+    "flag": "without a review in time, it is marked overdue",
+    "roll_back": "without a review in time, or when it is faulted, the stage goes back",
+}
+
+
 def _single(
     part: _Part,
     path: str,
@@ -223,6 +249,8 @@ def _aliases(
     for written, value in documents.mapping(part["aliases"], here).items():
         where = at(here, written)
         alias = documents.checked(names.check_alias, written, where)
+        if double := next((a for a in aliases if skeleton(a) == skeleton(alias)), None):
+            raise InvalidInput(f"{where}: '{alias}' reads like the alias '{double}'.")
         stage = documents.checked(cycle.stage_named, documents.text(value, where), where)
         if stage not in single:
             raise InvalidInput(

@@ -16,7 +16,7 @@ The rules:
   Nothing is held in the archived stage, nor by a lifecycle that guards nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -24,9 +24,11 @@ from typing import Any
 
 import re2
 
+from modelkeep.domain.emergencies import UNSAID, Terms
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.gates import Gate, Need
 from modelkeep.domain.gates.base import needs_of
+from modelkeep.domain.likeness import skeleton
 from modelkeep.domain.models import ARCHIVED, NO_STAGE, PRODUCTION, STAGES, Move
 
 DEFAULT = "default"  # the lifecycle of every model that no other one claims
@@ -105,6 +107,7 @@ class Lifecycle:
     aliases: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     rollback: tuple[Gate, ...] | None = None
     retention: Retention = Retention()
+    emergency: Terms = UNSAID
     policy_digest: str = ""
 
     def claims(self, model_name: str) -> bool:
@@ -162,6 +165,15 @@ class Lifecycle:
     def alias_stage(self, alias: str) -> str | None:
         """The single stage whose occupant this alias always names, if it follows one."""
         return self.aliases.get(alias)
+
+    def alias_like(self, alias: str, pointing: Collection[str]) -> str | None:
+        """Another alias that a reader takes this one for: one that follows a stage or, for an alias
+        that does not point anywhere yet, one that does. None where nothing is guarded.
+        """
+        if alias in self.aliases or not self.guards_any:
+            return None
+        others = self.aliases if alias in pointing else (*self.aliases, *sorted(pointing))
+        return next((other for other in others if skeleton(other) == skeleton(alias)), None)
 
     # -- transitions -----------------------------------------------------------------------------
 

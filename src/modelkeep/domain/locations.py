@@ -17,6 +17,7 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import check_location, check_path
 
 PROXIED = "mlflow-artifacts:/"
+UPLOADS = "uploads"  # the folder of what was brought to be registered
 RESERVED = "modelkeep"  # the server's own folder, where frozen versions are addressed
 _OBJECT_STORES = "s3 s3a s3n gs gcs wasb wasbs abfs abfss adl oss obs cos b2 r2 oci"
 OBJECT_STORES = frozenset(_OBJECT_STORES.split())

@@ -7,6 +7,7 @@ raises its epoch by one, so that a caller who read it before can tell that it mo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from modelkeep.domain.endings import NO_ENDING, Ending
 from modelkeep.domain.semver import TAG, Semver, says
 
 NO_STAGE = "None"
@@ -63,6 +64,7 @@ class Version:
     semver: Semver
     semver_fixed: bool
     deleted: bool = False
+    ending: Ending = NO_ENDING
     tags: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     status: str = READY
@@ -73,6 +75,19 @@ class Version:
         """The semantic version that its tag claims, if that is not its number."""
         claimed = self.tags.get(TAG)
         return None if claimed is None or says(claimed, self.semver) else claimed
+
+    @property
+    def warning(self) -> str:
+        """What whoever loads it should know; empty unless it is deprecated, blocked or retired."""
+        return self.ending.told(self.model_name, self.number)
+
+    @property
+    def notice(self) -> str:
+        """What is to be known of it: why it failed, else `warning`, else why its files were not
+        taken in."""
+        if self.status != READY and self.status_message:
+            return self.status_message
+        return self.warning or self.status_message
 
     @property
     def subject(self) -> str:

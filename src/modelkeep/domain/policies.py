@@ -127,9 +127,9 @@ def concluded(rule: Rule, evidence: Evidence, verdicts: tuple[Verdict, ...]) -> 
     return Decision(ruling, verdicts, rule.policy_digest, evidence.digest())
 
 
-def refused(cycle: Lifecycle, message: str, evidence: Evidence) -> Decision:
+def refused(cycle: Lifecycle, message: str, evidence: Evidence, by: str = "lifecycle") -> Decision:
     """The refusal of what no gate is asked about: a transition that is not listed, say."""
-    verdict = Verdict("lifecycle", Outcome.FAILED, message)
+    verdict = Verdict(by, Outcome.FAILED, message)
     return Decision(Ruling.REFUSED, (verdict,), cycle.policy_digest, evidence.digest())
 
 

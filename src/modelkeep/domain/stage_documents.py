@@ -9,6 +9,7 @@ from modelkeep.domain import documents
 from modelkeep.domain.documents import at
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.lifecycles import Lifecycle
+from modelkeep.domain.likeness import skeleton
 from modelkeep.domain.models import ARCHIVED, LATEST, NO_STAGE, STAGES
 from modelkeep.domain.sections import Section
 
@@ -19,7 +20,6 @@ _KEYS = ("name", "single", "displaced", "archive_after_days")
 # SageMaker's EntityName (botocore, service model), which is what its ModelLifeCycle calls a stage.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _NAME_LIMIT = 63
-_ALIKE = str.maketrans({"0": "o", "1": "l", "i": "l", "-": None})
 
 _Part = dict[str, Any]
 
@@ -87,17 +87,13 @@ def check_name(name: str) -> str:
 
 def check_spelling(stages: Iterable[tuple[str, str]]) -> None:
     """That no two stages, each with its path, read alike but are spelt differently."""
-    seen = {_alike(name): name for name in STAGES}
+    seen = {skeleton(name): name for name in STAGES}
     for path, name in stages:
-        known = seen.setdefault(_alike(name), name)
+        known = seen.setdefault(skeleton(name), name)
         if known != name:
             raise InvalidInput(
                 f"{path}: '{name}' reads like the stage '{known}'; spell it so, or differently."
             )
-
-
-def _alike(name: str) -> str:
-    return name.lower().translate(_ALIKE).replace("rn", "m")
 
 
 def displaced(written: list[Stage], cycle: Lifecycle) -> dict[str, str]:

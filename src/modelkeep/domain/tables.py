@@ -31,6 +31,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "version": ("model", "number"),
     "version_tag": ("model", "number", "key"),
     "imported_version": ("model", "number"),
+    "version_hand": ("model", "number", "place"),
     "paper": ("model", "number", "name", "revision"),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
@@ -45,6 +46,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "grant": ("account", "role", "scope"),
     "origin": ("number",),
 }
+COMPARED = frozenset((*_KEYS, "file", "evidence"))  # the last two by their digests
 _PLACED = ("vote", "comment")  # known by their order on a request
 
 
@@ -99,7 +101,7 @@ class _Ids:
 
     versions: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # model, number
     stays: dict[int, dict[str, Any]] = field(default_factory=dict)
-    # table, request -> how many were seen
+    # table, request or version -> how many were seen
     places: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @classmethod
@@ -114,14 +116,16 @@ class _Ids:
                      *_OF_ACCOUNTS):  # fmt: skip
             if name in row:
                 row[name] = bool(row[name])
-        for name in ("author", "requested_by", "importer", "opened_by"):
+        for name in ("author", "requested_by", "importer", "opened_by", "ending_by"):
             if name in row and Actor(row[name]).is_anonymous:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
         if table == "paper" and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
-        if table in ("version_tag", "imported_version", "paper"):
+        if table == "version_hand":
+            row["place"] = self._place(table, row["version"])
+        if table in ("version_tag", "imported_version", "version_hand", "paper"):
             row["model"], row["number"] = self.versions.get(row["version"], (None, None))
         elif table == "slot":
             row["holder"] = self._number(row["holder"], row["model"])
@@ -135,10 +139,14 @@ class _Ids:
         elif table in ("request", "emergency"):
             row["version"] = self.versions.get(row["version"])
         elif table in _PLACED:
-            on = table, row["request"]
-            row["place"] = self.places.get(on, 0)
-            self.places[on] = row["place"] + 1
+            row["place"] = self._place(table, row["request"])
         return row
+
+    def _place(self, table: str, owner: int) -> int:
+        """Where a row stands among those of its table that have the same owner."""
+        place = self.places.get((table, owner), 0)
+        self.places[table, owner] = place + 1
+        return place
 
     def _number(self, version_id: int | None, model: int) -> int | str | None:
         if version_id is None:

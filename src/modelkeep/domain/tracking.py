@@ -55,7 +55,10 @@ _MODEL_NAME_LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A folder of runs. `artifact_location` is where theirs go; an inert label unless ours."""
+    """A folder of runs. `artifact_location` is where theirs go; an inert label unless ours.
+
+    `author` is who made it, an empty text where nobody knows.
+    """
 
     id: int
     name: str
@@ -63,6 +66,7 @@ class Experiment:
     lifecycle_stage: str
     created_ms: int
     updated_ms: int
+    author: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
 

@@ -43,9 +43,21 @@ MLFLOW_TOPICS: dict[str, tuple[str, ...]] = {
     "BUDGET_POLICY": ("EXCEEDED",),
 }
 OWN_TOPICS: dict[str, tuple[str, ...]] = {
+    "ACCOUNT": ("CREATED", "DELETED", "DISABLED", "ENABLED", "PASSWORD_SET"),
+    "TOKEN": ("CREATED", "REVOKED"),
+    "GRANT": ("ADDED", "REMOVED"),
+    "POLICY": ("APPLIED",),
     "REGISTERED_MODEL": ("DELETED", "RENAMED", "UPDATED"),
     "REGISTERED_MODEL_TAG": ("DELETED", "SET"),
-    "MODEL_VERSION": ("DELETED", "UPDATED"),
+    "MODEL_VERSION": (
+        "BLOCKED",
+        "DELETED",
+        "DEPRECATED",
+        "LOADED",
+        "REINSTATED",
+        "RETIRED",
+        "UPDATED",
+    ),
     "MODEL_VERSION_STAGE": ("CHANGED", "REFUSED", "ROLLED_BACK"),
     "PROMPT": ("DELETED", "RENAMED", "UPDATED"),
     "PROMPT_VERSION": ("DELETED", "UPDATED"),

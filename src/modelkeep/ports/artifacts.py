@@ -19,8 +19,22 @@ class Entry:
 
 
 class Artifacts(Protocol):
-    def put(self, file: File, at_ms: int) -> None:
-        """Makes the path name these bytes from now on."""
+    def put(self, file: File, author: str, at_ms: int) -> None:
+        """Makes the path name these bytes, which `author` brought, from now on."""
+        ...
+
+    def authors(self, path: str) -> list[str]:
+        """Who brought the file of a path, or those under a folder, by name; "" for who is not
+        known."""
+        ...
+
+    def first_author(self, folder: str) -> str | None:
+        """Who brought the first file under a folder; None where there is none."""
+        ...
+
+    def total(self, folder: str) -> tuple[int, int, int]:
+        """How many files lie under a folder, their bytes together, and when the newest came, in
+        milliseconds; 0 each where there is none."""
         ...
 
     def get(self, path: str) -> File | None: ...

@@ -16,6 +16,10 @@ class Emergencies(Protocol):
         """Those of these statuses, newest first."""
         ...
 
+    def lapsed(self, now_ms: int, limit: int) -> list[Emergency]:
+        """The open ones whose review was due by now, oldest first."""
+        ...
+
     def of_model(self, model_id: int, statuses: Sequence[Status]) -> list[Emergency]:
         """Those of a model's versions of these statuses, oldest first."""
         ...

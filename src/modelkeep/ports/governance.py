@@ -34,6 +34,10 @@ class Governance(Protocol):
         """The one in force: the latest applied."""
         ...
 
+    def past_policies(self, before: int, limit: int) -> list[StoredPolicy]:
+        """Those of lower revisions than `before`, newest first."""
+        ...
+
     def add_policy(self, digest: str, document: str, source: str, author: str, at_ms: int) -> int:
         """The new revision: 1, 2, 3 …"""
         ...

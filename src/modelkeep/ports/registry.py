@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from modelkeep.domain.endings import Ending, State
 from modelkeep.domain.models import Model, SlotKey, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
@@ -56,6 +57,7 @@ class Occupancy:
     approved: bool
     prior_id: int | None
     deleted: bool
+    state: State
 
 
 class Models(Protocol):
@@ -150,6 +152,11 @@ class Versions(Protocol):
 
     def set_status(self, version_id: int, status: str, message: str, at_ms: int) -> None: ...
     def set_stage(self, version_id: int, stage: str, at_ms: int) -> None: ...
+    def set_ending(self, version_id: int, ending: Ending, at_ms: int) -> None: ...
+    def due_to_block(self, now_ms: int, after_id: int, limit: int) -> list[int]:
+        """Ids, from after one on, of the deprecated ones whose date of being blocked has come."""
+        ...
+
     def touch(self, version_id: int, at_ms: int) -> None: ...
     def delete(self, version_id: int, at_ms: int) -> None: ...
     def set_tags(self, version_id: int, tags: Mapping[str, str]) -> None: ...
@@ -162,8 +169,11 @@ class Versions(Protocol):
         """The one with the next higher semantic version; deleted ones too."""
         ...
 
-    def newest_from(self, model_id: int, low: Semver, below: Semver) -> Version | None:
-        """The living one with the highest semantic version of those from `low` to below `below`."""
+    def newest_from(
+        self, model_id: int, low: Semver, below: Semver, *, retired: bool
+    ) -> Version | None:
+        """The living one with the highest semantic version of those from `low` to below `below`;
+        retired ones too, or not."""
         ...
 
     def renumber(self, version_id: int, semver: Semver) -> None:
@@ -171,11 +181,16 @@ class Versions(Protocol):
         ...
 
     def latest_per_stage(self, model_ids: Sequence[int]) -> dict[int, list[Version]]:
-        """Of each model the highest number in each stage that has one, lowest first."""
+        """Of each model the highest number in each stage that has one, lowest first; retired
+        versions aside."""
         ...
 
     def in_stage(self, model_id: int, stage: str) -> list[int]:
         """Ids, lowest number first."""
+        ...
+
+    def any_from(self, folder: str) -> bool:
+        """Whether a living version's source is a folder, of at most 199 characters, or in it."""
         ...
 
     def census(self, model_id: int) -> dict[str, tuple[int, int]]:

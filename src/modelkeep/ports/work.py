@@ -13,9 +13,11 @@ from modelkeep.ports.artifacts import Artifacts
 from modelkeep.ports.checkpoints import Checkpoints
 from modelkeep.ports.emergencies import Emergencies
 from modelkeep.ports.governance import Governance
+from modelkeep.ports.hands import Hands
 from modelkeep.ports.imports import Imports
 from modelkeep.ports.intake import Intakes
 from modelkeep.ports.journal import Journal
+from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
@@ -48,6 +50,8 @@ class Work(Protocol):
     @property
     def papers(self) -> Papers: ...
     @property
+    def hands(self) -> Hands: ...
+    @property
     def emergencies(self) -> Emergencies: ...
     @property
     def journal(self) -> Journal: ...
@@ -67,6 +71,8 @@ class Work(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def loads(self) -> Loads: ...
     @property
     def replies(self) -> Replies: ...
     @property

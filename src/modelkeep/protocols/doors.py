@@ -4,7 +4,8 @@ The token comes by HTTP basic authentication, as the password, or as a bearer to
 none, or one that is not good, gets 401 for every path, whether there is such a path or not.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from modelkeep.domain.access import Access, Actor, Caller
 from modelkeep.domain.errors import Unauthenticated
@@ -22,7 +23,8 @@ class Authentication:
     """Wraps an ASGI application.
 
     `is_public` tells of a path that it asks nobody for a token; `render` gives the type and the
-    body, in JSON, of a refusal at a path.
+    body, in JSON, of a refusal at a path; `note` records what a caller was denied, before they
+    are told.
     """
 
     def __init__(
@@ -31,9 +33,10 @@ class Authentication:
         directory: Directory,
         is_public: Callable[[str], bool],
         render: Callable[[Scope, Unauthenticated], tuple[bytes, bytes]],
+        note: Callable[[Caller], Awaitable[None]],
     ) -> None:
         self._app, self._directory = app, directory
-        self._is_public, self._render = is_public, render
+        self._is_public, self._render, self._note = is_public, render, note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,7 +53,13 @@ class Authentication:
             caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
         scope["modelkeep.caller"] = caller
         permits.ask(caller)
-        await self._app(scope, receive, send)
+
+        async def send_noted(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 403:
+                await self._note(caller)
+            await send(message)
+
+        await self._app(scope, receive, send_noted)
 
     def _identify(self, scope: Scope) -> Identity:
         given = [value for name, value in scope["headers"] if name == b"authorization"]

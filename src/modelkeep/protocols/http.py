@@ -121,6 +121,20 @@ def caller_of(scope: Scope) -> Caller:
     return Caller(_NOBODY, scope["modelkeep.request_id"])
 
 
+def loader_in(scope: Scope) -> Caller:
+    """As `caller_of`, with what the client calls itself and where it calls from: of those calls
+    that count as loads, since it takes longer."""
+    caller = caller_of(scope)
+    client: tuple[str, int] | None = scope.get("client")
+    return Caller(
+        caller.actor,
+        caller.request_id,
+        access=caller.access,
+        client=header(scope, b"user-agent"),
+        address=client[0] if client else "",
+    )
+
+
 _NOBODY = Actor()
 
 

@@ -28,9 +28,10 @@ _ATTRIBUTE = "modelkeep_rule"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`admit` takes the parsed call."""
+    """`admit` takes the parsed call; `verb` is what the rule asks for, for those who read of it."""
 
     admit: Callable[[Any], None]
+    verb: Verb | None = None
 
     def __call__(self, handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         """The handler, admitting each call by its arguments first."""
@@ -49,8 +50,8 @@ def rule_of(handler: Any) -> Rule | None:
     return getattr(handler, _ATTRIBUTE, None)
 
 
-def _needing(needs: Callable[[Any], Iterable[Need]]) -> Rule:
-    return Rule(lambda call: permits.admit(*needs(call)))
+def _needing(needs: Callable[[Any], Iterable[Need]], verb: Verb | None = None) -> Rule:
+    return Rule(lambda call: permits.admit(*needs(call)), verb)
 
 
 # Carries its own permission. What asks nobody for a token is for `protocols.doors` to know.
@@ -61,18 +62,18 @@ KNOWN = _needing(lambda _: ())
 
 def somewhere(verb: Verb) -> Rule:
     """Needs a verb on anything at all: for what belongs to no model."""
-    return _needing(lambda _: (Need(verb, anywhere=True),))
+    return _needing(lambda _: (Need(verb, anywhere=True),), verb)
 
 
 def everywhere(verb: Verb) -> Rule:
     """Needs a verb on everything."""
-    return _needing(lambda _: (Need(verb),))
+    return _needing(lambda _: (Need(verb),), verb)
 
 
 def on(verb: Verb, field: str = "name") -> Rule:
     """Needs a verb on the model that a field of the call names."""
     name = attrgetter(field)
-    return _needing(lambda call: (Need(verb, model=name(call)),))
+    return _needing(lambda call: (Need(verb, model=name(call)),), verb)
 
 
 def of_account(field: str = "name") -> Rule:
@@ -83,12 +84,12 @@ def of_account(field: str = "name") -> Rule:
 
 def on_request(verb: Verb) -> Rule:
     """Needs a verb on the model of the approval request that `request_id` names."""
-    return _needing(lambda call: (Need(verb, find=_model_of_request(call.request_id)),))
+    return _needing(lambda call: (Need(verb, find=_model_of_request(call.request_id)),), verb)
 
 
 def on_emergency(verb: Verb) -> Rule:
     """Needs a verb on the model of the emergency that `emergency_id` names."""
-    return _needing(lambda call: (Need(verb, find=_model_of_emergency(call.emergency_id)),))
+    return _needing(lambda call: (Need(verb, find=_model_of_emergency(call.emergency_id)),), verb)
 
 
 def _model_of_emergency(emergency_id: int) -> Callable[[Work], str | None]:

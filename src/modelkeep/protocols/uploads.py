@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.ports.blobs import Upload
 from modelkeep.protocols.http import Receive, Scope, header
@@ -18,18 +19,19 @@ WRITE_BYTES = 1 << 20  # how much is handed to the disk at a time
 WRITE_PIECES = 512  # or how many pieces, where a client sends crumbs
 
 
-async def store(app: App, path: str, body: AsyncIterator[bytes]) -> None:
-    """Makes a path name a body, once all of it has come."""
+async def store(app: App, caller: Caller, path: str, body: AsyncIterator[bytes]) -> None:
+    """Makes a path name a body, once all of it has come. Raises as `artifacts.put`."""
     artifacts.check_writable(path)
     head, is_whole = await _begin(body)
     if is_whole:
         content = b"".join(head)
         sha256 = hashlib.sha256(content).hexdigest()
-        await app.write(artifacts.put_small, path, sha256, content)
+        await app.write(artifacts.put_small, caller, path, sha256, content)
     else:
+        await app.read(artifacts.check_put, caller, path)  # before it fills the disk
         upload = await asyncio.to_thread(app.blobs.begin)
         sha256, size = await fill(upload, body, head)
-        await app.write(artifacts.put, path, sha256, size)
+        await app.write(artifacts.put, caller, path, sha256, size)
 
 
 async def pieces(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:

@@ -7,6 +7,8 @@ Whoever calls was found by the edge to be allowed to. What is kept here:
   revoke all its tokens.
 * Somebody must remain who may administer everything. If nobody does, an operator of the machine
   lets one in (`recover`).
+* A token or password that somebody else than its owner made lends them the owner's name: it cannot
+  vote, and whoever made it had a hand in what is done with it.
 * Who has a service account's token answers as the account; its owner answers for it.
 """
 
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.domain import names
-from modelkeep.domain.access import EVERYTHING, Actor, Caller, Grant, Kind, Role
+from modelkeep.domain.access import EVERYTHING, Actor, Caller, Grant, Kind, Role, person
 from modelkeep.domain.accounts import (
     GRANTS_LIMIT,
     LABEL_LIMIT,
@@ -24,8 +26,11 @@ from modelkeep.domain.accounts import (
     Granted,
     StoredToken,
     admins,
+    alike,
     check_name,
+    lender,
 )
+from modelkeep.domain.accounts import refuse_word as word_refused
 from modelkeep.domain.credentials import BOOTSTRAP_MS, SESSION_MS, Token, TokenKind
 from modelkeep.domain.errors import (
     AlreadyExists,
@@ -55,18 +60,19 @@ class Listed:
 
 def add_user(work: Work, caller: Caller, name: str, hashed: str | None) -> Account:
     """Raises InvalidInput, AlreadyExists. `hashed` is its password's hash."""
-    account_id = _add(work, caller, name, Kind.USER, None, has_password=hashed is not None)
+    by = lender(caller.actor, [name]) if hashed is not None else ""
+    account_id = _add(work, caller, name, Kind.USER, None, by, has_password=hashed is not None)
     if hashed is not None:
-        work.accounts.set_password(account_id, hashed)
+        work.accounts.set_password(account_id, hashed, by)
     return _get(work, account_id)
 
 
 def add_service(work: Work, caller: Caller, name: str, owner: str) -> Account:
     """Raises InvalidInput, AlreadyExists, NotFound for an owner who isn't there."""
-    person = named(work, owner)
-    if person.kind is not Kind.USER:
+    answering = named(work, owner)
+    if answering.kind is not Kind.USER:
         raise InvalidInput(f"{owner} is a service account; its owner must be a person.")
-    return _get(work, _add(work, caller, name, Kind.SERVICE, person.id))
+    return _get(work, _add(work, caller, name, Kind.SERVICE, answering.id))
 
 
 def _add(
@@ -75,16 +81,20 @@ def _add(
     name: str,
     kind: Kind,
     owner_id: int | None,
+    lent_by: str = "",
     *,
     has_password: bool = False,
 ) -> int:
     check_name(name)
     if work.accounts.is_taken(name):
         raise AlreadyExists(f"There is, or was, an account called {name}.")
+    if double := alike(name, work.accounts.all()):
+        raise AlreadyExists(f"'{name}' reads like the account {double}; choose another name.")
     leaf = work.journal.next_index()
     account_id = work.accounts.add(name, kind, owner_id, work.now_ms, leaf)
     after = {"kind": kind.value, "owner": owner_id, "password": has_password}
-    _record(work, caller, "account:created", account_id, after, {"name": name})
+    texts = {"name": name} | _lent(lent_by)
+    _record(work, caller, "account:created", account_id, after, texts)
     return account_id
 
 
@@ -146,15 +156,21 @@ def delete(work: Work, caller: Caller, name: str) -> None:
 
 
 def set_password(work: Work, caller: Caller, name: str, hashed: str) -> None:
-    """Ends the account's sessions. Raises NotFound; InvalidInput for a service account."""
+    """Ends the account's sessions. Raises NotFound; InvalidInput for a service account.
+
+    Whose own it is has shown the one before, and from then on nobody else knows it.
+    """
     account = named(work, name)
     if account.kind is not Kind.USER:
         raise InvalidInput(f"{name} is a service account; it has tokens, and no password.")
-    work.accounts.set_password(account.id, hashed)
+    is_own = person(caller.actor.name) == person(account.name)
+    by = "" if is_own else lender(caller.actor, [account.name])
+    is_reset = bool(by) and account.has_own_password
+    work.accounts.set_password(account.id, hashed, by, work.now_ms if is_reset else None)
     sessions = [t.id for t in work.accounts.tokens(account.id) if t.kind is TokenKind.SESSION]
     work.accounts.revoke(sessions, work.now_ms)
-    after = {"password": True, "revoked": sessions}
-    _record(work, caller, "account:password:set", account.id, after)
+    after = {"password": True, "revoked": sessions} | ({"reset": True} if is_reset else {})
+    _record(work, caller, "account:password:set", account.id, after, _lent(by))
 
 
 def password_of(work: Work, name: str) -> str | None:
@@ -163,6 +179,12 @@ def password_of(work: Work, name: str) -> str | None:
     if account is None or not account.is_active:
         return None
     return work.accounts.password(account.id)
+
+
+def refuse_word(work: Work, caller: Caller) -> str | None:
+    """As `domain.accounts.refuse_word`."""
+    account = work.accounts.named(caller.actor.name) if caller.actor.verified else None
+    return word_refused(caller.actor, account, work.now_ms)
 
 
 # -- tokens ------------------------------------------------------------------------------------
@@ -179,7 +201,9 @@ def add_token(
     living = [t for t in work.accounts.tokens(account.id) if t.expires_ms > work.now_ms]
     if len(living) >= TOKENS_LIMIT:
         raise LimitExceeded(f"{name} has {TOKENS_LIMIT} tokens already; revoke some.")
-    return _keep_token(work, caller, token, account.id, label, lifetime_ms)
+    owner = work.accounts.get(account.owner_id) if account.owner_id else None
+    by = lender(caller.actor, [owner.name if owner else account.name])
+    return _keep_token(work, caller, token, account.id, label, lifetime_ms, by)
 
 
 def sign_in(work: Work, name: str, hashed: str, token: Token) -> StoredToken:
@@ -188,7 +212,7 @@ def sign_in(work: Work, name: str, hashed: str, token: Token) -> StoredToken:
     if account is None or not account.is_active or work.accounts.password(account.id) != hashed:
         raise Forbidden("The account has changed meanwhile; sign in again.")
     caller = Caller(Actor(account.name, verified=True, kind=Kind.USER))
-    return _keep_token(work, caller, token, account.id, "", SESSION_MS)
+    return _keep_token(work, caller, token, account.id, "", SESSION_MS, account.password_by)
 
 
 def tokens(work: Work, name: str) -> list[StoredToken]:
@@ -208,10 +232,18 @@ def revoke(work: Work, caller: Caller, name: str, token_id: str) -> None:
 
 
 def _keep_token(
-    work: Work, caller: Caller, token: Token, account_id: int | None, label: str, lifetime_ms: int
+    work: Work,
+    caller: Caller,
+    token: Token,
+    account_id: int | None,
+    label: str,
+    lifetime_ms: int,
+    lent_by: str = "",
 ) -> StoredToken:
-    until_ms = work.now_ms + lifetime_ms
-    kept = StoredToken(token.id, account_id, token.kind, label, token.digest, work.now_ms, until_ms)
+    now_ms, until_ms = work.now_ms, work.now_ms + lifetime_ms
+    kept = StoredToken(
+        token.id, account_id, token.kind, label, token.digest, now_ms, until_ms, lent_by=lent_by
+    )
     work.accounts.add_token(kept)
     event = Event(
         "token:created",
@@ -222,10 +254,15 @@ def _keep_token(
             "digest": kept.digest,
             "expires_ms": kept.expires_ms,
         },
-        texts={"label": label} if label else {},
+        texts=({"label": label} if label else {}) | _lent(lent_by),
     )
     work.record(caller, event)
     return kept
+
+
+def _lent(by: str) -> dict[str, str]:
+    """A text of an event that says who else knows a secret."""
+    return {"lent_by": by} if by else {}
 
 
 def _revoke_all(work: Work, account: Account) -> list[str]:

@@ -19,6 +19,7 @@ from modelkeep.ports.clock import Clock
 from modelkeep.ports.stores import Direct, Outside
 from modelkeep.ports.webhooks import Sender, Vault
 from modelkeep.ports.work import About
+from modelkeep.services.loads import Counter
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Reader(Runner, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything the edges need: reads, writes, the bytes, the time, the way out, and the keys."""
+    """Everything the edges need: reads, writes, the bytes, the time, the way out, keys, counts."""
 
     reader: Reader
     writer: Runner
@@ -55,6 +56,7 @@ class App:
     closed: frozenset[str]  # the server's own folders, which nobody may say that artifacts lie in
     notary: Notary
     witnesses: tuple[Witness, ...]
+    loads: Counter
 
     async def read(
         self, use_case: Callable[..., T], *args: Any, point: bool = False, **kwargs: Any

@@ -11,12 +11,14 @@ import hashlib
 from dataclasses import dataclass
 
 from modelkeep.domain import names
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, IntegrityFailure, InvalidInput, NotFound, Unavailable
 from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Work
+from modelkeep.services import hands
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER, check_bytes
 
@@ -25,10 +27,11 @@ SMALL_BYTES = 32 << 10
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, with its bytes where it is a small one."""
+    """A file, with its bytes where it is a small one, and the version that it is of, if any."""
 
     file: File
     small: bytes | None
+    version: Version | None = None
 
 
 def check_writable(path: str) -> str:
@@ -42,27 +45,39 @@ def check_writable(path: str) -> str:
     return path
 
 
-def put(work: Work, path: str, sha256: str, size_bytes: int) -> None:
-    """Makes a path name these stored bytes from now on."""
-    check_writable(path)
+def check_put(work: Work, caller: Caller, path: str) -> None:
+    """Raises InvalidInput, or Forbidden, where `put` would."""
+    hands.check_path(work, caller, check_writable(path))
+
+
+def put(work: Work, caller: Caller, path: str, sha256: str, size_bytes: int) -> None:
+    """Makes a path name these stored bytes from now on. Raises InvalidInput, or Forbidden for what
+    is frozen, or somebody else's."""
+    hands.on_path(work, caller, check_writable(path))
     _refuse_clash(work, path)
-    work.artifacts.put(File(path, sha256, size_bytes), work.now_ms)
+    work.artifacts.put(File(path, sha256, size_bytes), caller.actor.name, work.now_ms)
 
 
-def put_small(work: Work, path: str, sha256: str, content: bytes) -> None:
+def put_small(work: Work, caller: Caller, path: str, sha256: str, content: bytes) -> None:
     """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
-    put(work, path, sha256, len(content))
+    put(work, caller, path, sha256, len(content))
     work.artifacts.keep(sha256, content)
 
 
 def fetch(work: Work, path: str) -> Found:
     """As `find`. Raises IntegrityFailure if the bytes no longer hash to their name."""
-    return with_bytes(work, find(work, path))
+    return with_bytes(work, *find(work, path))
 
 
 def fetch_in_version(work: Work, name: str, number: int, path: str) -> Found:
-    """As `find_in_version`, and as `fetch`."""
-    return with_bytes(work, find_in_version(work, name, number, path))
+    """As `fetch`, of a registered version's files as they were frozen."""
+    names.check_path(path)
+    version = locate(work, name, number)
+    check_bytes(work, version)
+    file = work.artifacts.frozen_file(version.id, path)
+    if file is None:
+        raise NotFound(f"No such artifact: '{path}'")
+    return with_bytes(work, file, version)
 
 
 def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
@@ -70,21 +85,23 @@ def fetch_named(work: Work, name: str, which: str, path: str) -> Found:
     return fetch_in_version(work, name, resolve(work, name, which).number, path)
 
 
-def with_bytes(work: Work, file: File) -> Found:
+def with_bytes(work: Work, file: File, version: Version | None = None) -> Found:
     if file.size_bytes > SMALL_BYTES:
-        return Found(file, None)
+        return Found(file, None, version)
     kept = work.artifacts.kept(file.sha256)
     if kept is not None and hashlib.sha256(kept).hexdigest() != file.sha256:
         raise IntegrityFailure(
             f"The stored bytes sha256:{file.sha256} are damaged and are not served."
         )
-    return Found(file, kept)
+    return Found(file, kept, version)
 
 
-def find(work: Work, path: str) -> File:
-    """The bytes that a path names. Raises NotFound in MLflow's words."""
+def find(work: Work, path: str) -> tuple[File, Version | None]:
+    """The bytes that a path names, and whose version's they are. Raises NotFound in MLflow's words,
+    Blocked for a version that may not be loaded."""
     names.check_path(path)
     version_id, rest = _version_in(path)
+    version = None
     if version_id is None:
         file = work.artifacts.get(path)
     else:
@@ -97,18 +114,7 @@ def find(work: Work, path: str) -> File:
         raise Unavailable(
             f"'{path}' was just uploaded and is being checked. Try again in a moment."
         )
-    return file
-
-
-def find_in_version(work: Work, name: str, number: int, path: str) -> File:
-    """A file of a registered version, as it was frozen. Raises NotFound."""
-    names.check_path(path)
-    version = locate(work, name, number)
-    check_bytes(work, version)
-    file = work.artifacts.frozen_file(version.id, path)
-    if file is None:
-        raise NotFound(f"No such artifact: '{path}'")
-    return file
+    return file, version
 
 
 def files_of(
@@ -148,9 +154,11 @@ def listing(work: Work, folder: str) -> list[Entry]:
     return work.artifacts.frozen_children(_living(work, version_id, folder).id, rest)
 
 
-def delete(work: Work, path: str) -> None:
-    """Forgets a file, or all under a folder; versions that froze them keep theirs."""
-    if work.artifacts.delete(check_writable(path)) == 0:
+def delete(work: Work, caller: Caller, path: str) -> None:
+    """Forgets a file, or all under a folder; versions that froze them keep theirs. Raises as `put`,
+    and NotFound."""
+    hands.on_path(work, caller, check_writable(path))
+    if work.artifacts.delete(path) == 0:
         raise NotFound(f"No such artifact: '{path}'")
 
 

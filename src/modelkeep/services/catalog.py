@@ -6,6 +6,7 @@ from typing import Any
 from modelkeep.domain import names, semver
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.models import LATEST, Version
+from modelkeep.domain.semver import Bump
 from modelkeep.ports.work import Work
 from modelkeep.services.policies import lifecycle_of
 
@@ -30,7 +31,7 @@ def locate(work: Work, model: str, number: int) -> Version:
 
 
 def latest(work: Work, model: str) -> Version:
-    """The living version with the highest number. Raises NotFound in MLflow's words."""
+    """The highest number that is not retired. Raises NotFound in MLflow's words."""
     newest = latest_per_stage(work, model)
     if not newest:
         raise NotFound(f"Latest version not found for model {model}.")
@@ -38,7 +39,10 @@ def latest(work: Work, model: str) -> Version:
 
 
 def latest_per_stage(work: Work, model: str) -> list[Version]:
-    """The highest number in each stage that has one. Raises NotFound for a missing model."""
+    """The highest number in each stage that has one, retired ones aside.
+
+    Raises NotFound for a missing model.
+    """
     model_id = model_id_of(work, model)
     return work.versions.latest_per_stage([model_id])[model_id]
 
@@ -68,13 +72,17 @@ def by_alias(work: Work, model: str, alias: str) -> Version | None:
 
 
 def by_semver(work: Work, model: str, which: str) -> Version | None:
-    """The newest living version that a semantic version or a range of them asks for.
+    """The newest living version that a semantic version or a range of them asks for; a range never
+    asks for a retired one.
 
     `1.4.0`, `v1.4.0`, `~1.4`, `^1.2`. None if nobody has it, or the text is none of these. Raises
     NotFound for a missing model; InvalidInput for a number that lacks a part.
     """
     asked = semver.wanted(which)
-    return work.versions.newest_from(model_id_of(work, model), *asked) if asked else None
+    if asked is None:
+        return None
+    is_exact = asked[1] == asked[0].after(Bump.PATCH)
+    return work.versions.newest_from(model_id_of(work, model), *asked, retired=is_exact)
 
 
 def resolve(work: Work, model: str, which: int | str) -> Version:

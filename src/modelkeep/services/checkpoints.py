@@ -11,7 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import IntegrityFailure, InvalidInput, ModelkeepError, NotFound
+from modelkeep.domain.errors import (
+    Conflict,
+    IntegrityFailure,
+    InvalidInput,
+    ModelkeepError,
+    NotFound,
+)
 from modelkeep.domain.events import Event
 from modelkeep.domain.merkle import Frontier, extends
 from modelkeep.domain.notes import Checkpoint, Note, check_name
@@ -139,8 +145,8 @@ def fork(work: Work, caller: Caller, notary: Notary, reason: str, name: str = ""
     """Begins a new origin, which need not continue what was signed under the one before.
 
     The leaf names the newest checkpoint of the old origin, as far as anything here remembers it.
-    Raises InvalidInput without a reason, or for a name that is taken or none, and NotFound before
-    the first origin was opened.
+    Raises InvalidInput without a reason, or for a name that is taken or none; NotFound before the
+    first origin was opened, Conflict where nothing keeps the journal from being signed as it was.
     """
     if not reason.strip():
         raise InvalidInput("A fork needs a reason: verifiers will ask why the journal began anew.")
@@ -149,6 +155,11 @@ def fork(work: Work, caller: Caller, notary: Notary, reason: str, name: str = ""
     name = check_name(name or f"{origins[0].name}/{number}")
     if name in (origin.name for origin in origins):
         raise InvalidInput(f"The journal was signed as {name} before; choose another name.")
+    if _is_sound(work, notary):
+        raise Conflict(
+            "The journal continues everything that was signed, with the key that signed it; "
+            "there is nothing to fork for."
+        )
     new = Origin(number, name, notary.key(name).vkey, work.now_ms)
     work.checkpoints.add_origin(new)
     last = _last(work, notary, old)
@@ -163,6 +174,13 @@ def fork(work: Work, caller: Caller, notary: Notary, reason: str, name: str = ""
     )
     work.record(caller, event)
     return new
+
+
+def _is_sound(work: Work, notary: Notary) -> bool:
+    try:
+        return not standing(work, notary).objection
+    except IntegrityFailure:
+        return False
 
 
 def _last(work: Work, notary: Notary, origin: Origin) -> Checkpoint | None:

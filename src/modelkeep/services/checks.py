@@ -13,6 +13,7 @@ from modelkeep.services import judging
 from modelkeep.services.catalog import resolve
 from modelkeep.services.evidence import gather, gather_for
 from modelkeep.services.policies import lifecycle_of
+from modelkeep.services.steps import STATE, bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ def judged(
     work: Work, caller: Caller, version: Version, target: str, reason: str, cycle: Lifecycle
 ) -> tuple[Decision, Evidence]:
     """What a lifecycle's gates say of a version now, were the caller to ask, and on what."""
+    if barred := bar(version, cycle, target):
+        evidence = gather(work, version)
+        return policies.refused(cycle, barred, evidence, STATE), evidence
     standing = cycle.guard(version.stage, target)
     if isinstance(standing, Guarded):
         evidence = gather_for(work, version, standing.rule)

@@ -145,7 +145,8 @@ def _load(work: Work) -> Snapshot:
         owner = accounts.get(account.owner_id or 0) if account else None
         if account is None or not account.is_active or (owner and not owner.is_active):
             continue
-        actor = Actor(account.name, True, account.kind, owner.name if owner else "")
+        on_behalf_of = owner.name if owner else ""
+        actor = Actor(account.name, True, account.kind, on_behalf_of, token.lent_by)
         access = Access(tuple(grants.get(account.id, ())), deciding)
         by_token[token.id] = Identity(actor, access, token, account)
     return Snapshot(work.accounts.revision(), by_token)

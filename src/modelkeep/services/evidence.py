@@ -8,6 +8,7 @@ from modelkeep.domain.gates import Need
 from modelkeep.domain.models import SlotKey, Version
 from modelkeep.domain.policies import Rule
 from modelkeep.ports.work import Work
+from modelkeep.services import makers
 
 COMMIT_TAG = "mlflow.source.git.commit"
 
@@ -52,19 +53,13 @@ def _standing(work: Work, version: Version) -> Standing:
 def gather(work: Work, version: Version) -> Evidence:
     """The version's tags, and its run's params, latest metrics, tags, data sets and commit.
 
-    A version without a run is judged by the metrics of its logged model, if it has one. Whoever
-    imported a version is one of its authors: its bytes, and what is said of them, came by them.
-    So is whoever answers for an author that is a service account.
+    A version without a run is judged by the metrics of its logged model, if it has one that is not
+    deleted. All its `makers` are authors.
     """
     run = work.runs.get(version.run_id) if version.run_id else None
-    logged = work.logged_models.get(version.logged_model_id) if version.logged_model_id else None
-    authors = [version.author]
-    authors += [run.author] if run else []
-    authors += [logged.author] if logged else []
-    imported = work.imports.find("version", str(version.id))
-    authors += [imported.importer] if imported else []
-    authors += work.accounts.owners_of(authors)
-    metrics = run.metrics if run else logged.metrics if logged else {}
+    logged_id = version.logged_model_id
+    logged = work.logged_models.get(logged_id, deleted=True) if logged_id else None
+    metrics = run.metrics if run else logged.metrics if logged and not logged.deleted else {}
     return Evidence.gather(
         tags=version.tags,
         params=run.params if run else {},
@@ -74,5 +69,5 @@ def gather(work: Work, version: Version) -> Evidence:
         git_commit=run.tags.get(COMMIT_TAG) if run else None,
         run_id=version.run_id,
         logged_model_id=version.logged_model_id,
-        authors=authors,
+        authors=[maker.name for maker in makers.of(work, version, run, logged)],
     )

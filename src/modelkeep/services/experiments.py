@@ -4,16 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 
 from modelkeep.domain import locations
 from modelkeep.domain import tracking as rules
+from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
 from modelkeep.ports.work import Work
+from modelkeep.services import hands
 
 FIRST_ID = 0  # of the experiment that every database begins with
 
 
 def create_experiment(
     work: Work,
+    caller: Caller,
     name: str,
     artifact_location: str = "",
     tags: Mapping[str, str] = {},
@@ -31,7 +34,7 @@ def create_experiment(
     given = artifact_location
     location = locations.artifact_location(given, closed) if given else ""
     _refuse_taken(work, name)
-    experiment_id = work.experiments.add(name, location, work.now_ms, root)
+    experiment_id = work.experiments.add(name, location, caller.actor.name, work.now_ms, root)
     work.experiments.set_tags(experiment_id, tags)
     return experiment_id
 
@@ -76,45 +79,60 @@ def search_datasets(work: Work, experiment_ids: Sequence[int]) -> list[DatasetUs
     return work.runs.dataset_uses(experiment_ids, rules.DATASET_USES_LIMIT)
 
 
-def rename_experiment(work: Work, experiment_id: int, name: str) -> None:
-    """Raises NotFound, InvalidInput, AlreadyExists."""
+def rename_experiment(work: Work, caller: Caller, experiment_id: int, name: str) -> None:
+    """Raises NotFound, InvalidInput, AlreadyExists, Forbidden."""
     rules.check_experiment_name(name)
     experiment = get_experiment(work, experiment_id)
     if experiment.lifecycle_stage != ACTIVE:
         raise InvalidInput("Cannot rename a non-active experiment.")
+    _check(caller, experiment)
     if name != experiment.name:
         _refuse_taken(work, name)
     work.experiments.rename(experiment_id, name, work.now_ms)
 
 
-def delete_experiment(work: Work, experiment_id: int) -> None:
-    """Deletes an active experiment and its runs from view. Raises NotFound."""
-    _turn_experiment(work, experiment_id, ACTIVE, DELETED)
+def delete_experiment(work: Work, caller: Caller, experiment_id: int) -> None:
+    """Deletes an active experiment and its runs from view. Raises NotFound; Forbidden where it, or
+    any run in it, is somebody else's."""
+    _turn_experiment(work, caller, experiment_id, ACTIVE, DELETED)
 
 
-def restore_experiment(work: Work, experiment_id: int) -> None:
-    """Brings back a deleted experiment and, as MLflow does, every run in it. Raises NotFound."""
-    _turn_experiment(work, experiment_id, DELETED, ACTIVE)
+def restore_experiment(work: Work, caller: Caller, experiment_id: int) -> None:
+    """Brings back a deleted experiment and, as MLflow does, every run in it. Raises as
+    `delete_experiment`."""
+    _turn_experiment(work, caller, experiment_id, DELETED, ACTIVE)
 
 
-def set_experiment_tag(work: Work, experiment_id: int, key: str, value: str) -> None:
+def set_experiment_tag(
+    work: Work, caller: Caller, experiment_id: int, key: str, value: str
+) -> None:
     rules.check_experiment_tag(key, value)
-    active_experiment(work, experiment_id)
+    _check(caller, active_experiment(work, experiment_id))
     work.experiments.set_tags(experiment_id, {key: value})
 
 
-def delete_experiment_tag(work: Work, experiment_id: int, key: str) -> None:
+def delete_experiment_tag(work: Work, caller: Caller, experiment_id: int, key: str) -> None:
     """Raises NotFound when there is no such tag."""
-    active_experiment(work, experiment_id)
+    _check(caller, active_experiment(work, experiment_id))
     if not work.experiments.delete_tag(experiment_id, key):
         raise NotFound(f"No tag with name: {key} in experiment with id {experiment_id}")
 
 
-def _turn_experiment(work: Work, experiment_id: int, source: str, target: str) -> None:
-    if get_experiment(work, experiment_id).lifecycle_stage != source:
+def _turn_experiment(
+    work: Work, caller: Caller, experiment_id: int, source: str, target: str
+) -> None:
+    experiment = get_experiment(work, experiment_id)
+    if experiment.lifecycle_stage != source:
         raise NotFound(f"No Experiment with id={experiment_id} exists")
+    _check(caller, experiment)
+    if not caller.access.may(Verb.WRITE):
+        hands.check(caller, "A run in this experiment", work.runs.authors(experiment_id))
     work.experiments.set_lifecycle(experiment_id, target, work.now_ms)
     work.runs.set_lifecycle_in(experiment_id, target, work.now_ms)
+
+
+def _check(caller: Caller, experiment: Experiment) -> None:
+    hands.check(caller, f"Experiment {experiment.id}", [experiment.author])
 
 
 def active_experiment(work: Work, experiment_id: int) -> Experiment:

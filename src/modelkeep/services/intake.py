@@ -39,12 +39,15 @@ BYTES_LIMIT = 1 << 40  # of one version that is taken in: 1 TiB
 # -- what clients put into our store by themselves ----------------------------------------------
 
 
-def land(work: Work, path: str, key: str, size_bytes: int) -> None:
-    """Makes a path name an object of our store that is yet to be hashed. To do it again, although
-    the path was written meanwhile, does nothing."""
+def land(work: Work, caller: Caller, path: str, key: str, size_bytes: int) -> None:
+    """Makes a path name an object of our store, which the caller brought and which is yet to be
+    hashed. To do it again, although the path was written meanwhile, does nothing.
+
+    Raises as `artifacts.put`.
+    """
     arrival_id = work.intakes.land(path, key, size_bytes, work.now_ms)
     if arrival_id is not None:
-        artifacts.put(work, path, marked(arrival_id), size_bytes)
+        artifacts.put(work, caller, path, marked(arrival_id), size_bytes)
 
 
 def arrivals(work: Work, limit: int) -> list[Arrival]:
@@ -66,7 +69,9 @@ def settle(work: Work, arrival: Arrival, sha256: str) -> None:
     work.intakes.resolve(mark, sha256)
     file = work.artifacts.get(arrival.path)
     if file is not None and file.sha256 == mark:
-        work.artifacts.put(File(arrival.path, sha256, arrival.size_bytes), work.now_ms)
+        (author,) = work.artifacts.authors(arrival.path)
+        named = File(arrival.path, sha256, arrival.size_bytes)
+        work.artifacts.put(named, author, work.now_ms)
     work.intakes.end_arrival(arrival.id, work.now_ms)
     for version_id in waiting:
         files = [file for file, _ in work.intakes.expected(version_id)]

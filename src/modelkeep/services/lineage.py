@@ -9,8 +9,9 @@ from modelkeep.domain.tracking import Experiment, LoggedModel, Run
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services import numbering, sources
+from modelkeep.services import marks, numbering, sources
 from modelkeep.services.catalog import resolve
+from modelkeep.services.marks import Marks
 from modelkeep.services.numbering import Standing
 
 PARENT_RUN_TAG = "mlflow.parentRunId"
@@ -34,6 +35,7 @@ class Lineage:
     copy_of: Version | None
     copies: list[Version]
     stays: list[Occupancy]
+    past_gates: Marks  # the emergencies among the stays
     requests: list[tuple[Request, Closed, list[Vote]]]
 
 
@@ -43,6 +45,7 @@ def trace(work: Work, model: str, which: str) -> Lineage:
     run = work.runs.get(version.run_id) if version.run_id else None
     logged = version.logged_model_id
     asked = work.governance.requests_for(version.id, SHOWN_LIMIT)
+    stays = work.slots.of_version(version.id, SHOWN_LIMIT)
     return Lineage(
         version=version,
         standing=numbering.standing(work, version),
@@ -53,7 +56,8 @@ def trace(work: Work, model: str, which: str) -> Lineage:
         logged_model=work.logged_models.get(logged, deleted=True) if logged else None,
         copy_of=sources.copied(work, version),
         copies=sources.copies(work, version, SHOWN_LIMIT),
-        stays=work.slots.of_version(version.id, SHOWN_LIMIT),
+        stays=stays,
+        past_gates=marks.of_stays(work, version.model_id, stays),
         requests=[(request, end, work.governance.votes(request.id)) for request, end in asked],
     )
 

@@ -17,6 +17,7 @@ import msgspec
 
 from modelkeep.domain.access import NOBODY
 from modelkeep.domain.announcements import (
+    ENDINGS,
     PROMPT_TAG,
     Announcement,
     announced,
@@ -26,6 +27,7 @@ from modelkeep.domain.announcements import (
 )
 from modelkeep.domain.approvals import Request
 from modelkeep.domain.events import instant
+from modelkeep.domain.loads import DAY_MS
 from modelkeep.domain.webhooks import (
     FAILURES_LIMIT,
     Outcome,
@@ -39,7 +41,7 @@ from modelkeep.domain.webhooks import (
 from modelkeep.ports.journal import Entry
 from modelkeep.ports.webhooks import Claim, NewDelivery
 from modelkeep.ports.work import Work
-from modelkeep.services.history import unfold
+from modelkeep.services.history import told
 from modelkeep.services.webhooks import disable
 
 LEAVES_LIMIT = 200  # announced in one transaction
@@ -49,6 +51,7 @@ LOOKAHEAD = 64  # queued deliveries of a webhook among which the next are looked
 KEEP_MS = 30 * 24 * 3_600_000  # how long an ended delivery stays in the history
 KEEP_COUNT = 10_000  # of each webhook
 PRUNE_LIMIT = 1_000  # deleted in one transaction
+LOADED_DAYS, LOADERS_LIMIT = 30, 100  # who is told to have loaded a version
 
 # What a leaf can raise that is not as a use case wrote it.
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, msgspec.DecodeError)
@@ -93,9 +96,9 @@ def announce(work: Work, webhooks: list[Webhook]) -> int:
 def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDelivery]:
     model_id = entry.model_id or 0
     found: list[NewDelivery] = []
-    for part, told in enumerate(_announced(work, entry)):
-        listening = [webhook for webhook in webhooks if told.topic in webhook.topics]
-        body = body_of(told.topic, entry.at_ms, told.data) if listening else ""
+    for part, news in enumerate(_announced(work, entry)):
+        listening = [webhook for webhook in webhooks if news.topic in webhook.topics]
+        body = body_of(news.topic, entry.at_ms, news.data) if listening else ""
         found += [
             NewDelivery(
                 delivery_id=delivery_id(webhook.webhook_id, entry.index, part),
@@ -103,7 +106,7 @@ def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDe
                 leaf=entry.index,
                 part=part,
                 lane=model_id,
-                topic=told.topic,
+                topic=news.topic,
                 body=body,
             )
             for webhook in listening
@@ -113,9 +116,9 @@ def _deliveries(work: Work, entry: Entry, webhooks: list[Webhook]) -> list[NewDe
 
 def _announced(work: Work, entry: Entry) -> list[Announcement]:
     try:
-        leaf = unfold(entry)
+        leaf = told(work, entry)
         of_prompt = is_prompt(work.models.tag(entry.model_id or 0, PROMPT_TAG))
-        return announced(leaf, of_prompt, _requests(work, leaf))
+        return announced(leaf, of_prompt, _requests(work, leaf), _loaded_by(work, leaf))
     except _UNREADABLE:
         # Whoever altered it must not have silenced every event after it as well.
         _log.exception("entry %d announces nothing; run `modelkeep audit verify`", entry.index)
@@ -130,6 +133,25 @@ def _requests(work: Work, leaf: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
         for id, request in found.items()
         if request is not None
     }
+
+
+def _loaded_by(work: Work, leaf: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who loaded the version whose life a leaf ends in the last 30 days, as is known by now."""
+    if leaf["act"] not in ENDINGS:
+        return []
+    model_id, number = leaf["obj"]["model"], leaf["obj"]["version"]
+    since_day = work.now_ms // DAY_MS - LOADED_DAYS
+    return [
+        {
+            "name": usage.loader.name or None,
+            "verified": usage.loader.verified,
+            "client": usage.loader.client,
+            "address": usage.loader.address,
+            "loads": usage.count,
+            "last": instant(usage.last_ms),
+        }
+        for usage in work.loads.of_model(model_id, number, since_day, LOADERS_LIMIT)
+    ]
 
 
 def _payload(work: Work, request: Request, closing: str) -> dict[str, Any]:

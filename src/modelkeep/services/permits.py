@@ -56,17 +56,24 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """What one call may do. `needs` are those left to settle; None until a rule has spoken."""
+    """What one call may do. `needs` are those left to settle; None until a rule has spoken.
+    `denied` are those that were not met, of the whole call.
+    """
 
     caller: Caller
     needs: tuple[Need, ...] | None = None
     sees_all: bool = field(default=False)
+    denied: list[Need] = field(default_factory=list)
 
     def run(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         access = self.caller.access
         seen = work if self.sees_all else work.seen_by(access)
         for need in self.needs or ():
-            need.check(seen, access)
+            try:
+                need.check(seen, access)
+            except Forbidden:
+                self.denied.append(need)
+                raise
         return use_case(seen, *args, **kwargs)
 
 
@@ -87,9 +94,16 @@ def admit(*needs: Need) -> None:
     met = [need.is_met(access) for need in needs]
     for need, is_met in zip(needs, met, strict=True):
         if is_met is False:
+            permit.denied.append(need)
             raise need.refusal()
     left = tuple(need for need, is_met in zip(needs, met, strict=True) if is_met is None)
     _current.set(replace(permit, needs=left, sees_all=access.may(Verb.READ)))
+
+
+def denied() -> list[Need]:
+    """What the call that runs in this context was denied so far."""
+    permit = _current.get()
+    return permit.denied if permit else []
 
 
 def admit_bearer() -> None:

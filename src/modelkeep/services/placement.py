@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelkeep.domain.endings import OVER
 from modelkeep.domain.models import NO_STAGE, Move, SlotKey, Version
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
@@ -103,11 +104,13 @@ def release(work: Work, model_id: int, version: Version) -> Shift:
 def prior_stays(work: Work, current: Occupancy) -> Iterator[Occupancy]:
     """The stays that a rollback of the one in a slot can return to, the next one first.
 
-    They pass over versions that are deleted by now, and over the one that holds the slot.
+    They pass over versions that are deleted, blocked or retired by now, and over the one that holds
+    the slot.
     """
     prior = work.slots.stay(current.prior_id) if current.prior_id else None
     while prior:
-        if not prior.deleted and prior.version_id != current.version_id:
+        is_gone = prior.deleted or prior.state in OVER
+        if not is_gone and prior.version_id != current.version_id:
             yield prior
         prior = work.slots.stay(prior.prior_id) if prior.prior_id else None
 

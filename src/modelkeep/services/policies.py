@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from modelkeep.domain import documents, policies
+from modelkeep.domain import documents, doubts, policies
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.lifecycles import MLFLOW, Lifecycle
 from modelkeep.domain.policies import Policy, Section, source_digest
@@ -21,6 +21,7 @@ class Applied:
 
     `changed` is False when this very policy was in force already. `findings` are sentences about
     models that the policy would not have let come about as they are; nothing was done to them.
+    `warnings` are sentences about what of it asks for less than it seems to.
     """
 
     revision: int
@@ -29,6 +30,7 @@ class Applied:
     sections: tuple[Section, ...]
     findings: tuple[str, ...]
     voided: tuple[int, ...]
+    warnings: tuple[str, ...]
 
 
 def in_force(work: Work) -> Policy | None:
@@ -56,10 +58,11 @@ def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
     """
     policy = policies.compile(document, source)
     plain = documents.plain(document)  # a date of YAML's has become text
+    warnings = doubts.of(policy, are_claims=not caller.actor.verified)
     before = work.governance.policy()
     if before and before.digest == policy.digest:
-        findings = _findings(work, policy)
-        return Applied(before.revision, before.digest, False, policy.sections, findings, ())
+        known = before.revision, before.digest, False, policy.sections, _findings(work, policy)
+        return Applied(*known, (), warnings)
     revision = work.governance.add_policy(
         policy.digest, json.dumps(plain), source, caller.actor.name, work.now_ms
     )
@@ -82,13 +85,27 @@ def apply(work: Work, caller: Caller, document: object, source: str) -> Applied:
             },
         ),
     )
-    return Applied(revision, policy.digest, True, policy.sections, _findings(work, policy), voided)
+    findings = _findings(work, policy)
+    return Applied(revision, policy.digest, True, policy.sections, findings, voided, warnings)
 
 
 def show(work: Work) -> tuple[StoredPolicy, Policy] | None:
     """The policy in force, as stored and compiled."""
     stored = work.governance.policy()
     return (stored, _compiled(stored.document, stored.source)) if stored else None
+
+
+def revision(work: Work, number: int) -> tuple[StoredPolicy, Policy]:
+    """The policy that was applied as a revision. Raises NotFound."""
+    found = work.governance.past_policies(number + 1, 1)
+    if not found or found[0].revision != number:
+        raise NotFound(f"There is no policy of revision {number}.")
+    return found[0], _compiled(found[0].document, found[0].source)
+
+
+def revisions(work: Work, before: int, limit: int) -> list[StoredPolicy]:
+    """The policies that were applied, newest first, of lower revisions than `before`."""
+    return work.governance.past_policies(before, limit)
 
 
 def check_model_name(work: Work, name: str) -> None:
@@ -108,6 +125,7 @@ def _findings(work: Work, policy: Policy) -> tuple[str, ...]:
         cycle = policy.lifecycle_for(model.name)
         for stage in sorted(cycle.single):
             found += _stage_findings(work, cycle, model.id, model.name, stage)
+        found += _doubles(work, cycle, model.name)
         found += _stranded(work, cycle, model.id, model.name)
     return tuple(found)
 
@@ -120,6 +138,19 @@ def _stranded(work: Work, cycle: Lifecycle, model_id: int, name: str) -> list[st
         "stage any more; they stay until somebody moves them."
         for version in newest
         if version.stage not in cycle.stages
+    ]
+
+
+def _doubles(work: Work, cycle: Lifecycle, name: str) -> list[str]:
+    """Aliases that pass for one that follows a stage."""
+    model = work.models.get(name) if cycle.aliases else None
+    pointing = sorted(model.aliases) if model else []
+    doubles = ((alias, cycle.alias_like(alias, pointing)) for alias in pointing)
+    return [
+        f"Alias {alias} of model {name} reads like {other}, which follows a stage; it stays "
+        "where it points until somebody takes it away."
+        for alias, other in doubles
+        if other
     ]
 
 

@@ -17,11 +17,13 @@ from itertools import islice
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.emergencies import Status
 from modelkeep.domain.errors import Conflict, InvalidInput, StaleRevision
 from modelkeep.domain.lifecycles import Guarded, Lifecycle, Unguarded
 from modelkeep.domain.models import Move, SlotKey, Version
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
+from modelkeep.services import marks
 from modelkeep.services.catalog import again, locate, model_id_of, resolve
 from modelkeep.services.placement import AliasMove, alias_slot, prior_stays, shift, stage_slot
 from modelkeep.services.policies import lifecycle_of
@@ -30,9 +32,11 @@ from modelkeep.services.steps import (
     End,
     Result,
     Step,
+    bar,
     complete,
     judge,
     record_shift,
+    refuse_barred,
     refuse_unlisted,
     void_overtaken,
 )
@@ -79,6 +83,8 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
         return _stay(work, caller, version, target, order, cycle)
     reason = _reason(version, order.reason)
     step = Step(version, target, reason, cycle, order.archive_existing, epoch=order.epoch)
+    if barred := bar(version, cycle, target):
+        return refuse_barred(work, caller, step, barred)
     standing = cycle.guard(version.stage, target)
     if isinstance(standing, Unguarded):
         return complete(work, caller, step, None)
@@ -90,17 +96,25 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
 def set_alias(
     work: Work, caller: Caller, model: str, alias: str, number: int, epoch: int | None = None
 ) -> Result:
-    """Points an alias at a version. One that follows a stage is a promotion into that stage.
+    """Points an alias at a version. One that follows a stage is a promotion into that stage; one
+    that a reader takes for such a one, or for another of the model, is refused under a policy.
 
     Raises InvalidInput for a name that no alias may have, NotFound, StaleRevision.
     """
     names.check_alias(alias)
     version = locate(work, model, number)
-    follows = lifecycle_of(work, model).alias_stage(alias)
+    cycle = lifecycle_of(work, model)
+    follows = cycle.alias_stage(alias)
     slot = alias_slot(alias)
     _check_epoch(work, version.model_id, slot, epoch)
     if follows and version.stage != follows:
         return request(work, caller, Order(model, number, follows))
+    if barred := bar(version, cycle, None):
+        step = Step(version, str(slot), "", cycle, False, wish=f"bear the alias {alias}")
+        return refuse_barred(work, caller, step, barred)
+    if cycle.guards_any and (double := _double(work, model, alias, cycle)):
+        step = Step(version, str(slot), "", cycle, False, wish=f"have the alias {alias}")
+        return refuse_unlisted(work, caller, step, f"{alias} reads like the alias {double}")
     moved = shift(work, version.model_id, (), [AliasMove(alias, version.id)])
     if moved.epochs:
         record_shift(work, caller, "model:alias:set", version, moved)
@@ -155,8 +169,9 @@ def roll_back(
     """Returns a stage, or production, to the version that it held before, and the aliases with it.
 
     `to` names one that it held earlier still. A version that an approval let in then needs only
-    the reason now; any other, under a policy that guards the stage, goes through that policy's
-    gates again; and every one through those that the policy sets for rollbacks. Rolling back twice
+    the reason now, and so does the one that an emergency has displaced; any other, under a policy
+    that guards the stage, goes through that policy's gates again; and every one through those that
+    the policy sets for rollbacks. Rolling back twice
     goes back twice. Raises InvalidInput without a reason, NotFound, and Conflict when there is
     nothing to return to.
     """
@@ -171,16 +186,16 @@ def roll_back(
     current, priors = stays_for_rollback(work, model, model_id, stage)
     prior = next((p for p in priors if wanted is None or p.version_id == wanted.id), None)
     if prior is None:
-        number = wanted.number if wanted else ""
-        raise Conflict(
-            f"{stage} of model {model} held no version {number} before {current.number}."
-        )
+        assert wanted is not None
+        held = f"{stage} of model {model} held no version {wanted.number} before {current.number}."
+        raise Conflict(wanted.warning if wanted.ending.is_over else held)
     version = work.versions.by_id(prior.version_id)
     assert version is not None
     step = Step(
         version, stage, reason.strip(), cycle, True, leaving=current, back_to=prior, epoch=epoch
     )
-    rule = cycle.way_back(version.stage, stage, prior.approved)
+    is_trusted = prior.approved or _undoes(work, model_id, current, prior)
+    rule = cycle.way_back(version.stage, stage, is_trusted)
     return judge(work, caller, step, rule) if rule else complete(work, caller, step, None)
 
 
@@ -223,10 +238,22 @@ def stays_for_rollback(
     priors = list(islice(prior_stays(work, stays[0]), ROLLBACK_LIMIT))
     if not priors:
         raise Conflict(
-            f"Version {stays[0].number} is the first that {stage} of model {model} held; "
-            "there is nothing to return to."
+            f"Version {stays[0].number} is the first that {stage} of model {model} held, or those "
+            "before it are blocked, retired or deleted; there is nothing to return to."
         )
     return stays[0], priors
+
+
+def _double(work: Work, model: str, alias: str, cycle: Lifecycle) -> str | None:
+    known = work.models.get(model)
+    return cycle.alias_like(alias, known.aliases if known else ())
+
+
+def _undoes(work: Work, model_id: int, current: Occupancy, prior: Occupancy) -> bool:
+    """Whether going back only takes back an emergency that nobody has found justified."""
+    past = marks.of_stays(work, model_id, [current, prior])
+    refuted = {stay for stay, found in past.items() if found.status is not Status.ACCEPTED}
+    return current.prior_id == prior.id and current.id in refuted and prior.id not in refuted
 
 
 def _check_epoch(work: Work, model_id: int, slot: SlotKey, named: int | None) -> None:

@@ -3,14 +3,16 @@
 Moving a version into a stage or under an alias is not here: `promotion` does that for everyone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import names
-from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import AlreadyExists, NotFound
+from modelkeep.domain.access import Caller, person
+from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
+from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.events import Event
+from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.models import PENDING, READY, Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
@@ -247,12 +249,14 @@ def create_version(
 ) -> Version:
     """Registers a version and freezes the bytes that its source names.
 
-    An imported one keeps its number, its author and the time at which it was created.
+    An imported one keeps its number, its author and the time at which it was created. The mark of
+    an emergency, which a copy's tags may have, is not the copy's, and left out.
 
     Raises NotFound for a missing model, run or logged model; InvalidInput for a source that must
     not be; LimitExceeded for a tree of more than 20,000 files.
     """
-    tags = draft.tags or {}
+    tags = {key: value for key, value in (draft.tags or {}).items() if key != EMERGENCY_TAG}
+    draft = replace(draft, tags=tags)
     names.check_text(draft.description, "description", DESCRIPTION_LIMIT)
     names.check_text(draft.run_link or "", "run_link", 500)
     names.check_text(draft.run_id or "", "run_id", ID_LIMIT)
@@ -289,9 +293,10 @@ def create_version(
     work.intakes.expect(version_id, origin.pending)
     if tags:
         work.versions.set_tags(version_id, tags)
+    laid = _lay_hands(work, caller, new, version_id, origin.hands)
     if new.logged_model_id and imported is None:
         registrations.note(work, new.logged_model_id, draft.model, new.number)
-    _record_created(work, caller, draft, new, version_id, digest, imported)
+    _record_created(work, caller, draft, new, version_id, digest, imported, laid)
     return Version(
         id=version_id,
         model_id=model_id,
@@ -312,6 +317,21 @@ def create_version(
         tags=dict(tags),
         status=new.status,
     )
+
+
+def _lay_hands(
+    work: Work, caller: Caller, new: NewVersion, version_id: int, found: Iterable[Hand]
+) -> list[Hand]:
+    """Keeps whose hands are in a version besides its author's; those hands, each once."""
+    lender = caller.actor.lent_by
+    lent = [Hand(Thing.VERSION, lender, Deed.LENT)] if lender else []
+    laid: dict[str, Hand] = {person(new.author): Hand(Thing.VERSION, new.author, Deed.FILES)}
+    for hand in (*found, *lent):
+        laid.setdefault(person(hand.name), hand)
+    others = list(laid.values())[1:]
+    for hand in others:
+        work.hands.add(str(version_id), hand, work.now_ms)
+    return others
 
 
 def _number(work: Work, model_id: int, imported: Elsewhere | None) -> int:
@@ -337,9 +357,11 @@ def _record_created(
     version_id: int,
     digest: str | None,
     imported: Elsewhere | None,
+    laid: Sequence[Hand],
 ) -> None:
     tags = draft.tags or {}
     texts = _texts(tags) | ({"description": draft.description} if draft.description else {})
+    texts |= {f"hand.{place}": hand.name for place, hand in enumerate(laid)}
     if imported and imported.author:
         texts["author"] = imported.author
     event = Event(
@@ -359,6 +381,7 @@ def _record_created(
             "semver": str(new.semver),
             "semver_fixed": new.semver_fixed,
             **({"status": new.status} if new.status != READY else {}),
+            **({"hands": [hand.deed.value for hand in laid]} if laid else {}),
         },
         why=_whence(imported),
         texts=texts,
@@ -371,9 +394,10 @@ def get_version(work: Work, name: str, which: int | str) -> Version:
     return resolve(work, name, which)
 
 
-def download_address(work: Work, name: str, which: int | str) -> str:
-    """Where a client downloads a version. Raises NotFound."""
-    return sources.address(work, resolve(work, name, which))
+def download_address(work: Work, name: str, which: int | str) -> tuple[str, Version]:
+    """Where a client downloads a version, and the version. Raises NotFound, Blocked."""
+    version = resolve(work, name, which)
+    return sources.address(work, version), version
 
 
 def version_by_alias(work: Work, name: str, alias: str) -> Version | None:
@@ -402,6 +426,7 @@ def set_version_tag(
     Raises NotFound, InvalidInput; Conflict for a number that is settled, where they're enforced.
     """
     _check_tags({key: value})
+    _refuse_mark(key)
     version = locate(work, name, number)
     number_asked = numbering.by_tag(work, version, value) if key == SEMVER_TAG else None
     work.versions.set_tags(version.id, {key: value})
@@ -422,6 +447,7 @@ def set_version_tag(
 
 def delete_version_tag(work: Work, caller: Caller, name: str, number: int, key: str) -> None:
     """Harmless when there is no such tag."""
+    _refuse_mark(key)
     version = locate(work, name, number)
     if work.versions.delete_tag(version.id, key):
         _record_version(work, caller, "version:tag:deleted", version, after={"untagged": [key]})
@@ -457,6 +483,11 @@ def _check_tags(tags: Mapping[str, str]) -> None:
     for key, value in tags.items():
         names.check_key(key, "tag")
         names.check_text(value, "value", TAG_VALUE_LIMIT)
+
+
+def _refuse_mark(key: str) -> None:
+    if key == EMERGENCY_TAG:
+        raise InvalidInput(f"The tag '{key}' says that a review is owed; only that ends it.")
 
 
 def _texts(tags: Mapping[str, str]) -> dict[str, str]:

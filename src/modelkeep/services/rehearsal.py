@@ -25,6 +25,7 @@ from modelkeep.ports.journal import Entry
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
 from modelkeep.services.evidence import as_occupant, gather, with_papers
+from modelkeep.services.steps import STATE
 
 PAGE = 1_000  # entries read at a time
 _ENDS = {
@@ -119,7 +120,7 @@ def _moves(work: Work, since_ms: int) -> Iterator[Past]:
 
 
 def _past(entry: Entry, leaf: dict[str, Any], stages: _Stages) -> Past | None:
-    was = _ENDS.get(leaf["act"])
+    was = None if _is_by_state(leaf) else _ENDS.get(leaf["act"])
     ends = _ends(leaf) if was else None
     if was is None or ends is None or entry.model_id is None:
         return None
@@ -140,6 +141,11 @@ def _past(entry: Entry, leaf: dict[str, Any], stages: _Stages) -> Past | None:
         stages.since(entry.model_id, ends[0], number),
         stages.last_in(entry.model_id, ends[1], number),
     )
+
+
+def _is_by_state(leaf: dict[str, Any]) -> bool:
+    """Whether the version's own state refused it, about which no policy is asked."""
+    return any(gate["gate"] == STATE for gate in leaf["why"].get("gates", ()))
 
 
 def _ends(leaf: dict[str, Any]) -> tuple[str, str] | None:

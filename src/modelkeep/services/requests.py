@@ -12,6 +12,7 @@ from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.models import Version
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.work import Work
+from modelkeep.services import makers
 from modelkeep.services.catalog import subject
 from modelkeep.services.evidence import gather_for
 from modelkeep.services.policies import lifecycle_of
@@ -33,7 +34,8 @@ def listing(work: Work, status: Status | None) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """All that an approver should see. `is_current`: asking now would freeze the same evidence."""
+    """All that an approver should see. `is_current`: asking now would freeze the same evidence.
+    `barred` are those who may not vote, and why, as a sentence goes on after their name."""
 
     model: str
     request: Request
@@ -42,6 +44,7 @@ class Dossier:
     is_current: bool
     votes: list[Vote]
     comments: list[Comment]
+    barred: list[tuple[str, str]]
 
 
 def get(work: Work, request_id: int) -> Dossier:
@@ -54,7 +57,10 @@ def get(work: Work, request_id: int) -> Dossier:
     version = _version(work, request)
     is_current = _gathered_now(work, request, version) == request.evidence_digest
     votes, said = work.governance.votes(request_id), work.governance.comments(request_id)
-    return Dossier(version.model_name, request, closed, evidence, is_current, votes, said)
+    answerable = work.accounts.owners_of([request.requested_by])
+    reasons = makers.reasons(makers.known(work, version))
+    barred = approvals.barred(request, answerable, reasons)
+    return Dossier(version.model_name, request, closed, evidence, is_current, votes, said, barred)
 
 
 # -- saying, withdrawing -------------------------------------------------------------------------

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from modelkeep.domain.models import NO_STAGE, SlotKey
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services import registry
+from modelkeep.services import marks, registry
+from modelkeep.services.marks import Marks
 from modelkeep.services.placement import alias_slot, stage_slot
 from modelkeep.services.policies import lifecycle_of
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A slot and its open stays. `epoch` is 0 for one that never held a version."""
+    """A slot, its open stays and the emergencies among them. `epoch` is 0 for one that never held
+    a version."""
 
     slot: SlotKey
     epoch: int
     stays: list[Occupancy]
+    past_gates: Marks
 
 
 def of_model(work: Work, name: str) -> list[Held]:
@@ -25,7 +28,6 @@ def of_model(work: Work, name: str) -> list[Held]:
     cycle = lifecycle_of(work, name)
     stages = [stage_slot(stage) for stage in cycle.stages if stage != NO_STAGE]
     aliases = [alias_slot(alias) for alias in sorted(model.aliases)]
-    return [
-        Held(slot, work.slots.epoch(model.id, slot), work.slots.open_stays(model.id, slot))
-        for slot in (*stages, *aliases)
-    ]
+    held = {slot: work.slots.open_stays(model.id, slot) for slot in (*stages, *aliases)}
+    past = marks.of_stays(work, model.id, [stay for found in held.values() for stay in found])
+    return [Held(s, work.slots.epoch(model.id, s), found, past) for s, found in held.items()]

@@ -18,11 +18,12 @@ placeholder: its tag opens nothing else (CVE-2026-2614).
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from modelkeep.domain import names, semver
-from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
+from modelkeep.domain.errors import Blocked, Conflict, Forbidden, InvalidInput, NotFound
+from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.locations import (
     PROXIED,
     RESERVED,
@@ -34,8 +35,9 @@ from modelkeep.domain.locations import (
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import LATEST, PENDING, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
-from modelkeep.domain.tracking import LoggedModel
+from modelkeep.domain.tracking import LoggedModel, Run
 from modelkeep.ports.work import Work
+from modelkeep.services import makers
 from modelkeep.services.catalog import by_alias, latest_per_stage, locate, stage_meant
 from modelkeep.services.catalog import resolve as resolve_version
 
@@ -56,7 +58,8 @@ class Origin:
     """Where a version comes from. `manifest` is None when the bytes are not ours to freeze.
 
     `source` is what to keep instead of what the client gave. `pending` is the tree where some of it
-    is not hashed yet; `location` the address of files that lie in another store.
+    is not hashed yet; `location` the address of files that lie in another store; `hands` are those
+    in the bytes of what is no run's and no logged model's.
     """
 
     run_id: str | None
@@ -65,6 +68,7 @@ class Origin:
     source: str | None = None
     pending: tuple[File, ...] = ()
     location: str | None = None
+    hands: tuple[Hand, ...] = ()
 
 
 def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -122,9 +126,11 @@ def of_prompt(source: str, run_id: str | None) -> Origin:
 def address(work: Work, version: Version) -> str:
     """Where a client downloads a version: its frozen tree, or its label verbatim.
 
-    A copy of an unverified version has that version's address. Raises NotFound if it's gone.
+    A copy of an unverified version has that version's address. Raises NotFound if it's gone,
+    Blocked if it may not be loaded any more.
     """
     for _ in range(COPIES_LIMIT):
+        check_loadable(version)
         if version.manifest is not None:
             return f"{PROXIED}{VERSION_FOLDER}/{version.id}"
         copied = _COPY.fullmatch(version.source)
@@ -134,8 +140,16 @@ def address(work: Work, version: Version) -> str:
     raise NotFound(f"'{version.source}' is a copy of a copy, over {COPIES_LIMIT} times.")
 
 
+def check_loadable(version: Version) -> None:
+    """Raises Blocked, in words that whoever loads it can act on."""
+    if version.ending.is_over:
+        raise Blocked(version.warning)
+
+
 def check_bytes(work: Work, version: Version) -> None:
-    """Raises Forbidden for whoever may see the version, and not its files."""
+    """Raises Forbidden for whoever may see the version, and not its files; Blocked if nobody may
+    load it."""
+    check_loadable(version)
     if not work.models.gives_bytes(version.model_id):
         raise Forbidden(
             f"Permission denied. This needs a role that may download on model {version.model_name}."
@@ -279,7 +293,8 @@ def _from_version(
             "status is READY."
         )
     named = f"models:/{version.model_name}/{version.number}" if source[:7] == "models:" else None
-    return Origin(*given, work.artifacts.frozen(version.id), named)
+    hands = tuple(makers.inherited(work, version))
+    return Origin(*given, work.artifacts.frozen(version.id), named, hands=hands)
 
 
 def _from_logged_model(
@@ -305,7 +320,11 @@ def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str |
         raise _refused(source, "run_id" if run_id else "model_id")
     if _DOTS.search(plain):  # no folder here is called so
         return owners
-    return _of_tree(work, owners.run_id, owners.logged_model_id, PROXIED + path, "")
+    origin = _of_tree(work, owners.run_id, owners.logged_model_id, PROXIED + path, "")
+    if owners.run_id or owners.logged_model_id:
+        return origin
+    brought = (Hand(Thing.VERSION, who, Deed.FILES) for who in work.artifacts.authors(path) if who)
+    return replace(origin, hands=tuple(brought))
 
 
 def _version_at(work: Work, source: str, path: str) -> Version:
@@ -317,17 +336,27 @@ def _version_at(work: Work, source: str, path: str) -> Version:
 
 
 def _owners(work: Work, path: str) -> Origin:
-    """The run or logged model whose artifacts a path lies in, by decoded path segments."""
+    """The run and logged model that a version is of whose source is a path."""
+    owner = owner_of(work, path)
+    if isinstance(owner, Run):
+        return Origin(owner.run_id, None, None)
+    if owner is None or owner.deleted:
+        return Origin(None, None, None)
+    return Origin(owner.source_run_id, owner.model_id, None)
+
+
+def owner_of(work: Work, path: str) -> Run | LoggedModel | None:
+    """The run or logged model, deleted ones too, whose artifacts a path lies in, by decoded path
+    segments; without what was logged to it."""
     for segment in path.split("/"):
+        owner = None
         if _LOGGED_MODEL.fullmatch(segment):
-            logged = work.logged_models.get(segment)
-            if logged and _inside(path, path_of(logged.artifact_uri)):
-                return Origin(logged.source_run_id, segment, None)
+            owner = work.logged_models.find(segment, deleted=True)
         elif len(segment) == 32:
-            run = work.runs.get(segment)
-            if run and _inside(path, path_of(run.artifact_uri)):
-                return Origin(segment, None, None)
-    return Origin(None, None, None)
+            owner = work.runs.find(segment)
+        if owner and _inside(path, path_of(owner.artifact_uri)):
+            return owner
+    return None
 
 
 def _logged_model(work: Work, model_id: str) -> LoggedModel:

@@ -17,7 +17,7 @@ from modelkeep.domain.emergencies import Emergency
 from modelkeep.domain.events import Event, instant
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.lifecycles import Lifecycle, Rule
-from modelkeep.domain.models import Move, Version
+from modelkeep.domain.models import NO_STAGE, Move, Version
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
@@ -28,6 +28,7 @@ from modelkeep.services.placement import AliasMove, Shift, shift, stage_slot
 
 REASON_TAG = "modelkeep.reason"  # how a client without a field for it gives a reason
 DEFAULT_ALIAS = "champion"
+STATE = "state"  # what refuses in the place of a gate, where it is the version's own state
 
 
 class End(StrEnum):
@@ -82,12 +83,22 @@ class Step:
         return self.archive_existing or self.cycle.admits_one(self.target)
 
 
+def bar(version: Version, cycle: Lifecycle, stage: str | None) -> str | None:
+    """Why a version may not enter a stage or, with None, bear an alias; None if it may.
+
+    What is blocked or retired goes nowhere but out of stages.
+    """
+    if version.ending.is_over and stage not in (NO_STAGE, cycle.archived):
+        return version.warning
+    return None
+
+
 # -- judging ---------------------------------------------------------------------------------
 
 
 def judge(work: Work, caller: Caller, step: Step, rule: Rule) -> Result:
     evidence = gather_for(work, step.version, rule)
-    barred = (*evidence.authors, caller.actor.name)
+    barred = (*evidence.authors, caller.actor.name, caller.actor.lent_by)
     decision = judging.decide(rule, evidence, step.reason, (), barred, work.now_ms)
     if decision.outcome is Ruling.PASSED:
         work.governance.keep_evidence(evidence)
@@ -98,11 +109,18 @@ def judge(work: Work, caller: Caller, step: Step, rule: Rule) -> Result:
     return _wait(work, caller, step, evidence, decision)
 
 
-def refuse_unlisted(work: Work, caller: Caller, step: Step, message: str) -> Result:
+def refuse_barred(work: Work, caller: Caller, step: Step, message: str) -> Result:
+    """Refuses what the version's own state bars: see `bar`."""
+    return refuse_unlisted(work, caller, step, message, by=STATE)
+
+
+def refuse_unlisted(
+    work: Work, caller: Caller, step: Step, message: str, by: str = "lifecycle"
+) -> Result:
     """Refuses what no gate is asked about; what was known of the version is kept all the same."""
     evidence = gather(work, step.version)
     work.governance.keep_evidence(evidence)
-    return refuse(work, caller, step, policies.refused(step.cycle, message, evidence))
+    return refuse(work, caller, step, policies.refused(step.cycle, message, evidence, by))
 
 
 def refuse(work: Work, caller: Caller, step: Step, decision: Decision) -> Result:
@@ -153,6 +171,7 @@ def _wait(work: Work, caller: Caller, step: Step, evidence: Evidence, decision: 
         archive_existing=step.displaces,
         returns_to=step.back_to.id if step.back_to else None,
         epoch=step.epoch,
+        lent_by=caller.actor.lent_by,
     )
     request_id = _open_request(work, draft) or _new_request(work, caller, step, draft, decision)
     message = (
@@ -218,7 +237,8 @@ def _new_request(work: Work, caller: Caller, step: Step, draft: Request, decisio
                 "requests": [*closed, {"id": request_id, "status": Status.PENDING.value}],
             },
             why=_grounds(decision),
-            texts={"reason": step.reason} if step.reason else {},
+            texts=({"reason": step.reason} if step.reason else {})
+            | ({"lent_by": draft.lent_by} if draft.lent_by else {}),
         ),
         model_id=draft.model_id,
     )
@@ -251,10 +271,16 @@ def force(
     moved = _move(
         work, caller, step, "version:stage:forced", why, {"emergency": forced}, decision, None
     )
+    then = (
+        f"{step.target} goes back to what it held before, if anything"
+        if step.cycle.emergency.rolls_back
+        else f"the glass of {step.version.model_name} cannot be broken again"
+    )
     told = (
         f"PAST ITS GATES: {moved.message}\n{decision.explain()}\n"
         f"A review is owed by {instant(emergency.due_ms)}, by somebody else: "
-        f"modelkeep emergencies review {emergency.id} --accept --comment …"
+        f"modelkeep emergencies review {emergency.id} --accept|--fault --comment …\n"
+        f"Without one by then, {then}."
     )
     return replace(moved, message=told)
 

@@ -2,7 +2,8 @@
 
 None of it is journalled: points of metrics come by the hundred thousand, and what a decision
 rests on is frozen when a promotion is asked for. A write that is refused changes nothing of what
-it carried.
+it carried. Every change raises Forbidden for a run or logged model that is somebody else's
+(`services.hands`).
 """
 
 import json
@@ -12,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelkeep.domain import tracking as rules
-from modelkeep.domain.access import Caller
+from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.hands import Deed, Thing
 from modelkeep.domain.locations import beneath
 from modelkeep.domain.names import check_text
 from modelkeep.domain.nicknames import nickname
@@ -31,7 +33,7 @@ from modelkeep.domain.tracking import (
 )
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder, NewLoggedModel, NewRun
 from modelkeep.ports.work import Work
-from modelkeep.services import registrations
+from modelkeep.services import hands, registrations
 from modelkeep.services.experiments import active_experiment
 
 Pairs = Sequence[tuple[str, str]]
@@ -70,6 +72,7 @@ def create_run(
         artifact_uri=beneath(experiment.artifact_location, run_id, "artifacts"),
     )
     work.runs.set_tags(work.runs.add(new), {**kept, RUN_NAME_TAG: name})
+    hands.lay(work, caller, Thing.RUN, run_id, new.author, Deed.LOGGED)
     return get_run(work, run_id)
 
 
@@ -92,6 +95,7 @@ def search_runs(
 
 def update_run(
     work: Work,
+    caller: Caller,
     run_id: str,
     *,
     name: str = "",
@@ -102,7 +106,7 @@ def update_run(
 
     Returns the run without what was logged to it. Raises NotFound, InvalidInput.
     """
-    run = _active_run(work, run_id)
+    run = _open_run(work, caller, run_id)
     if name:
         name = rules.fitting_tag(RUN_NAME_TAG, name)
         work.runs.set_tags(run.id, {RUN_NAME_TAG: name})
@@ -115,18 +119,19 @@ def update_run(
     return _found(work.runs.find(run_id), run_id)
 
 
-def delete_run(work: Work, run_id: str) -> None:
+def delete_run(work: Work, caller: Caller, run_id: str) -> None:
     """Deletes a run from view; harmless for a deleted one. Raises NotFound."""
-    work.runs.set_lifecycle(_found(work.runs.find(run_id), run_id).id, DELETED, work.now_ms)
+    _turn_run(work, caller, run_id, DELETED)
 
 
-def restore_run(work: Work, run_id: str) -> None:
+def restore_run(work: Work, caller: Caller, run_id: str) -> None:
     """Harmless for an active run. Raises NotFound."""
-    work.runs.set_lifecycle(_found(work.runs.find(run_id), run_id).id, ACTIVE, work.now_ms)
+    _turn_run(work, caller, run_id, ACTIVE)
 
 
 def log_batch(
     work: Work,
+    caller: Caller,
     run_id: str,
     metrics: Sequence[Metric] = (),
     params: Pairs = (),
@@ -152,15 +157,15 @@ def log_batch(
         key: rules.fitting_tag(key, value, rules.place_in("tags", index, listed))
         for index, (key, value) in enumerate(tags)
     }
-    run = _active_run(work, run_id)
+    run = _open_run(work, caller, run_id)
     known = work.runs.params(run.id, list(fitting)) if fitting else {}
     work.runs.add_params(run.id, rules.new_params(known, fitting, f"run ID='{run_id}'"))
-    _log_metrics(work, run, metrics)
+    _log_metrics(work, caller, run, metrics)
     _set_tags(work, run, kept)
 
 
 def log_inputs(
-    work: Work, run_id: str, datasets: Sequence[Dataset], model_ids: Sequence[str]
+    work: Work, caller: Caller, run_id: str, datasets: Sequence[Dataset], model_ids: Sequence[str]
 ) -> None:
     """What a run read: data sets, and logged models, which nobody has to have here.
 
@@ -171,36 +176,36 @@ def log_inputs(
         rules.check_dataset(dataset)
     for model_id in model_ids:
         check_text(model_id, "model_id", rules.MODEL_ID_LIMIT)
-    run = _active_run(work, run_id)
+    run = _open_run(work, caller, run_id)
     work.runs.add_datasets(run.id, datasets)
     work.runs.add_model_inputs(run.id, model_ids)
 
 
-def log_outputs(work: Work, run_id: str, outputs: Sequence[ModelOutput]) -> None:
+def log_outputs(work: Work, caller: Caller, run_id: str, outputs: Sequence[ModelOutput]) -> None:
     """The logged models that a run made, here or elsewhere. Raises NotFound, InvalidInput."""
     rules.check_count("outputs", rules.INPUTS_LIMIT, len(outputs))
     for output in outputs:
         check_text(output.model_id, "model_id", rules.MODEL_ID_LIMIT)
-    run = _active_run(work, run_id)
+    run = _open_run(work, caller, run_id)
     work.runs.add_model_outputs(run.id, outputs)
 
 
-def log_model(work: Work, run_id: str, model_json: str) -> None:
+def log_model(work: Work, caller: Caller, run_id: str, model_json: str) -> None:
     """Notes that a 2.x client logged a model, in the run's tag `mlflow.log-model.history`.
 
     Raises NotFound, InvalidInput.
     """
     entry = _history_entry(model_json)
-    run = _active_run(work, run_id)
+    run = _open_run(work, caller, run_id)
     known = _json(work.runs.tag(run.id, MODEL_HISTORY_TAG) or "[]")
     if not isinstance(known, list):
         raise InvalidInput(f"The tag '{MODEL_HISTORY_TAG}' of run {run_id} is not a JSON list.")
     work.runs.set_tags(run.id, {MODEL_HISTORY_TAG: json.dumps([*known, entry])})
 
 
-def delete_tag(work: Work, run_id: str, key: str) -> None:
+def delete_tag(work: Work, caller: Caller, run_id: str, key: str) -> None:
     """Raises NotFound when there is no such tag."""
-    run = _active_run(work, run_id)
+    run = _open_run(work, caller, run_id)
     if not work.runs.delete_tag(run.id, key):
         raise NotFound(f"No tag with name: {key} in run with id {run_id}")
 
@@ -222,14 +227,22 @@ def _found(run: Run | None, run_id: str) -> Run:
     return run
 
 
-def _active_run(work: Work, run_id: str) -> Run:
+def _open_run(work: Work, caller: Caller, run_id: str) -> Run:
+    """An active run, which the caller changes now. Raises NotFound, InvalidInput, Forbidden."""
     run = _found(work.runs.find(run_id), run_id)
     if run.lifecycle_stage != ACTIVE:
         raise InvalidInput(
             f"The run {run_id} must be in the 'active' state. "
             f"Current state is {run.lifecycle_stage}."
         )
+    hands.on_run(work, caller, run)
     return run
+
+
+def _turn_run(work: Work, caller: Caller, run_id: str, stage: str) -> None:
+    run = _found(work.runs.find(run_id), run_id)
+    hands.on_run(work, caller, run)
+    work.runs.set_lifecycle(run.id, stage, work.now_ms)
 
 
 def _agreed_name(name: str, tag: str) -> str:
@@ -241,9 +254,9 @@ def _agreed_name(name: str, tag: str) -> str:
     return name or tag
 
 
-def _log_metrics(work: Work, run: Run, metrics: Sequence[Metric]) -> None:
+def _log_metrics(work: Work, caller: Caller, run: Run, metrics: Sequence[Metric]) -> None:
     for model_id in dict.fromkeys(m.model_id for m in metrics if m.model_id is not None):
-        _living_model(work, model_id)
+        _open_model(work, caller, model_id)
     if metrics:
         work.runs.log_metrics(run.id, metrics)
         work.logged_models.log_metrics(run.run_id, metrics)
@@ -310,6 +323,7 @@ def create_logged_model(
     check_text(source_run_id or "", "source_run_id", rules.RUN_ID_LIMIT)
     name = rules.check_logged_model_name(name or nickname(secrets.randbits(64)))
     experiment = active_experiment(work, experiment_id)
+    _check_source_run(work, caller, source_run_id)
     model_id = f"m-{uuid.uuid4().hex}"
     new = NewLoggedModel(
         model_id=model_id,
@@ -323,6 +337,7 @@ def create_logged_model(
     work.logged_models.add(new, work.now_ms)
     work.logged_models.add_params(model_id, given)
     work.logged_models.set_tags(model_id, tags)
+    hands.lay(work, caller, Thing.LOGGED_MODEL, model_id, new.author, Deed.LOGGED)
     return get_logged_model(work, model_id)
 
 
@@ -345,39 +360,50 @@ def search_logged_models(
     return Page(registrations.shown(work, found.items), found.end)
 
 
-def finish_logged_model(work: Work, model_id: str, status: str) -> LoggedModel:
+def finish_logged_model(work: Work, caller: Caller, model_id: str, status: str) -> LoggedModel:
     """Sets one of `MODEL_STATUSES`. Raises NotFound."""
-    _living_model(work, model_id)
+    _open_model(work, caller, model_id)
     work.logged_models.set_status(model_id, status, work.now_ms)
     return get_logged_model(work, model_id)
 
 
-def delete_logged_model(work: Work, model_id: str) -> None:
+def delete_logged_model(work: Work, caller: Caller, model_id: str) -> None:
     """Deletes a logged model from view. Raises NotFound."""
-    _living_model(work, model_id)
+    _open_model(work, caller, model_id)
     work.logged_models.delete(model_id, work.now_ms)
 
 
-def log_logged_model_params(work: Work, model_id: str, params: Pairs) -> None:
+def log_logged_model_params(work: Work, caller: Caller, model_id: str, params: Pairs) -> None:
     """Raises NotFound; InvalidInput for a param that would change."""
     given = _checked_params(params)
-    _living_model(work, model_id)
+    _open_model(work, caller, model_id)
     known = work.logged_models.params(model_id, list(given))
     new = rules.new_params(known, given, f"logged model ID='{model_id}'")
     work.logged_models.add_params(model_id, new)
 
 
-def set_logged_model_tags(work: Work, model_id: str, tags: Mapping[str, str]) -> LoggedModel:
-    """Raises NotFound, InvalidInput."""
+def set_logged_model_tags(
+    work: Work, caller: Caller, model_id: str, tags: Mapping[str, str]
+) -> LoggedModel:
+    """Raises NotFound, InvalidInput, Forbidden.
+
+    MLflow's clients say of a logged model which versions they have made of it, whosever it is. That
+    is kept here anyway (`registrations.note`), so that it is no hand in it, and from whoever may
+    not change it, it changes nothing.
+    """
     _check_model_tags(tags)
-    _living_model(work, model_id)
+    model = _living_model(work, model_id)
+    if tags.keys() != {registrations.VERSIONS_TAG}:
+        hands.on_logged_model(work, caller, model)
+    elif not (hands.is_own(caller, model.author) or caller.access.may(Verb.WRITE)):
+        return get_logged_model(work, model_id)
     work.logged_models.set_tags(model_id, tags)
     return get_logged_model(work, model_id)
 
 
-def delete_logged_model_tag(work: Work, model_id: str, key: str) -> None:
+def delete_logged_model_tag(work: Work, caller: Caller, model_id: str, key: str) -> None:
     """Raises NotFound when there is no such tag."""
-    _living_model(work, model_id)
+    _open_model(work, caller, model_id)
     if not work.logged_models.delete_tag(model_id, key):
         raise NotFound(f"No tag with key {key!r} found for model with ID {model_id!r}.")
 
@@ -390,6 +416,20 @@ def _found_model(model: LoggedModel | None, model_id: str) -> LoggedModel:
 
 def _living_model(work: Work, model_id: str) -> LoggedModel:
     return _found_model(work.logged_models.find(model_id), model_id)
+
+
+def _open_model(work: Work, caller: Caller, model_id: str) -> LoggedModel:
+    """A logged model, which the caller changes now. Raises NotFound, Forbidden."""
+    model = _living_model(work, model_id)
+    hands.on_logged_model(work, caller, model)
+    return model
+
+
+def _check_source_run(work: Work, caller: Caller, run_id: str | None) -> None:
+    """A logged model is judged by the metrics of the run that it names. Raises Forbidden."""
+    run = work.runs.find(run_id) if run_id else None
+    if run is not None:
+        hands.check(caller, f"Run {run_id}", [run.author])
 
 
 def _checked_params(params: Pairs) -> dict[str, str]:

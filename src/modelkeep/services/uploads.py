@@ -10,13 +10,12 @@ from dataclasses import replace
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.locations import PROXIED
+from modelkeep.domain.locations import PROXIED, UPLOADS
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
 from modelkeep.services import artifacts, registry
 from modelkeep.services.registry import Draft
 
-FOLDER = "uploads"
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -26,16 +25,17 @@ def path_in(upload: str, path: str) -> str:
 
 
 def register(work: Work, caller: Caller, draft: Draft, upload: str) -> Version:
-    """As `registry.create_version`, of an upload. Raises NotFound where nothing was uploaded."""
+    """As `registry.create_version`, of an upload. Raises NotFound where nothing was uploaded,
+    Forbidden for somebody else's."""
     folder = _folder(upload)
     if not artifacts.listing(work, folder):
         raise NotFound(f"There is no upload '{upload}', or it was registered already.")
     version = registry.create_version(work, caller, replace(draft, source=PROXIED + folder))
-    artifacts.delete(work, folder)
+    artifacts.delete(work, caller, folder)
     return version
 
 
 def _folder(upload: str) -> str:
     if not _ID.fullmatch(upload):
         raise InvalidInput("An upload's id has 8 to 64 letters, digits and dashes.")
-    return f"{FOLDER}/{upload}"
+    return f"{UPLOADS}/{upload}"

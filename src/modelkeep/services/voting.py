@@ -21,7 +21,8 @@ from modelkeep.domain.lifecycles import Lifecycle, Rule
 from modelkeep.domain.models import Version
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.work import Work
-from modelkeep.services import judging
+from modelkeep.services import judging, makers
+from modelkeep.services.accounts import refuse_word
 from modelkeep.services.catalog import subject
 from modelkeep.services.evidence import occupant_of
 from modelkeep.services.placement import stage_slot
@@ -65,7 +66,7 @@ def vote(
     version = work.versions.by_id(asked.version_id)
     assert version is not None
     ballot = _ballot(work, caller, version, approves, comment, wants_changes)
-    counted = _counted(work, caller, asked, ballot)
+    counted = _counted(work, caller, asked, version, ballot)
     if isinstance(counted, Denied):
         _record_denial(work, caller, asked, ballot, version, counted.reason)
         return _answer(work, End.REFUSED, version, asked, counted.reason)
@@ -89,12 +90,18 @@ def _ballot(
     return Vote(caller.actor.name, approves, comment, work.now_ms, roles, wants_changes)
 
 
-def _counted(work: Work, caller: Caller, asked: Request, ballot: Vote) -> Denied | Counted:
+def _counted(
+    work: Work, caller: Caller, asked: Request, version: Version, ballot: Vote
+) -> Denied | Counted:
     if caller.actor.kind is Kind.SERVICE:
         return Denied("A service account cannot vote; a person must decide.")
+    refusal = refuse_word(work, caller)
+    if refusal:
+        return Denied(refusal)
     answerable = work.accounts.owners_of([asked.requested_by])
     earlier = work.governance.votes(asked.id)
-    return approvals.cast(asked, ballot, earlier, work.now_ms, answerable)
+    reasons = makers.reasons(makers.known(work, version))
+    return approvals.cast(asked, ballot, earlier, work.now_ms, answerable, reasons)
 
 
 def _still_waiting(work: Work, asked: Request, version: Version) -> _Waiting | str:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import StartServer
+from tests.support.office import Office
 from tests.support.receiver import Receiver
 from tests.support.server import Server
 
@@ -74,12 +75,61 @@ def test_a_key_with_another_call_is_refused(http_: httpx.Client) -> None:
         send(http_, "a", "/models", name="other"),
         send(http_, "a", "/models/churn", "PATCH", name="churn"),
         send(http_, "a", "/models/churn", "DELETE"),
-        send(http_, "a", "/models?x=1", name="churn"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (422, "key_reused")
     theirs = http_.post("/models", json={"name": "other"}, headers={"Idempotency-Key": "a"},
                         auth=("bob", "-"))  # fmt: skip
     assert theirs.status_code == 200
+
+
+def test_a_call_has_one_key_that_can_be_one(http_: httpx.Client) -> None:
+    for keys, said in (
+        (["a", "b"], "one header Idempotency-Key"),
+        (["a", "a"], "one header Idempotency-Key"),
+        ([""], "1 to 255 printable"),
+        (["x" * 256], "1 to 255 printable"),
+    ):
+        headers = [("Idempotency-Key", key) for key in keys]
+        answer = http_.post("/models", json={"name": "churn"}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+        assert said in answer.json()["detail"]
+    assert acts(http_) == []
+
+
+def test_what_is_due_is_done_and_told_once(http_: httpx.Client) -> None:
+    first, again = (send(http_, "a", "/retention/runs", model="none") for _ in range(2))
+    assert (first.status_code, again.status_code) == (404, 404)  # nothing was done, nothing is kept
+    http_.post("/models", json={"name": "churn"})
+    first, again = (send(http_, "a", "/retention/runs", model="churn") for _ in range(2))
+    assert (first.content, replayed(again)) == (again.content, True)
+    assert first.json()[0]["due"] == []
+
+
+def test_a_token_is_made_once_and_its_secret_told_once(start_server: StartServer) -> None:
+    server = start_server("--auth", "on")
+    office = Office(server)
+    headers = {"Authorization": f"Bearer {office.token}"}
+    with httpx.Client(
+        base_url=f"{server.url}{NATIVE}", trust_env=False, timeout=30, headers=headers
+    ) as http:
+        for kind in ({"name": "rob"}, {"name": "trainer", "kind": "service", "owner": "rob"}):
+            made = [send(http, f"make {kind['name']}", "/accounts", **kind) for _ in range(2)]
+            assert [(m.status_code, replayed(m)) for m in made] == [(200, False), (200, True)]
+        first, again = (send(http, "a", "/accounts/rob/tokens", label="ci") for _ in range(2))
+        told = first.json()
+        assert (first.status_code, again.status_code) == (200, 409)
+        assert again.json()["code"] == "conflict"
+        assert told["id"] in again.json()["detail"]
+        assert told["token"] not in again.text
+        assert [token["id"] for token in http.get("/accounts/rob/tokens").json()] == [told["id"]]
+        revoked = [
+            send(http, "gone", f"/accounts/rob/tokens/{told['id']}", "DELETE") for _ in range(2)
+        ]
+        assert [r.status_code for r in revoked] == [204, 204]
+    with closing(sqlite3.connect(server.data_dir / "modelkeep.db")) as db:
+        kept = " ".join(str(row) for row in db.execute("SELECT * FROM replies"))
+    assert told["id"] in kept
+    assert told["token"] not in kept
 
 
 def test_what_failed_may_be_tried_again_under_its_key(http_: httpx.Client) -> None:

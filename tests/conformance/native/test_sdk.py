@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import pytest
 import modelkeep_client as sdk
 from modelkeep_client import Client, credentials, files
 from tests.conftest import StartServer
-from tests.support.clients import ROOT
 from tests.support.receiver import Receiver
 from tests.support.server import Server
 
@@ -46,21 +46,12 @@ def client(server: Server) -> Iterator[Client]:
         yield made
 
 
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
 def other(client: Client, user: str) -> Client:
     return Client(client._transport.url, user=user)
-
-
-def test_the_example_of_the_docs_runs(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
-) -> None:
-    text = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    code = found[1].replace("http://127.0.0.1:5000", server.url)
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "docs/sdk.md", "exec"), {})  # noqa: S102 - our own page
-    for path, file in files.below(folder):
-        assert (tmp_path / "served" / path).read_bytes() == file.read_bytes()
 
 
 def test_the_whole_job_is_done_without_another_client(
@@ -73,7 +64,7 @@ def test_the_whole_job_is_done_without_another_client(
     assert (first.status, first.author, second.version) == ("verified", "ann", 2)
     assert first.manifest != second.manifest
     assert files.digest(client.artifacts("churn", 1)) == first.manifest
-    assert client.apply_policy(POLICY).changed
+    assert client.policies.apply(POLICY).changed
 
     with pytest.raises(sdk.Refused) as refused:
         client.promote("churn", 2, "Production", reason="better")
@@ -83,15 +74,15 @@ def test_the_whole_job_is_done_without_another_client(
     }
     with pytest.raises(sdk.Waiting) as waiting:
         client.promote("churn", 2, "Production", reason="better")
-    assert [r.id for r in client.requests()] == [waiting.value.request]
-    assert client.request(waiting.value.request or 0)["evidence_is_current"] is True
+    assert [r.id for r in client.requests.list()] == [waiting.value.request]
+    assert client.requests.get(waiting.value.request or 0).evidence_is_current is True
     with pytest.raises(sdk.Refused, match="author"):
-        client.approve(waiting.value.request or 0, "my own")
+        client.requests.approve(waiting.value.request or 0, "my own")
     with closing(other(client, "bob")) as bob:
-        assert bob.approve(waiting.value.request or 0, "looked at it").is_done
+        assert bob.requests.approve(waiting.value.request or 0, "looked at it").is_done
     assert client.version("churn", "@champion").version == 2
 
-    assert client.requests() == []
+    assert client.requests.list() == []
     slots = {slot.slot: slot for slot in client.slots("churn")}
     assert (slots["stage:Production"].versions, slots["stage:Production"].epoch) == ((2,), 1)
     assert slots["stage:Staging"].epoch == 0
@@ -108,10 +99,10 @@ def test_the_whole_job_is_done_without_another_client(
 
     assert client.download("churn", "Production", tmp_path / "here") == tmp_path / "here"
     assert (tmp_path / "here" / "MLmodel").read_text() == "flavors: {better: {}}\n"
-    held = {stay.slot: stay.version for stay in client.at("churn", "2100-01-01").slots}
+    held = {stay.slot: stay.version for stay in client.at("churn", now()).slots}
     assert held == {"stage:Production": 2, "alias:champion": 2}
-    assert client.lineage("churn", 2)["version"]["version"] == 2
-    assert [v["version"] for v in client.compare("churn", [1, 2])["versions"]] == [1, 2]
+    assert client.lineage("churn", 2).version.version == 2
+    assert [v.version for v in client.compare("churn", [1, 2]).versions] == [1, 2]
 
 
 def test_models_are_changed_all_at_once_or_not_at_all(client: Client) -> None:
@@ -138,14 +129,14 @@ def test_lists_go_on_over_their_pages(client: Client) -> None:
         client.create_model(f"m{number}")
     assert [m.name for m in client.models(page_size=2)] == ["churn", "m0", "m1", "m2"]
     assert [m.name for m in client.models("name LIKE 'm%'", page_size=1)] == ["m0", "m1", "m2"]
-    entries = list(client.journal(page_size=2))
-    assert [entry["index"] for entry in entries] == list(range(9))
+    entries = list(client.journal.entries(page_size=2))
+    assert [entry.index for entry in entries] == list(range(9))
     assert len(list(client.history("churn", page_size=2))) == 6
 
 
 def test_an_upload_becomes_one_version(client: Client, folder: Path) -> None:
     client.create_model("churn")
-    upload = client._uploaded(folder)
+    upload, _ = files.upload(client._transport, folder)
     register = ("POST", "/models/churn/versions", {"upload": upload})
     assert client._transport.change(*register)["version"] == 1
     with pytest.raises(sdk.NotFound, match="registered already"):
@@ -189,6 +180,8 @@ def test_webhooks_are_made_changed_and_read(start_server: StartServer, receiver:
         assert [d.event for d in client.webhooks.deliveries(made.id)] == [
             "REGISTERED_MODEL/CREATED"
         ]
+        tried = client.webhooks.test(made.id)
+        assert (tried.success, tried.status) == (True, 204)
         assert client.webhooks.change(made.id, status="DISABLED").status == "DISABLED"
         assert client.webhooks.get(made.id).status == "DISABLED"
         client.webhooks.delete(made.id)
@@ -235,7 +228,7 @@ def test_a_call_whose_answer_was_lost_is_made_again_and_happens_once(server: Ser
             client._transport._http.headers["Connection"] = "close"
             client.create_model("churn")
             assert client.model("churn").name == "churn"
-            assert [entry["act"] for entry in client.journal()] == ["model:created"]
+            assert [entry.act for entry in client.journal.entries()] == ["model:created"]
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 

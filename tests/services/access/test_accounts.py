@@ -34,6 +34,17 @@ def person_with_password(estate: Estate, name: str) -> None:
     assert estate.call("POST", f"{PREFIX}/accounts", "boss", body).status_code == 200
 
 
+def test_no_account_reads_like_another_or_like_the_system(quick: Estate) -> None:
+    quick.user("ann")
+    for name in ("Ann", "аnn", "a-n-n", "änn"):
+        with pytest.raises(AlreadyExists):
+            quick.write(accounts.add_user, name, None)
+    for name in ("modelkeep", "mode1keep", "Sуstem"):
+        with pytest.raises(InvalidInput, match="No account can be named"):
+            quick.write(accounts.add_user, name, None)
+    assert quick.user("anna")
+
+
 # -- tokens ------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ CALLS: dict[str, Call] = {
     "files": (Verb.READ, "GET", f"{PREFIX}/models/churn/versions/1/artifacts", None),
     "comparison": (Verb.READ, "GET", f"{PREFIX}/models/churn/comparison", None),
     "history": (Verb.READ, "GET", f"{PREFIX}/models/churn/history", None),
-    "at": (Verb.READ, "GET", f"{PREFIX}/models/churn/at?time=2026-11-17", None),
+    "at": (Verb.READ, "GET", f"{PREFIX}/models/churn/at?time=2026-11-16T12:00", None),
     "content": (
         Verb.DOWNLOAD, "GET", f"{PREFIX}/models/churn/versions/1/content?path=weights", None,
     ),
@@ -254,7 +254,7 @@ def everything_eve_sees(estate: Estate, logged: str) -> list[tuple[int, bytes]]:
         ("GET", f"{PREFIX}/models"), ("GET", f"{PREFIX}/models?limit=1"),
         ("GET", f"{PREFIX}/models?filter=tags.team = 'risk'"),
         ("GET", f"{PREFIX}/models/hidden/history"),
-        ("GET", f"{PREFIX}/models/hidden/at?time=2026-11-17"),
+        ("GET", f"{PREFIX}/models/hidden/at?time=2026-11-16T12:00"),
         ("GET", f"{PREFIX}/models/hidden/versions/1/lineage"), ("GET", f"{PREFIX}/requests"),
         ("GET", f"{PREFIX}/requests/1"), ("GET", f"{PREFIX}/journal/entries"),
         ("GET", f"{PREFIX}/models/seen-1/versions/1/lineage"), ("GET", f"{PREFIX}/webhooks"),

@@ -64,10 +64,16 @@ def import_mlflow(
 ) -> None:
     """Bring an MLflow server over: experiments, runs, models, versions, aliases and artifacts.
 
-    It may be stopped at any point and run again: what is here already is compared, not brought.
-    The source is only read. A password for it comes from MLFLOW_TRACKING_PASSWORD. Exits 0 only
-    if both sides agree in the end, 1 if they do not (what came before and is gone there is only
-    here, and a difference), 3 if one of them does not answer.
+    \b
+    modelkeep import mlflow http://mlflow.example:5000 --dry-run
+    modelkeep import mlflow http://mlflow.example:5000 --only models=churn,fraud
+
+    It may be stopped at any point and run again: what is here already is compared, not brought. The
+    source is only read. A password for it comes from MLFLOW_TRACKING_PASSWORD. Exits 0 only if both
+    sides agree in the end, 1 if they do not (what came before and is gone there is only here, and a
+    difference), 3 if one of them does not answer. JSON: {"source", "target", "dry_run", "agrees",
+    "anything_new", "counts", "bytes_read", "files_compared_by_digest", "files_compared_by_size",
+    "left_in_object_stores", "differences", "differences_not_listed"}.
     """
     from concurrent.futures import ThreadPoolExecutor
 

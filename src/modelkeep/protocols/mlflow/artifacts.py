@@ -9,7 +9,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.ports.artifacts import Entry
 from modelkeep.protocols import uploads
-from modelkeep.protocols.http import Receive, Scope, query_of
+from modelkeep.protocols.http import Receive, Scope, caller_of, query_of
 from modelkeep.protocols.mlflow.registry import parse_version
 from modelkeep.protocols.mlflow.wire import Message, Rpc, require
 from modelkeep.services import artifacts, registry, sources, tracking
@@ -140,7 +140,7 @@ async def upload_from_page(app: App, scope: Scope, receive: Receive) -> None:
     root = sources.path_of(run.artifact_uri)
     if root is None:
         raise InvalidInput(f"This server does not keep the artifacts of run {run_id}.")
-    await uploads.store(app, f"{root}/{path}", _page_body(scope, receive))
+    await uploads.store(app, caller_of(scope), f"{root}/{path}", _page_body(scope, receive))
 
 
 async def _page_body(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:

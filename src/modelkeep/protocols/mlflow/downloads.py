@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import quote
 
-from modelkeep.domain.manifests import File
 from modelkeep.protocols.http import Scope, Send
 from modelkeep.protocols.mlflow import errors
+from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.ranges import Part, is_known, part_of
 from modelkeep.services.app import App
 from modelkeep.services.artifacts import Found
@@ -38,11 +38,11 @@ async def answer(app: App, found: Found, scope: Scope, send: Send) -> None:
     if part is not None and not part.is_satisfiable:
         await _refuse(send, part)
     elif scope["method"] == "HEAD":
-        await _send_head(send, 200, _headers(file, None), last=True)
+        await _send_head(send, 200, _headers(found, None), last=True)
     elif small is not None:
-        await _send_small(send, file, part, small[part.start : part.stop] if part else small)
+        await _send_small(send, found, part, small[part.start : part.stop] if part else small)
     else:
-        await _send_blob(app, file, part, send)
+        await _send_blob(app, found, part, send)
 
 
 async def _refuse(send: Send, part: Part) -> None:
@@ -56,21 +56,22 @@ async def _refuse(send: Send, part: Part) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_small(send: Send, file: File, part: Part | None, body: bytes) -> None:
-    await _send_head(send, 206 if part else 200, _headers(file, part))
+async def _send_small(send: Send, found: Found, part: Part | None, body: bytes) -> None:
+    await _send_head(send, 206 if part else 200, _headers(found, part))
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_blob(app: App, file: File, part: Part | None, send: Send) -> None:
+async def _send_blob(app: App, found: Found, part: Part | None, send: Send) -> None:
+    file = found.file
     if part is None:
         chunks = app.blobs.read(file.sha256, file.size_bytes)
     else:
         chunks = app.blobs.read_range(file.sha256, file.size_bytes, part.start, part.stop)
     if file.size_bytes <= ONE_READ_BYTES:
-        await _send_small(send, file, part, await asyncio.to_thread(b"".join, chunks))
+        await _send_small(send, found, part, await asyncio.to_thread(b"".join, chunks))
         return
     first = await asyncio.to_thread(next, chunks)
-    await _send_head(send, 206 if part else 200, _headers(file, part))
+    await _send_head(send, 206 if part else 200, _headers(found, part))
     await send({"type": "http.response.body", "body": first, "more_body": True})
     async for chunk in _in_thread(chunks):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -92,7 +93,8 @@ async def _send_head(
         await send({"type": "http.response.body", "body": b""})
 
 
-def _headers(file: File, part: Part | None) -> list[tuple[bytes, bytes]]:
+def _headers(found: Found, part: Part | None) -> list[tuple[bytes, bytes]]:
+    file = found.file
     name = file.path.rsplit("/", 1)[-1]
     length = file.size_bytes if part is None else part.stop - part.start
     headers = [
@@ -105,6 +107,7 @@ def _headers(file: File, part: Part | None) -> list[tuple[bytes, bytes]]:
     ]
     if part is not None:
         headers.append((b"content-range", part.content_range.encode()))
+    headers += [(k.encode(), v.encode()) for k, v in headers_of(found.version).items()]
     return headers
 
 

@@ -167,6 +167,7 @@ async def create(app: App, caller: Caller, request: CreateExperiment) -> Message
     tags = parse_tags(request.tags)
     created = await app.write(
         experiments.create_experiment,
+        caller,
         name,
         request.artifact_location,
         tags,
@@ -227,29 +228,29 @@ def _render_use(use: DatasetUse) -> WireDatasetUse:
 
 async def rename(app: App, caller: Caller, request: RenameExperiment) -> Message:
     new_name = require(request.new_name, "new_name")
-    await app.write(experiments.rename_experiment, _id(request), new_name)
+    await app.write(experiments.rename_experiment, caller, _id(request), new_name)
     return Empty()
 
 
 async def delete(app: App, caller: Caller, request: ExperimentKey) -> Message:
-    await app.write(experiments.delete_experiment, _id(request))
+    await app.write(experiments.delete_experiment, caller, _id(request))
     return Empty()
 
 
 async def restore(app: App, caller: Caller, request: ExperimentKey) -> Message:
-    await app.write(experiments.restore_experiment, _id(request))
+    await app.write(experiments.restore_experiment, caller, _id(request))
     return Empty()
 
 
 async def set_tag(app: App, caller: Caller, request: TagExperiment) -> Message:
     key = require(request.key, "key")
-    await app.write(experiments.set_experiment_tag, _id(request), key, request.value)
+    await app.write(experiments.set_experiment_tag, caller, _id(request), key, request.value)
     return Empty()
 
 
 async def delete_tag(app: App, caller: Caller, request: TagExperiment) -> Message:
     key = require(request.key, "key")
-    await app.write(experiments.delete_experiment_tag, _id(request), key)
+    await app.write(experiments.delete_experiment_tag, caller, _id(request), key)
     return Empty()
 
 

@@ -23,7 +23,7 @@ import msgspec
 from modelkeep.domain.errors import NotFound
 from modelkeep.protocols import uploads
 from modelkeep.protocols.addresses import address_of
-from modelkeep.protocols.http import Receive, Scope, Send, path_of
+from modelkeep.protocols.http import Receive, Scope, Send, caller_of, loader_in, path_of
 from modelkeep.protocols.mlflow import (
     artifacts,
     downloads,
@@ -44,6 +44,7 @@ from modelkeep.protocols.rules import Rule
 from modelkeep.services import artifacts as artifact_cases
 from modelkeep.services import grants
 from modelkeep.services.app import App
+from modelkeep.services.artifacts import Found
 
 APIS = ("/api/2.0", "/ajax-api/2.0")
 _READS = ("GET", "HEAD")
@@ -109,18 +110,24 @@ class FileRoutes:
             await answer(send, 200, await artifacts.list_folder(self._app, scope))
         elif method in _READS:
             found = await self._app.read(artifact_cases.fetch, path, point=True)
+            self._count(scope, found)
             await downloads.answer(self._app, found, scope, send)
         elif method == "PUT":
-            await uploads.store(self._app, path, uploads.pieces(scope, receive))
+            await uploads.store(self._app, caller_of(scope), path, uploads.pieces(scope, receive))
             await answer(send, 200, b"{}")
         elif method == "DELETE":
-            await self._app.write(artifact_cases.delete, path)
+            await self._app.write(artifact_cases.delete, caller_of(scope), path)
             await answer(send, 200, b"{}")
         else:
             await answer_wrong_method(send, method, (*_READS, "PUT", "DELETE"))
 
+    def _count(self, scope: Scope, found: Found) -> None:
+        if found.version is not None and scope["method"] == "GET":
+            self._app.loads.note(loader_in(scope), found.version, by_file=True)
+
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await artifacts.find_for_page(self._app, scope)
+        self._count(scope, found)
         await downloads.answer(self._app, found, scope, send)
 
     async def _page_of_model(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +144,8 @@ class FileRoutes:
         if scope["method"] != "GET":
             await answer_wrong_method(send, scope["method"], ("GET",))
         else:
-            found = await presigned.of_file(self._app, path, self._address(scope, "signed"))
+            address = self._address(scope, "signed")
+            found = await presigned.of_file(self._app, loader_in(scope), path, address)
             await _answer_address(send, found, "Presigned download")
 
     async def _presign_in_run(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,7 +153,7 @@ class FileRoutes:
         message = presigned.ToUpload if is_upload else presigned.ToDownload
         request = await self._message(message, scope, receive)
         use = presigned.to_upload if is_upload else presigned.to_download
-        found = await use(self._app, request, self._address(scope, "signed"))
+        found = await use(self._app, loader_in(scope), request, self._address(scope, "signed"))
         await _answer_address(send, found, f"Presigned {'upload' if is_upload else 'download'}")
 
     async def _signed(self, scope: Scope, receive: Receive, send: Send, grant: str) -> None:
@@ -153,8 +161,9 @@ class FileRoutes:
             found = await self._app.read(grants.download, self._app.signer, grant, point=True)
             await downloads.answer(self._app, found, scope, send)
         elif scope["method"] == "PUT":
-            path = await self._app.read(grants.upload, self._app.signer, grant)
-            await uploads.store(self._app, path, uploads.pieces(scope, receive))
+            given = await self._app.read(grants.upload, self._app.signer, grant)
+            body = uploads.pieces(scope, receive)
+            await uploads.store(self._app, given.caller, given.path, body)
             await answer(send, 200, b"{}")
         else:
             await answer_wrong_method(send, scope["method"], (*_READS, "PUT"))
@@ -176,7 +185,7 @@ class FileRoutes:
         else:
             request = await self._message(multipart.Finish, scope, receive)
             finish = multipart.complete if step == "complete" else multipart.abort
-            await finish(self._app, rest, request)
+            await finish(self._app, caller_of(scope), rest, request)
             await answer(send, 200, b"{}")
 
     async def _create_multipart(
@@ -184,13 +193,13 @@ class FileRoutes:
     ) -> None:
         app, address = self._app, self._address(scope, "mpu/part")
         request = await self._message(multipart.Create, scope, receive)
-        created = None
+        created, caller = None, caller_of(scope)
         if multipart.names_wrong_folders(scope):
             pass
         elif app.direct is not None:
-            created = await multipart.create_direct(app, app.direct, folder, request)
+            created = await multipart.create_direct(app, app.direct, caller, folder, request)
         elif app.parts is not None and address is not None:
-            created = await multipart.create(app, folder, request, address)
+            created = await multipart.create(app, caller, folder, request, address)
         await _answer_address(send, created, "Multipart upload")
 
     def _address(self, scope: Scope, what: str) -> str | None:

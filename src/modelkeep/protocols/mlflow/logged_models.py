@@ -267,11 +267,11 @@ async def get(app: App, caller: Caller, request: GetModel) -> Message:
 
 async def finish(app: App, caller: Caller, request: FinishModel) -> Message:
     status = _parse_status(request.status)
-    return _answer(await app.write(tracking.finish_logged_model, request.model_id, status))
+    return _answer(await app.write(tracking.finish_logged_model, caller, request.model_id, status))
 
 
 async def delete(app: App, caller: Caller, request: ModelKey) -> Message:
-    await app.write(tracking.delete_logged_model, request.model_id)
+    await app.write(tracking.delete_logged_model, caller, request.model_id)
     return Empty()
 
 
@@ -311,17 +311,17 @@ def _models_page(
 
 async def set_tags(app: App, caller: Caller, request: ModelTags) -> Message:
     tags = parse_tags(request.tags)
-    return _answer(await app.write(tracking.set_logged_model_tags, request.model_id, tags))
+    return _answer(await app.write(tracking.set_logged_model_tags, caller, request.model_id, tags))
 
 
 async def delete_tag(app: App, caller: Caller, request: ModelTagKey) -> Message:
-    await app.write(tracking.delete_logged_model_tag, request.model_id, request.tag_key)
+    await app.write(tracking.delete_logged_model_tag, caller, request.model_id, request.tag_key)
     return Empty()
 
 
 async def log_params(app: App, caller: Caller, request: ModelParams) -> Message:
     params = [(param.key, param.value) for param in request.params]
-    await app.write(tracking.log_logged_model_params, request.model_id, params)
+    await app.write(tracking.log_logged_model_params, caller, request.model_id, params)
     return Empty()
 
 

@@ -13,6 +13,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.names import check_text, leads_up
 from modelkeep.ports.blobs import Blobs, Parts
@@ -67,26 +68,29 @@ def names_wrong_folders(scope: Scope) -> bool:
     return agent is not None and (int(agent[1]), int(agent[2])) < (2, 12)
 
 
-async def create(app: App, folder: str, request: Create, address: str) -> Created:
+async def create(app: App, caller: Caller, folder: str, request: Create, address: str) -> Created:
     """Opens an upload; `address` is what the addresses of its parts begin with."""
     path = _target(folder, request.path)
-    until_ms = await app.read(grants.multipart_expiry, path, request.num_parts)
+    until_ms = await app.read(grants.multipart_expiry, caller, path, request.num_parts)
     upload_id = await asyncio.to_thread(_parts(app).open, until_ms)
     upload = Multipart(upload_id, path, request.num_parts)
-    whole, parts = await asyncio.to_thread(grants.to_multipart, app.signer, upload, until_ms)
+    args = caller, app.signer, upload, until_ms
+    whole, parts = await asyncio.to_thread(grants.to_multipart, *args)
     return _created(whole, [f"{address}/{grant}" for grant in parts])
 
 
-async def create_direct(app: App, direct: Direct, folder: str, request: Create) -> Created:
+async def create_direct(
+    app: App, direct: Direct, caller: Caller, folder: str, request: Create
+) -> Created:
     """Opens an upload whose parts go to the store by themselves."""
     path = _target(folder, request.path)
-    until_ms = await app.read(grants.multipart_expiry, path, request.num_parts)
+    until_ms = await app.read(grants.multipart_expiry, caller, path, request.num_parts)
     landing = await asyncio.to_thread(direct.open)
     upload = Multipart(f"{landing.upload_id} {landing.key}", path, request.num_parts)
     addresses = await asyncio.to_thread(
         direct.part_addresses, landing, request.num_parts, grants.MULTIPART_S
     )
-    return _created(grants.to_finish(app.signer, upload, until_ms), addresses)
+    return _created(grants.to_finish(caller, app.signer, upload, until_ms), addresses)
 
 
 def _created(upload_id: str, addresses: Sequence[str]) -> Created:
@@ -107,31 +111,33 @@ async def put_part(app: App, grant: str, scope: Scope, receive: Receive) -> str:
     return f'"{sha256}"'
 
 
-async def complete(app: App, folder: str, request: Finish) -> None:
+async def complete(app: App, caller: Caller, folder: str, request: Finish) -> None:
     """Makes the path name the parts, put together. To do it again does nothing."""
-    upload = await _find(app, folder, request)
+    upload = await _find(app, caller, folder, request)
     if app.direct is not None:
-        await _complete_direct(app, app.direct, upload, request)
+        await _complete_direct(app, app.direct, caller, upload, request)
         return
     parts = _parts(app)
     if await asyncio.to_thread(parts.is_closed, upload.upload_id):
         return
     digests = _digests(request.parts, upload.parts)
     sha256, size = await asyncio.to_thread(_assemble, app.blobs, parts, upload.upload_id, digests)
-    await app.write(artifacts.put, upload.path, sha256, size)
+    await app.write(artifacts.put, caller, upload.path, sha256, size)
     await asyncio.to_thread(parts.close, upload.upload_id)
 
 
-async def _complete_direct(app: App, direct: Direct, upload: Multipart, request: Finish) -> None:
+async def _complete_direct(
+    app: App, direct: Direct, caller: Caller, upload: Multipart, request: Finish
+) -> None:
     landing = _landing(upload)
     if not await app.read(intake.has_landed, landing.key):
         etags = _etags(request.parts, upload.parts)
         size = await asyncio.to_thread(direct.complete, landing, etags)
-        await app.write(intake.land, upload.path, landing.key, size)
+        await app.write(intake.land, caller, upload.path, landing.key, size)
 
 
-async def abort(app: App, folder: str, request: Finish) -> None:
-    upload = await _find(app, folder, request)
+async def abort(app: App, caller: Caller, folder: str, request: Finish) -> None:
+    upload = await _find(app, caller, folder, request)
     if app.direct is not None:
         await asyncio.to_thread(app.direct.abort, _landing(upload))
     else:
@@ -151,10 +157,10 @@ def _landing(upload: Multipart) -> Landing:
     return Landing(key, upload_id)
 
 
-async def _find(app: App, folder: str, request: Finish) -> Multipart:
+async def _find(app: App, caller: Caller, folder: str, request: Finish) -> Multipart:
     path = _target(folder, request.path)
     grant = require(request.upload_id, "upload_id")
-    return await app.read(grants.multipart, app.signer, grant, path)
+    return await app.read(grants.multipart, caller, app.signer, grant, path)
 
 
 def _target(folder: str, local_path: str) -> str:

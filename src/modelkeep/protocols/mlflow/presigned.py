@@ -7,6 +7,7 @@ an S3 store keeps a large file and clients reach it, a download's is the store's
 
 import asyncio
 
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.manifests import File
 from modelkeep.protocols.mlflow.wire import Message, require
@@ -47,19 +48,23 @@ class Presigned(Message):
     file_size: int | None = None
 
 
-async def of_file(app: App, path: str, address: str | None) -> OfFile | None:
-    url, file = await _to_download(app, path, grants.DOWNLOAD_S, address)
+async def of_file(app: App, caller: Caller, path: str, address: str | None) -> OfFile | None:
+    url, file = await _to_download(app, caller, path, grants.DOWNLOAD_S, address)
     return OfFile(url=url, file_size=file.size_bytes) if url else None
 
 
-async def to_download(app: App, request: ToDownload, address: str | None) -> Presigned | None:
+async def to_download(
+    app: App, caller: Caller, request: ToDownload, address: str | None
+) -> Presigned | None:
     run = await app.read(tracking.get_run, require(request.run_id, "run_id"))
     path = _under(run.artifact_uri, require(request.path, "path"), "download")
-    url, file = await _to_download(app, path, request.expiration, address)
+    url, file = await _to_download(app, caller, path, request.expiration, address)
     return Presigned(presigned_url=url, file_size=file.size_bytes) if url else None
 
 
-async def to_upload(app: App, request: ToUpload, address: str | None) -> Presigned | None:
+async def to_upload(
+    app: App, caller: Caller, request: ToUpload, address: str | None
+) -> Presigned | None:
     if bool(request.run_id) == bool(request.model_id):
         raise InvalidInput("Exactly one of run_id and model_id must be provided.")
     if request.run_id:
@@ -67,23 +72,30 @@ async def to_upload(app: App, request: ToUpload, address: str | None) -> Presign
     else:
         root = (await app.read(tracking.get_logged_model, request.model_id)).artifact_uri
     path = _under(root, require(request.path, "path"), "upload")
-    grant = await app.read(grants.to_upload, app.signer, path, request.expiration)
+    args = caller, app.signer, path, request.expiration
+    grant = await app.read(grants.to_upload, *args)
     return Presigned(presigned_url=f"{address}/{grant}") if address else None
 
 
 async def _to_download(
-    app: App, path: str, seconds: int, address: str | None
+    app: App, caller: Caller, path: str, seconds: int, address: str | None
 ) -> tuple[str | None, File]:
-    """An address for a file, and the file; None where none is known that leads back here."""
-    grant, file = await app.read(grants.to_download, app.signer, path, seconds)
-    if file.size_bytes > SMALL_BYTES and app.direct is not None:
-        return await asyncio.to_thread(app.direct.download_address, file.sha256, seconds), file
-    if address is None:
+    """An address for a file, which counts as a load of its version, and the file; None where no
+    address is known that leads back here."""
+    grant, file, version = await app.read(grants.to_download, app.signer, path, seconds)
+    is_large = file.size_bytes > SMALL_BYTES
+    if is_large and app.direct is not None:
+        url = await asyncio.to_thread(app.direct.download_address, file.sha256, seconds)
+    elif address is None:
         return None, file
-    if file.size_bytes > SMALL_BYTES:
+    else:
+        url = f"{address}/{grant}"
+    if version is not None:
+        app.loads.note(caller, version, by_file=True)
+    if is_large and app.direct is None:
         # Now, while the client waits for this answer: for a range it waits ten seconds at most.
         await asyncio.to_thread(app.blobs.check, file.sha256, file.size_bytes)
-    return f"{address}/{grant}", file
+    return url, file
 
 
 def _under(root_uri: str, path: str, direction: str) -> str:

@@ -16,6 +16,7 @@ from modelkeep.domain.models import (
 )
 from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.ports.work import About, Work
+from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.grammars import Grammar
 from modelkeep.protocols.mlflow.wire import (
@@ -107,7 +108,7 @@ def render_version(version: Version) -> WireVersion:
         source=version.source,
         run_id=version.run_id or "",
         status=version.status,
-        status_message=version.status_message,
+        status_message=version.notice,
         run_link=version.run_link or "",
         model_id=version.logged_model_id or "",
         tags=_pairs(version.tags),
@@ -393,7 +394,8 @@ async def delete_version_tag(app: App, caller: Caller, request: TagVersion) -> M
 
 
 async def download_uri(app: App, caller: Caller, request: VersionKey) -> Message:
-    uri = await app.read(registry.download_address, *_meant(request), point=True)
+    uri, version = await app.read(registry.download_address, *_meant(request), point=True)
+    app.loads.note(caller, version)
     return UriAnswer(artifact_uri=uri)
 
 
@@ -488,7 +490,7 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(_PATCH, "model-versions/update", DescribeVersion, describe_version),
     Rpc(_DELETE, "model-versions/delete", VersionKey, delete_version),
     Rpc(_GET, "model-versions/search", Search, search_versions),
-    Rpc(_GET, "model-versions/get-download-uri", VersionKey, download_uri),
+    Rpc(_GET, "model-versions/get-download-uri", VersionKey, download_uri, caller=loader_in),
     Rpc(_POST, "model-versions/set-tag", TagVersion, set_version_tag),
     Rpc(_DELETE, "model-versions/delete-tag", TagVersion, delete_version_tag),
     Rpc(_POST, "model-versions/transition-stage", Transition, transition),

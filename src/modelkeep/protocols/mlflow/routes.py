@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from modelkeep.protocols.http import Receive, Scope, Send, caller_of
+from modelkeep.protocols.http import Receive, Scope, Send
 from modelkeep.protocols.mlflow import (
     artifacts,
     experiments,
@@ -140,7 +140,7 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
         try:
             request = await read_message(rpc.request, scope, receive, max_body_bytes)
             rule.admit(request)
-            body = _encode(await rpc.handle(app, caller_of(scope), request))
+            body = _encode(await rpc.handle(app, rpc.caller(scope), request))
             status = 200
         except Exception as error:  # noqa: BLE001 - the outermost handler of a call
             status, body = refusal(error, scope)

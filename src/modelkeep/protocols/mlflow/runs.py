@@ -77,6 +77,7 @@ async def get(app: App, caller: Caller, request: RunKey) -> Message:
 async def update(app: App, caller: Caller, request: UpdateRun) -> Message:
     run = await app.write(
         tracking.update_run,
+        caller,
         run_id_of(request),
         name=request.run_name,
         status=parse_status(request.status),
@@ -86,12 +87,12 @@ async def update(app: App, caller: Caller, request: UpdateRun) -> Message:
 
 
 async def delete(app: App, caller: Caller, request: RunKey) -> Message:
-    await app.write(tracking.delete_run, run_id_of(request))
+    await app.write(tracking.delete_run, caller, run_id_of(request))
     return Empty()
 
 
 async def restore(app: App, caller: Caller, request: RunKey) -> Message:
-    await app.write(tracking.restore_run, run_id_of(request))
+    await app.write(tracking.restore_run, caller, run_id_of(request))
     return Empty()
 
 
@@ -128,30 +129,31 @@ def _runs_page(
 
 async def log_metric(app: App, caller: Caller, request: LogMetric) -> Message:
     metrics = [parse_metric(request)]
-    await app.write(tracking.log_batch, run_id_of(request), metrics, listed=False)
+    await app.write(tracking.log_batch, caller, run_id_of(request), metrics, listed=False)
     return Empty()
 
 
 async def log_param(app: App, caller: Caller, request: LogKeyValue) -> Message:
     param = (require(request.key, "key"), request.value)
-    await app.write(tracking.log_batch, run_id_of(request), params=[param], listed=False)
+    await app.write(tracking.log_batch, caller, run_id_of(request), params=[param], listed=False)
     return Empty()
 
 
 async def set_tag(app: App, caller: Caller, request: LogKeyValue) -> Message:
     tag = (require(request.key, "key"), request.value)
-    await app.write(tracking.log_batch, run_id_of(request), tags=[tag], listed=False)
+    await app.write(tracking.log_batch, caller, run_id_of(request), tags=[tag], listed=False)
     return Empty()
 
 
 async def delete_tag(app: App, caller: Caller, request: LogKeyValue) -> Message:
-    await app.write(tracking.delete_tag, run_id_of(request), require(request.key, "key"))
+    await app.write(tracking.delete_tag, caller, run_id_of(request), require(request.key, "key"))
     return Empty()
 
 
 async def log_batch(app: App, caller: Caller, request: LogBatch) -> Message:
     await app.write(
         tracking.log_batch,
+        caller,
         run_id_of(request),
         [parse_metric(metric, index) for index, metric in enumerate(request.metrics)],
         [(require(p.key, f"params[{i}].key"), p.value) for i, p in enumerate(request.params)],
@@ -163,7 +165,7 @@ async def log_batch(app: App, caller: Caller, request: LogBatch) -> Message:
 async def log_inputs(app: App, caller: Caller, request: LogInputs) -> Message:
     datasets = [parse_dataset(given) for given in request.datasets]
     models = [require(model.model_id, "models.model_id") for model in request.models]
-    await app.write(tracking.log_inputs, run_id_of(request), datasets, models)
+    await app.write(tracking.log_inputs, caller, run_id_of(request), datasets, models)
     return Empty()
 
 
@@ -172,13 +174,13 @@ async def log_outputs(app: App, caller: Caller, request: LogOutputs) -> Message:
         ModelOutput(require(model.model_id, "models.model_id"), model.step or 0)
         for model in request.models
     ]
-    await app.write(tracking.log_outputs, run_id_of(request), outputs)
+    await app.write(tracking.log_outputs, caller, run_id_of(request), outputs)
     return Empty()
 
 
 async def log_model(app: App, caller: Caller, request: LogModel) -> Message:
     model = require(request.model_json, "model_json")
-    await app.write(tracking.log_model, run_id_of(request), model)
+    await app.write(tracking.log_model, caller, run_id_of(request), model)
     return Empty()
 
 

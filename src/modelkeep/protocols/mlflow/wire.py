@@ -23,6 +23,7 @@ import msgspec
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Position
+from modelkeep.protocols.http import Scope, caller_of
 from modelkeep.services.app import App
 
 LARGEST = sys.float_info.max  # what an infinity is on the wire, with its sign
@@ -63,6 +64,7 @@ class Rpc:
     path: str
     request: type[Message]
     handle: Callable[[App, Caller, Any], Awaitable[Message | msgspec.Raw]]  # or its JSON
+    caller: Callable[[Scope], Caller] = caller_of
 
 
 def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:

@@ -6,10 +6,11 @@ Every change is in force, here, when it is answered; on other replicas within a 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import Response, delete, get, post, put
 
 from modelkeep.domain.access import Grant, Kind, Role, Verb, person, scope_of
 from modelkeep.domain.accounts import StoredToken, check_password
@@ -23,6 +24,7 @@ from modelkeep.domain.credentials import (
 )
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput
 from modelkeep.domain.events import instant
+from modelkeep.protocols.native import problems
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import acting
 from modelkeep.protocols.rules import everywhere, of_account
@@ -59,8 +61,8 @@ class Entrance:
     async def change(self, app: App, use_case: Callable[..., T], *args: Any) -> T:
         """A change of accounts, in force when it returns.
 
-        Calls that bring or give a secret come here without a key: what is kept of a call with one,
-        its answer and a digest of its body, must not be a secret or let one be guessed.
+        Calls that bring a password come here without a key: what is kept of a call with one, its
+        answer and a digest of its body, must not let a secret be guessed.
         """
         self.check_open()
         value = await app.write(use_case, *args)
@@ -141,15 +143,22 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
     @post("/accounts", status_code=200)
     @everywhere(Verb.ADMIN)
     async def create_account(request: Http, data: NewAccount) -> dict[str, str]:
-        """Makes an account, which may do nothing until something is granted to it."""
+        """Makes an account, which may do nothing until something is granted to it.
+
+        With a password, an idempotency key is not looked at: made again, the call is 409.
+        """
+        told = {"name": data.name}
         if data.kind == "service":
             if data.owner is None or data.password is not None:
                 raise InvalidInput("A service account needs an owner, and has no password.")
-            await change(app, accounts.add_service, caller(request), data.name, data.owner)
+            args = data.name, data.owner
+            await change_once(app, request, told, accounts.add_service, *args)
+        elif data.password is None:
+            await change_once(app, request, told, accounts.add_user, data.name, None)
         else:
-            hashed = await _hashed(data.password) if data.password is not None else None
+            hashed = await _hashed(data.password)
             await change(app, accounts.add_user, caller(request), data.name, hashed)
-        return {"name": data.name}
+        return told
 
     @post("/accounts/{name:str}/disable", status_code=200)
     @everywhere(Verb.ADMIN)
@@ -171,7 +180,7 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
         """Deletes an account and erases its name; nobody can have that name again."""
         await change_once(app, request, None, accounts.delete, name)
 
-    @put("/accounts/{name:str}/password")
+    @put("/accounts/{name:str}/password", keyless=True)
     @of_account()
     async def set_password(request: Http, name: str, data: NewPassword) -> dict[str, str]:
         """Sets a person's password, and ends their sessions."""
@@ -207,13 +216,18 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
     @post("/accounts/{name:str}/tokens", status_code=200)
     @of_account()
     async def create_token(request: Http, name: str, data: NewToken) -> TokenView:
-        """Makes a token. It is shown this once."""
+        """Makes a token. It is shown this once.
+
+        Made again with its idempotency key, the call is 409: it names the token that there is, and
+        its secret is not kept.
+        """
+        once = await acting(app, request, partial(_made_already, request, name))
         account = await app.read(accounts.named, name)
         is_person = account.kind is Kind.USER
         token = mint(TokenKind.PERSONAL if is_person else TokenKind.SERVICE)
         lifetime_ms = data.days * DAY_MS
         args = caller(request), name, token, data.label, lifetime_ms
-        kept = await change(app, accounts.add_token, *args)
+        kept = await change(once, accounts.add_token, *args)
         return view_token(kept, token)
 
     @delete("/accounts/{name:str}/tokens/{token_id:str}", status_code=204)
@@ -240,6 +254,16 @@ def view_token(token: StoredToken, minted: Token | None = None) -> TokenView:
         expires=instant(token.expires_ms),
         used=instant(token.used_ms) if token.used_ms else None,
         token=minted.text if minted else None,
+    )
+
+
+def _made_already(request: Http, name: str, kept: StoredToken) -> Response[dict[str, Any]]:
+    """What the call is answered the second time."""
+    return problems.respond(
+        request,
+        "conflict",
+        f"This call has made the token {kept.id} of {name} already, and its secret was told then. "
+        "If that answer was lost, revoke the token and make another, under a new key.",
     )
 
 

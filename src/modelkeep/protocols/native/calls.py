@@ -5,7 +5,7 @@ from typing import Any, cast
 from litestar import Request
 
 from modelkeep.domain.access import Caller
-from modelkeep.protocols.http import Scope, caller_of
+from modelkeep.protocols.http import Scope, caller_of, loader_in
 
 Http = Request[Any, Any, Any]
 
@@ -13,3 +13,8 @@ Http = Request[Any, Any, Any]
 def caller(request: Http) -> Caller:
     """Who makes a call."""
     return caller_of(cast("Scope", request.scope))
+
+
+def loader(request: Http) -> Caller:
+    """As `caller`, of a call that counts as a load."""
+    return loader_in(cast("Scope", request.scope))

@@ -12,18 +12,11 @@ from modelkeep.domain.policies import Decision
 from modelkeep.protocols.native import policy_file
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.history import parse_time
+from modelkeep.protocols.native.schemas import VerdictView
 from modelkeep.protocols.rules import everywhere, on
 from modelkeep.services import checks, rehearsal
 from modelkeep.services.app import App
 from modelkeep.services.rehearsal import Rehearsed
-
-
-class VerdictView(msgspec.Struct, kw_only=True):
-    """What one gate says: `outcome` is passed, failed or pending."""
-
-    gate: str
-    outcome: str
-    message: str
 
 
 class CheckView(msgspec.Struct, kw_only=True):
@@ -92,7 +85,7 @@ def handlers(app: App) -> list[Any]:
             policy=found.decision.policy_digest,
         )
 
-    @post("/policy/rehearsals", status_code=200)
+    @post("/policy/rehearsals", status_code=200, keyless=True)
     @everywhere(Verb.READ)
     async def rehearse_policy(data: Rehearsal) -> RehearsalView:
         """What a policy would have decided otherwise of past moves; it is not put in force."""

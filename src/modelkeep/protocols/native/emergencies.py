@@ -7,26 +7,27 @@ import msgspec
 from litestar import Response, get, post
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.emergencies import DEFAULT_HOURS, Emergency
+from modelkeep.domain.emergencies import Emergency
 from modelkeep.domain.events import instant
 from modelkeep.domain.models import Version
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
-from modelkeep.protocols.native.schemas import Number, ResultView
+from modelkeep.protocols.native.schemas import Number, ResultView, VerdictView
 from modelkeep.protocols.rules import KNOWN, on, on_emergency
 from modelkeep.services import emergencies
 from modelkeep.services.app import App
+from modelkeep.services.emergencies import Reviewed
 
 
 class BreakGlass(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`hours`, 1 to 168, is the time for the review."""
+    """`hours` is the time for the review: as long as the policy gives, or 24, without it."""
 
     model: str
     version: Number | str
     stage: str
     reason: str
-    hours: int = DEFAULT_HOURS
+    hours: int | None = None
 
 
 class Review(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +38,8 @@ class Review(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EmergencyView(msgspec.Struct, kw_only=True):
-    """`status`: open, overdue, accepted or faulted. `verdicts` are what the gates said."""
+    """`status`: open, overdue, accepted or faulted. `verdicts` are what the gates said. `next`, in
+    the answer to a review that faults it, is what becomes of the version."""
 
     id: int
     model: str
@@ -48,10 +50,11 @@ class EmergencyView(msgspec.Struct, kw_only=True):
     reason: str
     opened: str
     due: str
-    verdicts: list[dict[str, str]]
+    verdicts: list[VerdictView]
     reviewed_by: str | None
     reviewed: str | None
     review: str
+    next: str = ""
 
 
 def handlers(app: App) -> list[Any]:
@@ -77,19 +80,20 @@ def handlers(app: App) -> list[Any]:
     async def review_emergency(
         request: Http, emergency_id: int, data: Review
     ) -> Response[EmergencyView]:
-        """Says of an emergency whether it was justified; it moves nothing."""
+        """Says of an emergency whether it was justified. If not, the stage goes back, or not, as
+        the policy says."""
         args = caller(request), emergency_id, data.comment
         review = emergencies.review
-        return await change(app, request, _view_row, review, *args, accepts=data.accepts)
+        return await change(app, request, _view_reviewed, review, *args, accepts=data.accepts)
 
     return [break_glass, list_emergencies, review_emergency]
 
 
-def _view_row(row: tuple[Version, Emergency]) -> EmergencyView:
-    return _view(*row)
+def _view_reviewed(reviewed: Reviewed) -> EmergencyView:
+    return _view(reviewed.version, reviewed.emergency, reviewed.next)
 
 
-def _view(version: Version, emergency: Emergency) -> EmergencyView:
+def _view(version: Version, emergency: Emergency, after: str = "") -> EmergencyView:
     reviewed = emergency.reviewed_ms
     return EmergencyView(
         id=emergency.id,
@@ -101,8 +105,9 @@ def _view(version: Version, emergency: Emergency) -> EmergencyView:
         reason=emergency.reason,
         opened=instant(emergency.opened_ms),
         due=instant(emergency.due_ms),
-        verdicts=emergency.decision["verdicts"],
+        verdicts=msgspec.convert(emergency.decision["verdicts"], list[VerdictView]),
         reviewed_by=emergency.reviewed_by or None,
         reviewed=instant(reviewed) if reviewed is not None else None,
         review=emergency.review,
+        next=after,
     )

@@ -9,6 +9,7 @@ _WIRE: dict[type[ModelkeepError], tuple[int, str]] = {
     errors.InvalidInput: (400, "invalid_input"),
     errors.KeyReused: (422, "key_reused"),
     errors.Unauthenticated: (401, "unauthenticated"),
+    errors.Blocked: (403, "blocked"),
     errors.Forbidden: (403, "forbidden"),
     errors.NotFound: (404, "not_found"),
     errors.AlreadyExists: (409, "already_exists"),

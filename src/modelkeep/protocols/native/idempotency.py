@@ -53,16 +53,24 @@ async def acting(app: App, request: Http, view: Callable[[Any], Any]) -> App:
 
     Raises Replayed before any of that work if the call was answered before.
     """
-    key = request.headers.get("idempotency-key")
+    key = _key(request)
     if key is None:
         return app
-    if not _KEY.fullmatch(key):
-        raise InvalidInput(f"An Idempotency-Key has 1 to {KEY_LIMIT} printable ASCII characters.")
     claim = Claim(caller(request).actor.name, key, await _digest(request))
     reply = await app.read(replies.known, claim, point=True)
     if reply is not None:
         raise Replayed(reply)
     return replace(app, writer=_Once(app.writer, claim, lambda value: _reply(view(value))))
+
+
+def _key(request: Http) -> str | None:
+    """The key of a call, if it has one. Raises InvalidInput for two, and for what is none."""
+    given = request.headers.getall("idempotency-key", [])
+    if len(given) > 1:
+        raise InvalidInput("A call has one header Idempotency-Key, and not several.")
+    if given and not _KEY.fullmatch(given[0]):
+        raise InvalidInput(f"An Idempotency-Key has 1 to {KEY_LIMIT} printable ASCII characters.")
+    return given[0] if given else None
 
 
 class _Once:

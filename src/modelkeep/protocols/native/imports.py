@@ -135,14 +135,14 @@ def handlers(app: App) -> list[Any]:
         """What came from there and is here, not deleted, page by page."""
         return await app.read(brought.brought, origin, kind, after)
 
-    @post("/import/experiments/match", status_code=200)
+    @post("/import/experiments/match", status_code=200, keyless=True)
     @everywhere(Verb.ADMIN)
     async def match_experiment(data: ImportExperiment) -> list[Brought]:
         """What an import would take for an experiment, if there is any; changes nothing."""
         found = await app.read(brought.match_experiment, data.origin, data.experiment)
         return [found] if found else []
 
-    @post("/import/models/match", status_code=200)
+    @post("/import/models/match", status_code=200, keyless=True)
     @everywhere(Verb.ADMIN)
     async def match_model(data: ImportModel) -> list[Brought]:
         """As for an experiment, but it must have come from there."""
@@ -172,9 +172,9 @@ def handlers(app: App) -> list[Any]:
             GivenPoints(m.run_id, m.key, [(s, at_ms, float(v)) for s, at_ms, v in m.points])
             for m in data.metrics
         ]
-        return await change(app, request, _nothing, points.bring_points, given)
+        return await change(app, request, _nothing, points.bring_points, caller(request), given)
 
-    @post("/import/points/digests", status_code=200)
+    @post("/import/points/digests", status_code=200, keyless=True)
     @everywhere(Verb.ADMIN)
     async def digest_points(data: RunIds) -> dict[str, dict[str, str]]:
         """Run -> metric -> "<count>:<sum of hashes>" of its points."""
@@ -196,7 +196,7 @@ def handlers(app: App) -> list[Any]:
     ) -> Response[dict[str, str]]:
         """Adds points that a run measured of imported logged models."""
         given = [_metric(point) for point in data.points]
-        args = data.run_id, given
+        args = caller(request), data.run_id, given
         return await change(app, request, _nothing, logged_models.bring_model_points, *args)
 
     @post("/import/models", status_code=200)

@@ -21,6 +21,7 @@ from modelkeep.domain.events import instant
 from modelkeep.domain.notes import encode64
 from modelkeep.ports.checkpoints import Origin
 from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.history import EntryView, view_entries
 from modelkeep.protocols.native.idempotency import acting
 from modelkeep.protocols.rules import everywhere
 from modelkeep.services import audit, checkpoints, history, proofs, signing
@@ -71,6 +72,13 @@ class ProofView(msgspec.Struct, kw_only=True):
     hashes: list[str]
 
 
+class ReceiptView(msgspec.Struct, kw_only=True):
+    """The receipt of the entry at an index, as text (C2SP tlog-proof)."""
+
+    index: int
+    receipt: str
+
+
 def handlers(app: App) -> list[Any]:
     """The route handlers over an application."""
 
@@ -78,9 +86,9 @@ def handlers(app: App) -> list[Any]:
     @everywhere(Verb.READ)
     async def journal_entries(
         start: _Index = 0, limit: Annotated[int, Parameter(ge=1, le=1000)] = 100
-    ) -> list[dict[str, Any]]:
+    ) -> list[EntryView]:
         """The journal's entries from an index on, in order."""
-        return await app.read(history.entries, start, limit)
+        return view_entries(await app.read(history.entries, start, limit))
 
     @get("/journal/export", media_type="application/x-ndjson")
     @everywhere(Verb.READ)
@@ -138,10 +146,10 @@ def handlers(app: App) -> list[Any]:
 
     @get("/journal/receipts/{request_id:str}")
     @everywhere(Verb.READ)
-    async def request_receipts(request_id: str) -> list[dict[str, Any]]:
+    async def request_receipts(request_id: str) -> list[ReceiptView]:
         """The receipts of the entries that a request made; every answer has its id in a header."""
         found = await app.read(proofs.receipts, request_id)
-        return [{"index": receipt.index, "receipt": receipt.encode()} for receipt in found]
+        return [ReceiptView(index=one.index, receipt=one.encode()) for one in found]
 
     @get("/journal/tile/{path:path}", media_type="application/octet-stream")
     @everywhere(Verb.READ)

@@ -1,14 +1,16 @@
 """The routes of lifecycles, and of what they have archived and retired."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.lifecycles import Lifecycle
+from modelkeep.ports.work import Work
 from modelkeep.protocols.native.calls import Http, caller
+from modelkeep.protocols.native.idempotency import acting
+from modelkeep.protocols.native.schemas import MarkView
 from modelkeep.protocols.rules import everywhere, on
 from modelkeep.services import lifecycles, retention
 from modelkeep.services.app import App
@@ -32,6 +34,12 @@ class WayView(msgspec.Struct, kw_only=True):
     gates: list[GateView]
 
 
+class PastGatesView(MarkView, kw_only=True):
+    """The version that an emergency brought here, and that still is."""
+
+    version: int
+
+
 class StageView(msgspec.Struct, kw_only=True):
     """A stage. `ways` lead into it, and nothing else does, if there are any.
 
@@ -47,6 +55,7 @@ class StageView(msgspec.Struct, kw_only=True):
     ways: list[WayView]
     versions: int
     newest: int | None
+    emergencies: list[PastGatesView]
 
 
 class LifecycleView(msgspec.Struct, kw_only=True):
@@ -108,7 +117,11 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
     @post("/retention/runs", status_code=200)
     @everywhere(Verb.ADMIN)
     async def run_retention(request: Http, data: Tend) -> list[PlanView]:
-        """Does what is due, at most a thousand versions in a call; tells what was done."""
+        """Does what is due, at most a thousand versions in a call; tells what was done.
+
+        A call that broke off may be made again: what is left is done then.
+        """
+        once = await acting(app, request, _as_it_is)
         asks, batches = caller(request), BATCHES
         models = [data.model] if data.model else [p.model for p in await app.read(retention.plans)]
         done: list[PlanView] = []
@@ -120,9 +133,18 @@ def handlers(app: App) -> Sequence[HTTPRouteHandler]:
                 after, batches = numbers[-1], batches - 1
             cycle = (await app.read(lifecycles.show, model)).lifecycle
             done.append(view_plan(Plan(model, cycle.name, items, is_whole=batches > 0)))
-        return done
+        return await once.write(_done, done)
 
     return (show_lifecycle, plan_retention, run_retention)
+
+
+def _as_it_is(done: list[PlanView]) -> list[PlanView]:
+    return done
+
+
+def _done(work: Work, done: list[PlanView]) -> list[PlanView]:
+    """Changes nothing: the answer is kept under the call's key, now that all of it is done."""
+    return done
 
 
 def view_lifecycle(shown: Populated) -> LifecycleView:
@@ -131,7 +153,7 @@ def view_lifecycle(shown: Populated) -> LifecycleView:
     return LifecycleView(
         name=cycle.name,
         models=cycle.models,
-        stages=[_view_stage(stage, cycle, census) for stage in (*cycle.stages, *strange)],
+        stages=[_view_stage(stage, shown) for stage in (*cycle.stages, *strange)],
         production=cycle.production,
         archived=cycle.archived,
         max_versions=cycle.retention.max_versions,
@@ -141,8 +163,9 @@ def view_lifecycle(shown: Populated) -> LifecycleView:
     )
 
 
-def _view_stage(stage: str, cycle: Lifecycle, census: Mapping[str, tuple[int, int]]) -> StageView:
-    count, newest = census.get(stage, (0, None))
+def _view_stage(stage: str, shown: Populated) -> StageView:
+    cycle = shown.lifecycle
+    count, newest = shown.census.get(stage, (0, None))
     return StageView(
         name=stage,
         is_known=stage in cycle.stages,
@@ -160,6 +183,11 @@ def _view_stage(stage: str, cycle: Lifecycle, census: Mapping[str, tuple[int, in
         ],
         versions=count,
         newest=newest,
+        emergencies=[
+            PastGatesView(id=emergency.id, review=emergency.status.value, version=number)
+            for number, emergency in shown.emergencies
+            if emergency.target == stage
+        ],
     )
 
 

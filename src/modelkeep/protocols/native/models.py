@@ -39,7 +39,7 @@ def handlers(app: App) -> list[Any]:
     """The routes over an application."""
 
     @post("/models", status_code=200)
-    @Rule(_create)
+    @Rule(_create, Verb.WRITE)
     async def create_model(request: Http, data: NewModel) -> Response[ModelEntry]:
         """Registers a model, with no versions yet."""
         args = caller(request), data.name, data.description, data.tags
@@ -52,7 +52,7 @@ def handlers(app: App) -> list[Any]:
         return views.view_model(await app.read(listings.model, name))
 
     @patch("/models/{name:str}")
-    @Rule(_change)
+    @Rule(_change, Verb.WRITE)
     async def change_model(request: Http, name: str, data: ModelChanges) -> Response[ModelEntry]:
         """Renames a model, describes it, sets and removes its tags: all of it, or nothing."""
         wanted = Amendment(data.name, data.description, data.tags)

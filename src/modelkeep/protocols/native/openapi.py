@@ -1,10 +1,11 @@
 """The API's description of itself, in OpenAPI 3.1.
 
 Paths and parameters come from the routes, schemas from the types that they take and give, the
-words from their docstrings. What holds for every operation is added here: the problems, the
-idempotency key of what changes something, examples.
+words from their docstrings, who may from their rules. What holds for every operation is added
+here: the problems, the idempotency key of what changes something, examples.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -16,16 +17,24 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.typing import FieldDefinition
 
 from modelkeep import __version__
-from modelkeep.protocols.native.examples import example_of
+from modelkeep.protocols.native.examples import TEXTS, example_of
 from modelkeep.protocols.native.idempotency import KEY_LIMIT
 from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.protocols.native.problems import MEDIA_TYPE, Problem, meanings
-from modelkeep.protocols.rules import KNOWN
+from modelkeep.protocols.rules import BEARER, KNOWN, Rule, rule_of
 
 _INFO = """\
 Everything that modelkeep can do, in its own words. What goes wrong is told in problem documents
 (RFC 9457). Every call that changes something takes an `Idempotency-Key`; made again with the same
-key within a day, it is not done again, and answered as it was the first time."""
+key within a day, it is not done again, and answered as it was the first time.
+
+A server with `--auth on` wants a token, as a bearer's or as the password of HTTP basic; the word
+beside the scheme (`read`, `write`, `promote`, `approve`, `admin` …) is what one's roles must allow.
+One with `--auth off` asks nobody, and takes the name of HTTP basic for a claim."""
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token."},
+    "basic": {"type": "http", "scheme": "basic", "description": "The token as the password."},
+}
 _CHANGES = frozenset(("post", "put", "patch", "delete"))
 _ALWAYS = (400, 401, 403, 404, 409, 500, 503)
 _OF_CHANGES = (413, 422, 429)
@@ -70,10 +79,14 @@ def describe(routes: list[HTTPRouteHandler]) -> Json:
     silent = Litestar([Router(path=PREFIX, route_handlers=routes)], openapi_config=config)
     document = silent.openapi_schema.to_schema()
     schemas = {**document["components"]["schemas"], **_schemas(silent)}
-    document["components"] = {"schemas": schemas, "responses": _problems(schemas)}
+    document["components"] = {
+        "schemas": schemas, "responses": _problems(schemas), "securitySchemes": _SCHEMES,
+    }  # fmt: skip
+    by_name = {handler.handler_name: handler for handler in routes}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, method, path, schemas)
+            _complete(operation, by_name[operation["operationId"]], method, path, schemas)
+    document["tags"] = _nouns(routes)
     return document
 
 
@@ -129,9 +142,42 @@ def _problem(status: int, code: str, title: str, meaning: str, schemas: Mapping[
     return example | told | ({} if code == "refused" else {"detail": meaning})
 
 
-def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any]) -> None:
-    told = operation.get("description", "")
-    operation["summary"] = told.split("\n\n")[0].replace("\n", " ").rstrip(".")
+def _noun(handler: HTTPRouteHandler) -> str:
+    """What an operation is about: the module that it is in, unless it says another."""
+    return next(iter(handler.tags or ()), handler.fn.__module__.rpartition(".")[2])
+
+
+def _nouns(routes: list[HTTPRouteHandler]) -> list[Json]:
+    """Every noun with the first sentences of the module that is named so."""
+    package = __name__.rpartition(".")[0]
+    return [
+        {"name": noun, "description": _opening(sys.modules[f"{package}.{noun}"].__doc__ or "")}
+        for noun in sorted({_noun(handler) for handler in routes})
+    ]
+
+
+def _opening(text: str) -> str:
+    return text.split("\n\n", maxsplit=1)[0].replace("\n", " ").strip()
+
+
+def _security(rule: Rule | None) -> list[Json]:
+    """Nothing for what asks nobody for a token; else either scheme, with what it takes to be."""
+    if rule is None or rule is BEARER:
+        return []
+    wanted = [rule.verb.value] if rule.verb else []
+    return [{scheme: wanted} for scheme in _SCHEMES]
+
+
+def _complete(
+    operation: Json,
+    handler: HTTPRouteHandler,
+    method: str,
+    path: str,
+    schemas: Mapping[str, Any],
+) -> None:
+    operation["summary"] = _opening(operation.get("description", "")).rstrip(".")
+    operation["tags"] = [_noun(handler)]
+    operation["security"] = _security(rule_of(handler.fn))
     is_change = method in _CHANGES
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
@@ -141,7 +187,7 @@ def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any
             parameter["example"] = example[name]
     if method == "put" and "requestBody" not in operation:  # a file, streamed
         operation["requestBody"] = {"content": {"application/octet-stream": {}}, "required": True}
-    elif is_change:
+    elif is_change and "keyless" not in handler.opt:
         parameters.append(_KEY)
     statuses = {*_ALWAYS, *(_OF_CHANGES if is_change or "{" in path else ())}
     answers = {k: v for k, v in operation["responses"].items() if k.startswith("2")}
@@ -154,3 +200,5 @@ def _complete(operation: Json, method: str, path: str, schemas: Mapping[str, Any
         for kind, content in body.get("content", {}).items():
             if kind == "application/json":
                 content["example"] = example_of(content["schema"], schemas)
+            elif kind in TEXTS:
+                content["example"] = TEXTS[kind]

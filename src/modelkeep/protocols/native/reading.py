@@ -18,7 +18,9 @@ from modelkeep.domain.access import Verb
 from modelkeep.domain.manifests import FILE_LIMIT
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.native import views
+from modelkeep.protocols.native.calls import Http, loader
 from modelkeep.protocols.native.views import ComparisonView, FilePage, LineageView
+from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.rules import KNOWN, on
 from modelkeep.services import artifacts, comparison, lineage, listings
 from modelkeep.services.app import App
@@ -35,7 +37,7 @@ def handlers(
 ) -> Sequence[HTTPRouteHandler]:
     """The handlers over an application. `parse_filter` reads a filter of models."""
 
-    @get("/models")
+    @get("/models", tags=["models"])
     @KNOWN
     async def list_models(filter: str = "", cursor: str = "", limit: Limit = 50) -> views.ModelPage:
         """Registered models by name, prompts aside. `filter` is in MLflow's search language."""
@@ -44,7 +46,7 @@ def handlers(
         models, more = views.page(found, limit, lambda listed: listed.model.name)
         return views.ModelPage(models=[views.view_model(listed) for listed in models], next=more)
 
-    @get("/models/{name:str}/versions")
+    @get("/models/{name:str}/versions", tags=["versions"])
     @on(Verb.READ)
     async def list_versions(
         name: str, cursor: Before = None, limit: Limit = 50
@@ -55,7 +57,7 @@ def handlers(
         entries = [views.view_entry(version) for version in versions]
         return views.VersionPage(model=name, versions=entries, next=more)
 
-    @get("/models/{name:str}/comparison")
+    @get("/models/{name:str}/comparison", tags=["versions"])
     @on(Verb.READ)
     async def compare(
         name: str,
@@ -72,13 +74,13 @@ def handlers(
         )
         return views.view_comparison(name, compared)
 
-    @get("/models/{name:str}/versions/{which:str}/lineage")
+    @get("/models/{name:str}/versions/{which:str}/lineage", tags=["versions"])
     @on(Verb.READ)
     async def trace(name: str, which: str) -> LineageView:
         """Where a version came from, where it went, and who approved it."""
         return views.view_lineage(await app.read(lineage.trace, name, which), now_ms())
 
-    @get("/models/{name:str}/versions/{which:str}/artifacts")
+    @get("/models/{name:str}/versions/{which:str}/artifacts", tags=["versions"])
     @on(Verb.READ)
     async def list_files(
         name: str,
@@ -100,14 +102,17 @@ def handlers(
 
     content = "/models/{name:str}/versions/{which:str}/content"
 
-    @get(content, media_type="application/octet-stream")
+    @get(content, media_type="application/octet-stream", tags=["versions"])
     @on(Verb.DOWNLOAD)
-    async def read_file(name: str, which: str, path: str) -> Stream:
+    async def read_file(request: Http, name: str, which: str, path: str) -> Stream:
         """A file's bytes as they were frozen. Damaged ones are refused or, if large, cut off."""
         found = await _fetch(name, which, path)
         file, chunks = found.file, _chunks(found)
         first = await asyncio.to_thread(next, chunks, b"")
+        if found.version is not None:
+            app.loads.note(loader(request), found.version, by_file=True)
         headers = {
+            **headers_of(found.version),
             "content-length": str(file.size_bytes),
             "content-disposition": "attachment",
             "etag": f'"{file.sha256}"',
@@ -116,7 +121,7 @@ def handlers(
             chain([first], chunks), headers=headers, media_type="application/octet-stream"
         )
 
-    @head(content)
+    @head(content, tags=["versions"])
     @on(Verb.DOWNLOAD)
     async def check_file(name: str, which: str, path: str) -> None:
         """Reads a file through without sending it: 409 if its bytes are damaged."""

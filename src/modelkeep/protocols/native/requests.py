@@ -15,7 +15,7 @@ from modelkeep.protocols.native import schemas
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import change
 from modelkeep.protocols.native.promotions import answer
-from modelkeep.protocols.native.schemas import Ballot, RequestView, ResultView
+from modelkeep.protocols.native.schemas import Ballot, BarredView, RequestView, ResultView, VoteView
 from modelkeep.protocols.rules import KNOWN, on_request
 from modelkeep.services import requests, voting
 from modelkeep.services.app import App
@@ -31,11 +31,15 @@ class CommentView(msgspec.Struct, kw_only=True):
 
 
 class RequestDetail(RequestView, kw_only=True):
-    """`evidence_is_current` is false once the run or the tags say something else by now."""
+    """`evidence_bundle` is what was frozen, of the digest `evidence` in canonical JSON (RFC 8785).
+
+    `evidence_is_current` is false once the run or the tags say something else by now.
+    """
 
     evidence_bundle: dict[str, Any]
     evidence_is_current: bool
-    votes: list[dict[str, str]]
+    barred: list[BarredView]
+    votes: list[VoteView]
     comments: list[CommentView]
 
 
@@ -59,6 +63,7 @@ def handlers(app: App, now_ms: Callable[[], int]) -> list[Any]:
             **msgspec.structs.asdict(view),
             evidence_bundle=found.evidence.to_json(),
             evidence_is_current=found.is_current,
+            barred=[BarredView(name=name, why=why) for name, why in found.barred],
             votes=[schemas.view_vote(vote) for vote in found.votes],
             comments=[view_comment(said) for said in found.comments],
         )

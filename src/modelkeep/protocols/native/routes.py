@@ -10,12 +10,14 @@ from modelkeep.protocols.native import (
     checks,
     documents,
     emergencies,
+    endings,
     history,
     imports,
     journal,
     lifecycles,
     models,
     openapi,
+    parameters,
     policies,
     problems,
     promotions,
@@ -53,6 +55,7 @@ def router(
         *checks.handlers(app),
         *documents.handlers(app),
         *emergencies.handlers(app),
+        *endings.handlers(app),
         *lifecycles.handlers(app),
         *imports.handlers(app),
         *reading.handlers(app, now_ms, parse_filter),
@@ -64,6 +67,7 @@ def router(
     return Router(
         path=PREFIX,
         route_handlers=[*routes, *openapi.handlers(routes)],
+        before_request=parameters.check_known,
         exception_handlers={**problems.HANDLERS, Replayed: replay},
     )
 

@@ -1,10 +1,13 @@
 """What the native API takes and gives. Times are RFC 3339 in UTC; digests `sha256:<hex>`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from modelkeep.domain.approvals import Request, Vote
+from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
+from modelkeep.domain.emergencies import Emergency
 from modelkeep.domain.events import instant
 from modelkeep.domain.models import Version
 from modelkeep.domain.policies import Decision
@@ -53,10 +56,13 @@ class PolicyFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class VersionView(msgspec.Struct, kw_only=True):
+    """`emergency` says which reviews are owed because it was brought somewhere past its gates."""
+
     model: str
     version: int
     semver: str
     stage: str
+    emergency: str | None
     manifest: str | None
     source: str
     author: str
@@ -64,7 +70,7 @@ class VersionView(msgspec.Struct, kw_only=True):
 
 
 class VerdictView(msgspec.Struct, kw_only=True):
-    """What a gate said: `outcome` is passed, waiting or failed."""
+    """What a gate said: `outcome` is passed, pending or failed."""
 
     gate: str
     outcome: str
@@ -109,12 +115,36 @@ class RequestView(msgspec.Struct, kw_only=True):
     closing: str
 
 
+class MarkView(msgspec.Struct, kw_only=True):
+    """An emergency, and where its review stands: open, overdue, accepted or faulted."""
+
+    id: int
+    review: str
+
+
+class VoteView(msgspec.Struct, kw_only=True):
+    voter: str
+    verdict: str
+    comment: str
+    at: str
+
+
+class BarredView(msgspec.Struct, kw_only=True):
+    """Who may not vote on a request, and why: a sentence goes on so after their name."""
+
+    name: str
+    why: str
+
+
 class StayView(msgspec.Struct, kw_only=True):
+    """`emergency` is there where it began past the gates."""
+
     slot: str
     version: int
     epoch: int
     since: str
     until: str | None
+    emergency: MarkView | None
 
 
 class MomentView(msgspec.Struct, kw_only=True):
@@ -136,6 +166,7 @@ class AppliedView(msgspec.Struct, kw_only=True):
     changed: bool
     sections: list[SectionView]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...]
     voided_requests: tuple[int, ...]
 
 
@@ -145,6 +176,7 @@ def view_version(version: Version) -> VersionView:
         version=version.number,
         semver=str(version.semver),
         stage=version.stage,
+        emergency=version.tags.get(EMERGENCY_TAG),
         manifest=version.manifest,
         source=version.source,
         author=version.author,
@@ -190,23 +222,26 @@ def view_request(model: str, request: Request, closed: Closed, now_ms: int) -> R
     )
 
 
-def view_vote(vote: Vote) -> dict[str, str]:
-    return {
-        "voter": vote.voter,
-        "verdict": vote.verdict,
-        "comment": vote.comment,
-        "at": instant(vote.at_ms),
-    }
+def view_vote(vote: Vote) -> VoteView:
+    return VoteView(
+        voter=vote.voter, verdict=vote.verdict, comment=vote.comment, at=instant(vote.at_ms)
+    )
 
 
-def view_stay(stay: Occupancy) -> StayView:
+def view_stay(stay: Occupancy, past_gates: Mapping[int, Emergency]) -> StayView:
+    emergency = past_gates.get(stay.id)
     return StayView(
         slot=str(stay.slot),
         version=stay.number,
         epoch=stay.epoch,
         since=instant(stay.from_ms),
         until=instant(stay.until_ms) if stay.until_ms is not None else None,
+        emergency=view_mark(emergency) if emergency else None,
     )
+
+
+def view_mark(emergency: Emergency) -> MarkView:
+    return MarkView(id=emergency.id, review=emergency.status.value)
 
 
 def view_applied(applied: Applied) -> AppliedView:
@@ -218,5 +253,6 @@ def view_applied(applied: Applied) -> AppliedView:
             SectionView(path=s.path, enforced=s.enforced, note=s.note) for s in applied.sections
         ],
         findings=applied.findings,
+        warnings=applied.warnings,
         voided_requests=applied.voided,
     )

@@ -56,7 +56,7 @@ class CallerView(msgspec.Struct, kw_only=True):
 def handlers(app: App, entrance: Entrance) -> list[Any]:
     """The route handlers over an application."""
 
-    @post(SIGN_IN, status_code=200)
+    @post(SIGN_IN, status_code=200, keyless=True)
     @BEARER
     async def sign_in(data: Credentials) -> SessionView:
         """Gives a session's token for a name and a password."""
@@ -66,7 +66,7 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
         expires = instant(entrance.now_ms() + SESSION_MS)
         return SessionView(name=data.name, token=token.text, expires=expires)
 
-    @post("/sign-out", status_code=204)
+    @post("/sign-out", status_code=204, keyless=True)
     @KNOWN
     async def sign_out(request: _Http) -> None:
         """Ends the session that the call is made in. Other tokens are revoked by their id."""
@@ -92,7 +92,7 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
             token=view_token(identity.token) if identity else None,
         )
 
-    @post("/first-admin", status_code=200)
+    @post("/first-admin", status_code=200, keyless=True)
     @KNOWN
     async def make_first_admin(request: _Http, data: Credentials) -> dict[str, str]:
         """Makes an administrator; takes the bootstrap token that the server has printed."""

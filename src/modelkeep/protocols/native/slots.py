@@ -86,5 +86,5 @@ def _view(held: Held) -> SlotView:
         slot=str(held.slot),
         epoch=held.epoch,
         versions=[stay.number for stay in held.stays],
-        stays=[schemas.view_stay(stay) for stay in held.stays],
+        stays=[schemas.view_stay(stay, held.past_gates) for stay in held.stays],
     )

@@ -83,7 +83,7 @@ def handlers(app: App) -> list[Any]:
     ) -> Response[VersionEntry]:
         """Describes a version, sets and removes its tags: all of it, or nothing."""
         wanted = Amendment(description=data.description, tags=data.tags)
-        args = caller(request), name, _number(which), wanted
+        args = caller(request), name, number_in(which), wanted
         return await change(app, request, views.view_entry, amendments.amend_version, *args)
 
     @delete("/models/{name:str}/versions/{which:str}", status_code=204)
@@ -91,10 +91,15 @@ def handlers(app: App) -> list[Any]:
     async def delete_version(request: Http, name: str, which: str) -> Response[None]:
         """Deletes a version from view; its number is never used again."""
         view = partial(answer_deletion, request)
-        args = caller(request), name, _number(which)
+        args = caller(request), name, number_in(which)
         return await change(app, request, view, registry.delete_version, *args)
 
-    @put("/uploads/{upload:str}/files/{path:path}", status_code=204, request_max_body_size=None)
+    @put(
+        "/uploads/{upload:str}/files/{path:path}",
+        status_code=204,
+        request_max_body_size=None,
+        keyless=True,
+    )
     @somewhere(Verb.WRITE)
     async def put_file(request: Http, upload: str, path: str) -> None:
         """Brings a file of an upload, as the body. Once more is no harm: the last bytes count.
@@ -103,12 +108,12 @@ def handlers(app: App) -> list[Any]:
         """
         where = uploads.path_in(upload, path.removeprefix("/"))
         body = pieces(cast("Scope", request.scope), cast("Receive", request.receive))
-        await store(app, where, body)
+        await store(app, caller(request), where, body)
 
     return [create_version, get_version, change_version, delete_version, put_file]
 
 
-def _number(which: str) -> int:
+def number_in(which: str) -> int:
     """A change is of the version that its number names, whatever moved meanwhile."""
     if which.isascii() and which.isdecimal() and len(which) <= NUMBER_DIGITS:
         return int(which)

@@ -10,15 +10,18 @@ from typing import TypeVar
 import msgspec
 
 from modelkeep.domain import comparison
+from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
+from modelkeep.domain.endings import State
 from modelkeep.domain.events import instant
 from modelkeep.domain.evidence import written
 from modelkeep.domain.manifests import File
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import FAILED, PENDING, Version
 from modelkeep.domain.semver import Change
 from modelkeep.domain.tracking import CONTEXT_TAG, Dataset, Experiment, LoggedModel, Run
 from modelkeep.protocols.native.schemas import (
     RequestView,
     StayView,
+    VoteView,
     view_request,
     view_stay,
     view_vote,
@@ -31,6 +34,8 @@ from modelkeep.services.numbering import Standing
 
 Metric = float | str
 T = TypeVar("T")
+
+_UNHELD = {PENDING: "pending", FAILED: "failed"}
 
 
 class ModelEntry(msgspec.Struct, kw_only=True):
@@ -55,9 +60,27 @@ class ModelPage(msgspec.Struct, kw_only=True):
     next: str | None
 
 
+class EndingView(msgspec.Struct, kw_only=True):
+    """Why a version should not be used any more, and what instead: the number of another version.
+
+    `blocks` is when a deprecated one will be blocked; `warning` all of it, as whoever loads the
+    version is told.
+    """
+
+    reason: str
+    by: str
+    since: str
+    replacement: int | None
+    blocks: str | None
+    warning: str
+
+
 class VersionEntry(msgspec.Struct, kw_only=True):
-    """`status` is verified when the bytes are held here under `manifest`, else unverified.
-    `claim` is what the tag `semantic_version` says, where that isn't its `semver`.
+    """`status` is verified when the bytes are held here under `manifest`; pending while they wait
+    to be hashed, failed when they were not what was uploaded; else unverified. `claim` is what the
+    tag `semantic_version` says, where that isn't its `semver`; `emergency` which reviews are owed
+    because it was brought somewhere past its gates. `state` is active, deprecated, blocked or
+    retired; `ending` is null of an active one.
     """
 
     model: str
@@ -65,7 +88,10 @@ class VersionEntry(msgspec.Struct, kw_only=True):
     semver: str
     claim: str | None
     stage: str
+    emergency: str | None
     status: str
+    state: str
+    ending: EndingView | None
     aliases: tuple[str, ...]
     created: str
     updated: str
@@ -170,7 +196,7 @@ class RunName(msgspec.Struct, kw_only=True):
 
 class ApprovalView(msgspec.Struct, kw_only=True):
     request: RequestView
-    votes: list[dict[str, str]]
+    votes: list[VoteView]
 
 
 class ReasonView(msgspec.Struct, kw_only=True):
@@ -237,7 +263,10 @@ def view_entry(version: Version) -> VersionEntry:
         semver=str(version.semver),
         claim=version.claim,
         stage=version.stage,
-        status="verified" if version.manifest else "unverified",
+        emergency=version.tags.get(EMERGENCY_TAG),
+        status="verified" if version.manifest else _UNHELD.get(version.status, "unverified"),
+        state=version.ending.state.value,
+        ending=_view_ending(version),
         aliases=version.aliases,
         created=instant(version.created_ms),
         updated=instant(version.updated_ms),
@@ -248,6 +277,20 @@ def view_entry(version: Version) -> VersionEntry:
         manifest=version.manifest,
         description=version.description,
         tags=version.tags,
+    )
+
+
+def _view_ending(version: Version) -> EndingView | None:
+    ending = version.ending
+    if ending.state is State.ACTIVE or ending.since_ms is None:
+        return None
+    return EndingView(
+        reason=ending.reason,
+        by=ending.by,
+        since=instant(ending.since_ms),
+        replacement=ending.replacement,
+        blocks=None if ending.blocks_ms is None else instant(ending.blocks_ms),
+        warning=version.warning,
     )
 
 
@@ -307,7 +350,7 @@ def view_lineage(found: Lineage, now_ms: int) -> LineageView:
         parent_run=RunName(id=parent.run_id, name=parent.name) if parent else None,
         copy_of=view_entry(found.copy_of) if found.copy_of else None,
         copies=[view_entry(version) for version in found.copies],
-        served=[view_stay(stay) for stay in found.stays],
+        served=[view_stay(stay, found.past_gates) for stay in found.stays],
         approvals=[
             ApprovalView(
                 request=view_request(found.version.model_name, request, closed, now_ms),

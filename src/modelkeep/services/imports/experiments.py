@@ -51,7 +51,7 @@ def bring_experiment(work: Work, caller: Caller, origin: str, given: GivenExperi
         if namesake is not None:
             reason = "what is here of that name was brought as another experiment; rename one"
             return Outcome("", End.REFUSED, reason)
-        experiment_id, end, reason = _add(work, given), End.CREATED, ""
+        experiment_id, end, reason = _add(work, caller, given), End.CREATED, ""
     else:
         experiment_id = found.id
         end, reason = _follow(work, caller, names, found, given)
@@ -138,11 +138,11 @@ def _digest(experiment: GivenExperiment | Experiment) -> str:
     return imports.digest({"lifecycle": experiment.lifecycle_stage, "tags": experiment.tags})
 
 
-def _add(work: Work, given: GivenExperiment) -> int:
+def _add(work: Work, caller: Caller, given: GivenExperiment) -> int:
     kept = ""
     if is_object_store(given.artifact_location):
         kept = artifact_location(given.artifact_location)
-    experiment_id = work.experiments.add(given.name, kept, given.created_ms)
+    experiment_id = work.experiments.add(given.name, kept, caller.actor.name, given.created_ms)
     work.experiments.set_tags(experiment_id, given.tags)
     _set_lifecycle(work, experiment_id, given)
     return experiment_id

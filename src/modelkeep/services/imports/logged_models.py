@@ -8,6 +8,7 @@ from modelkeep.domain import imports
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
+from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.imports import Outcome
 from modelkeep.domain.names import check_text
 from modelkeep.domain.tracking import MODEL_STATUSES, MODEL_TYPE_LIMIT, LoggedModel, Metric
@@ -121,10 +122,12 @@ def _change(work: Work, found: LoggedModel, given: GivenLoggedModel) -> None:
     rows.set_status(given.model_id, given.status, given.updated_ms)
 
 
-_LOGGED_MODELS: Kind[GivenLoggedModel, LoggedModel] = Kind("logged-model", _digest, _add, _change)
+_LOGGED_MODELS: Kind[GivenLoggedModel, LoggedModel] = Kind(
+    "logged-model", Thing.LOGGED_MODEL, _digest, _add, _change
+)
 
 
-def bring_model_points(work: Work, run_id: str, given: Sequence[Metric]) -> None:
+def bring_model_points(work: Work, caller: Caller, run_id: str, given: Sequence[Metric]) -> None:
     """Adds points that were measured in a run to the imported logged models that they name.
 
     At most `POINTS_LIMIT`. A point that is there already stays one. Raises NotFound, InvalidInput;
@@ -138,5 +141,7 @@ def bring_model_points(work: Work, run_id: str, given: Sequence[Metric]) -> None
             raise NotFound(f"Logged model with ID '{model_id}' not found.")
         if work.imports.find("logged-model", model_id) is None:
             raise Conflict(f"Logged model {model_id} is this server's own.")
+        hand = Hand(Thing.LOGGED_MODEL, caller.actor.name, Deed.IMPORTED)
+        work.hands.add(model_id, hand, work.now_ms)
     rules.check_metrics(given)
     work.logged_models.log_metrics(run_id, given)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from modelkeep.domain.access import Caller
+from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.imports import End, Outcome
 from modelkeep.ports.work import Work
 from modelkeep.services.imports.records import note, settle
@@ -28,9 +29,11 @@ Found = TypeVar("Found", bound=Logged)
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Given, Found]):
-    """One kind of them: how it is digested, added, and made what its source says."""
+    """One kind of them: how it is digested, added, and made what its source says. Whoever brings or
+    changes one had a hand in it."""
 
     name: str
+    thing: Thing
     digest: Callable[[Given | Found], str]
     add: Callable[[Work, Caller, Given], None]
     change: Callable[[Work, Found, Given], None]
@@ -48,6 +51,8 @@ class Kind(Generic[Given, Found]):
                 return Outcome(key, end, reason)
             if end is End.CHANGED:
                 self.change(work, found, given)
+        if end in (End.CREATED, End.CHANGED):
+            work.hands.add(key, Hand(self.thing, caller.actor.name, Deed.IMPORTED), work.now_ms)
         note(work, caller, self.name, key, origin, self.digest(given))
         return Outcome(key, end)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from modelkeep.domain import imports
 from modelkeep.domain import tracking as rules
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
+from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.imports import Points
 from modelkeep.domain.tracking import Metric, Run
 from modelkeep.ports.work import Work
@@ -22,7 +24,7 @@ class GivenPoints:
     points: list[tuple[int, int, float]]
 
 
-def bring_points(work: Work, given: Sequence[GivenPoints]) -> None:
+def bring_points(work: Work, caller: Caller, given: Sequence[GivenPoints]) -> None:
     """Adds points to runs that were imported; one that is there already stays one.
 
     At most `POINTS_LIMIT` in all. Raises NotFound, InvalidInput; Conflict for a run of this
@@ -34,6 +36,9 @@ def bring_points(work: Work, given: Sequence[GivenPoints]) -> None:
         points = [Metric(metric.key, value, at_ms, step) for step, at_ms, value in metric.points]
         rules.check_metrics(points)
         work.runs.log_metrics(_imported_run(work, metric.run_id).id, points)
+    for run_id in {metric.run_id for metric in given}:
+        hand = Hand(Thing.RUN, caller.actor.name, Deed.IMPORTED)
+        work.hands.add(run_id, hand, work.now_ms)
 
 
 def points_of(work: Work, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from modelkeep.domain import imports
 from modelkeep.domain import tracking as rules
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.hands import Thing
 from modelkeep.domain.imports import Outcome
 from modelkeep.domain.names import check_text
 from modelkeep.domain.tracking import (
@@ -151,4 +152,4 @@ def _link(work: Work, row: int, given: GivenRun) -> None:
     work.runs.add_model_outputs(row, given.model_outputs)
 
 
-_RUNS: Kind[GivenRun, Run] = Kind("run", _run_digest, _add_run, _change_run)
+_RUNS: Kind[GivenRun, Run] = Kind("run", Thing.RUN, _run_digest, _add_run, _change_run)

@@ -11,10 +11,11 @@ from modelkeep.storage.sql.search import any_of
 
 _ACCOUNT = (
     "SELECT id, name, kind, owner_id, disabled_ms IS NOT NULL, deleted_ms IS NOT NULL,"
-    " password IS NOT NULL, created_ms FROM accounts WHERE project_id = ?"
+    " password IS NOT NULL, created_ms, password_by, reset_ms FROM accounts WHERE project_id = ?"
 )
 _TOKEN_COLUMNS = (
-    "token_id, account_id, kind, label, digest, created_ms, expires_ms, revoked_ms, used_ms"
+    "token_id, account_id, kind, label, digest, created_ms, expires_ms, revoked_ms, used_ms,"
+    " lent_by"
 )
 
 
@@ -95,8 +96,8 @@ class SqlAccounts:
         account = self.get(account_id)
         assert account is not None
         row = self._db.one(
-            "UPDATE accounts SET person = ?, name = ?, password = NULL, deleted_ms = ?"
-            " WHERE id = ? RETURNING leaf",
+            "UPDATE accounts SET person = ?, name = ?, password = NULL, password_by = '',"
+            " deleted_ms = ? WHERE id = ? RETURNING leaf",
             _tombstone(person(account.name)),
             f"deleted-{account_id}",
             at_ms,
@@ -111,8 +112,17 @@ class SqlAccounts:
         row = self._db.one("SELECT password FROM accounts WHERE id = ?", account_id)
         return row[0] if row else None
 
-    def set_password(self, account_id: int, hashed: str) -> None:
-        self._db.run("UPDATE accounts SET password = ? WHERE id = ?", hashed, account_id)
+    def set_password(
+        self, account_id: int, hashed: str, by: str = "", reset_ms: int | None = None
+    ) -> None:
+        self._db.run(
+            "UPDATE accounts SET password = ?, password_by = ?,"
+            " reset_ms = coalesce(?, reset_ms) WHERE id = ?",
+            hashed,
+            by,
+            reset_ms,
+            account_id,
+        )
         self._changed()
 
     # -- tokens ----------------------------------------------------------------------------
@@ -120,7 +130,7 @@ class SqlAccounts:
     def add_token(self, token: StoredToken) -> None:
         self._db.run(
             "INSERT INTO tokens (project_id, token_id, account_id, kind, label, digest,"
-            " created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_ms, expires_ms, lent_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
             token.id,
             token.account_id,
@@ -129,6 +139,7 @@ class SqlAccounts:
             token.digest,
             token.created_ms,
             token.expires_ms,
+            token.lent_by,
         )
         self._changed()
 
@@ -210,7 +221,7 @@ def _tombstone(folded: str) -> str:
 
 
 def _account(row: Row) -> Account:
-    id_, name, kind, owner_id, disabled, deleted, has_password, created_ms = row
+    id_, name, kind, owner_id, disabled, deleted, has_password, *rest = row
     return Account(
         id_,
         name,
@@ -219,7 +230,7 @@ def _account(row: Row) -> Account:
         bool(disabled),
         bool(deleted),
         bool(has_password),
-        created_ms,
+        *rest,
     )
 
 

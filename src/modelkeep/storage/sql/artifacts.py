@@ -13,18 +13,49 @@ class SqlArtifacts:
     def __init__(self, db: Db, project_id: int) -> None:
         self._db, self._project_id = db, project_id
 
-    def put(self, file: File, at_ms: int) -> None:
+    def put(self, file: File, author: str, at_ms: int) -> None:
         self._db.run(
-            "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
+            "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms, author)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
             " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
-            " updated_ms = excluded.updated_ms",
+            " updated_ms = excluded.updated_ms, author = excluded.author",
             self._project_id,
             file.path,
             file.sha256,
             file.size_bytes,
             at_ms,
+            author,
         )
+
+    def authors(self, path: str) -> list[str]:
+        rows = self._db.all(
+            "SELECT DISTINCT author FROM artifacts"
+            " WHERE project_id = ? AND (path = ? OR (path > ? AND path < ?)) ORDER BY author",
+            self._project_id,
+            path,
+            *_range(path),
+        )
+        return [row[0] for row in rows]
+
+    def first_author(self, folder: str) -> str | None:
+        row = self._db.one(
+            "SELECT author FROM artifacts WHERE project_id = ? AND path > ? AND path < ?"
+            " ORDER BY path LIMIT 1",
+            self._project_id,
+            *_range(folder),
+        )
+        return row[0] if row else None
+
+    def total(self, folder: str) -> tuple[int, int, int]:
+        row = self._db.one(
+            "SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(max(updated_ms), 0)"
+            " FROM artifacts WHERE project_id = ? AND path > ? AND path < ?",
+            self._project_id,
+            *_range(folder),
+        )
+        assert row is not None
+        count, size_bytes, newest_ms = row
+        return count, int(size_bytes), newest_ms
 
     def get(self, path: str) -> File | None:
         row = self._db.one(

@@ -96,6 +96,13 @@ class Dialect(Protocol):
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool: ...
+    def disown_commit(self, db: Db, error: Unavailable) -> bool:
+        """Sees to it that a commit, which failed on this connection with an error, is never found
+        to have happened.
+
+        False where only the database knows. Raises Unavailable where it may still be found.
+        """
+        ...
 
 
 class _Quick:
@@ -228,6 +235,21 @@ class Sqlite:
     def is_usable(self, db: Db) -> bool:
         return True
 
+    def disown_commit(self, db: Db, error: Unavailable) -> bool:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
+            return True  # the frame that makes it a commit is the last
+        # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
+        # the file after a crash would keep it. Another commit takes its place there, of a number
+        # that means nothing to us and that is written again as it was.
+        assert isinstance(db, _SqliteDb)
+        if db.connection.in_transaction:
+            db.run("ROLLBACK")
+        self.begin_batch(db)
+        (number,) = db.one("PRAGMA user_version") or (0,)
+        db.run(f"PRAGMA user_version = {number}")
+        db.run("COMMIT")
+        return True
+
 
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -326,6 +348,9 @@ class Postgres:
     def is_usable(self, db: Db) -> bool:
         return not db.connection.closed if isinstance(db, _PostgresDb) else False
 
+    def disown_commit(self, db: Db, error: Unavailable) -> bool:
+        return False  # the connection broke under it
+
 
 # -- what the drivers raise ----------------------------------------------------------------------
 
@@ -341,6 +366,8 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     )
 )
+# Those of a commit that did not come into the log whole.
+_SQLITE_UNWRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 _CANCELED = "57014"  # what PostgreSQL says of a statement that ran out of time
 # Of its data errors, those that say that a value does not fit: psycopg's own has no code.
 _UNHELD = (None, "22003", "22021", "22P05")

@@ -53,6 +53,17 @@ class SqlEmergencies:
         )
         return [_emergency(row) for row in rows]
 
+    def lapsed(self, now_ms: int, limit: int) -> list[Emergency]:
+        rows = self._db.all(
+            f"SELECT {_COLUMNS} FROM emergencies e WHERE e.project_id = ? AND e.status = ?"
+            " AND e.due_ms <= ? ORDER BY e.id LIMIT ?",
+            self._project_id,
+            Status.OPEN.value,
+            now_ms,
+            limit,
+        )
+        return [_emergency(row) for row in rows]
+
     def of_model(self, model_id: int, statuses: Sequence[Status]) -> list[Emergency]:
         rows = self._db.all(
             f"SELECT {_COLUMNS} FROM emergencies e JOIN versions v ON v.id = e.version_id"

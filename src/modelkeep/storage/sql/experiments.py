@@ -17,7 +17,9 @@ from modelkeep.storage.sql.search import (
     holds,
 )
 
-_SHOWN = "e.id, e.name, e.artifact_location, e.lifecycle_stage, e.created_ms, e.updated_ms"
+_SHOWN = (
+    "e.id, e.name, e.artifact_location, e.lifecycle_stage, e.created_ms, e.updated_ms, e.author"
+)
 _EXPERIMENT = f"SELECT {_SHOWN} FROM experiments e"
 _TAGS = KeyValues("experiment_tags", "experiment_id", "e.id")
 _COLUMNS = {
@@ -41,16 +43,19 @@ class SqlExperiments:
     def named(self, name: str) -> Experiment | None:
         return self._one("e.project_id = ? AND e.name = ?", self._project_id, name)
 
-    def add(self, name: str, artifact_location: str, at_ms: int, root: str = "") -> int:
+    def add(
+        self, name: str, artifact_location: str, author: str, at_ms: int, root: str = ""
+    ) -> int:
         row = self._db.one(
             "INSERT INTO experiments (project_id, name, artifact_location, lifecycle_stage,"
-            " created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            " created_ms, updated_ms, author) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
             self._project_id,
             name,
             artifact_location,
             ACTIVE,
             at_ms,
             at_ms,
+            author,
         )
         assert row is not None
         if not artifact_location:
@@ -61,6 +66,18 @@ class SqlExperiments:
         separator = "" if root.endswith("/") else "/"
         location = f"{root}{separator}{experiment_id}"
         self._set(experiment_id, "artifact_location", location, at_ms)
+
+    def any_within(self, folder: str) -> bool:
+        place = PROXIED + folder
+        row = self._db.one(
+            "SELECT 1 FROM experiments WHERE project_id = ?"
+            " AND (artifact_location = ? OR substr(artifact_location, 1, ?) = ?) LIMIT 1",
+            self._project_id,
+            place,
+            len(place) + 1,
+            f"{place}/",
+        )
+        return row is not None
 
     def rename(self, experiment_id: int, name: str, at_ms: int) -> None:
         self._set(experiment_id, "name", name, at_ms)

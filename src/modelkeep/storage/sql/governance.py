@@ -20,7 +20,7 @@ _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
     " r.evidence_digest, r.policy_digest, r.requested_by, r.authors, r.reason, r.status,"
     " r.created_ms, r.expires_ms, r.archive_existing, r.returns_to, r.epoch, r.closing,"
-    " r.closed_ms, r.reminded_ms"
+    " r.closed_ms, r.reminded_ms, r.lent_by"
     " FROM requests r JOIN versions v ON v.id = r.version_id"
 )
 
@@ -40,6 +40,16 @@ class SqlGovernance:
             self._project_id,
         )
         return StoredPolicy(*row) if row else None
+
+    def past_policies(self, before: int, limit: int) -> list[StoredPolicy]:
+        rows = self._db.all(
+            "SELECT revision, digest, document, source, author, applied_ms FROM policies"
+            " WHERE project_id = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
+            self._project_id,
+            before,
+            limit,
+        )
+        return [StoredPolicy(*row) for row in rows]
 
     def add_policy(self, digest: str, document: str, source: str, author: str, at_ms: int) -> int:
         row = self._db.one(
@@ -130,8 +140,8 @@ class SqlGovernance:
         row = self._db.one(
             "INSERT INTO requests (project_id, version_id, source, target, subject,"
             " evidence_digest, policy_digest, requested_by, authors, reason, archive_existing,"
-            " returns_to, epoch, status, closing, created_ms, expires_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
+            " returns_to, epoch, status, closing, created_ms, expires_ms, lent_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?)"
             " RETURNING id",
             self._project_id,
             draft.version_id,
@@ -149,6 +159,7 @@ class SqlGovernance:
             draft.status.value,
             draft.created_ms,
             draft.expires_ms,
+            draft.lent_by,
         )
         assert row is not None
         return row[0]
@@ -286,5 +297,6 @@ def _request(row: Row) -> tuple[Request, Closed]:
         archive_existing=bool(row[15]),
         returns_to=row[16],
         epoch=row[17],
+        lent_by=row[21],
     )
     return request, Closed(row[18], row[19])

@@ -247,10 +247,12 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "version": (
         ("id", "model", "number", "source", "manifest", "stage", "description", "deleted",
-         "author", "run", "logged_model", "semver", "semver_fixed"),
+         "author", "run", "logged_model", "semver", "semver_fixed", "state", "ending_reason",
+         "ending_by", "ending_ms", "replacement", "blocks_ms"),
         "SELECT v.id, v.model_id, v.number, v.source, m.digest, v.stage, v.description,"
         " v.deleted_ms IS NOT NULL, v.author, v.run_id, v.logged_model_id,"
-        " v.semver_major || '.' || v.semver_minor || '.' || v.semver_patch, v.semver_fixed"
+        " v.semver_major || '.' || v.semver_minor || '.' || v.semver_patch, v.semver_fixed,"
+        " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms"
         " FROM versions v LEFT JOIN manifests m ON m.id = v.manifest_id"
         " WHERE v.project_id = ? ORDER BY v.id",
     ),
@@ -262,6 +264,12 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     "imported_version": (
         ("version", "importer"),
         "SELECT key, importer FROM imports WHERE project_id = ? AND kind = 'version' ORDER BY key",
+    ),
+    "version_hand": (
+        ("version", "name", "deed"),
+        "SELECT v.id, h.name, h.deed FROM hands h JOIN versions v"
+        " ON v.project_id = h.project_id AND h.subject = CAST(v.id AS text)"
+        " WHERE h.project_id = ? AND h.kind = 'version' ORDER BY h.id",
     ),
     "file": (
         ("manifest", "path", "sha256", "size_bytes"),
@@ -296,10 +304,10 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "request": (
         ("id", "version", "source", "target", "status", "subject", "evidence", "policy",
-         "requested_by", "authors", "reason", "archive_existing", "returns_to", "epoch",
+         "requested_by", "lent_by", "authors", "reason", "archive_existing", "returns_to", "epoch",
          "expires_ms", "reminded_ms"),
         "SELECT id, version_id, source, target, status, subject, evidence_digest, policy_digest,"
-        " requested_by, authors, reason, archive_existing, returns_to, epoch, expires_ms,"
+        " requested_by, lent_by, authors, reason, archive_existing, returns_to, epoch, expires_ms,"
         " reminded_ms FROM requests WHERE project_id = ? ORDER BY id",
     ),
     "vote": (
@@ -317,14 +325,16 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " FROM emergencies WHERE project_id = ? ORDER BY id",
     ),
     "account": (
-        ("id", "name", "kind", "owner", "password", "disabled", "deleted"),
-        "SELECT id, name, kind, owner_id, password IS NOT NULL, disabled_ms IS NOT NULL,"
-        " deleted_ms IS NOT NULL FROM accounts WHERE project_id = ? ORDER BY id",
+        ("id", "name", "kind", "owner", "password", "password_by", "reset_ms", "disabled",
+         "deleted"),
+        "SELECT id, name, kind, owner_id, password IS NOT NULL, password_by, reset_ms,"
+        " disabled_ms IS NOT NULL, deleted_ms IS NOT NULL FROM accounts"
+        " WHERE project_id = ? ORDER BY id",
     ),
     "token": (
-        ("token", "account", "kind", "label", "digest", "expires_ms", "revoked"),
-        "SELECT token_id, account_id, kind, label, digest, expires_ms, revoked_ms IS NOT NULL"
-        " FROM tokens WHERE project_id = ? ORDER BY id",
+        ("token", "account", "kind", "label", "lent_by", "digest", "expires_ms", "revoked"),
+        "SELECT token_id, account_id, kind, label, lent_by, digest, expires_ms,"
+        " revoked_ms IS NOT NULL FROM tokens WHERE project_id = ? ORDER BY id",
     ),
     "grant": (
         ("account", "role", "scope"),

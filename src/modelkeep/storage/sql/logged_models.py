@@ -53,14 +53,12 @@ class SqlLoggedModels:
     # -- one model -------------------------------------------------------------------------
 
     def get(self, model_id: str, *, deleted: bool = False) -> LoggedModel | None:
-        model = self._one(model_id)
-        if model is None or (model.deleted and not deleted):
-            return None
-        return self._dress([model])[0]
+        model = self.find(model_id, deleted=deleted)
+        return self._dress([model])[0] if model else None
 
-    def find(self, model_id: str) -> LoggedModel | None:
+    def find(self, model_id: str, *, deleted: bool = False) -> LoggedModel | None:
         model = self._one(model_id)
-        return None if model is None or model.deleted else model
+        return None if model is None or (model.deleted and not deleted) else model
 
     def add(self, new: NewLoggedModel, at_ms: int) -> None:
         self._db.run(

@@ -156,6 +156,14 @@ class SqlRuns:
     def sample(self, id: int, key: str, size: int, steps: tuple[int, int] | None) -> list[Metric]:
         return sampled_points(self._db, self._project_id, id, key, size, steps)
 
+    def authors(self, experiment_id: int) -> list[str]:
+        rows = self._db.all(
+            "SELECT DISTINCT author FROM runs WHERE project_id = ? AND experiment_id = ?",
+            self._project_id,
+            experiment_id,
+        )
+        return [row[0] for row in rows]
+
     def dataset_uses(self, experiment_ids: Sequence[int], limit: int) -> list[DatasetUse]:
         scope = any_of("r.experiment_id", experiment_ids)
         rows = self._db.all(

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from modelkeep.domain.endings import State
 from modelkeep.domain.models import SlotKey
 from modelkeep.ports.registry import Occupancy
 from modelkeep.storage.sql.dialects import Db, Row
 
 _STAY = (
     "SELECT o.id, s.kind, s.name, o.version_id, v.number, o.epoch, o.from_ms, o.until_ms,"
-    " o.approved, o.prior_id, v.deleted_ms IS NOT NULL"
+    " o.approved, o.prior_id, v.deleted_ms IS NOT NULL, v.state"
     " FROM occupancies o JOIN slots s ON s.id = o.slot_id JOIN versions v ON v.id = o.version_id"
 )
 
@@ -154,4 +155,5 @@ def _stay(row: Row) -> Occupancy:
         approved=bool(row[8]),
         prior_id=row[9],
         deleted=bool(row[10]),
+        state=State(row[11]),
     )

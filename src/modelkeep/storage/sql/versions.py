@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from modelkeep.domain.endings import NO_ENDING, Ending, State
 from modelkeep.domain.models import READY, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
@@ -17,6 +18,7 @@ _VERSION = (
     "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
     " v.description, v.stage, f.digest, v.author, v.created_ms, v.updated_ms,"
     " v.semver_major, v.semver_minor, v.semver_patch, v.semver_fixed, v.deleted_ms IS NOT NULL,"
+    " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms,"
     " v.status, v.status_message"
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
@@ -26,7 +28,8 @@ _SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
 # hundred thousand versions, and clients ask for these before nearly every call.
 _NEWEST_IN_EACH_STAGE = (
     "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
-    " AND stage = s.name AND deleted_ms IS NULL ORDER BY number DESC LIMIT 1)"
+    " AND stage = s.name AND deleted_ms IS NULL AND state <> 'retired'"
+    " ORDER BY number DESC LIMIT 1)"
     " FROM (SELECT model_id, name FROM slots WHERE project_id = ? AND kind = 'stage' AND {slots}"
     " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s"
 )
@@ -123,6 +126,31 @@ class SqlVersions:
     def set_stage(self, version_id: int, stage: str, at_ms: int) -> None:
         self._set(version_id, "stage", stage, at_ms)
 
+    def set_ending(self, version_id: int, ending: Ending, at_ms: int) -> None:
+        self._db.run(
+            "UPDATE versions SET state = ?, ending_reason = ?, ending_by = ?, ending_ms = ?,"
+            " replacement = ?, blocks_ms = ?, updated_ms = ? WHERE id = ?",
+            ending.state.value,
+            ending.reason,
+            ending.by,
+            ending.since_ms,
+            ending.replacement,
+            ending.blocks_ms,
+            at_ms,
+            version_id,
+        )
+
+    def due_to_block(self, now_ms: int, after_id: int, limit: int) -> list[int]:
+        rows = self._db.all(
+            "SELECT id FROM versions WHERE project_id = ? AND blocks_ms <= ? AND id > ?"
+            " AND state = 'deprecated' AND deleted_ms IS NULL ORDER BY id LIMIT ?",
+            self._project_id,
+            now_ms,
+            after_id,
+            limit,
+        )
+        return [row[0] for row in rows]
+
     def touch(self, version_id: int, at_ms: int) -> None:
         self._db.run("UPDATE versions SET updated_ms = ? WHERE id = ?", at_ms, version_id)
 
@@ -165,10 +193,13 @@ class SqlVersions:
         )
         return Numbered(row[0], Semver(*row[1:4]), row[4]) if row else None
 
-    def newest_from(self, model_id: int, low: Semver, below: Semver) -> Version | None:
+    def newest_from(
+        self, model_id: int, low: Semver, below: Semver, *, retired: bool
+    ) -> Version | None:
         return self._one(
             "v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL"
-            f" AND ({_SEMVER}) >= (?, ?, ?) AND ({_SEMVER}) < (?, ?, ?)"
+            + ("" if retired else " AND v.state <> 'retired'")
+            + f" AND ({_SEMVER}) >= (?, ?, ?) AND ({_SEMVER}) < (?, ?, ?)"
             " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1",
             self._project_id,
             model_id,
@@ -203,6 +234,18 @@ class SqlVersions:
             stage,
         )
         return [row[0] for row in rows]
+
+    def any_from(self, folder: str) -> bool:
+        start = "substr(source, 1, 200)"  # as the index has it
+        row = self._db.one(
+            f"SELECT 1 FROM versions WHERE project_id = ? AND deleted_ms IS NULL"
+            f" AND ({start} = ? OR ({start} > ? AND {start} < ?)) LIMIT 1",
+            self._project_id,
+            folder,
+            f"{folder}/",
+            f"{folder}0",
+        )
+        return row is not None
 
     def census(self, model_id: int) -> dict[str, tuple[int, int]]:
         rows = self._db.all(
@@ -306,10 +349,15 @@ class SqlVersions:
                 semver=Semver(*row[14:17]),
                 semver_fixed=bool(row[17]),
                 deleted=bool(row[18]),
+                ending=_ending(row[19:25]),
                 tags=tags.get(row[0], {}),
                 aliases=tuple(sorted(aliases.get(row[0], ()))),
-                status=row[19],
-                status_message=row[20],
+                status=row[25],
+                status_message=row[26],
             )
             for row in rows
         ]
+
+
+def _ending(row: Row) -> Ending:
+    return Ending(State(row[0]), *row[1:]) if row[3] is not None else NO_ENDING

@@ -10,9 +10,11 @@ from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.governance import SqlGovernance
+from modelkeep.storage.sql.hands import SqlHands
 from modelkeep.storage.sql.imports import SqlImports
 from modelkeep.storage.sql.intake import SqlIntakes
 from modelkeep.storage.sql.journal import SqlJournal
+from modelkeep.storage.sql.loads import SqlLoads
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.models import SqlModels
 from modelkeep.storage.sql.papers import SqlPapers
@@ -46,6 +48,7 @@ class SqlWork:
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project, sight)
         self.papers = SqlPapers(db, project)
+        self.hands = SqlHands(db, project)
         self.emergencies = SqlEmergencies(db, project)
         self.journal = journal or SqlJournal(db, project, DEFAULT_PROJECT)
         self.accounts = SqlAccounts(db, project)
@@ -57,6 +60,7 @@ class SqlWork:
         self.intakes = SqlIntakes(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
+        self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":

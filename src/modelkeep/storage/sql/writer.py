@@ -4,7 +4,9 @@ A thread takes the use cases that are waiting and runs them back to back on one 
 in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
 answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
 change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told so.
+If the commit fails, everyone in the batch is told so, once it is certain that it will not be found
+to have happened after all; where that cannot be made certain, what is shown may not be what a
+restart would find, and whoever listens for that (`on_doubt`) had better stop.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
@@ -64,6 +66,7 @@ class Writer:
         self._work: SqlWork | None = None
         self._gate, self._is_closing = threading.Lock(), False
         self._listeners: list[Callable[[], None]] = []
+        self._doubters: list[Callable[[], None]] = []
         self.tally = Tally()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
@@ -104,6 +107,11 @@ class Writer:
         It must return at once and raise nothing: callers wait for their answers behind it.
         """
         self._listeners.append(listener)
+
+    def on_doubt(self, listener: Callable[[], None]) -> None:
+        """Calls the listener, in the writer's thread, when a commit failed and could not be undone
+        for certain. It must return at once and raise nothing."""
+        self._doubters.append(listener)
 
     def close(self) -> None:
         """Finishes what is waiting, then stops. Whoever comes later is turned away."""
@@ -150,7 +158,9 @@ class Writer:
                 work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes was not committed", len(batch))
-            # Only a connection that broke under the commit leaves its outcome open.
+            # Only a database that went away under the commit leaves its outcome open.
+            if isinstance(error, Unavailable) and fate is _UNKNOWN and self._disown(error):
+                fate = _UNDONE
             self._abandon(batch, error, fate if isinstance(error, Unavailable) else _UNDONE)
             return
         if appended:
@@ -175,6 +185,17 @@ class Writer:
         self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
         return work
+
+    def _disown(self, error: Unavailable) -> bool:
+        """Whether the commit that failed is certain not to have happened, now and for ever."""
+        assert self._work is not None
+        try:
+            return self._dialect.disown_commit(self._work.db, error)
+        except Exception:  # noqa: BLE001 - whatever it was, nobody knows what a restart would find
+            _log.exception("a commit failed, and may be found to have happened after a restart")
+            for listener in self._doubters:
+                listener()
+            return False
 
     def _abandon(self, batch: list[_Job], error: Exception, fate: str) -> None:
         for job in batch:

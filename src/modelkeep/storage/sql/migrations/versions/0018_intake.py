@@ -6,7 +6,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0016"
 
 TABLES = """
 ALTER TABLE versions ADD COLUMN status {text} NOT NULL DEFAULT 'READY';
