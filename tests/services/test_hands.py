@@ -185,7 +185,8 @@ def test_who_brought_a_file_of_an_upload_has_a_hand_in_it_and_in_its_copies(
     governed.write(uploads.register, ANN, Draft("churn", ""), UPLOAD)
     assert names_of(governed, 1)["bob"] == "added or changed files of it"
     governed.register("copies", "models:/churn/1", by=ROB)
-    copied = governed.register("copies", governed.read(registry.download_address, "copies", 1))
+    address, _ = governed.read(registry.download_address, "copies", 1)
+    copied = governed.register("copies", address)
     assert copied.number == 2
     for number in (1, 2):
         why = names_of(governed, number, "copies")
