@@ -11,6 +11,7 @@ TOOLS := .venv/.tools-installed
 MLFLOW3 := .envs/mlflow3/.installed
 MLFLOW2 := .envs/mlflow2/.installed
 OPENAPI := .envs/openapi/.installed
+S3 := .envs/s3/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -29,7 +30,7 @@ demo: $(SERVER) $(MLFLOW3) ## Tell the whole story with real clients and data; K
 serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001' goes to it
 	@.venv/bin/modelkeep serve $(SERVE_ARGS)
 
-test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) ## Install what is missing, then run every check and every test
+test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
 	.venv/bin/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
@@ -97,6 +98,11 @@ $(MLFLOW3): tests/requirements-mlflow3.txt | python
 $(OPENAPI): tests/requirements-openapi.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "what tries the API by its description (half a minute)" --requirement $<
+	@touch $@
+
+$(S3): tests/requirements-s3.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "two servers of S3 (half a minute)" --requirement $<
 	@touch $@
 
 # Without a Python that this old client runs on there is no environment, and its tests are skipped.

@@ -351,6 +351,9 @@ def _version(step: _Step) -> None:
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
         step.put("version", key, semver=step.after["semver"], semver_fixed=True)
+    elif "manifest" in step.after:
+        step.expect("version", key, "manifest", step.leaf["pre"]["manifest"], None)
+        step.put("version", key, manifest=step.after["manifest"])
     for place, deed in enumerate(step.after.get("hands", ())):
         step.put("version_hand", (*key, place), name=step.text(f"hand.{place}"), deed=deed)
     if step.leaf["act"] == "version:imported":
@@ -532,6 +535,7 @@ _HANDLERS = {
     "version:described": _version,
     "version:deleted": _version,
     "version:semver:raised": _version,
+    "version:bytes:verified": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
     "version:deprecated": _ending,
@@ -715,7 +719,7 @@ NAME_LIMIT = 256  # characters of a key's name, and of an origin
 SIZE_LIMIT = 2**63  # of a tree; and seconds, of a time
 
 
-_MARK = "— "
+_notes_MARK = "— "
 
 
 @dataclass(frozen=True, slots=True)
@@ -781,8 +785,8 @@ class Signature:
     @classmethod
     def parse(cls, line: str) -> "Signature":
         """Raises InvalidInput. The line comes without its end."""
-        name, space, encoded = line.removeprefix(_MARK).partition(" ")
-        if not line.startswith(_MARK) or not space:
+        name, space, encoded = line.removeprefix(_notes_MARK).partition(" ")
+        if not line.startswith(_notes_MARK) or not space:
             _refuse(f"'{line[:100]}' is not the line of a signature")
         packed = decode64(encoded, f"the signature of {name[:100]}")
         if len(packed) < 5:
@@ -792,7 +796,7 @@ class Signature:
     @property
     def line(self) -> str:
         """What `parse` read, with its end."""
-        return f"{_MARK}{self.name} {encode64(self.key_id + self.payload)}\n"
+        return f"{_notes_MARK}{self.name} {encode64(self.key_id + self.payload)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -1131,13 +1135,23 @@ FILE_LIMIT = 20_000
 _manifests_HEADER = b"modelkeep-manifest/1\n"
 
 
+_manifests_MARK = "arrival:"
+
+
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a tree: relative path, SHA-256 (64 hex digits), size in bytes."""
+    """A file of a tree: relative path, SHA-256 (64 hex digits), size in bytes.
+
+    Of a file that came past the server and that nobody has hashed yet, `sha256` is `marked(id)`.
+    """
 
     path: str
     sha256: str
     size_bytes: int
+
+    @property
+    def is_hashed(self) -> bool:
+        return not self.sha256.startswith(_manifests_MARK)
 
 
 @dataclass(frozen=True, slots=True)

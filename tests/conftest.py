@@ -10,6 +10,7 @@ from tests.support.clients import Client, ClientMissing, client
 from tests.support.clock import MovedClock
 from tests.support.postgres import Postgres, PostgresMissing, running_postgres
 from tests.support.receiver import Receiver
+from tests.support.s3 import Store, running_store
 from tests.support.server import Server
 
 StartServer = Callable[..., Server]
@@ -85,6 +86,32 @@ def receiver() -> Iterator[Receiver]:
     """A receiver of webhooks on the loopback, which answers 204 until it is told otherwise."""
     with Receiver().running() as running:
         yield running
+
+
+def _store(kind: str) -> Iterator[Store]:
+    try:
+        with running_store(kind) as store:
+            yield store
+    except ClientMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Store]:
+    """A lenient server of S3, for the whole run."""
+    yield from _store("moto")
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[Store]:
+    """A strict server of S3, for the whole run."""
+    yield from _store("swift")
+
+
+@pytest.fixture(params=["moto", "swift"])
+def s3(request: pytest.FixtureRequest) -> Store:
+    """Each of the two in turn, for what must work on any."""
+    return request.getfixturevalue(request.param)
 
 
 def _client(name: str, variable: str, environment: str, folder: Path) -> Client:

@@ -32,6 +32,7 @@ from modelkeep.services.passwords import SignIn
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
+from modelkeep.workers.intake import IntakeWorker
 from modelkeep.workers.loads import LoadsWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
@@ -135,12 +136,16 @@ def _in_background(running: Running, settings: Settings) -> Iterator[None]:
     for worker in (webhooks, checkpoints):
         running.writer.on_leaves(worker.wake)
     housekeeping = Housekeeping(running.app, settings.upload_days, is_alone=running.is_alone)
+    intake = IntakeWorker(running.app)
+    running.writer.on_leaves(intake.wake)
     try:
         webhooks.start()
         checkpoints.start()
         housekeeping.start()
+        intake.start()
         yield
     finally:
+        intake.close()
         housekeeping.close()
         webhooks.close()
         checkpoints.close()

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.locations import artifact_location
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
+from modelkeep.domain.stores import Place
 
 PREFIX = "MODELKEEP_"
 COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server read
@@ -38,6 +40,11 @@ class Settings:
     data_dir: Path = Path("modelkeep-data")
     database_url: str = ""  # empty: SQLite in the data directory
     workers: int = 1  # processes that serve; more than one need PostgreSQL
+    artifacts: str = ""  # s3://bucket/prefix for large files; empty: the data directory
+    s3_endpoint_url: str = ""  # of the S3 store; empty: AWS's, or what its own variables say
+    direct_transfers: bool = True  # give clients addresses of the S3 store itself, where MLflow can
+    default_artifact_root: str = ""  # where clients put a new experiment's files; empty: here
+    ingest: tuple[str, ...] = ()  # s3://bucket/prefix whose files become versions' own bytes
     auth: bool = False  # ask everybody for a token; without it user names are claims
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     public_url: str = ""  # how clients reach this server, if a proxy does not tell
@@ -63,6 +70,16 @@ class Settings:
                 )
             changes[name] = _parse(name, value, getattr(DEFAULTS, name), origin)
         return replace(self, **changes)
+
+    @property
+    def artifacts_place(self) -> Place | None:
+        """Where large files lie in an S3 store; None for the data directory."""
+        return Place.parse(self.artifacts) if self.artifacts else None
+
+    @property
+    def ingest_places(self) -> tuple[Place, ...]:
+        """Where files may be taken in from. Raises InvalidInput."""
+        return tuple(Place.parse(uri) for uri in self.ingest)
 
     @property
     def witness_keys(self) -> list[tuple[str, PublicKey]]:
@@ -140,6 +157,7 @@ def check(settings: Settings) -> Settings:
     if settings.journal_origin:
         check_name(settings.journal_origin)
     _ = settings.witness_keys
+    _check_stores(settings)
     if not settings.auth and not is_loopback(settings.host):
         raise InvalidInput(
             f"Refusing to listen on {settings.host} with --auth off: anyone who can reach that "
@@ -147,6 +165,17 @@ def check(settings: Settings) -> Settings:
             "listen on 127.0.0.1."
         )
     return settings
+
+
+def _check_stores(settings: Settings) -> None:
+    url, kept, places = settings.s3_endpoint_url, settings.artifacts_place, settings.ingest_places
+    if url and not _PUBLIC_URL.fullmatch(url):
+        raise InvalidInput(f"s3_endpoint_url must be http:// or https:// and a host: got {url!r}.")
+    if settings.default_artifact_root:
+        artifact_location(settings.default_artifact_root)
+    for place in places:
+        if kept and (place.covers(kept) or kept.covers(place)):
+            raise InvalidInput(f"ingest: {place} and artifacts: {kept} must not overlap.")
 
 
 def read_key(text: str) -> bytes:
@@ -240,7 +269,8 @@ def _read_path(value: Any) -> Path:
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True}
 _WORDS |= {"false": False, "0": False, "no": False, "off": False}
-_KIND_OF = {"witnesses": "cased", **dict.fromkeys(("data_dir", "config", "journal_key"), "path")}
+_KIND_OF = {"witnesses": "cased", "ingest": "cased"}
+_KIND_OF |= dict.fromkeys(("data_dir", "config", "journal_key"), "path")
 _KINDS = {
     "bool": "true or false",
     "cased": "a list of texts",

@@ -48,8 +48,9 @@ class Ending:
 class Version:
     """A version. `manifest` is the digest of its bytes, None where the server does not hold them.
 
-    `status` is verified or unverified, accordingly. `claim` is what the tag `semantic_version`
-    says, where that is not its `semver`. `state` is active, deprecated, blocked or retired;
+    `status` is verified or unverified, accordingly; or pending while bytes wait to be hashed, and
+    failed when they were not what was uploaded. `claim` is what the tag `semantic_version` says,
+    where that is not its `semver`. `state` is active, deprecated, blocked or retired;
     `ending` is None of an active one.
     """
 

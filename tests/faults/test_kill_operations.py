@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from modelkeep import bootstrap
+from modelkeep import operations
 from modelkeep.services import artifacts
 from modelkeep.settings import Settings
 from tests.conftest import StartServer
@@ -126,7 +126,7 @@ def test_a_full_disk_is_said_and_leaves_no_backup(estate: Settings, tmp_path: Pa
 
 
 def _backed_up(settings: Settings, target: Path) -> Path:
-    bootstrap.back_up(settings, target, None, with_keys=False, tell=quiet)
+    operations.back_up(settings, target, None, with_keys=False, tell=quiet)
     return target
 
 
@@ -164,7 +164,7 @@ def test_backups_beside_writers_are_each_of_one_moment(
     for backup, least in zip(backups, before, strict=True):
         assert problems(backup) == []
         there = Settings(data_dir=tmp_path / f"of-{backup.name}")
-        bootstrap.restore(there, backup, force=False, tell=quiet)
+        operations.restore(there, backup, force=False, tell=quiet)
         assert findings(there) == []
         core = Core(there.data_dir, "", clock)
         assert core.verify().is_intact

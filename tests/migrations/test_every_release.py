@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from modelkeep.bootstrap import Settings, restore
+from modelkeep.operations import restore
 from modelkeep.services import backups
+from modelkeep.settings import Settings
 from modelkeep.storage import backups as archives
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.sql import schema

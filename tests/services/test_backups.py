@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelkeep import bootstrap
+from modelkeep import operations
 from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.errors import Conflict, IntegrityFailure, InvalidInput, Unavailable
 from modelkeep.domain.webhooks import topic_of
@@ -31,20 +31,20 @@ def quiet(what: str, done: int, total: int) -> None:
 def back_up(
     core: Core, target: Path, since: Path | None = None, *, with_keys: bool = False
 ) -> Path:
-    bootstrap.back_up(core.settings, target, since, with_keys=with_keys, tell=quiet)
+    operations.back_up(core.settings, target, since, with_keys=with_keys, tell=quiet)
     return target
 
 
 def problems(backup: Path) -> list[str]:
-    return bootstrap.verify_backup(backup, quiet).problems
+    return operations.verify_backup(backup, quiet).problems
 
 
 def restore(settings: Settings, backup: Path, *, force: bool = False) -> None:
-    bootstrap.restore(settings, backup, force=force, tell=quiet)
+    operations.restore(settings, backup, force=force, tell=quiet)
 
 
 def findings(settings: Settings) -> list[str]:
-    return [f"{f.kind}: {f.what}" for f in bootstrap.examine(settings, quiet, quick=False)]
+    return [f"{f.kind}: {f.what}" for f in operations.examine(settings, quiet, quick=False)]
 
 
 def turn(core: Core) -> str:
@@ -85,7 +85,7 @@ def place(
 
 
 def export_of(settings: Settings) -> list[object]:
-    return list(bootstrap.open_export(settings.data_dir, settings.database_url))
+    return list(operations.open_export(settings.data_dir, settings.database_url))
 
 
 @pytest.mark.parametrize("form", ["folder", "file.tar"])
@@ -118,7 +118,7 @@ def test_a_backup_of_one_kind_of_database_goes_into_the_other(
     restore(other, back_up(story, tmp_path / "there"))
     assert export_of(other) == expected
     back = place("same")
-    bootstrap.back_up(other, tmp_path / "back", None, with_keys=False, tell=quiet)
+    operations.back_up(other, tmp_path / "back", None, with_keys=False, tell=quiet)
     restore(back, tmp_path / "back")
     assert export_of(back) == expected
 
@@ -148,13 +148,13 @@ def test_a_backup_that_was_not_finished_is_none_and_the_next_try_goes_on_from_it
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bootstrap.back_up(story.settings, target, None, with_keys=False, tell=die)
+        operations.back_up(story.settings, target, None, with_keys=False, tell=die)
     assert not target.exists()
     kept = inodes(target.with_name("backup.partial"))
     assert len(kept) == 2
     for name in ("backup", "backup.partial"):
         with pytest.raises(InvalidInput, match="was never finished"):
-            bootstrap.verify_backup(tmp_path / name, quiet)
+            operations.verify_backup(tmp_path / name, quiet)
     back_up(story, target)
     assert kept.items() <= inodes(target).items()
     with pytest.raises(Conflict, match="is there already"):
@@ -205,7 +205,7 @@ def test_a_tar_that_was_cut_off_is_no_backup(story: Core, tmp_path: Path) -> Non
         end = tar.getmember("manifest.json").offset
     os.truncate(backup, end)
     with pytest.raises(InvalidInput, match="not whole"):
-        bootstrap.verify_backup(backup, quiet)
+        operations.verify_backup(backup, quiet)
 
 
 def test_blobs_that_are_damaged_already_are_named_and_left_out(story: Core, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_blobs_that_are_damaged_already_are_named_and_left_out(story: Core, tmp_
     (story.settings.data_dir / "blobs" / name[:2] / name).write_bytes(b"x" * LARGE)
     backup = back_up(story, tmp_path / "backup")
     assert problems(backup) == [f"the blob {name} was damaged already when it was taken"]
-    assert bootstrap.verify_backup(backup, quiet).backup.blobs == 2
+    assert operations.verify_backup(backup, quiet).backup.blobs == 2
 
 
 def test_a_manifest_cannot_lead_elsewhere(story: Core, tmp_path: Path) -> None:

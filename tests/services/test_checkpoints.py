@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from modelkeep.bootstrap import open_witness
 from modelkeep.domain import audit
 from modelkeep.domain.announcements import announced
 from modelkeep.domain.errors import Conflict, IntegrityFailure, InvalidInput, NotFound
@@ -16,6 +15,7 @@ from modelkeep.domain.notes import Checkpoint, Note, PublicKey, opened
 from modelkeep.domain.receipts import Receipt, Submission
 from modelkeep.domain.seals import Trust
 from modelkeep.ed25519 import is_signed
+from modelkeep.operations import open_witness
 from modelkeep.ports.checkpoints import Reply, Signed
 from modelkeep.services import checkpoints, proofs, registry, signing
 from modelkeep.services.app import App

@@ -25,6 +25,7 @@ NO_ROWS = {
     "version:loaded",
     "model:access:denied",
     "upload:swept",
+    "version:bytes:refused",  # such a version stays without bytes
 }
 BY_GC = {"store:files:forgotten", "store:files:deleted", "store:blobs:deleted"}  # see test_garbage
 NO_NEWS = {
@@ -36,6 +37,8 @@ NO_NEWS = {
     "model:access:denied",
     "upload:swept",
     "version:semver:raised",  # unless its tag follows
+    "version:bytes:verified",  # clients ask for the status; requests that it voids are news
+    "version:bytes:refused",
     *("model:imported", "version:imported"),  # the past of another server
 }
 

@@ -10,8 +10,11 @@ from functools import partial
 import pytest
 
 from modelkeep.domain.errors import Conflict, NotFound, Unavailable
+from modelkeep.domain.manifests import File
+from modelkeep.domain.stores import Place
 from modelkeep.ports.blobs import Stored
-from modelkeep.services import artifacts, garbage, history, holds, registry, tracking
+from modelkeep.ports.intake import Intake
+from modelkeep.services import artifacts, garbage, history, holds, intake, registry, tracking
 from modelkeep.services.garbage import DAY_MS, DOOM_MS, SKEW_MS, Collector, Found, Terms
 from modelkeep.services.promotion import End
 from modelkeep.storage.sql.dialects import dialect_for
@@ -332,3 +335,64 @@ def put_again(core: Core, path: str, content: bytes) -> None:
     except Unavailable:
         core.clock.advance(SKEW_MS + 1)
         put(core, path, content)
+
+
+# -- what is being taken in ----------------------------------------------------------------------
+
+
+def taking_in(core: Core) -> Intake:
+    """The version whose files lie elsewhere, claimed."""
+    core.model()
+    core.register("churn", "s3://bucket/mlruns/model")
+    core.write(intake.discover, core.read(intake.undiscovered, Place("bucket", "mlruns")))
+    found = core.write(intake.claim)
+    assert found is not None
+    return found
+
+
+def test_what_was_taken_in_for_a_version_that_is_not_whole_yet_is_kept(
+    core: Core, collect: Collect, clock: MovedClock
+) -> None:
+    found = taking_in(core)
+    content, small = os.urandom(LARGE), b"small"
+    large = File("large", store(core, content), LARGE)
+    core.write(intake.keep, found, large, "e", None, clock.now_ms())
+    little = File("small", digest_of(small), len(small))
+    core.write(intake.keep, found, little, "e", small, clock.now_ms())
+    for _ in range(3):
+        assert counts(run := collect()) == (0, 0, 0)
+        assert run.small_new.count == 0
+        clock.advance(2 * DAY_MS)
+    assert stored(core) == {large.sha256}
+
+
+@pytest.mark.parametrize("how", ["landed", "taken in"])
+def test_bytes_that_were_deleted_while_they_were_adopted_are_not_named(
+    core: Core, collect: Collect, clock: MovedClock, how: str
+) -> None:
+    content = os.urandom(LARGE)
+    sha256 = put(core, "a/one", content)
+    forget(core, "a/one")
+    collect()
+    clock.advance(DAY_MS)
+    began_ms = clock.now_ms()
+    if how == "landed":
+        core.write(intake.land, ANN, "a/two", "key", LARGE)
+        (arrival,) = core.write(intake.arrivals, 1)
+        name = partial(core.write, intake.settle, arrival, sha256)
+    else:
+        name = partial(
+            core.write, intake.keep, taking_in(core), File("two", sha256, LARGE), "e", None
+        )
+    assert counts(collect()) == (0, 0, 1)
+    with pytest.raises(Unavailable, match="being deleted"):
+        name(began_ms)
+    clock.advance(2 * SKEW_MS)
+    again_ms = clock.now_ms()
+    store(core, content)
+    name(again_ms)
+    clock.advance(2 * DAY_MS)
+    collect()
+    clock.advance(2 * DAY_MS)
+    collect()
+    assert stored(core) == {sha256}

@@ -1,15 +1,17 @@
 """What point reads remember: never older than what anybody was told before."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import FAILED, PENDING, Version
 from modelkeep.ports.work import About, Work
-from modelkeep.services import numbering, promotion, registry
+from modelkeep.protocols.mlflow import registry as wire
+from modelkeep.services import intake, numbering, promotion, registry
 from modelkeep.storage.sql.recent import Recent
 from tests.support.core import ANN, ROB, Core
 
@@ -53,6 +55,31 @@ def test_every_change_of_a_version_is_seen_at_once(labelled: Core) -> None:
         recalled(labelled)
         labelled.write(use_case, *args)
         assert recalled(labelled) == looked_up(labelled), use_case.__name__
+
+
+@pytest.mark.parametrize(
+    ("use_case", "facts", "status"),
+    [(intake.settle, ("0" * 64, 0), "READY"), (intake.refuse_arrival, ("it is gone",), FAILED)],
+)
+def test_what_came_of_a_version_that_waited_is_seen_at_once(
+    core: Core, use_case: Callable[..., None], facts: tuple[Any, ...], status: str
+) -> None:
+    core.model()
+    run_id = core.run()
+    core.write(intake.land, ANN, f"0/{run_id}/artifacts/model/weights", "key", 1 << 20)
+    core.register("churn", f"runs:/{run_id}/model")
+    core.set_alias("champion", 1)
+    by_number = wire.get_version, wire.VersionKey(name="churn", version="1")
+    by_alias = wire.get_alias, wire.AliasKey(name="churn", alias="champion")
+    assert {status_told(core, *asked) for asked in (by_number, by_alias)} == {PENDING}
+    (arrival,) = core.write(intake.arrivals, 1)
+    core.write(use_case, arrival, *facts)
+    assert {status_told(core, *asked) for asked in (by_number, by_alias)} == {status}
+
+
+def status_told(core: Core, call: Callable[..., Any], request: Any) -> str:
+    answer = asyncio.run(call(core.app, ANN, request))
+    return json.loads(bytes(answer))["model_version"]["status"]
 
 
 def test_a_raised_number_and_a_new_name_are_seen_at_once(labelled: Core) -> None:

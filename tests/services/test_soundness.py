@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelkeep import bootstrap
+from modelkeep import operations
 from modelkeep.services.soundness import Finding
 from modelkeep.storage.sql.dialects import dialect_for
 from tests.services.test_backups import quiet
@@ -26,7 +26,7 @@ def estate(core: Core) -> Core:
 
 
 def found(core: Core, *, quick: bool = False) -> list[Finding]:
-    return list(bootstrap.examine(core.settings, quiet, quick=quick))
+    return list(operations.examine(core.settings, quiet, quick=quick))
 
 
 def kinds(core: Core, *, quick: bool = False) -> list[str]:

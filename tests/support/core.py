@@ -38,8 +38,8 @@ TAGS: dict[str, str] = dict.fromkeys(("tested", "reviewed", "approved"), "yes")
 class Core:
     """A core on one database; `restart` stops it and starts it again on the same data."""
 
-    def __init__(self, folder: Path, database_url: str, clock: MovedClock) -> None:
-        self.settings = Settings(data_dir=folder, database_url=database_url)
+    def __init__(self, folder: Path, database_url: str, clock: MovedClock, **settings: Any) -> None:
+        self.settings = Settings(data_dir=folder, database_url=database_url, **settings)
         self.clock = clock
         self._start()
 

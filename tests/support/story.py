@@ -15,6 +15,7 @@ from modelkeep.services import (
     emergencies,
     endings,
     holds,
+    intake,
     numbering,
     outbox,
     papers,
@@ -137,6 +138,7 @@ def tell_the_rest(core: Core, clock: MovedClock) -> None:
     tell_of_people(core)
     tell_of_reviews(core, clock)
     tell_of_endings(core, clock)
+    tell_of_arrivals(core)
     core.write(models.bring_model, ANN, ELSEWHERE, GivenModel("old"))
     core.write(versions.bring_version, ANN, ELSEWHERE, GivenVersion("old", 3, "s3://bucket/3"))
     tell_of_a_fork(core)
@@ -195,6 +197,16 @@ def tell_of_endings(core: Core, clock: MovedClock) -> None:
     core.put(uploads.path_in("upload-0001", "weights"), "never registered")
     clock.advance(7 * DAY_MS)
     core.write(sweeping.sweep, SYSTEM, "upload-0001", 7)
+
+
+def tell_of_arrivals(core: Core) -> None:
+    for key in ("whole", "broken"):
+        run_id = core.run()
+        core.write(intake.land, BOB, f"0/{run_id}/artifacts/model/weights", key, 1 << 20)
+        core.register("churn", f"runs:/{run_id}/model")
+    whole, broken = core.write(intake.arrivals, 2)
+    core.write(intake.settle, whole, "0" * 64, core.clock.now_ms())
+    core.write(intake.refuse_arrival, broken, "it is gone")
 
 
 def tell_of_a_fork(core: Core) -> None:

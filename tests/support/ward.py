@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 
-from modelkeep.bootstrap import Running, open_export
+from modelkeep.bootstrap import Running
 from modelkeep.domain import audit as verifier
+from modelkeep.operations import open_export
 from modelkeep.settings import Settings
 
 TLS = ssl.create_default_context()  # made once: it takes longer than a call

@@ -11,7 +11,7 @@ import typer
 from modelkeep.cli.commands import app
 
 # They run until they are stopped, or write a format of their own.
-WITHOUT_JSON = {"serve", "witness serve", "audit export"}
+WITHOUT_JSON = {"serve", "work", "witness serve", "audit export"}
 
 
 def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.stores import Place
 from modelkeep.settings import DEFAULTS, check, is_loopback, read
 
 
@@ -171,3 +172,34 @@ def test_settings_are_checked_however_they_were_made() -> None:
         check(DEFAULTS.with_values({"host": "0.0.0.0"}, "here"))
     with pytest.raises(InvalidInput, match="here: unknown setting 'prot'"):
         DEFAULTS.with_values({"prot": 1}, "here")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"artifacts": "/mnt/models"}, "no address in an S3 store"),
+        ({"artifacts": "s3://Bucket/x"}, "no address in an S3 store"),
+        ({"artifacts": "s3://bucket/a//b"}, "no address in an S3 store"),
+        ({"ingest": "s3://bucket/../x"}, "no address in an S3 store"),
+        ({"artifacts": "s3://bucket/a", "ingest": "s3://bucket"}, "must not overlap"),
+        ({"artifacts": "s3://bucket", "ingest": "s3://bucket/a"}, "must not overlap"),
+        ({"s3_endpoint_url": "minio:9000"}, "s3_endpoint_url must be"),
+        ({"default_artifact_root": "ftp://host/x"}, "Invalid artifact_location"),
+    ],
+)
+def test_stores_that_could_not_be_are_refused(given: dict[str, str], words: str) -> None:
+    assert words in refused(given)
+
+
+def test_a_place_covers_what_lies_under_it_by_whole_segments() -> None:
+    place = Place.parse("s3://bucket/models/")
+    for uri, is_covered in {
+        "s3://bucket/models": True,
+        "s3://bucket/models/a/b": True,
+        "s3://bucket/models-of-others/a": False,
+        "s3://bucket/": False,
+        "s3://other/models/a": False,
+    }.items():
+        assert place.covers(Place.parse(uri)) is is_covered, uri
+    assert Place.parse("s3://bucket").covers(place)
+    assert (str(place), place.key("x")) == ("s3://bucket/models", "models/x")

@@ -185,8 +185,8 @@ def recover(
     JSON: {"token"}.
     """
     from modelkeep import settings
-    from modelkeep.bootstrap import recover as renew
     from modelkeep.domain.errors import ModelkeepError
+    from modelkeep.operations import recover as renew
 
     try:
         read = settings.read({"data_dir": data_dir, "database_url": database_url or None})

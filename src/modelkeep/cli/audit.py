@@ -123,8 +123,8 @@ def verify(
 
 
 def _export_of(data_dir: Path | None, database_url: str) -> Any:
-    from modelkeep.bootstrap import open_export
     from modelkeep.domain.errors import ModelkeepError
+    from modelkeep.operations import open_export
 
     try:
         yield from open_export(data_dir or Path(), database_url)

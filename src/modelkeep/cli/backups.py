@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from modelkeep.cli.client import TAMPERED, plain
-from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, here
+from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json
+from modelkeep.cli.starting import here
 from modelkeep.cli.tables import size
 
 TELL_EVERY_S = 5.0  # where nobody watches
@@ -68,11 +69,14 @@ def create(
     JSON: {"backup", "manifest", "schema", "database", "made", "journal": {"entries", "root",
     "checkpoint"}, "rows", "blobs", "blob_bytes", "keys", "problems"}.
     """
-    from modelkeep import bootstrap
+    from modelkeep import operations
 
-    with here("backup", data_dir, database_url, config) as settings, Progress() as tell:
-        bootstrap.back_up(settings, target, since, with_keys=with_keys, tell=tell)
-        verified = bootstrap.describe_backup(target) if no_verify else _verified(target, tell)
+    with (
+        here("backup", data_dir, database_url, config) as settings,
+        Progress() as tell,
+    ):
+        operations.back_up(settings, target, since, with_keys=with_keys, tell=tell)
+        verified = operations.describe_backup(target) if no_verify else _verified(target, tell)
     _settle(target, verified, as_json)
 
 
@@ -110,10 +114,13 @@ def restore(
     none starts before all is in place; what broke off is done again by the same command. JSON:
     {"restored", "made", "journal_entries"}.
     """
-    from modelkeep import bootstrap
+    from modelkeep import operations
 
-    with here("restore", data_dir, database_url, config) as settings, Progress() as tell:
-        restored = bootstrap.restore(settings, backup, force=force, tell=tell)
+    with (
+        here("restore", data_dir, database_url, config) as settings,
+        Progress() as tell,
+    ):
+        restored = operations.restore(settings, backup, force=force, tell=tell)
     if as_json:
         print(json.dumps({"restored": str(settings.data_dir), "made": restored.made,
                           "journal_entries": restored.journal.size}, indent=2))  # fmt: skip
@@ -127,9 +134,9 @@ def restore(
 
 
 def _verified(source: Path, tell: "Progress") -> Any:
-    from modelkeep import bootstrap
+    from modelkeep import operations
 
-    return bootstrap.verify_backup(source, tell)
+    return operations.verify_backup(source, tell)
 
 
 def _settle(target: Path, verified: Any, as_json: bool) -> None:

@@ -58,6 +58,7 @@ app.add_typer(backups.app, name="backup")
 app.command()(backups.restore)
 app.command()(upkeep.fsck)
 app.command()(upkeep.gc)
+app.command()(upkeep.migrate)
 app.command()(holds.hold)
 app.command()(holds.release)
 app.command("holds")(holds.holds)
@@ -94,6 +95,26 @@ def serve(
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes; more than one need PostgreSQL. [1]")
+    ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(help="s3://bucket/prefix for large files; without it, the data directory."),
+    ] = None,
+    s3_endpoint_url: Annotated[
+        str | None, typer.Option(help="Where the S3 store is, if it is not AWS's.")
+    ] = None,
+    direct_transfers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|off", help="Let clients reach the S3 store by presigned addresses. [on]"
+        ),
+    ] = None,
+    default_artifact_root: Annotated[
+        str | None, typer.Option(help="Where clients put the files of new experiments themselves.")
+    ] = None,
+    ingest: Annotated[
+        list[str] | None,
+        typer.Option(help="s3://bucket/prefix to take versions' files in from; may be repeated."),
     ] = None,
     auth: Annotated[
         str | None,
@@ -178,31 +199,17 @@ def work(
 ) -> None:
     """Do the background work of a PostgreSQL's servers, and serve nobody.
 
+    \b
+    modelkeep work --database-url postgresql:///registry --data-dir /srv/modelkeep
+
     It delivers webhooks, signs checkpoints, and archives what time lets go. Servers do this as
-    well; whoever holds the lease of a task does it. Settings are those of `modelkeep serve`.
+    well; whoever holds the lease of a task does it. Settings are those of
+    `modelkeep serve`, also where they are no option here: set them by environment or file.
     """
     arguments = dict(locals())
     from modelkeep.server import work as run
 
     started("work", run, arguments)
-
-
-@app.command()
-def migrate(
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    log_level: LogLevel = None,
-    config: Config = None,
-) -> None:
-    """Bring the database to this release, as a server does at its start, and end.
-
-    One at a time does it, and it waits for no other transaction longer than a few seconds at a
-    time. A newer release's database is refused.
-    """
-    arguments = dict(locals())
-    from modelkeep.bootstrap import migrate as run
-
-    started("migrate", run, arguments)
 
 
 # -- moving versions -----------------------------------------------------------------------------

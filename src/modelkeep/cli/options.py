@@ -1,14 +1,10 @@
 """The options that many commands have."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
-
-from modelkeep.cli.client import TAMPERED, fail, misused
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
@@ -70,28 +66,3 @@ DatabaseUrl = Annotated[
     str | None, typer.Option(help="As of `serve`; without it, SQLite in the data directory.")
 ]
 Config = Annotated[Path | None, typer.Option(help="As of `serve`: a TOML file of settings.")]
-
-
-@contextmanager
-def here(
-    command: str,
-    data_dir: Path | None = None,
-    database_url: str | None = None,
-    config: Path | None = None,
-) -> Iterator[Any]:
-    """The settings of the server that is meant; what goes wrong ends the command."""
-    from modelkeep import settings
-    from modelkeep.domain.errors import IntegrityFailure, InvalidInput, ModelkeepError
-
-    try:
-        given = {"data_dir": data_dir, "database_url": database_url, "config": config}
-        yield settings.read(given)
-    except InvalidInput as error:
-        misused(f"modelkeep {command}: {error}")
-    except IntegrityFailure as error:
-        fail(f"modelkeep {command}: {error}", TAMPERED, "integrity_failure")
-    except ModelkeepError as error:
-        fail(f"modelkeep {command}: {error}")
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"modelkeep {command}: {where}{error.strerror}.")

@@ -88,9 +88,11 @@ def versions_list(
     modelkeep versions list churn --limit 500 --json
 
     A version is verified when its bytes are held here, under the digest shown, and unverified
-    when only its address is; one that is deprecated, blocked or retired says so beside. One whose
-    tag `semantic_version` says another number than it has is marked so, and with `!` the stage of
-    one for which a review is owed, because it was brought somewhere past its gates. Times are UTC.
+    when only its address is; pending while bytes that just came wait to be hashed, and failed when
+    they were not what was uploaded. One that is deprecated, blocked or retired says so beside. One
+    whose tag `semantic_version` says another number than it has is marked so, and with `!` the
+    stage of one for which a review is owed, because it was brought somewhere past its gates. Times
+    are UTC.
     JSON: {"model", "versions": [{"version", "semver", "claim", "stage", "emergency", "status",
     "state", "ending", "aliases", "created", "updated", "author", "run", "logged_model", "source",
     "manifest", "description", "tags"}], "next"}.

@@ -1,30 +1,53 @@
 """What the commands that run on the server's own machine have in common: settings, and errors."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelkeep.cli.client import fail, misused, plain
+from modelkeep.cli.client import TAMPERED, fail, misused, plain
 
 if TYPE_CHECKING:
     from modelkeep.settings import Settings
 
 
-def started(name: str, run: "Callable[[Settings], None]", arguments: Mapping[str, Any]) -> None:
-    """Runs what a command is for with the settings that its arguments, and all else, amount to."""
-    from modelkeep import settings, telemetry
-    from modelkeep.domain.errors import InvalidInput, ModelkeepError
+@contextmanager
+def here(
+    command: str,
+    data_dir: Path | None = None,
+    database_url: str | None = None,
+    config: Path | None = None,
+    **others: Any,
+) -> Iterator["Settings"]:
+    """What a command's arguments, the environment and the file amount to; what goes wrong ends it.
+
+    An option that was not given is None, or an empty list.
+    """
+    from modelkeep import settings
+    from modelkeep.domain.errors import IntegrityFailure, InvalidInput, ModelkeepError
 
     try:
-        for warning in settings.unknown_names():
-            print(plain(warning), file=sys.stderr)
-        read = settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
-        telemetry.configure_logging(read.log_level)
-        run(read)
+        where = {"data_dir": data_dir, "database_url": database_url, "config": config}
+        arguments = where | others
+        yield settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
     except InvalidInput as error:
-        misused(f"modelkeep {name}: {error}")
+        misused(f"modelkeep {command}: {error}")
+    except IntegrityFailure as error:
+        fail(f"modelkeep {command}: {error}", TAMPERED, "integrity_failure")
     except ModelkeepError as error:
-        fail(f"modelkeep {name}: {error}")
+        fail(f"modelkeep {command}: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"modelkeep {name}: {where}{error.strerror}.")
+        fail(f"modelkeep {command}: {where}{error.strerror}.")
+
+
+def started(command: str, run: "Callable[[Settings], None]", arguments: Mapping[str, Any]) -> None:
+    """Runs, until it is told to end, what writes a log."""
+    from modelkeep import settings, telemetry
+
+    with here(command, **arguments) as read:
+        for warning in settings.unknown_names():
+            print(plain(warning), file=sys.stderr)
+        telemetry.configure_logging(read.log_level)
+        run(read)

@@ -1,4 +1,4 @@
-"""The commands that look after the stored bytes: beside a server or without one."""
+"""The commands that look after what is stored: beside a server or without one."""
 
 import json
 from dataclasses import asdict
@@ -8,7 +8,8 @@ import typer
 
 from modelkeep.cli.backups import Progress
 from modelkeep.cli.client import TAMPERED, plain
-from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, User, here
+from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, User
+from modelkeep.cli.starting import here
 from modelkeep.cli.tables import size
 
 _SHOWN = 100  # findings told of to a person
@@ -49,15 +50,18 @@ def gc(
     "size_bytes"}}, and the same of "new", "waiting", "due", "small_new", "small_waiting" and
     "small_due".
     """
-    from modelkeep import bootstrap
+    from modelkeep import operations
     from modelkeep.domain.access import Actor, Caller
     from modelkeep.services.garbage import Terms
     from modelkeep.services.retention import SYSTEM
 
     terms = Terms(int(grace_hours * HOUR_MS), deleted_days, evidence_days)
     caller = Caller(Actor(user)) if user else SYSTEM
-    with here("gc", data_dir, database_url, config) as settings, Progress() as tell:
-        found = bootstrap.collect_garbage(settings, caller, terms, deletes=delete, tell=tell)
+    with (
+        here("gc", data_dir, database_url, config) as settings,
+        Progress() as tell,
+    ):
+        found = operations.collect_garbage(settings, caller, terms, deletes=delete, tell=tell)
     if as_json:
         print(json.dumps({"deleted": delete, **asdict(found)}, indent=2))
     else:
@@ -104,10 +108,13 @@ def fsck(
     2: there is damage, and each finding says what to do. JSON: {"sound", "findings": [{"kind",
     "what", "advice", "is_damage"}]}.
     """
-    from modelkeep import bootstrap
+    from modelkeep import operations
 
-    with here("fsck", data_dir, database_url, config) as settings, Progress() as tell:
-        found = list(bootstrap.examine(settings, tell, quick=quick))
+    with (
+        here("fsck", data_dir, database_url, config) as settings,
+        Progress() as tell,
+    ):
+        found = list(operations.examine(settings, tell, quick=quick))
     damage = [finding for finding in found if finding.is_damage]
     if as_json:
         print(json.dumps({"sound": not damage, "findings": [asdict(f) for f in found]}, indent=2))
@@ -120,3 +127,31 @@ def fsck(
         print(f"{len(damage)} findings of damage." if damage else "All is well.")
     if damage:
         raise SystemExit(TAMPERED)
+
+
+def migrate(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the database to this release, as a server does at its start, and end.
+
+    \b
+    modelkeep migrate
+    modelkeep migrate --database-url postgresql:///registry
+
+    One at a time does it, and it waits for no other transaction longer than a few seconds at a
+    time. A newer release's database is refused.
+    JSON: {"schema_before", "schema"}; "schema_before" is empty where there was no database.
+    """
+    from modelkeep import operations
+
+    with here("migrate", data_dir, database_url, config) as settings:
+        before, now = operations.migrate(settings)
+    if as_json:
+        print(json.dumps({"schema_before": before, "schema": now}))
+    elif before == now:
+        print(f"The database is at schema {now} already.")
+    else:
+        print(f"The database is at schema {now}; it was at {before or 'none: it is new'}.")

@@ -46,9 +46,9 @@ def serve(
         --vkey "$JOURNAL_KEY"
     """
     from modelkeep import telemetry
-    from modelkeep.bootstrap import open_witness
     from modelkeep.domain.errors import ModelkeepError
     from modelkeep.domain.notes import PublicKey, check_name
+    from modelkeep.operations import open_witness
 
     telemetry.configure_logging("info")
     try:

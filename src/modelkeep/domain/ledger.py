@@ -219,6 +219,9 @@ def _version(step: _Step) -> None:
     elif "semver" in step.after:
         step.expect("version", key, "semver", step.leaf["pre"]["semver"], None)
         step.put("version", key, semver=step.after["semver"], semver_fixed=True)
+    elif "manifest" in step.after:
+        step.expect("version", key, "manifest", step.leaf["pre"]["manifest"], None)
+        step.put("version", key, manifest=step.after["manifest"])
     for place, deed in enumerate(step.after.get("hands", ())):
         step.put("version_hand", (*key, place), name=step.text(f"hand.{place}"), deed=deed)
     if step.leaf["act"] == "version:imported":
@@ -400,6 +403,7 @@ _HANDLERS = {
     "version:described": _version,
     "version:deleted": _version,
     "version:semver:raised": _version,
+    "version:bytes:verified": _version,
     "version:tag:set": _version,
     "version:tag:deleted": _version,
     "version:deprecated": _ending,

@@ -16,15 +16,28 @@ from modelkeep.domain.errors import LimitExceeded
 
 FILE_LIMIT = 20_000
 _HEADER = b"modelkeep-manifest/1\n"
+_MARK = "arrival:"
+
+
+def marked(arrival_id: int) -> str:
+    """What stands for the digest of a file until it is hashed."""
+    return f"{_MARK}{arrival_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a tree: relative path, SHA-256 (64 hex digits), size in bytes."""
+    """A file of a tree: relative path, SHA-256 (64 hex digits), size in bytes.
+
+    Of a file that came past the server and that nobody has hashed yet, `sha256` is `marked(id)`.
+    """
 
     path: str
     sha256: str
     size_bytes: int
+
+    @property
+    def is_hashed(self) -> bool:
+        return not self.sha256.startswith(_MARK)
 
 
 @dataclass(frozen=True, slots=True)

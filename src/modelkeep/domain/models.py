@@ -16,6 +16,7 @@ ARCHIVED = "Archived"
 STAGES = (NO_STAGE, "Staging", PRODUCTION, ARCHIVED)  # MLflow's, where no policy names others
 LATEST = "latest"  # the alias that every model has: its highest number
 PROMPT_TAG = "mlflow.prompt.is_prompt"  # set to "true" on the models that hold prompts
+READY, PENDING, FAILED = "READY", "PENDING_REGISTRATION", "FAILED_REGISTRATION"  # MLflow's words
 DELETED = "Deleted_Internal"  # the stage that MLflow shows of a deleted version
 
 
@@ -43,6 +44,7 @@ class Version:
 
     `source` is what the client gave, verbatim and never opened. `manifest` is `sha256:<hex>` or
     None when the server does not hold the bytes. `semver_fixed`: somebody asked for this number.
+    `status`: PENDING until bytes that did not come through the server are hashed.
     """
 
     id: int
@@ -65,6 +67,8 @@ class Version:
     ending: Ending = NO_ENDING
     tags: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    status: str = READY
+    status_message: str = ""
 
     @property
     def claim(self) -> str | None:
@@ -76,6 +80,14 @@ class Version:
     def warning(self) -> str:
         """What whoever loads it should know; empty unless it is deprecated, blocked or retired."""
         return self.ending.told(self.model_name, self.number)
+
+    @property
+    def notice(self) -> str:
+        """What is to be known of it: why it failed, else `warning`, else why its files were not
+        taken in."""
+        if self.status != READY and self.status_message:
+            return self.status_message
+        return self.warning or self.status_message
 
     @property
     def subject(self) -> str:

@@ -72,8 +72,14 @@ class Experiments(Protocol):
         """As `get`. A deleted experiment keeps its name."""
         ...
 
-    def add(self, name: str, artifact_location: str, author: str, at_ms: int) -> int:
-        """The new id. An empty location becomes the default, `mlflow-artifacts:/<id>`."""
+    def add(
+        self, name: str, artifact_location: str, author: str, at_ms: int, root: str = ""
+    ) -> int:
+        """The new id. An empty location becomes the id under `root`, or of a folder of ours."""
+        ...
+
+    def locate(self, experiment_id: int, root: str, at_ms: int) -> None:
+        """Its artifacts lie under this root, by its id."""
         ...
 
     def any_within(self, folder: str) -> bool:

@@ -17,6 +17,7 @@ from modelkeep.ports.governance import Governance
 from modelkeep.ports.hands import Hands
 from modelkeep.ports.holds import Holds
 from modelkeep.ports.imports import Imports
+from modelkeep.ports.intake import Intakes
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.leases import Leases
 from modelkeep.ports.loads import Loads
@@ -71,6 +72,8 @@ class Work(Protocol):
     def logged_models(self) -> LoggedModels: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def intakes(self) -> Intakes: ...
     @property
     def webhooks(self) -> Webhooks: ...
     @property

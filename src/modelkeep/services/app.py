@@ -16,6 +16,7 @@ from modelkeep.domain.tokens import Signer
 from modelkeep.ports.blobs import Blobs, Parts
 from modelkeep.ports.checkpoints import Notary, Witness
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.stores import Direct, Outside
 from modelkeep.ports.webhooks import Sender, Vault
 from modelkeep.ports.work import About
 from modelkeep.services.loads import Counter
@@ -44,7 +45,10 @@ class App:
     reader: Reader
     writer: Runner
     blobs: Blobs
-    parts: Parts
+    parts: Parts | None  # None where parts go to the store itself, or nowhere
+    direct: Direct | None  # None where clients cannot reach the store by themselves
+    outside: Outside | None  # None where nothing is taken in from elsewhere
+    artifact_root: str  # where clients put new experiments' files; "" is a folder of ours
     signer: Signer
     clock: Clock
     sender: Sender

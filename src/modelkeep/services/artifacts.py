@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import Forbidden, IntegrityFailure, InvalidInput, NotFound
+from modelkeep.domain.errors import Forbidden, IntegrityFailure, InvalidInput, NotFound, Unavailable
 from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
@@ -125,6 +125,10 @@ def find(work: Work, path: str) -> tuple[File, Version | None]:
         file = work.artifacts.frozen_file(version.id, rest)
     if file is None:
         raise NotFound(f"No such artifact: '{path}'")
+    if not file.is_hashed:
+        raise Unavailable(
+            f"'{path}' was just uploaded and is being checked. Try again in a moment."
+        )
     return file, version
 
 

@@ -11,6 +11,8 @@ from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
 from modelkeep.ports.work import Work
 from modelkeep.services import hands
 
+FIRST_ID = 0  # of the experiment that every database begins with
+
 
 def create_experiment(
     work: Work,
@@ -19,8 +21,10 @@ def create_experiment(
     artifact_location: str = "",
     tags: Mapping[str, str] = {},
     closed: Collection[str] = (),
+    root: str = "",
 ) -> int:
-    """The new id; `closed` as in `locations.artifact_location`.
+    """The new id; `closed` as in `locations.artifact_location`. Without a location it gets a
+    folder of its own under `root`, or with none, of ours.
 
     Raises InvalidInput; AlreadyExists even if the one of that name is deleted.
     """
@@ -30,9 +34,17 @@ def create_experiment(
     given = artifact_location
     location = locations.artifact_location(given, closed) if given else ""
     _refuse_taken(work, name)
-    experiment_id = work.experiments.add(name, location, caller.actor.name, work.now_ms)
+    experiment_id = work.experiments.add(name, location, caller.actor.name, work.now_ms, root)
     work.experiments.set_tags(experiment_id, tags)
     return experiment_id
+
+
+def place_default(work: Work, root: str) -> None:
+    """Has the first experiment's artifacts lie under a root too, while it has no run."""
+    first = get_experiment(work, FIRST_ID)
+    is_used = work.runs.search([FIRST_ID], [ACTIVE, DELETED], [], [], 1, None).items
+    if first.artifact_location == f"{locations.PROXIED}{FIRST_ID}" and not is_used:
+        work.experiments.locate(FIRST_ID, root, work.now_ms)
 
 
 def get_experiment(work: Work, experiment_id: int) -> Experiment:

@@ -92,10 +92,15 @@ def to_multipart(
     caller: Caller, signer: Signer, of: Multipart, until_ms: int
 ) -> tuple[str, list[str]]:
     """A grant to complete or abort an upload, and one for each of its parts."""
-    claims = of.upload_id, of.path, of.parts
-    whole = signer.sign("multipart as", until_ms, *claims, *_signature(caller))
+    whole = to_finish(caller, signer, of, until_ms)
     numbers = range(1, of.parts + 1)
     return whole, [signer.sign("part", until_ms, of.upload_id, n) for n in numbers]
+
+
+def to_finish(caller: Caller, signer: Signer, of: Multipart, until_ms: int) -> str:
+    """A grant to complete or abort an upload."""
+    claims = of.upload_id, of.path, of.parts
+    return signer.sign("multipart as", until_ms, *claims, *_signature(caller))
 
 
 def multipart(work: Work, caller: Caller, signer: Signer, grant: str, path: str) -> Multipart:

@@ -13,7 +13,7 @@ from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.hands import Deed, Hand, Thing
-from modelkeep.domain.models import Model, Version, is_prompt
+from modelkeep.domain.models import PENDING, READY, Model, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.ports.registry import NewVersion
@@ -286,8 +286,11 @@ def create_version(
         author=(imported.author if imported else "") or caller.actor.name,
         semver=given.semver,
         semver_fixed=given.fixed,
+        status=PENDING if origin.pending else READY,
+        location=origin.location,
     )
     version_id = work.versions.add(new, created_ms)
+    work.intakes.expect(version_id, origin.pending)
     if tags:
         work.versions.set_tags(version_id, tags)
     laid = _lay_hands(work, caller, new, version_id, origin.hands)
@@ -312,6 +315,7 @@ def create_version(
         semver=new.semver,
         semver_fixed=new.semver_fixed,
         tags=dict(tags),
+        status=new.status,
     )
 
 
@@ -376,6 +380,7 @@ def _record_created(
             "tags": list(tags),
             "semver": str(new.semver),
             "semver_fixed": new.semver_fixed,
+            **({"status": new.status} if new.status != READY else {}),
             **({"hands": [hand.deed.value for hand in laid]} if laid else {}),
         },
         why=_whence(imported),

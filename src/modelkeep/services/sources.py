@@ -18,15 +18,22 @@ placeholder: its tag opens nothing else (CVE-2026-2614).
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from modelkeep.domain import names, semver
-from modelkeep.domain.errors import Blocked, Forbidden, InvalidInput, NotFound
+from modelkeep.domain.errors import Blocked, Conflict, Forbidden, InvalidInput, NotFound
 from modelkeep.domain.hands import Deed, Hand, Thing
-from modelkeep.domain.locations import PROXIED, RESERVED, check_local_source, check_source, is_local
+from modelkeep.domain.locations import (
+    PROXIED,
+    RESERVED,
+    beneath,
+    check_local_source,
+    check_source,
+    is_local,
+)
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
-from modelkeep.domain.models import LATEST, Version, is_prompt
+from modelkeep.domain.models import LATEST, PENDING, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import LoggedModel, Run
 from modelkeep.ports.work import Work
@@ -50,14 +57,17 @@ _DOTS = re.compile(r"/\.{3,}(?=/|$)")
 class Origin:
     """Where a version comes from. `manifest` is None when the bytes are not ours to freeze.
 
-    `source` is what to keep instead of what the client gave; `hands` are those in the bytes of what
-    is no run's and no logged model's.
+    `source` is what to keep instead of what the client gave. `pending` is the tree where some of it
+    is not hashed yet; `location` the address of files that lie in another store; `hands` are those
+    in the bytes of what is no run's and no logged model's.
     """
 
     run_id: str | None
     logged_model_id: str | None
     manifest: Manifest | None
     source: str | None = None
+    pending: tuple[File, ...] = ()
+    location: str | None = None
     hands: tuple[Hand, ...] = ()
 
 
@@ -212,8 +222,7 @@ def _from_run(work: Work, source: str, run_id: str | None, model_id: str | None)
         return Origin(named, None, None)
     if run is None:
         raise NotFound(f"Run with id={named} not found")
-    root = path_of(run.artifact_uri)
-    return Origin(named, model_id, _tree(work, root, path))
+    return _of_tree(work, named, model_id, run.artifact_uri, path)
 
 
 def _from_local(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -278,9 +287,14 @@ def _from_version(
             "parameters must match the referenced model version."
         )
     check_bytes(work, version)
+    if version.status == PENDING:
+        raise Conflict(
+            f"{version.model_name}/{version.number} is still being registered; try again when its "
+            "status is READY."
+        )
     named = f"models:/{version.model_name}/{version.number}" if source[:7] == "models:" else None
     hands = tuple(makers.inherited(work, version))
-    return Origin(*given, work.artifacts.frozen(version.id), named, hands)
+    return Origin(*given, work.artifacts.frozen(version.id), named, hands=hands)
 
 
 def _from_logged_model(
@@ -292,8 +306,7 @@ def _from_logged_model(
     # A version is judged by the metrics of its run: it must not name another's.
     if run_id and run_id != logged.source_run_id:
         raise _refused(source, "run_id")
-    tree = _tree(work, path_of(logged.artifact_uri), path)
-    return Origin(logged.source_run_id, named, tree)
+    return _of_tree(work, logged.source_run_id, named, logged.artifact_uri, path)
 
 
 def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str | None) -> Origin:
@@ -307,11 +320,11 @@ def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str |
         raise _refused(source, "run_id" if run_id else "model_id")
     if _DOTS.search(plain):  # no folder here is called so
         return owners
-    tree = _tree(work, path, "")
+    origin = _of_tree(work, owners.run_id, owners.logged_model_id, PROXIED + path, "")
     if owners.run_id or owners.logged_model_id:
-        return Origin(owners.run_id, owners.logged_model_id, tree)
+        return origin
     brought = (Hand(Thing.VERSION, who, Deed.FILES) for who in work.artifacts.authors(path) if who)
-    return Origin(None, None, tree, hands=tuple(brought))
+    return replace(origin, hands=tuple(brought))
 
 
 def _version_at(work: Work, source: str, path: str) -> Version:
@@ -357,9 +370,16 @@ def _inside(path: str, root: str | None) -> bool:
     return root is not None and (path == root or path.startswith(root + "/"))
 
 
-def _tree(work: Work, root: str | None, path: str) -> Manifest | None:
+def _of_tree(
+    work: Work, run_id: str | None, model_id: str | None, root_uri: str, path: str
+) -> Origin:
+    root = path_of(root_uri)
     if root is None:  # the run's artifacts lie in a store that is not ours
-        return None
+        location = beneath(root_uri, path) if path else root_uri
+        return Origin(run_id, model_id, None, location=location)
     folder = f"{root}/{path}" if path else root
     files: list[File] = work.artifacts.tree(folder, FILE_LIMIT + 1)
-    return Manifest.of(files) if files else None
+    tree = Manifest.of(files) if files else None
+    if tree is None or all(file.is_hashed for file in files):
+        return Origin(run_id, model_id, tree)
+    return Origin(run_id, model_id, None, pending=tree.files)

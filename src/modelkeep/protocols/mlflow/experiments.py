@@ -166,7 +166,13 @@ async def create(app: App, caller: Caller, request: CreateExperiment) -> Message
     name = require(request.name, "name")
     tags = parse_tags(request.tags)
     created = await app.write(
-        experiments.create_experiment, caller, name, request.artifact_location, tags, app.closed
+        experiments.create_experiment,
+        caller,
+        name,
+        request.artifact_location,
+        tags,
+        app.closed,
+        app.artifact_root,
     )
     return Created(experiment_id=str(created))
 

@@ -84,6 +84,12 @@ class FileRoutes:
         # Paths that begin so carry their own permission.
         self.bearers = tuple(f"{api}/mlflow-artifacts/{p}/" for api in APIS for p in _BEARERS)
 
+    def takes_parts(self, scope: Scope) -> bool:
+        """Whether this client can upload in parts."""
+        if self._app.direct is not None:
+            return True
+        return self._app.parts is not None and self.knows_address(scope)
+
     def knows_address(self, scope: Scope) -> bool:
         """Whether this client can be given addresses to follow."""
         return address_of(scope, self._public_url) is not None
@@ -137,23 +143,18 @@ class FileRoutes:
     async def _presign(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         if scope["method"] != "GET":
             await answer_wrong_method(send, scope["method"], ("GET",))
-        elif (address := self._address(scope, "signed")) is None:
-            await _answer_unsupported(send, "Presigned download")
         else:
+            address = self._address(scope, "signed")
             found = await presigned.of_file(self._app, loader_in(scope), path, address)
-            await answer(send, 200, _encode(found), [_NOT_STORED])
+            await _answer_address(send, found, "Presigned download")
 
     async def _presign_in_run(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_upload = scope["path"].endswith("upload-url")
         message = presigned.ToUpload if is_upload else presigned.ToDownload
         request = await self._message(message, scope, receive)
-        address = self._address(scope, "signed")
-        if address is None:
-            await _answer_unsupported(send, f"Presigned {'upload' if is_upload else 'download'}")
-            return
         use = presigned.to_upload if is_upload else presigned.to_download
-        answered = await use(self._app, loader_in(scope), request, address)
-        await answer(send, 200, _encode(answered), [_NOT_STORED])
+        found = await use(self._app, loader_in(scope), request, self._address(scope, "signed"))
+        await _answer_address(send, found, f"Presigned {'upload' if is_upload else 'download'}")
 
     async def _signed(self, scope: Scope, receive: Receive, send: Send, grant: str) -> None:
         if scope["method"] in _READS:
@@ -190,13 +191,16 @@ class FileRoutes:
     async def _create_multipart(
         self, scope: Scope, receive: Receive, send: Send, folder: str
     ) -> None:
+        app, address = self._app, self._address(scope, "mpu/part")
         request = await self._message(multipart.Create, scope, receive)
-        address = self._address(scope, "mpu/part")
-        if address is None or multipart.names_wrong_folders(scope):
-            await _answer_unsupported(send, "Multipart upload")
-            return
-        created = await multipart.create(self._app, caller_of(scope), folder, request, address)
-        await answer(send, 200, _encode(created), [_NOT_STORED])
+        created, caller = None, caller_of(scope)
+        if multipart.names_wrong_folders(scope):
+            pass
+        elif app.direct is not None:
+            created = await multipart.create_direct(app, app.direct, caller, folder, request)
+        elif app.parts is not None and address is not None:
+            created = await multipart.create(app, caller, folder, request, address)
+        await _answer_address(send, created, "Multipart upload")
 
     def _address(self, scope: Scope, what: str) -> str | None:
         """What the client's addresses begin with, under the API that it calls."""
@@ -219,7 +223,10 @@ def _only(methods: tuple[str, ...], handle: Handle, rule: Rule) -> Handle:
     return guarded(checked)
 
 
-async def _answer_unsupported(send: Send, what: str) -> None:
+async def _answer_address(send: Send, found: Message | None, what: str) -> None:
+    if found is not None:
+        await answer(send, 200, _encode(found), [_NOT_STORED])
+        return
     # NOTE: must be 501 with this text: it is on these that clients fall back to a plain call.
     message = f"{what} is not supported for the current artifact repository"
     await answer(send, 501, errors.body("NOT_IMPLEMENTED", message))

@@ -1,7 +1,8 @@
 """Addresses that need no more than themselves: MLflow's presigned downloads and uploads.
 
-The addresses are this server's own. A client that was given one downloads in parallel ranges, or
-uploads without a call of MLflow's API; `services.grants` says what such an address is good for.
+A client that was given one downloads in parallel ranges, or uploads without a call of MLflow's API.
+The addresses are this server's own (`services.grants` says what such a one is good for), but where
+an S3 store keeps a large file and clients reach it, a download's is the store's.
 """
 
 import asyncio
@@ -47,19 +48,23 @@ class Presigned(Message):
     file_size: int | None = None
 
 
-async def of_file(app: App, caller: Caller, path: str, address: str) -> OfFile:
-    grant, file = await _to_download(app, caller, path, grants.DOWNLOAD_S)
-    return OfFile(url=f"{address}/{grant}", file_size=file.size_bytes)
+async def of_file(app: App, caller: Caller, path: str, address: str | None) -> OfFile | None:
+    url, file = await _to_download(app, caller, path, grants.DOWNLOAD_S, address)
+    return OfFile(url=url, file_size=file.size_bytes) if url else None
 
 
-async def to_download(app: App, caller: Caller, request: ToDownload, address: str) -> Presigned:
+async def to_download(
+    app: App, caller: Caller, request: ToDownload, address: str | None
+) -> Presigned | None:
     run = await app.read(tracking.get_run, require(request.run_id, "run_id"))
     path = _under(run.artifact_uri, require(request.path, "path"), "download")
-    grant, file = await _to_download(app, caller, path, request.expiration)
-    return Presigned(presigned_url=f"{address}/{grant}", file_size=file.size_bytes)
+    url, file = await _to_download(app, caller, path, request.expiration, address)
+    return Presigned(presigned_url=url, file_size=file.size_bytes) if url else None
 
 
-async def to_upload(app: App, caller: Caller, request: ToUpload, address: str) -> Presigned:
+async def to_upload(
+    app: App, caller: Caller, request: ToUpload, address: str | None
+) -> Presigned | None:
     if bool(request.run_id) == bool(request.model_id):
         raise InvalidInput("Exactly one of run_id and model_id must be provided.")
     if request.run_id:
@@ -69,17 +74,28 @@ async def to_upload(app: App, caller: Caller, request: ToUpload, address: str) -
     path = _under(root, require(request.path, "path"), "upload")
     args = caller, app.signer, path, request.expiration
     grant = await app.read(grants.to_upload, *args)
-    return Presigned(presigned_url=f"{address}/{grant}")
+    return Presigned(presigned_url=f"{address}/{grant}") if address else None
 
 
-async def _to_download(app: App, caller: Caller, path: str, seconds: int) -> tuple[str, File]:
+async def _to_download(
+    app: App, caller: Caller, path: str, seconds: int, address: str | None
+) -> tuple[str | None, File]:
+    """An address for a file, which counts as a load of its version, and the file; None where no
+    address is known that leads back here."""
     grant, file, version = await app.read(grants.to_download, app.signer, path, seconds)
+    is_large = file.size_bytes > SMALL_BYTES
+    if is_large and app.direct is not None:
+        url = await asyncio.to_thread(app.direct.download_address, file.sha256, seconds)
+    elif address is None:
+        return None, file
+    else:
+        url = f"{address}/{grant}"
     if version is not None:
         app.loads.note(caller, version, by_file=True)
-    if file.size_bytes > SMALL_BYTES:
+    if is_large and app.direct is None:
         # Now, while the client waits for this answer: for a range it waits ten seconds at most.
         await asyncio.to_thread(app.blobs.check, file.sha256, file.size_bytes)
-    return grant, file
+    return url, file
 
 
 def _under(root_uri: str, path: str, direction: str) -> str:

@@ -43,9 +43,6 @@ _SERVER_INFO = {
     "trace_archival_enabled": False,
     "artifact_serving_enabled": True,
     "artifacts_presigned_only": False,
-    # It would cost a client one call more for every file, and the bytes come from here either
-    # way. One that wants ranges side by side says so (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD).
-    "multipart_downloads_enabled": False,
 }
 
 _encode = msgspec.json.Encoder().encode
@@ -77,7 +74,7 @@ class Dialect:
         self._prefixes = files.prefixes
         self._exact["/graphql"] = Graphql(app, rpcs, max_body_bytes).handle
         public = {"/version": _version, "/health": _health} | {
-            f"{prefix}/3.0/mlflow/server-info": _server_info(files)
+            f"{prefix}/3.0/mlflow/server-info": _server_info(files, app.direct is not None)
             for prefix in ("/api", "/ajax-api")
         }
         self._exact |= public
@@ -152,17 +149,19 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
     return handle
 
 
-def _server_info(files: FileRoutes) -> Handle:
+def _server_info(files: FileRoutes, is_direct: bool) -> Handle:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         # What a client may be told to do by an address, it may do if its address is known.
-        can = dict.fromkeys(
-            (
-                "multipart_uploads_enabled",
-                "presigned_upload_run_id_supported",
-                "presigned_upload_model_id_supported",
-            ),
-            files.knows_address(scope),
-        )
+        is_known = files.knows_address(scope)
+        can = {
+            "multipart_uploads_enabled": files.takes_parts(scope),
+            "presigned_upload_run_id_supported": is_known,
+            "presigned_upload_model_id_supported": is_known,
+            # From here it would cost a client one call more for every file, and the bytes come
+            # from here either way. One that wants ranges side by side says so itself
+            # (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD).
+            "multipart_downloads_enabled": is_direct,
+        }
         await _answer_fixed(scope, send, b"application/json", _encode(_SERVER_INFO | can))
 
     return handle

@@ -15,7 +15,7 @@ from modelkeep.domain.endings import State
 from modelkeep.domain.events import instant
 from modelkeep.domain.evidence import written
 from modelkeep.domain.manifests import File
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import FAILED, PENDING, Version
 from modelkeep.domain.semver import Change
 from modelkeep.domain.tracking import CONTEXT_TAG, Dataset, Experiment, LoggedModel, Run
 from modelkeep.protocols.native.schemas import (
@@ -34,6 +34,8 @@ from modelkeep.services.numbering import Standing
 
 Metric = float | str
 T = TypeVar("T")
+
+_UNHELD = {PENDING: "pending", FAILED: "failed"}
 
 
 class ModelEntry(msgspec.Struct, kw_only=True):
@@ -75,10 +77,11 @@ class EndingView(msgspec.Struct, kw_only=True):
 
 
 class VersionEntry(msgspec.Struct, kw_only=True):
-    """`status` is verified when the bytes are held here under `manifest`, else unverified.
-    `claim` is what the tag `semantic_version` says, where that isn't its `semver`; `emergency`
-    which reviews are owed because it was brought somewhere past its gates. `state` is active,
-    deprecated, blocked or retired; `ending` is null of an active one.
+    """`status` is verified when the bytes are held here under `manifest`; pending while they wait
+    to be hashed, failed when they were not what was uploaded; else unverified. `claim` is what the
+    tag `semantic_version` says, where that isn't its `semver`; `emergency` which reviews are owed
+    because it was brought somewhere past its gates. `state` is active, deprecated, blocked or
+    retired; `ending` is null of an active one.
     """
 
     model: str
@@ -263,7 +266,7 @@ def view_entry(version: Version) -> VersionEntry:
         claim=version.claim,
         stage=version.stage,
         emergency=version.tags.get(EMERGENCY_TAG),
-        status="verified" if version.manifest else "unverified",
+        status="verified" if version.manifest else _UNHELD.get(version.status, "unverified"),
         state=version.ending.state.value,
         ending=_view_ending(version),
         aliases=version.aliases,

@@ -6,6 +6,7 @@ then held against its hash before any byte of it is handed out. See docs/decisio
 """
 
 import hashlib
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -16,6 +17,11 @@ from modelkeep.domain.errors import IntegrityFailure
 CHUNK_BYTES = 1 << 20
 REMEMBERED_BYTES = 16 << 20  # of hashes: those of 512 GiB of files
 _HASH_BYTES = 32
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+def is_sha256(name: str) -> bool:
+    return _SHA256.fullmatch(name) is not None
 
 
 def damaged(sha256: str) -> IntegrityFailure:

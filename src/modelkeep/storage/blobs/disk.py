@@ -7,7 +7,6 @@ then; what an earlier process left there is swept at the start.
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +14,15 @@ from typing import BinaryIO
 
 from modelkeep.domain.errors import IntegrityFailure, Unavailable
 from modelkeep.ports.blobs import Stored
-from modelkeep.storage.blobs.checks import CHUNK_BYTES, Checks, check_chunk, verified
+from modelkeep.storage.blobs.checks import (
+    CHUNK_BYTES,
+    Checks,
+    check_chunk,
+    is_sha256,
+    verified,
+)
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
 
-_SHA256 = re.compile("[0-9a-f]{64}")
 HASHERS = 16  # threads that hash and flush for the uploads under way
 
 
@@ -61,7 +65,7 @@ class DiskBlobs:
     def stored(self) -> Iterator[Stored]:
         for folder in sorted(self._blobs.iterdir()):
             for path in sorted(folder.iterdir() if folder.is_dir() else ()):
-                if _SHA256.fullmatch(path.name) and folder.name == path.name[:2]:
+                if is_sha256(path.name) and folder.name == path.name[:2]:
                     with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                         yield Stored(path.name, path.stat().st_size)
 

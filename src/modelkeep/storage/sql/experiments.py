@@ -43,7 +43,9 @@ class SqlExperiments:
     def named(self, name: str) -> Experiment | None:
         return self._one("e.project_id = ? AND e.name = ?", self._project_id, name)
 
-    def add(self, name: str, artifact_location: str, author: str, at_ms: int) -> int:
+    def add(
+        self, name: str, artifact_location: str, author: str, at_ms: int, root: str = ""
+    ) -> int:
         row = self._db.one(
             "INSERT INTO experiments (project_id, name, artifact_location, lifecycle_stage,"
             " created_ms, updated_ms, author) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -57,8 +59,13 @@ class SqlExperiments:
         )
         assert row is not None
         if not artifact_location:
-            self._set(row[0], "artifact_location", f"{PROXIED}{row[0]}", at_ms)
+            self.locate(row[0], root or PROXIED, at_ms)
         return row[0]
+
+    def locate(self, experiment_id: int, root: str, at_ms: int) -> None:
+        separator = "" if root.endswith("/") else "/"
+        location = f"{root}{separator}{experiment_id}"
+        self._set(experiment_id, "artifact_location", location, at_ms)
 
     def any_within(self, folder: str) -> bool:
         place = PROXIED + folder

@@ -32,8 +32,9 @@ def current(db: Db, dialect: Dialect) -> str:
     return row[0] if row else ""
 
 
-def ensure(dialect: Dialect, now_ms: int = 0) -> None:
+def ensure(dialect: Dialect, now_ms: int = 0) -> str:
     """Upgrades the tables to `HEAD` when they are behind; costs one query when they are not.
+    Returns what they were at, which is empty when there were none.
 
     `now_ms` is when a new database's first experiment was made. Raises Unavailable when the
     tables are from a later release than this one.
@@ -44,11 +45,12 @@ def ensure(dialect: Dialect, now_ms: int = 0) -> None:
     finally:
         db.close()
     if found == HEAD:
-        return
+        return found
     refuse_later(found)
     upgrade(dialect.migration_url, HEAD)
     if not found:
         _date(dialect, now_ms)
+    return found
 
 
 def require_head(db: Db, dialect: Dialect) -> None:

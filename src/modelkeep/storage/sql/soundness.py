@@ -30,6 +30,8 @@ _REFERENCES = (
     ("emergencies", "version_id", "versions"),
     ("holds", "version_id", "versions"),
     ("loads", "version_id", "versions"),
+    ("intakes", "version_id", "versions"),
+    ("pending_files", "version_id", "versions"),
     ("tokens", "account_id", "accounts"),
     ("role_grants", "account_id", "accounts"),
     ("runs", "experiment_id", "experiments"),

@@ -12,7 +12,7 @@ from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
 from modelkeep.storage.sql.work import DEFAULT_PROJECT_ID
 
-_BLOBS_IN_TABLES_SINCE, GONE_SINCE = "0006", "0021"
+_BLOBS_IN_TABLES_SINCE, INTAKES_SINCE, GONE_SINCE = "0006", "0018", "0021"
 _FILES = "SELECT sha256, size_bytes FROM artifacts UNION ALL SELECT sha256, size_bytes FROM"
 _OF_LIVING = (
     "manifest_files WHERE manifest_id IN (SELECT manifest_id FROM versions"
@@ -22,6 +22,7 @@ _NOT_GONE = (
     "manifest_files f WHERE NOT EXISTS (SELECT 1 FROM garbage g WHERE g.project_id = 1"
     " AND g.sha256 = f.sha256 AND g.gone_ms IS NOT NULL)"
 )
+_IS_HASHED = "length(sha256) = 64"
 _OWNERS = {
     "run": "SELECT id, run_id, artifact_uri FROM runs",
     "logged model": "SELECT id, model_id, artifact_uri FROM logged_models",
@@ -31,16 +32,18 @@ _OWNERS = {
 def named_blobs(schema: str) -> str:
     """The query for (SHA-256, size) of the blobs that the rows of a schema name, by SHA-256.
 
-    Small files lie beside the rows, and what garbage collection has deleted is named by deleted
-    versions alone.
+    Small files lie beside the rows, what garbage collection has deleted is named by deleted
+    versions alone, and what landed in the store and is not hashed yet is no blob.
     """
     files = f"{_FILES} manifest_files"
     if schema >= GONE_SINCE:
         files = f"{_FILES} {_OF_LIVING} UNION ALL SELECT sha256, size_bytes FROM {_NOT_GONE}"
-    query = f"SELECT sha256, max(size_bytes) FROM ({files}) named"
+    if schema >= INTAKES_SINCE:
+        files += " UNION ALL SELECT sha256, size_bytes FROM pending_files"
+    query = f"SELECT sha256, max(size_bytes) FROM ({files}) named WHERE {_IS_HASHED}"
     if schema >= _BLOBS_IN_TABLES_SINCE:
         query += (
-            " WHERE NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.project_id = 1"
+            " AND NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.project_id = 1"
             " AND s.sha256 = named.sha256)"
         )
     return query + " GROUP BY sha256 ORDER BY sha256"
@@ -85,7 +88,10 @@ class SqlInventory:
 
     def named(self, floors: Floors) -> Iterator[str]:
         kept, params = _kept_files(floors)
-        query = f"SELECT sha256 FROM artifacts UNION SELECT sha256 FROM {kept} ORDER BY sha256"
+        query = (
+            "SELECT sha256 FROM artifacts UNION SELECT sha256 FROM pending_files"
+            f" UNION SELECT sha256 FROM {kept} ORDER BY sha256"
+        )
         for page in self._dialect.pages(self._db, query, *params):
             for (sha256,) in page:
                 yield sha256
@@ -100,7 +106,7 @@ class SqlInventory:
         kept, params = _kept_files(floors)
         query = (
             "SELECT sha256 FROM small_blobs EXCEPT SELECT sha256 FROM artifacts"
-            f" EXCEPT SELECT sha256 FROM {kept}"
+            f" EXCEPT SELECT sha256 FROM pending_files EXCEPT SELECT sha256 FROM {kept}"
         )
         for page in self._dialect.pages(self._db, query, *params):
             among, names = self._db.among([sha256 for (sha256,) in page])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from modelkeep.domain.endings import NO_ENDING, Ending, State
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import READY, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
@@ -18,7 +18,8 @@ _VERSION = (
     "SELECT v.id, v.model_id, m.name, v.number, v.source, v.run_id, v.logged_model_id, v.run_link,"
     " v.description, v.stage, f.digest, v.author, v.created_ms, v.updated_ms,"
     " v.semver_major, v.semver_minor, v.semver_patch, v.semver_fixed, v.deleted_ms IS NOT NULL,"
-    " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms"
+    " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms,"
+    " v.status, v.status_message"
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
@@ -94,8 +95,8 @@ class SqlVersions:
         row = self._db.one(
             "INSERT INTO versions (project_id, model_id, number, source, run_id, logged_model_id,"
             " run_link, description, stage, manifest_id, author, semver_major, semver_minor,"
-            " semver_patch, semver_fixed, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            " semver_patch, semver_fixed, status, location, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             self._project_id,
             new.model_id,
             new.number,
@@ -108,6 +109,8 @@ class SqlVersions:
             new.author,
             *new.semver,
             int(new.semver_fixed),
+            new.status,
+            new.location,
             at_ms,
             at_ms,
         )
@@ -116,6 +119,14 @@ class SqlVersions:
 
     def describe(self, version_id: int, description: str, at_ms: int) -> None:
         self._set(version_id, "description", description, at_ms)
+
+    def hold(self, version_id: int, manifest_id: int, at_ms: int) -> None:
+        self._set(version_id, "manifest_id", manifest_id, at_ms)
+        self.set_status(version_id, READY, "", at_ms)
+
+    def set_status(self, version_id: int, status: str, message: str, at_ms: int) -> None:
+        self._set(version_id, "status", status, at_ms)
+        self._set(version_id, "status_message", message, at_ms)
 
     def set_stage(self, version_id: int, stage: str, at_ms: int) -> None:
         self._set(version_id, "stage", stage, at_ms)
@@ -345,9 +356,11 @@ class SqlVersions:
                 semver=Semver(*row[14:17]),
                 semver_fixed=bool(row[17]),
                 deleted=bool(row[18]),
-                ending=_ending(row[19:]),
+                ending=_ending(row[19:25]),
                 tags=dict(sorted(tags[row[0]].items())),
                 aliases=tuple(sorted(aliases[row[0]])),
+                status=row[25],
+                status_message=row[26],
             )
             for row in rows
         ]

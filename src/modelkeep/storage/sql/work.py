@@ -14,6 +14,7 @@ from modelkeep.storage.sql.governance import SqlGovernance
 from modelkeep.storage.sql.hands import SqlHands
 from modelkeep.storage.sql.holds import SqlHolds
 from modelkeep.storage.sql.imports import SqlImports
+from modelkeep.storage.sql.intake import SqlIntakes
 from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.leases import SqlLeases
 from modelkeep.storage.sql.loads import SqlLoads
@@ -61,6 +62,7 @@ class SqlWork:
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
         self.imports = SqlImports(db, project)
+        self.intakes = SqlIntakes(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
         self.loads = SqlLoads(db, project)

@@ -5,7 +5,7 @@ from alembic import op
 from modelkeep.storage.sql.dialects import spelling
 
 revision = "0021"
-down_revision = "0017"
+down_revision = "0018"
 
 TABLES = """
 CREATE TABLE holds (
