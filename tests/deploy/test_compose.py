@@ -1,4 +1,4 @@
-"""The Compose file: against the specification's own schema, and modelkeep's part of it against us."""
+"""The Compose file: against its specification's schema, and our part of it against ourselves."""
 
 import re
 from pathlib import Path
@@ -36,9 +36,7 @@ def ours(services: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_schema(file: Path) -> tuple[int, str]:
-    return outcome(
-        program("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file
-    )
+    return outcome(program("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file)
 
 
 def test_it_is_what_the_specification_allows() -> None:

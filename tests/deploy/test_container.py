@@ -1,15 +1,23 @@
-"""The image. There is no engine to build it with: its steps are done as they stand, in a folder."""
+"""The image. There is no engine to build it with: its steps are done as they stand, in a folder.
+
+But for one thing: what modelkeep depends on is not installed once more, but taken from where these
+tests run, into which pip has installed it by the same metadata.
+"""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from modelkeep import __version__
 from tests.support.deploying import DEPLOY, ROOT, check_command, check_environment, ran
@@ -50,8 +58,10 @@ def one(word: str) -> str:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in the place of the image's root, after the first stage."""
     root = tmp_path_factory.mktemp("image")
-    base = root / "usr"
-    subprocess.run([sys.executable, "-m", "venv", base], check=True)
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MODELKEEP_", "PYTHON"))
+    }
+    environment |= {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
     for word, rest in stages()[0]:
         if word == "COPY":
             *sources, target = rest.split()
@@ -60,7 +70,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif word == "RUN":
             # Every path that the step names lies under the folder.
             step = re.sub(r"(?<![\w.-])/(?=source|wheels|opt)", f"{root}/", rest)
-            ran("sh", "-euc", step, cwd=root, env={"PATH": f"{base}/bin:/usr/bin:/bin"})
+            alone = {"PIP_NO_DEPS": "1"} if " install " in step else {}
+            ran("sh", "-euc", step, cwd=root, env=environment | alone)
+    (library,) = (root / "opt/modelkeep/lib").glob("python3*/site-packages")
+    (library / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     return root
 
 
@@ -106,8 +119,18 @@ def test_what_its_steps_install_is_this_release_whole(image: Path) -> None:
     packed = {s for s in sources if "__pycache__" not in s.parts}
     (library,) = (image / "opt/modelkeep/lib").glob("python3*/site-packages")
     assert {s for s in packed if not (library / s).is_file()} == set()
-    for extra in ("botocore", "psycopg"):
-        ran(installed / "python", "-I", "-c", f"import {extra}")
+
+
+def test_it_says_what_it_needs_and_that_is_what_these_tests_run_on(image: Path) -> None:
+    (packed,) = (image / "wheels").glob("*.whl")
+    (metadata,) = distributions(path=[str(packed)])
+    extras = re.findall(r"\.whl\)\[(.+)\]", FILE.read_text())
+    needed = [Requirement(text) for text in metadata.requires or ()]
+    of_image = [n for n in needed if not n.marker or n.marker.evaluate({"extra": extras[0]})]
+    assert {"botocore", "psycopg", "uvicorn"} <= {requirement.name for requirement in of_image}
+    assert "pytest" not in {requirement.name for requirement in of_image}
+    for requirement in of_image:
+        assert version(requirement.name) in requirement.specifier
 
 
 @pytest.fixture
