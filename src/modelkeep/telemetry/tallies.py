@@ -6,7 +6,7 @@ and its bytes not yet.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,3 +131,19 @@ class Attempts:
 
     delivered: int = 0
     failed: int = 0
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Everything that one process counts, and what it is. `waiting` counts the changes that no
+    batch has taken yet; `process` tells it from others behind one address, and is empty of one
+    that is alone there."""
+
+    requests: Requests
+    commits: Commits
+    reads: Reads
+    attempts: Attempts
+    waiting: Callable[[], int]
+    database: str
+    schema: str
+    process: str = ""
