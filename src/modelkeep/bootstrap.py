@@ -3,6 +3,7 @@
 What commands do without a server is in `operations`.
 """
 
+import asyncio
 import fcntl
 import logging
 import secrets
@@ -10,36 +11,42 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
 from modelkeep.channels.witness import HttpWitness
-from modelkeep.domain.errors import Unavailable
+from modelkeep.domain.errors import IntegrityFailure, NotFound, Unavailable
 from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
-from modelkeep.services import experiments, replies
+from modelkeep.ports.work import Work
+from modelkeep.services import checkpoints, experiments, replies
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
 from modelkeep.services.loads import Counter
+from modelkeep.services.readiness import Check
 from modelkeep.settings import Settings, read_key
 from modelkeep.storage.blobs.s3 import S3Blobs
 from modelkeep.storage.blobs.stores import Stores
-from modelkeep.storage.files import made_once
+from modelkeep.storage.files import check_room, made_once
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.recent import Recent
+from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
+from modelkeep.telemetry.tallies import Attempts, Requests, Tallies
 
 CHORES_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0  # of what is kept for a time only
 SHARING_TRIES, SHARING_WAIT_S = 100, 0.1  # for a directory that another process is preparing
+LOOK_AT_STORE_EVERY_S = 10.0  # for whoever asks whether this process is ready
 SWEEP_STORE_EVERY_S = 3600.0  # of uploads to an S3 store that broke off
 CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
 
@@ -68,7 +75,7 @@ class Running:
         self.is_alone = isinstance(dialect, Sqlite)
         self._lock, is_first = lock(settings.data_dir, is_alone=self.is_alone)
         clock = clock or SystemClock()
-        self._dialect = dialect
+        self._settings, self._dialect = settings, dialect
         schema.ensure(dialect, clock.now_ms())
         recent = Recent() if self.is_alone else None
         self.writer = Writer(dialect, clock, recent)
@@ -107,6 +114,38 @@ class Running:
         if not self.is_alone:
             fcntl.flock(self._lock, fcntl.LOCK_SH)  # what there can be only one of has been made
 
+    def tallies(self, requests: Requests, attempts: Attempts, process: str = "") -> Tallies:
+        """What this process counts; `requests` and `attempts` are its edges'."""
+        reads, writer = self.reader.tally, self.writer
+        return Tallies(
+            requests, writer.tally, reads, attempts, lambda: writer.waiting,
+            self._dialect.name, schema.HEAD, process,
+        )  # fmt: skip
+
+    def checks(self) -> list[Check]:
+        """What must be so for this process to do its work."""
+        folder, min_free_bytes = self._settings.data_dir, self._settings.min_free_bytes
+        blobs, dialect = self._blobs, self._dialect
+        checks = [
+            Check("database", lambda: self.writer.submit(_change_nothing)),
+            Check("schema", lambda: self.reader.submit(_check_schema, dialect)),
+            Check("disk", lambda: asyncio.to_thread(check_room, folder, min_free_bytes)),
+            Check("journal", self._check_journal),
+        ]
+        if isinstance(blobs, S3Blobs):
+            look = partial(asyncio.to_thread, blobs.bucket.check)
+            checks.append(Check("store", look, LOOK_AT_STORE_EVERY_S))
+        return checks
+
+    async def _check_journal(self) -> None:
+        """That the journal may be signed, unless it is others who sign it."""
+        notary = self.app.notary
+        with suppress(NotFound):  # it begins within a second of the first start
+            standing = await self.app.read(checkpoints.standing, notary)
+            is_ours = standing.origin.vkey == notary.key(standing.origin.name).vkey
+            if standing.objection and (is_ours or self.is_alone):
+                raise IntegrityFailure(f"No checkpoint is signed: {standing.objection}.")
+
     def close(self) -> None:
         self._sender.close()
         self.directory.close()
@@ -139,6 +178,15 @@ class Running:
     def _sweep(self) -> None:
         while self.writer.run(replies.sweep):
             pass
+
+
+def _change_nothing(work: Work) -> None:
+    """That a batch can begin and be committed."""
+
+
+def _check_schema(work: Work, dialect: Dialect) -> None:
+    assert isinstance(work, SqlWork)
+    schema.refuse_earlier(work.db, dialect)
 
 
 def _every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:

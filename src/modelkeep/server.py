@@ -1,8 +1,7 @@
-"""One ASGI application: the dialects behind one front door."""
+"""One ASGI application: the dialects behind one front door; and the processes that serve it."""
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -10,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import uvicorn
 
@@ -18,41 +18,78 @@ from modelkeep.bootstrap import Running, SystemClock
 from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import InvalidInput, Unauthenticated, Unavailable
 from modelkeep.domain.search import Comparison
+from modelkeep.protocols import probes
 from modelkeep.protocols.doors import Authentication
-from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
+from modelkeep.protocols.entrance import FrontDoor
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send
 from modelkeep.protocols.later import Later
 from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import paths
+from modelkeep.protocols.serving import Server
+from modelkeep.protocols.traces import Traces
+from modelkeep.protocols.traces import begin as begin_traces
 from modelkeep.services import accounts, permits
 from modelkeep.services.app import App
 from modelkeep.services.denials import Denials
 from modelkeep.services.passwords import SignIn
+from modelkeep.services.readiness import Readiness
 from modelkeep.settings import Settings, default_hosts
+from modelkeep.telemetry.tallies import ROUTE, Attempts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
 from modelkeep.workers.intake import IntakeWorker
 from modelkeep.workers.loads import LoadsWorker
 from modelkeep.workers.webhooks import WebhookWorker
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _log = logging.getLogger(__name__)
 
 
-def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> tuple[Asgi, Later]:
-    """The whole application over a running core; and of it the native API, to be made later."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The whole application; and of it the native API, to be made later."""
+
+    door: FrontDoor
+    native: Later
+
+
+def build(
+    running: Running,
+    settings: Settings,
+    now_ms: Callable[[], int],
+    *,
+    traces: Traces | None = None,
+    attempts: Attempts | None = None,
+    process: str = "",
+) -> Site:
+    """The application over a running core. `attempts` are those of its webhooks; `process` names
+    one of several processes."""
     app = permits.gated(running.app) if settings.auth else running.app
+    if traces:
+        app = traces.of_work(app)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
     native = Later(lambda: _native(app, running, settings, now_ms))
 
     def is_public(path: str) -> bool:
-        return path in paths.PUBLIC or mlflow.is_public(path)
+        return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope["path"]
-            rest = native if paths.is_native(path) else _answer_unknown
-            await (mlflow.handle_for(path) or rest)(scope, receive, send)
+            handle = mlflow.handle_for(path)
+            if handle is not None:
+                scope[ROUTE] = mlflow.route_of(handle)
+                await handle(scope, receive, send)
+            elif paths.is_native(path):
+                await native(scope, receive, send)
+            elif path in (probes.READY, probes.METRICS):
+                scope[ROUTE] = path
+                await watched.handle(scope, send)
+            else:
+                await _answer_unknown(scope, receive, send)
 
     inner = by_path
     if settings.auth:
@@ -64,7 +101,13 @@ def build(running: Running, settings: Settings, now_ms: Callable[[], int]) -> tu
             scope["path"] = "/" + scope["path"].lstrip("/")
         await inner(scope, receive, send)
 
-    return FrontDoor(cleaned, default_hosts() | set(settings.allowed_hosts)), native
+    seen = traces.of_requests(cleaned, mlflow.shown) if traces else cleaned
+    names = default_hosts() | set(settings.allowed_hosts)
+    door = FrontDoor(seen, names, mlflow.shown if settings.access_log else None)
+    tallies = running.tallies(door.tally, attempts or Attempts(), process)
+    readiness = Readiness(running.checks())
+    watched = probes.Probes(app, readiness, tallies, lambda: door.is_closing)
+    return Site(door, native)
 
 
 def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
@@ -96,41 +139,58 @@ async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:  
 
 
 def serve(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT: then no new connections, what is under way ends, and out."""
-    _expect_signals()
+    """Runs until SIGTERM or SIGINT, and ends as `protocols.serving` says; by a second, at once."""
+    _expect_signals(heeds_second=True)
     with contextlib.closing(Running(settings)) as running:
         if settings.auth:
             let_first_admin_in(running)
         _serve(running, settings, listen(settings.host, settings.port))
 
 
-def serve_beside(settings: Settings, listener: socket.socket) -> None:
-    """As `serve`, one of several processes that accept from one socket."""
-    _expect_signals()
+def serve_beside(settings: Settings, listener: socket.socket, process: str) -> None:
+    """As `serve`, one of several processes that accept from one socket.
+
+    Whoever started them ends them at once, if need be: a service manager may well send its signal
+    to each of them, besides.
+    """
+    _expect_signals(heeds_second=False)
     with contextlib.closing(Running(settings)) as running:
-        _serve(running, settings, listener)
+        _serve(running, settings, listener, process)
 
 
 def work(settings: Settings) -> None:
     """Does what is done in the background, and serves nobody. Runs until SIGTERM or SIGINT."""
     if not settings.database_url:
         raise InvalidInput("On SQLite the server does this work itself: give a --database-url.")
-    _expect_signals()
+    _expect_signals(heeds_second=True)
     with contextlib.closing(Running(settings)) as running, _in_background(running, settings):
         _log.info("modelkeep %s works in the background of %s", __version__, settings.data_dir)
         while True:
             signal.pause()
 
 
-def _expect_signals() -> None:
-    # The HTTP server raises the signal that stopped it once more when it has ended, which by
-    # default would end the process before everything was closed.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+def _expect_signals(*, heeds_second: bool) -> None:
+    """The first signal ends the process in order, wherever it is; the second at once, or never.
+
+    Nothing that was answered is lost either way.
+    """
+    is_leaving = False
+
+    def leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's signature
+        nonlocal is_leaving
+        if not is_leaving:
+            is_leaving = True
+            sys.exit(0)
+        if heeds_second:
+            os._exit(1)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, leave)
 
 
 @contextlib.contextmanager
-def _in_background(running: Running, settings: Settings) -> Iterator[None]:
+def _in_background(running: Running, settings: Settings) -> Iterator[Attempts]:
+    """Everything that works on by itself; gives what it counts of webhooks."""
     webhooks = WebhookWorker(running.app, is_alone=running.is_alone)
     checkpoints = CheckpointWorker(running.app, settings.journal_origin, is_alone=running.is_alone)
     for worker in (webhooks, checkpoints):
@@ -143,7 +203,7 @@ def _in_background(running: Running, settings: Settings) -> Iterator[None]:
         checkpoints.start()
         housekeeping.start()
         intake.start()
-        yield
+        yield webhooks.tally
     finally:
         intake.close()
         housekeeping.close()
@@ -151,25 +211,44 @@ def _in_background(running: Running, settings: Settings) -> Iterator[None]:
         checkpoints.close()
 
 
-def _serve(running: Running, settings: Settings, listener: socket.socket) -> None:
+def _serve(
+    running: Running, settings: Settings, listener: socket.socket, process: str = ""
+) -> None:
     in_doubt = threading.Event()
     running.writer.on_doubt(lambda: _stop_in_doubt(in_doubt))
     loads = LoadsWorker(running.app)
+    traces = begin_traces(os.environ)
     try:
-        with listener, _in_background(running, settings), contextlib.closing(loads):
+        with (
+            listener,
+            _in_background(running, settings) as attempts,
+            contextlib.closing(loads),
+            contextlib.closing(traces) if traces else contextlib.nullcontext(),
+        ):
             loads.start()
             if settings.auth:
                 running.directory.start(is_alone=running.is_alone)
-            _answer(running, settings, listener)
+            now_ms = SystemClock().now_ms
+            site = build(
+                running, settings, now_ms, traces=traces, attempts=attempts, process=process
+            )
+            _answer(running, settings, listener, site, in_doubt, is_alone=not process)
     finally:
         if in_doubt.is_set():  # not as whoever was asked to stop
             sys.exit(1)
 
 
-def _answer(running: Running, settings: Settings, listener: socket.socket) -> None:
-    asgi, native = build(running, settings, SystemClock().now_ms)
+def _answer(
+    running: Running,
+    settings: Settings,
+    listener: socket.socket,
+    site: Site,
+    in_doubt: threading.Event,
+    *,
+    is_alone: bool,
+) -> None:
     config = uvicorn.Config(
-        asgi,
+        site.door,
         loop="uvloop",
         http="httptools",
         access_log=False,
@@ -178,14 +257,17 @@ def _answer(running: Running, settings: Settings, listener: socket.socket) -> No
         date_header=False,
         proxy_headers=False,  # nothing here believes what a proxy says of its client
         lifespan="off",
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=settings.grace_s,
         timeout_keep_alive=75,
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve_in_loop(running, _Server(config, native), listener))
+        server = Server(
+            config, site.door, site.native, settings.drain_s, in_doubt, heeds_second=is_alone
+        )
+        runner.run(_serve_in_loop(running, server, listener))
 
 
 async def _serve_in_loop(running: Running, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -203,24 +285,6 @@ def _stop_in_doubt(in_doubt: threading.Event) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class _Server(uvicorn.Server):
-    """The HTTP server, which makes the native API as soon as the rest is being served."""
-
-    def __init__(self, config: uvicorn.Config, native: Later) -> None:
-        super().__init__(config)
-        self._native = native
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        threading.Thread(target=self._make_native, name="native-api", daemon=True).start()
-
-    def _make_native(self) -> None:
-        self._native.made()
-        # What there is by now stays: the garbage collector, for which all threads wait, need not
-        # look through the fifty thousand objects of the imports each time.
-        gc.freeze()
-
-
 def let_first_admin_in(running: Running) -> None:
     """Prints, once and not into the log, a token for making the first administrator."""
     if running.reader.run(accounts.has_admin):
@@ -231,10 +295,6 @@ def let_first_admin_in(running: Running) -> None:
         "Nobody can administer this registry yet. On this machine, within an hour:\n"
         f"  MODELKEEP_TOKEN={token.text} modelkeep users first NAME\n"
     )
-
-
-def _leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's signature
-    sys.exit(0)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -29,6 +29,8 @@ COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server 
 _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]\-]+(/[\w.~\-]+)*/?", re.ASCII)
 WORKERS_LIMIT = 64
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+LOG_FORMATS = ("text", "json")
+STOP_LIMIT_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,12 @@ class Settings:
     journal_key: Path | None = None  # signs checkpoints; None: journal.key in the data directory
     journal_origin: str = ""  # the name that it signs under, from the first time on; empty: ours
     witnesses: tuple[str, ...] = ()  # who cosigns checkpoints: URL=vkey
+    min_free_bytes: int = 100 * 1024 * 1024  # on the data directory's disk; else it is not ready
+    drain_s: int = 0  # after SIGTERM: not ready any more, and still taking requests
+    grace_s: int = 10  # then, for the requests that are under way
     log_level: str = "info"
+    log_format: str = "text"  # or json
+    access_log: bool = False  # a line for each request
     config: Path | None = field(default=None, compare=False)
 
     def with_values(self, values: Mapping[str, Any], origin: str) -> "Settings":
@@ -139,6 +146,15 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(f"search_timeout_s must be at least 1, got {settings.search_timeout_s}.")
     if settings.upload_days < 1:
         raise InvalidInput(f"upload_days must be at least 1, got {settings.upload_days}.")
+    for name in ("min_free_bytes", "drain_s", "grace_s"):
+        if (value := getattr(settings, name)) < 0:
+            raise InvalidInput(f"{name} must be at least 0, got {value}.")
+    if max(settings.drain_s, settings.grace_s) > STOP_LIMIT_S:
+        raise InvalidInput(f"drain_s and grace_s must be at most {STOP_LIMIT_S}, an hour.")
+    if settings.log_format not in LOG_FORMATS:
+        raise InvalidInput(
+            f"log_format must be one of {', '.join(LOG_FORMATS)}, got {settings.log_format!r}."
+        )
     if settings.log_level.lower() not in LOG_LEVELS:
         raise InvalidInput(
             f"log_level must be one of {', '.join(LOG_LEVELS)}, got {settings.log_level!r}."

@@ -1,14 +1,15 @@
 """Several processes that serve as one: they accept from one socket, over one PostgreSQL.
 
 The parent serves nobody. It prepares the database and the directory, forks, starts anew whichever
-process ends by itself, and on SIGTERM or SIGINT lets all of them finish what they have under way.
-Processes whose parent was killed end like that, too.
+process ends by itself, and on SIGTERM or SIGINT lets all of them finish what they have under way;
+a second signal ends them at once. Processes whose parent was killed finish, too.
 """
 
 import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import closing
@@ -19,10 +20,9 @@ from modelkeep.domain.errors import ModelkeepError
 from modelkeep.settings import Settings
 
 PAUSE_S = 1.0  # before one that did not live longer than this is started anew
-STOP_LIMIT_S = 30.0  # longer than any of them takes to stop
+STOP_LIMIT_S = 20.0  # for what any of them closes, beyond the time for its requests
 
-_STOP = (signal.SIGTERM, signal.SIGINT)
-_WATCHED = (*_STOP, signal.SIGCHLD)
+_WATCHED = (*server.STOP_SIGNALS, signal.SIGCHLD)
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ class Supervisor:
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings, self._listener = settings, listener
         self._started_s: dict[int, float] = {}  # by process
+        self._places: dict[int, int] = {}  # of each process, from 1: what its metrics are known by
+        self._stop_limit_s = settings.drain_s + settings.grace_s + STOP_LIMIT_S
         self._parent_lives, self._held_by_parent = os.pipe()
 
     def run(self) -> None:
@@ -60,20 +62,24 @@ class Supervisor:
             self._stop()
 
     def _start(self) -> None:
+        taken = self._places.values()
+        place = next(n for n in range(1, self._settings.workers + 1) if n not in taken)
         process = os.fork()
         if process == 0:
-            self._serve()
+            self._serve(place)
         self._started_s[process] = time.monotonic()
+        self._places[process] = place
 
-    def _serve(self) -> None:
+    def _serve(self, place: int) -> None:
         """In the child; it never returns into what the parent was doing."""
         code = 1
         try:
             os.close(self._held_by_parent)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+            # What the terminal tells all of them at once, the parent passes on.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGCHLD))
             threading.Thread(target=self._end_with_parent, daemon=True).start()
-            server.serve_beside(self._settings, self._listener)
+            server.serve_beside(self._settings, self._listener, str(place))
             code = 0
         except SystemExit:
             code = 0
@@ -88,7 +94,7 @@ class Supervisor:
     def _end_with_parent(self) -> None:
         os.read(self._parent_lives, 1)  # which nobody writes to: it ends when the parent does
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STOP_LIMIT_S)  # and then there is nobody who would kill it
+        time.sleep(self._stop_limit_s)  # and then there is nobody who would kill it
         os._exit(1)
 
     def _reap(self) -> list[int]:
@@ -103,6 +109,7 @@ class Supervisor:
 
     def _replace(self, process: int) -> None:
         lived_s = time.monotonic() - self._started_s.pop(process)
+        del self._places[process]
         _log.warning("process %d ended after %.0f s; another takes its place", process, lived_s)
         if lived_s < PAUSE_S:
             time.sleep(PAUSE_S)
@@ -111,12 +118,16 @@ class Supervisor:
     def _stop(self) -> None:
         for process in self._started_s:
             os.kill(process, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_LIMIT_S
-        while self._started_s and time.monotonic() < deadline:
+        deadline, is_over = time.monotonic() + self._stop_limit_s, False
+        while self._started_s and not is_over:
             for process in self._reap():
                 del self._started_s[process]
-            if self._started_s:
-                signal.sigtimedwait((signal.SIGCHLD,), 1.0)
+            told = signal.sigtimedwait(_WATCHED, 1.0) if self._started_s else None
+            is_over = time.monotonic() > deadline or (
+                told is not None and told.si_signo != signal.SIGCHLD
+            )
         for process in self._started_s:
             _log.error("process %d did not stop in time", process)
             os.kill(process, signal.SIGKILL)
+        if self._started_s:
+            sys.exit(1)

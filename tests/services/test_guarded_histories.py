@@ -220,7 +220,7 @@ def goal(core: Core, name: str, number: int, place: int) -> str:
 async def knock(core: Core, suffix: int, steps: list[tuple[Any, ...]]) -> None:
     """Plays the steps over HTTP, a few at a time; what cannot be is refused, and never a fault."""
     chance = Random(suffix)
-    asgi, _ = build(core.running, core.settings, core.clock.now_ms)
+    asgi = build(core.running, core.settings, core.clock.now_ms).door
     transport = httpx.ASGITransport(asgi, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
 

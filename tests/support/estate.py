@@ -47,7 +47,7 @@ class Estate:
         self.running = Running(self._settings, self.clock)
         self.running.passwords = QuickPasswords()
         self._loop = asyncio.Runner()
-        self.asgi, _ = build(self.running, self._settings, self.clock.now_ms)
+        self.asgi = build(self.running, self._settings, self.clock.now_ms).door
         self.running.directory.reload()
 
     def close(self) -> None:

@@ -155,8 +155,26 @@ def serve(
         list[str] | None,
         typer.Option("--witness", help="Who cosigns checkpoints: URL=vkey; may be repeated."),
     ] = None,
+    min_free_bytes: Annotated[
+        int | None,
+        typer.Option(help="Free space on the data's disk without which it is not ready."),
+    ] = None,
+    drain_s: Annotated[
+        int | None,
+        typer.Option(help="Seconds after SIGTERM in which requests are still taken. [0]"),
+    ] = None,
+    grace_s: Annotated[
+        int | None,
+        typer.Option(help="Seconds after that for the requests that are under way. [10]"),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="text|json", help="How the log is written. [text]")
+    ] = None,
+    access_log: Annotated[
+        str | None, typer.Option(metavar="on|off", help="Log a line for each request. [off]")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings, named as the options are.")
@@ -185,6 +203,9 @@ DatabaseUrl = Annotated[
     str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
 ]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning, error. [info]")]
+LogFormat = Annotated[
+    str | None, typer.Option(metavar="text|json", help="How the log is written. [text]")
+]
 Config = Annotated[
     Path | None, typer.Option(help="A TOML file of settings, named as the options are.")
 ]
@@ -195,6 +216,7 @@ def work(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     log_level: LogLevel = None,
+    log_format: LogFormat = None,
     config: Config = None,
 ) -> None:
     """Do the background work of a PostgreSQL's servers, and serve nobody.

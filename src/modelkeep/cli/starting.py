@@ -44,10 +44,11 @@ def here(
 
 def started(command: str, run: "Callable[[Settings], None]", arguments: Mapping[str, Any]) -> None:
     """Runs, until it is told to end, what writes a log."""
-    from modelkeep import settings, telemetry
+    from modelkeep import settings
+    from modelkeep.telemetry import logs
 
     with here(command, **arguments) as read:
         for warning in settings.unknown_names():
             print(plain(warning), file=sys.stderr)
-        telemetry.configure_logging(read.log_level)
+        logs.configure(read.log_level, read.log_format)
         run(read)

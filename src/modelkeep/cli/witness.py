@@ -45,12 +45,12 @@ def serve(
     modelkeep witness serve --name witness.example/w1 --key w1.key --state ./w1 \\
         --vkey "$JOURNAL_KEY"
     """
-    from modelkeep import telemetry
     from modelkeep.domain.errors import ModelkeepError
     from modelkeep.domain.notes import PublicKey, check_name
     from modelkeep.operations import open_witness
+    from modelkeep.telemetry import logs
 
-    telemetry.configure_logging("info")
+    logs.configure("info")
     try:
         book = open_witness(check_name(name), key, state, [PublicKey.parse(text) for text in vkey])
         server = ThreadingHTTPServer((host, port), _handler(book))

@@ -70,6 +70,10 @@ class Intakes(Protocol):
         """Whether an arrival or an intake is."""
         ...
 
+    def backlog(self) -> int:
+        """How many arrivals and intakes have not ended, due or not."""
+        ...
+
     def lease_intake(self, now_ms: int, until_ms: int) -> Intake | None: ...
     def put_off_intake(self, version_id: int, due_ms: int | None, note: str) -> None:
         """When it is tried next; with None, never."""

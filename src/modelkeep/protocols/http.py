@@ -1,115 +1,29 @@
-"""What every protocol does alike at its edge: who calls, from where, and how large a body may be.
-
-* A foreign `Host` is refused on every path, before anything else: a page that rebinds its own DNS
-  name to this address reaches a server, but under its own name. An address is no name that could
-  be rebound, so addresses pass, and names only if they are this machine's or were configured.
-* A foreign `Origin` is refused for whatever could change something.
-* Every answer carries the request's id in `X-Request-Id`, and may neither be sniffed for a type
-  nor be shown in a page of somebody else's. A 503 says when to try again.
-"""
+"""What every protocol does alike at its edge: who calls, and how large a body may be."""
 
 import base64
 import binascii
-import ipaddress
-import re
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from modelkeep.domain.access import ANONYMOUS, NAME_LIMIT, Actor, Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
-from modelkeep.telemetry import request_id
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.\-]+)(:\d+)?", re.ASCII)
-_WANTED = (b"host", b"origin", b"x-request-id")
 FIELDS_LIMIT = 2000  # of a query string
-_ON_EVERY_ANSWER = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"SAMEORIGIN"),
-)
-_RETRY = (b"retry-after", b"1")  # seconds
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+TEXT = b"text/plain; charset=utf-8"
 
 
-class FrontDoor:
-    """Wraps an ASGI application with the rules above. `names` are the allowed host names."""
-
-    def __init__(self, app: Asgi, names: Collection[str]) -> None:
-        self._app, self._names = app, frozenset(names)
-        self._is_allowed = lru_cache(maxsize=1024)(self._allows)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = _wanted_headers(scope["headers"])
-        scope["modelkeep.request_id"] = given = request_id(headers.get(b"x-request-id"))
-
-        async def send_marked(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                extra = (b"x-request-id", given.encode())
-                message["headers"] = [*message["headers"], extra, *_ON_EVERY_ANSWER]
-                if message["status"] == 503:
-                    message["headers"].append(_RETRY)
-            await send(message)
-
-        refusal = self._refusal(scope["method"], headers)
-        if refusal:
-            await _refuse(send_marked, refusal)
-        else:
-            await self._app(scope, receive, send_marked)
-
-    def _refusal(self, method: str, headers: dict[bytes, str]) -> str | None:
-        host = headers.get(b"host", "")
-        if not self._is_allowed(host):
-            return "Invalid Host header - possible DNS rebinding attack detected"
-        origin = headers.get(b"origin")
-        if origin is None or method in _SAFE or _authority(origin) == host.lower():
-            return None
-        return "Cross-origin request blocked"
-
-    def _allows(self, host: str) -> bool:
-        parts = _HOST.fullmatch(host)
-        if parts is None:
-            return False
-        name = parts["name"].strip("[]").lower()
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-
-
-def _wanted_headers(pairs: Collection[tuple[bytes, bytes]]) -> dict[bytes, str]:
-    """A header sent twice is joined, as HTTP has it: two hosts are together no host of ours."""
-    found: dict[bytes, str] = {}
-    for name, value in pairs:
-        if name in _WANTED:
-            text = value.decode("latin-1")
-            found[name] = f"{found[name]}, {text}" if name in found else text
-    return found
-
-
-def _authority(origin: str) -> str | None:
-    """Who speaks in an `Origin` header; nobody ("") for "null"."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return None
-
-
-async def _refuse(send: Send, why: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": why.encode()})
+async def answer(send: Send, status: int, kind: bytes, body: bytes) -> None:
+    """A whole answer, of a media type."""
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def caller_of(scope: Scope) -> Caller:
@@ -118,10 +32,13 @@ def caller_of(scope: Scope) -> Caller:
     known: Caller | None = scope.get("modelkeep.caller")
     if known is not None:
         return known
+    actor = _NOBODY
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return Caller(_actor(value), scope["modelkeep.request_id"])
-    return Caller(_NOBODY, scope["modelkeep.request_id"])
+            actor = _actor(value)
+            break
+    scope["modelkeep.caller"] = caller = Caller(actor, scope["modelkeep.request_id"])
+    return caller
 
 
 def loader_in(scope: Scope) -> Caller:

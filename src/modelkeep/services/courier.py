@@ -43,8 +43,8 @@ async def try_out(app: App, webhook_id: str, topic: Topic | None = None) -> Outc
     return await app.write(webhooks.record_test, test, outcome)
 
 
-async def deliver(app: App, claim: Claim) -> None:
-    """Attempts a delivery that was claimed, and settles it."""
+async def deliver(app: App, claim: Claim) -> bool:
+    """Attempts a delivery that was claimed, and settles it; whether it arrived."""
     outcome = await _attempt(
         app, claim.webhook_id, claim.delivery_id, claim.url, claim.sealed, claim.body
     )
@@ -58,6 +58,7 @@ async def deliver(app: App, claim: Claim) -> None:
             outcome.error or outcome.status,
         )
     await app.write(outbox.settle, claim, outcome)
+    return outcome.is_success
 
 
 async def _vetted(app: App, url: str) -> Target:

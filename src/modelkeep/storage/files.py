@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import tempfile
 import threading
 from pathlib import Path
+
+from modelkeep.domain.errors import Unavailable
 
 
 def write_durably(file: Path, content: bytes) -> None:
@@ -20,6 +23,23 @@ def made_once(file: Path, content: bytes) -> bytes:
     new.unlink()
     _flush(file.parent)
     return file.read_bytes()
+
+
+def check_room(folder: Path, min_free_bytes: int) -> None:
+    """Raises Unavailable unless a file can be written there, with so much room beside it."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"room")
+            file.flush()
+        space = os.statvfs(folder)
+    except OSError as error:
+        raise Unavailable(f"The data directory cannot be written to: {error.strerror}.") from None
+    free_bytes = space.f_bavail * space.f_frsize
+    if free_bytes < min_free_bytes:
+        raise Unavailable(
+            f"The disk of the data directory has {free_bytes} bytes left, and needs "
+            f"{min_free_bytes} (--min-free-bytes)."
+        )
 
 
 def _written(file: Path, content: bytes) -> Path:

@@ -16,6 +16,7 @@ from modelkeep.domain.errors import ModelkeepError
 from modelkeep.ports.webhooks import Claim
 from modelkeep.services import courier, outbox
 from modelkeep.services.app import App
+from modelkeep.telemetry.tallies import Attempts
 
 POLL_S = 1.0
 AT_ONCE = 16  # attempts, of all webhooks together
@@ -36,6 +37,7 @@ class WebhookWorker:
         self._app, self._is_alone = app, is_alone
         self._lease = secrets.token_hex(8)
         self._attempts: set[asyncio.Task[None]] = set()
+        self.tally = Attempts()
         self._loop = asyncio.new_event_loop()
         self._woken = asyncio.Event()
         self._is_stopping = self._is_waiting = False
@@ -97,9 +99,15 @@ class WebhookWorker:
                 self._begin(claim)
 
     def _begin(self, claim: Claim) -> None:
-        attempt = self._loop.create_task(self._guarded(courier.deliver(self._app, claim)))
+        attempt = self._loop.create_task(self._guarded(self._deliver(claim)))
         self._attempts.add(attempt)
         attempt.add_done_callback(self._ended)
+
+    async def _deliver(self, claim: Claim) -> None:
+        if await courier.deliver(self._app, claim):
+            self.tally.delivered += 1
+        else:
+            self.tally.failed += 1
 
     def _ended(self, attempt: "asyncio.Task[None]") -> None:
         self._attempts.discard(attempt)

@@ -66,18 +66,22 @@ class Dialect:
         )
         self._exact: dict[str, Handle] = {}
         self._templates: list[tuple[re.Pattern[str], Handle]] = []
+        self._routes: dict[Handle, str] = {}
         for path, by_method in _by_path(rpcs).items():
             self._add(path, _rpc_handle(app, by_method, max_body_bytes))
         files = FileRoutes(app, max_body_bytes, public_url)
         for path, handle in (files.exact | files.templates).items():
             self._add(path, handle)
         self._prefixes = files.prefixes
-        self._exact["/graphql"] = Graphql(app, rpcs, max_body_bytes).handle
+        for prefix, handle in self._prefixes.items():
+            self._routes[handle] = _canonical(f"{prefix}/{{path}}")
+        self._add("/graphql", Graphql(app, rpcs, max_body_bytes).handle)
         public = {"/version": _version, "/health": _health} | {
             f"{prefix}/3.0/mlflow/server-info": _server_info(files)
             for prefix in ("/api", "/ajax-api")
         }
-        self._exact |= public
+        for path, handle in public.items():
+            self._add(path, handle)
         self._public, self._bearers = frozenset(public), files.bearers
 
     def handle_for(self, path: str) -> Handle | None:
@@ -89,6 +93,17 @@ class Dialect:
         if handle is not None:
             return handle
         return next((handle for known, handle in self._templates if known.fullmatch(path)), None)
+
+    def route_of(self, handle: Handle) -> str:
+        """The template of the path that led to a handle, the same under both prefixes."""
+        return self._routes[handle]
+
+    def shown(self, path: str) -> str:
+        """A path as a log may have it: without the permission that some carry."""
+        for prefix in self._bearers:
+            if path.startswith(prefix):
+                return prefix + "[grant]"
+        return path
 
     def is_public(self, path: str) -> bool:
         """Whether a path asks nobody who they are."""
@@ -102,6 +117,7 @@ class Dialect:
     def _add(self, path: str, handle: Handle) -> None:
         if "{" not in path:
             self._exact[path] = handle
+            self._routes[handle] = _canonical(path)
             return
         spanning = re.sub(r"\{\+(\w+)\}", r"(?P<\1>.+)", path)
         pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", spanning))
@@ -112,6 +128,11 @@ class Dialect:
             await handle(scope, receive, send)
 
         self._templates.append((pattern, with_parameters))
+        self._routes[with_parameters] = _canonical(path)
+
+
+def _canonical(path: str) -> str:
+    return path.replace("/ajax-api/", "/api/", 1)
 
 
 def _by_path(rpcs: Iterable[Rpc]) -> dict[str, dict[str, Rpc]]:

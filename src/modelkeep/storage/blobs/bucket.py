@@ -121,6 +121,13 @@ class Bucket:
         with spoken(self.place):
             return getattr(self.client, operation)(Bucket=self.place.bucket, **arguments)
 
+    def check(self) -> None:
+        """Raises Unavailable for a store that is away, or that does not let us look."""
+        try:
+            self.call("list_objects_v2", Prefix=self.place.key(""), MaxKeys=1)
+        except (Absent, Present, Refused) as error:
+            raise Unavailable(f"The artifact store {self.place} cannot be used: {error}.") from None
+
     def listed(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Every object under a prefix, with `Key`, `Size`, `ETag` and `LastModified`."""
         more: dict[str, Any] = {}

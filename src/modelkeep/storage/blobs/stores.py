@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from modelkeep.domain.errors import Unavailable
 from modelkeep.settings import Settings
-from modelkeep.storage.blobs.bucket import Absent, Bucket, Present, Refused, connect
+from modelkeep.storage.blobs.bucket import Bucket, connect
 from modelkeep.storage.blobs.direct import S3Direct
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.outside import S3Outside
@@ -33,14 +32,6 @@ class Stores:
             blobs = DiskBlobs(settings.data_dir, is_alone=is_alone)
             return cls(blobs, DiskParts(settings.data_dir, blobs), None, outside)
         bucket = Bucket(place, client)
-        _try(bucket)
+        bucket.check()  # a wrong one must be seen now, and not at the first upload
         blobs = S3Blobs(bucket)
         return cls(blobs, None, S3Direct(blobs) if settings.direct_transfers else None, outside)
-
-
-def _try(bucket: Bucket) -> None:
-    """A wrong bucket or key must be seen at the start, and not at the first upload."""
-    try:
-        bucket.call("list_objects_v2", Prefix=bucket.place.key(""), MaxKeys=1)
-    except (Absent, Present, Refused) as error:
-        raise Unavailable(f"The artifact store {bucket.place} cannot be used: {error}.") from None

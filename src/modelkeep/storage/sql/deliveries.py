@@ -97,6 +97,18 @@ class SqlDeliveries:
                 return True
         return False
 
+    def backlog(self) -> int:
+        total = 0
+        for progress in ("QUEUED", "RETRYING"):  # each has an index of its own
+            row = self._db.one(
+                "SELECT count(*) FROM webhooks w JOIN webhook_deliveries d ON d.webhook = w.id"
+                f" WHERE w.project_id = ? AND w.status = 'ACTIVE' AND d.progress = '{progress}'",
+                self._project_id,
+            )
+            assert row is not None
+            total += row[0]
+        return total
+
     def in_flight(self, webhook: int, now_ms: int) -> int:
         row = self._db.one(
             "SELECT count(*) FROM webhook_deliveries"

@@ -120,6 +120,16 @@ class SqlIntakes:
         assert row is not None
         return bool(row[0])
 
+    def backlog(self) -> int:
+        row = self._db.one(
+            "SELECT (SELECT count(*) FROM arrivals WHERE project_id = ? AND due_ms IS NOT NULL)"
+            " + (SELECT count(*) FROM intakes WHERE project_id = ? AND due_ms IS NOT NULL)",
+            self._project_id,
+            self._project_id,
+        )
+        assert row is not None
+        return row[0]
+
     def lease_intake(self, now_ms: int, until_ms: int) -> Intake | None:
         row = self._db.one(
             "SELECT i.version_id, coalesce(v.location, v.source), i.attempts FROM intakes i"

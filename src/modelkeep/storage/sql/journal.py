@@ -1,7 +1,7 @@
 """Leaves of the journal, appended once a batch, last before its commit."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -30,6 +30,7 @@ class SqlJournal:
     def __init__(self, db: Db, project_id: int, project: str) -> None:
         self._db, self._project_id, self._project = db, project_id, project
         self._pending: list[tuple[Leaf, int | None, str]] = []  # leaf, model, request
+        self._events: list[tuple[str, dict[str, Any]]] = []  # of each of them: action, grounds
         self._frontier = Frontier()
         self._last_ms = 0
         self.now_ms = 0
@@ -46,6 +47,7 @@ class SqlJournal:
         self._last_ms = row[2]
         self.now_ms = max(clock_ms, row[2])
         self._pending.clear()
+        self._events.clear()
 
     def add(self, caller: Caller, event: Event, model_id: int | None) -> None:
         leaf = encode(
@@ -57,6 +59,7 @@ class SqlJournal:
             origin=caller.origin,
         )
         self._pending.append((leaf, model_id, caller.request_id))
+        self._events.append((event.action, event.why))
 
     def next_index(self) -> int:
         return self._frontier.size + len(self._pending)
@@ -66,11 +69,16 @@ class SqlJournal:
 
     def forget_since(self, mark: int) -> None:
         """Drops the leaves of a use case that did not survive."""
-        del self._pending[mark:]
+        del self._pending[mark:], self._events[mark:]
 
     def models(self) -> set[int | None]:
         """The models that the batch's leaves are about; None where one is about no model."""
         return {model_id for _, model_id, _ in self._pending}
+
+    @property
+    def events(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """The action and the grounds of each leaf of the batch, until the next one begins."""
+        return self._events
 
     def close(self) -> int:
         """Writes the leaves of the surviving use cases and the tree's new edge.

@@ -27,6 +27,7 @@ from modelkeep.ports.work import About
 from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime, Postgres
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
+from modelkeep.telemetry.tallies import Reads
 
 if TYPE_CHECKING:
     from modelkeep.storage.sql.lanes import Lanes
@@ -55,6 +56,7 @@ class Reader:
             self._searches = ThreadPoolExecutor(1, thread_name_prefix="searcher")
         self._scans = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
         self._lanes: Lanes | None = None
+        self.tally = Reads()
 
     def serve_loop(self) -> None:
         """Called in the event loop that most point reads come from; `leave_loop` at its end."""
@@ -73,6 +75,10 @@ class Reader:
     ) -> Any:
         """The use case's value. `point`: it costs a few look-ups by key and nothing more."""
         loop = asyncio.get_running_loop()
+        if point:
+            self.tally.points += 1
+        else:
+            self.tally.others += 1
         if point and self._dialect.embedded:
             return self.run(use_case, *args, **kwargs)
         if point and self._lanes and self._lanes.loop is loop:
@@ -92,6 +98,8 @@ class Reader:
             moment = self._recent.moment
             value, model_id = await self.submit(use_case, *args, point=True)
             self._recent.keep(key, value, model_id, moment)
+        else:
+            self.tally.remembered += 1
         return value
 
     async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -100,25 +108,38 @@ class Reader:
         deadline = time.monotonic() + self._search_timeout_s
 
         def quick() -> Any:
-            return self._run(self._dialect.begin_quick_read, use_case, args, kwargs)
+            return self._search(self._dialect.begin_quick_read, use_case, args, kwargs)
 
         def long() -> Any:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise OutOfTime
             begin = partial(self._dialect.begin_long_read, limit_s=left_s)
-            return self._run(begin, use_case, args, kwargs)
+            return self._search(begin, use_case, args, kwargs)
 
-        with suppress(OutOfTime):
-            return await loop.run_in_executor(self._searches, quick)
+        self.tally.searches += 1
+        self.tally.searching += 1
         try:
+            with suppress(OutOfTime):
+                return await loop.run_in_executor(self._searches, quick)
+            self.tally.long_searches += 1
             return await loop.run_in_executor(self._scans, long)
         except OutOfTime:
+            self.tally.out_of_time += 1
             raise LimitExceeded(
                 f"The search was given up after {self._search_timeout_s:g} s (the server's "
                 "--search-timeout-s): it has to look at too many rows, or to wait for others that "
                 "do. Narrow it by comparing a name, a run or a tag with '='."
             ) from None
+        finally:
+            self.tally.searching -= 1
+
+    def _search(self, *read: Any) -> Any:
+        self.tally.running += 1
+        try:
+            return self._run(*read)
+        finally:
+            self.tally.running -= 1
 
     def run(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """As `submit`, in the calling thread."""

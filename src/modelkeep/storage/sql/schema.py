@@ -64,6 +64,15 @@ def require_head(db: Db, dialect: Dialect) -> None:
         )
 
 
+def refuse_earlier(db: Db, dialect: Dialect) -> None:
+    """Raises Unavailable for a schema of an earlier release; a later one only has more."""
+    found = current(db, dialect)
+    if found < HEAD:
+        raise Unavailable(
+            f"The database is at schema {found or 'none'}, and this process needs {HEAD}."
+        )
+
+
 def refuse_later(found: str) -> None:
     """Raises Unavailable for a schema of a later release."""
     if found > HEAD:

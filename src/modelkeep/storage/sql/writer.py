@@ -16,7 +16,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from modelkeep.ports.clock import Clock
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
+from modelkeep.telemetry.tallies import Commits
 
 BATCH_LIMIT = 128  # use cases in one commit; bounds how long the first of them waits
 QUEUE_LIMIT = 10_000  # use cases waiting; past it callers are turned away
@@ -54,15 +55,6 @@ class _Job:
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the writer has done since it started."""
-
-    jobs: int = 0
-    commits: int = 0
-    largest_batch: int = 0
-
-
 class Writer:
     """Runs use cases that write. `submit` is for the event loop, `run` for any other thread."""
 
@@ -73,7 +65,7 @@ class Writer:
         self._gate, self._is_closing = threading.Lock(), False
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[], None]] = []
-        self.tally = Tally()
+        self.tally = Commits()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
 
@@ -106,6 +98,11 @@ class Writer:
             raise Unavailable(
                 f"{QUEUE_LIMIT} changes are waiting already; try again shortly."
             ) from None
+
+    @property
+    def waiting(self) -> int:
+        """How many use cases nobody has begun with."""
+        return self._queue.qsize()
 
     def on_leaves(self, listener: Callable[[], None]) -> None:
         """Calls the listener, in the writer's thread, after each commit that added leaves.
@@ -153,12 +150,15 @@ class Writer:
 
     def _run_batch(self, batch: list[_Job]) -> None:
         name, is_committing = "", False
+        began_s = time.perf_counter()
+        events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
             for job in batch:
                 _run_job(work, job)
             models = work.journal.models()
             appended = work.journal.close()
+            events = work.journal.events
             with self._recent.changing(models):
                 is_committing = True
                 work.db.run("COMMIT")
@@ -171,15 +171,14 @@ class Writer:
             # A connection that failed is in no state to be trusted; its transaction dies with it.
             self._drop_connection()
             if fate:
+                self.tally.failed += 1
                 _abandon(batch, error, fate)
                 return
             appended = 1
         if appended:
             for listener in self._listeners:
                 listener()
-        self.tally.jobs += len(batch)
-        self.tally.commits += 1
-        self.tally.largest_batch = max(self.tally.largest_batch, len(batch))
+        self.tally.note(len(batch), time.perf_counter() - began_s, events)
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""

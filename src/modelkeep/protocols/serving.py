@@ -1,0 +1,89 @@
+"""The HTTP server, and how it stops without anybody noticing.
+
+From the first SIGTERM or SIGINT on:
+
+1. `/ready` says no, and each answer is its connection's last. Everything is still answered, new
+   connections too, for `drain_s` seconds: as long as a balancer takes to send no more.
+2. Whoever has connected by now is let in, and then nobody. A client whose connection is idle may
+   be sending its next call this very moment: it has a fifth of a second to arrive.
+3. What is under way ends, within the time that the configuration gives it.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from modelkeep.protocols.entrance import FrontDoor
+from modelkeep.protocols.later import Later
+
+LET_IN_S = 0.01  # a few turns of the event loop, each of which takes all who wait
+LINGER_TURNS, LINGER_TURN_S = 20, 0.01
+
+_log = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Makes the native API as soon as the rest is being served.
+
+    `in_doubt`: there is no time for a drain. `heeds_second`: a second signal ends the process.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        door: FrontDoor,
+        native: Later,
+        drain_s: float,
+        in_doubt: threading.Event,
+        *,
+        heeds_second: bool,
+    ) -> None:
+        super().__init__(config)
+        self._door, self._native = door, native
+        self._drain_s, self._in_doubt, self._heeds_second = drain_s, in_doubt, heeds_second
+        self._drained_s = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        threading.Thread(target=self._make_native, name="native-api", daemon=True).start()
+
+    def _make_native(self) -> None:
+        self._native.made()
+        # What there is by now stays: the garbage collector, for which all threads wait, need not
+        # look through the fifty thousand objects of the imports each time.
+        gc.freeze()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            self._drained_s = time.monotonic() + (0 if self._in_doubt.is_set() else self._drain_s)
+            self._door.is_closing = True
+            super().handle_exit(sig, frame)
+        elif self._heeds_second:
+            _log.warning("told to stop once more: what is under way is cut off")
+            os._exit(1)  # what was answered is durable
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) and time.monotonic() >= self._drained_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(LET_IN_S)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        for _ in range(LINGER_TURNS):
+            if any(map(_is_idle, self.server_state.connections)):
+                await asyncio.sleep(LINGER_TURN_S)
+        await super().shutdown(sockets)
+
+
+def _is_idle(connection: Any) -> bool:
+    return connection.cycle is None or connection.cycle.response_complete
