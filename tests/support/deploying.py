@@ -12,6 +12,7 @@ import typer.main
 
 from modelkeep import settings
 from modelkeep.cli.commands import app
+from modelkeep.supervisor import STOP_LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -34,11 +35,12 @@ def ran(*command: str | Path, **others: Any) -> str:
     return said
 
 
-def outcome(*command: str | Path, **others: Any) -> tuple[int, str]:
+def outcome(*command: str | Path, given: str = "", **others: Any) -> tuple[int, str]:
+    """The exit code and what was printed, on both streams, by a program that was given a text."""
     ended = subprocess.run(
         command,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -63,3 +65,8 @@ def check_environment(environment: Mapping[str, str]) -> settings.Settings:
     """What the variables amount to. Raises InvalidInput, or AssertionError for an unknown one."""
     assert settings.unknown_names(environment) == []
     return settings.read({}, environment)
+
+
+def longest_stop_s(given: settings.Settings) -> float:
+    """How long a process may take from SIGTERM to its end."""
+    return given.drain_s + given.grace_s + STOP_LIMIT_S

@@ -49,6 +49,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if gt (int .Values.replicas) 1 }}
 {{- fail (printf "replicas must be 1 on SQLite, whose file one process writes, and is %d: set database.kind to postgresql." (int .Values.replicas)) }}
 {{- end }}
+{{- if gt (int .Values.settings.workers) 1 }}
+{{- fail "settings.workers must be 1 on SQLite, whose file one process writes: set database.kind to postgresql." }}
+{{- end }}
 {{- if .Values.autoscaling.enabled }}
 {{- fail "autoscaling needs database.kind postgresql: SQLite's file is one process's." }}
 {{- end }}
@@ -60,9 +63,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* The part of a pod that all of modelkeep's have alike. Takes (dict "root" $ "args" (list …)). */}}
 {{- define "modelkeep.pod" -}}
-{{- $ := .root }}
+{{- $ := .root -}}
 serviceAccountName: {{ include "modelkeep.account" $ }}
 automountServiceAccountToken: {{ $.Values.serviceAccount.automount }}
+enableServiceLinks: false  # a service named modelkeep would set MODELKEEP_PORT to its own address
 {{- with $.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -112,7 +116,7 @@ volumes:
 
 {{/* The container of a pod, but for its probes and ports. */}}
 {{- define "modelkeep.container" -}}
-{{- $ := .root }}
+{{- $ := .root -}}
 image: "{{ $.Values.image.repository }}:{{ $.Values.image.tag | default $.Chart.AppVersion }}"
 imagePullPolicy: {{ $.Values.image.pullPolicy }}
 args: {{ .args | toJson }}
