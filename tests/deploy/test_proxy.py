@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -183,6 +184,16 @@ def fickle() -> Iterator[tuple[Fickle, Fickle]]:
         server.close()
 
 
+def answered(url: str, method: str, body: bytes | None) -> int:
+    """The status of a call whose head and body come at once, so that nginx could repeat both."""
+    address = urlsplit(url)
+    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+    head = f"{method} / HTTP/1.1\r\nHost: {address.netloc}\r\n{length}Connection: close\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.sendall(head.encode() + (body or b""))
+        return int(connection.makefile("rb").readline().split()[1])
+
+
 @pytest.mark.parametrize(
     ("method", "body", "times"),
     [
@@ -190,6 +201,7 @@ def fickle() -> Iterator[tuple[Fickle, Fickle]]:
         ("POST", b"{}", 1),
         ("POST", None, 1),
         ("PUT", b"bytes", 1),
+        ("PUT", b"", 1),
         ("PATCH", b"{}", 1),
         ("DELETE", b"{}", 1),
         ("DELETE", None, 1),
@@ -200,8 +212,7 @@ def test_what_may_have_happened_is_not_asked_of_another_server(
 ) -> None:
     ports = [server.port for server in fickle]
     with running_nginx(program("nginx"), tmp_path / "nginx", ports) as url:
-        answer = httpx.request(method, url, content=body, trust_env=False)
-    assert answer.status_code == 502
+        assert answered(url, method, body) == 502
     assert [*fickle[0].asked, *fickle[1].asked] == [method] * times
 
 
