@@ -47,7 +47,8 @@ def test_json_has_a_field_for_everything() -> None:
     line = told_by_ann(JsonLines(), record("%d too many", 3, error=raised("no")))
     told = json.loads(line)
     exception = told.pop("exception")
-    assert exception.startswith("Traceback") and exception.endswith("ValueError: no")
+    assert exception.startswith("Traceback")
+    assert exception.endswith("ValueError: no")
     assert told == {
         "time": "2026-11-21T22:09:16.250Z",
         "level": "warning",
