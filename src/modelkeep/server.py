@@ -22,6 +22,7 @@ from modelkeep.protocols import probes
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.entrance import FrontDoor
 from modelkeep.protocols.http import Asgi, Receive, Scope, Send
+from modelkeep.protocols.joined import JoinedHttp
 from modelkeep.protocols.later import Later
 from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
@@ -250,7 +251,7 @@ def _answer(
     config = uvicorn.Config(
         site.door,
         loop="uvloop",
-        http="httptools",
+        http=JoinedHttp,
         access_log=False,
         log_config=None,
         server_header=False,
