@@ -153,6 +153,12 @@ def test_metrics_need_a_role_that_may_read_everything(tmp_path: Path, clock: Mov
         assert value(found, "modelkeep_check_ok", check="database") == 1
         assert estate.call("GET", "/ready").json()["ready"] is True  # asks nobody
         assert estate.call("POST", "/ready").status_code == 405
+        estate.running.writer.close()
+        deadline = time.monotonic() + WAIT_S
+        while (answer := estate.call("GET", "/ready")).status_code != 503:
+            assert time.monotonic() < deadline
+        down = {"ok": False, "why": "The server's log says why."}
+        assert answer.json()["checks"]["database"] == down
     finally:
         estate.close()
 
