@@ -116,6 +116,7 @@ class Supervisor:
         self._start()
 
     def _stop(self) -> None:
+        self._listener.close()  # whichever process closes it last lets in who waits
         for process in self._started_s:
             os.kill(process, signal.SIGTERM)
         deadline, is_over = time.monotonic() + self._stop_limit_s, False

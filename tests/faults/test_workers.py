@@ -128,5 +128,10 @@ def test_work_alone_does_what_servers_do_and_needs_no_port(url: str, tmp_path: P
                 until(lambda: bool(db.execute("SELECT 1 FROM journal_origins").fetchone()))
             worker.terminate()
             assert worker.wait(WAIT_S) == 0
+            with psycopg.connect(url) as db:  # another need not wait for its leases to run out
+                left = "SELECT max(until_ms) - extract(epoch FROM now()) * 1000 FROM leases"
+                row = db.execute(left).fetchone()
+                assert row is not None
+                assert row[0] < 0
         finally:
             worker.kill()

@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from modelkeep.domain.errors import ModelkeepError
-from modelkeep.server import build
 from modelkeep.services import policies, promotion, registry, voting
 from modelkeep.services.promotion import Order
+from modelkeep.site import build
 from tests.support.core import ANN, BOB, ROB, Core
 
 PEOPLE = {"ann": ANN, "bob": BOB, "rob": ROB}

@@ -14,9 +14,9 @@ from modelkeep.bootstrap import Running
 from modelkeep.domain import audit as verifier
 from modelkeep.domain.access import Access, Actor, Caller, Grant, Role, scope_of
 from modelkeep.domain.credentials import DAY_MS, Token, TokenKind, mint
-from modelkeep.server import build
 from modelkeep.services import accounts, audit
 from modelkeep.settings import Settings
+from modelkeep.site import build
 from modelkeep.storage.passwords import Argon2Passwords
 from tests.support.clock import MovedClock
 

@@ -84,8 +84,16 @@ class Server:
 
     def stop(self) -> int:
         """SIGTERM, and the exit code. Raises ServerFailed if the server doesn't go."""
+        self.terminate()
+        return self.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM, and no more."""
+        self._running().terminate()
+
+    def wait(self) -> int:
+        """The exit code of a server that is going. Raises ServerFailed if it doesn't."""
         process = self._running()
-        process.terminate()
         try:
             code = process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired as error:

@@ -129,6 +129,8 @@ def test_a_file_that_is_none_is_refused(config, tmp_path: Path) -> None:
         *(("auth", "maybe"), ("auth", "")),
         *(("database_url", "mysql://h/d"), ("database_url", "sqlite:///x"), ("database_url", "x")),
         *(("log_level", "loud"), ("data_dir", "")),
+        *(("log_format", "xml"), ("access_log", "maybe"), ("drain_s", "-1"), ("grace_s", "3601")),
+        ("min_free_bytes", "-1"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) -> None:

@@ -1,11 +1,13 @@
 """What watches the server asks: is it ready (`/ready`), and how is it doing (`/metrics`).
 
-`/ready` asks nobody for a token, and tells no more than a 503 of any call would. `/metrics` needs,
-where there are accounts, one that may read everything.
+`/ready` asks nobody for a token; where other calls need one, it leaves the reasons to the log.
+`/metrics` needs, where there are accounts, a token of one that may read everything.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -20,7 +22,8 @@ from modelkeep.telemetry.tallies import Tallies
 
 READY, METRICS = "/ready", "/metrics"
 PUBLIC = frozenset((READY,))
-_STOPPING = "The server is stopping."
+_PROCESS, _STOPPING = "process", "The server is stopping."
+_IN_THE_LOG = "The server's log says why."
 
 _encode = msgspec.json.Encoder().encode
 _rule = everywhere(Verb.READ)
@@ -30,10 +33,16 @@ class Probes:
     """`is_stopping`: from SIGTERM on. `app` is gated where there are accounts."""
 
     def __init__(
-        self, app: App, readiness: Readiness, tallies: Tallies, is_stopping: Callable[[], bool]
+        self,
+        app: App,
+        readiness: Readiness,
+        tallies: Tallies,
+        is_stopping: Callable[[], bool],
+        *,
+        tells_why: bool,
     ) -> None:
         self._app, self._readiness, self._tallies = app, readiness, tallies
-        self._is_stopping = is_stopping
+        self._is_stopping, self._tells_why = is_stopping, tells_why
 
     async def handle(self, scope: Scope, send: Send) -> None:
         """Answers GET and HEAD of the two paths."""
@@ -45,13 +54,21 @@ class Probes:
             await self._metrics(scope, send)
 
     async def _ready(self, send: Send) -> None:
-        stopping = _STOPPING if self._is_stopping() else ""
-        found = {"process": stopping} | await self._readiness.findings()
+        found = await self._findings()
         is_ready = not any(found.values())
-        checks = {name: {"ok": not why} | ({"why": why} if why else {}) for name, why in
-                  found.items()}  # fmt: skip
+        checks = {name: self._told(name, why) for name, why in found.items()}
         body = _encode({"ready": is_ready, "checks": checks})
         await answer(send, 200 if is_ready else 503, b"application/json", body)
+
+    def _told(self, name: str, why: str) -> dict[str, Any]:
+        if not why:
+            return {"ok": True}
+        is_for_all = self._tells_why or name == _PROCESS
+        return {"ok": False, "why": why if is_for_all else _IN_THE_LOG}
+
+    async def _findings(self) -> dict[str, str]:
+        stopping = _STOPPING if self._is_stopping() else ""
+        return {_PROCESS: stopping} | await self._readiness.findings()
 
     async def _metrics(self, scope: Scope, send: Send) -> None:
         try:
@@ -59,12 +76,10 @@ class Probes:
         except Forbidden as error:
             await answer(send, 403, TEXT, error.message.encode())
             return
-        found = {"process": _STOPPING if self._is_stopping() else ""}
-        found |= await self._readiness.findings()
-        try:
-            counted = await self._app.read(census.count)
-        except ModelkeepError:  # the checks tell of it
-            counted = None
+        found, counted = await self._findings(), None
+        if not found["database"]:  # else it might take long to say nothing
+            with suppress(ModelkeepError):
+                counted = await self._app.read(census.count)
         accepted = header(scope, b"accept")
         kind, body = await asyncio.to_thread(self._rendered, found, counted, accepted)
         await answer(send, 200, kind, body)

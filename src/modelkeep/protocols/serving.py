@@ -16,6 +16,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -24,7 +26,6 @@ import uvicorn
 from modelkeep.protocols.entrance import FrontDoor
 from modelkeep.protocols.later import Later
 
-LET_IN_S = 0.01  # a few turns of the event loop, each of which takes all who wait
 LINGER_TURNS, LINGER_TURN_S = 20, 0.01
 
 _log = logging.getLogger(__name__)
@@ -74,15 +75,41 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter) and time.monotonic() >= self._drained_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.sleep(LET_IN_S)
-        for server in self.servers:
-            server.close()
-        for listener in sockets or ():
-            listener.close()
+        await self._close_door(sockets or ())
         for _ in range(LINGER_TURNS):
             if any(map(_is_idle, self.server_state.connections)):
                 await asyncio.sleep(LINGER_TURN_S)
         await super().shutdown(sockets)
+
+    async def _close_door(self, listeners: Sequence[socket.socket]) -> None:
+        """Ends the listening. Whoever has connected by then, and waits to be accepted, is let in:
+        a socket that is closed resets them."""
+        kept = [listener.dup() for listener in listeners]
+        for server in self.servers:
+            server.close()
+        for listener in listeners:
+            listener.close()
+        await asyncio.sleep(0)  # from here on nobody else accepts in this process
+        let_in = [connection for listener in kept for connection in _last_of(listener)]
+        loop = asyncio.get_running_loop()
+        for connection in let_in:
+            await loop.connect_accepted_socket(self._connection, connection)
+
+    def _connection(self) -> Any:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def _last_of(listener: socket.socket) -> list[socket.socket]:
+    """Those who wait to be accepted; the listener is closed with nothing in between."""
+    found: list[socket.socket] = []
+    with listener:
+        listener.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                found.append(listener.accept()[0])
+    return found
 
 
 def _is_idle(connection: Any) -> bool:

@@ -64,6 +64,6 @@ class _Watch:
             _log.exception("the check of the %s failed", self.name)
             why = "The check failed; the log says how."
         if why != self._found:
-            _log.warning("%s: %s", self.name, why or "in order again")
+            _log.warning("%s: %s", self.name, f"not ready: {why}" if why else "ready again")
         self._found, self._until_s = why, time.monotonic() + self._check.keep_s
         self._looking = None

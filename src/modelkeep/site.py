@@ -1,0 +1,117 @@
+"""One ASGI application: the dialects behind one front door."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from modelkeep.bootstrap import Running
+from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.search import Comparison
+from modelkeep.protocols import probes
+from modelkeep.protocols.doors import Authentication
+from modelkeep.protocols.entrance import FrontDoor
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send
+from modelkeep.protocols.later import Later
+from modelkeep.protocols.mlflow import answers, filters, grammars
+from modelkeep.protocols.mlflow import errors as mlflow_errors
+from modelkeep.protocols.mlflow import routes as mlflow_routes
+from modelkeep.protocols.native import paths
+from modelkeep.protocols.traces import Traces
+from modelkeep.services import permits
+from modelkeep.services.app import App
+from modelkeep.services.denials import Denials
+from modelkeep.services.passwords import SignIn
+from modelkeep.services.readiness import Readiness
+from modelkeep.settings import Settings, default_hosts
+from modelkeep.telemetry.tallies import ROUTE, Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The whole application; and of it the native API, to be made later."""
+
+    door: FrontDoor
+    native: Later
+
+
+def build(
+    running: Running,
+    settings: Settings,
+    now_ms: Callable[[], int],
+    *,
+    traces: Traces | None = None,
+    attempts: Attempts | None = None,
+    process: str = "",
+) -> Site:
+    """The application over a running core. `attempts` are those of its webhooks; `process` names
+    one of several processes."""
+    app = permits.gated(running.app) if settings.auth else running.app
+    if traces:
+        app = traces.of_work(app)
+    mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
+    native = Later(lambda: _native(app, running, settings, now_ms))
+
+    def is_public(path: str) -> bool:
+        return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            handle = mlflow.handle_for(path)
+            if handle is not None:
+                scope[ROUTE] = mlflow.route_of(handle)
+                await handle(scope, receive, send)
+            elif paths.is_native(path):
+                await native(scope, receive, send)
+            elif path in (probes.READY, probes.METRICS):
+                scope[ROUTE] = path
+                await watched.handle(scope, send)
+            else:
+                await _answer_unknown(scope, receive, send)
+
+    inner = by_path
+    if settings.auth:
+        note = Denials(running.app, now_ms).note
+        inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
+
+    async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("//"):  # the client's address of us ends with a slash
+            scope["path"] = "/" + scope["path"].lstrip("/")
+        await inner(scope, receive, send)
+
+    seen = traces.of_requests(cleaned, mlflow.shown) if traces else cleaned
+    names = default_hosts() | set(settings.allowed_hosts)
+    door = FrontDoor(seen, names, mlflow.shown if settings.access_log else None)
+    tallies = running.tallies(door.tally, attempts or Attempts(), process)
+    readiness = Readiness(running.checks())
+    watched = probes.Probes(
+        app, readiness, tallies, lambda: door.is_closing, tells_why=not settings.auth
+    )
+    return Site(door, native)
+
+
+def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
+    from modelkeep.protocols.native import accounts, application  # with the framework
+
+    sign_in = SignIn(running.app, running.passwords, now_ms)
+    entrance = accounts.Entrance(running.directory, sign_in, now_ms, settings.auth)
+    return application.build(app, now_ms, _models_where, entrance, settings.max_body_bytes)
+
+
+def _models_where(text: str) -> Sequence[Comparison]:
+    """One search language for every dialect, although none of them knows another."""
+    return filters.parse_filter(text, grammars.MODELS)
+
+
+def _unauthenticated(scope: Scope, error: Unauthenticated) -> tuple[bytes, bytes]:
+    """Told as our own API does or as MLflow's clients expect; alike for paths that are none: who
+    is not known does not learn which there are."""
+    if paths.is_native(scope["path"]):
+        from modelkeep.protocols.native import problems
+
+        return problems.render(error, scope["modelkeep.request_id"])
+    return b"application/json", mlflow_errors.render(error)[1]
+
+
+async def _answer_unknown(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    """A path that no dialect has, told as the pickiest clients expect."""
+    await answers.answer(send, 404, mlflow_errors.body("ENDPOINT_NOT_FOUND", "Not Found"))

@@ -1,0 +1,130 @@
+"""Whether a process is ready: what it looks at, and how often."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelkeep.domain.errors import Conflict, Unavailable
+from modelkeep.services import readiness
+from modelkeep.services.readiness import Check, Readiness
+from modelkeep.services.signing import Signing
+from modelkeep.storage.files import check_room
+from tests.support.clock import MovedClock
+from tests.support.core import Core
+
+
+def findings(core: Core) -> dict[str, str]:
+    return asyncio.run(Readiness(core.running.checks()).findings())
+
+
+def test_a_sound_core_is_ready(core: Core) -> None:
+    core.model()
+    asyncio.run(Signing(core.app, "a/b").turn())
+    found = findings(core)
+    assert found == dict.fromkeys(("database", "schema", "disk", "journal"), "")
+
+
+def test_tables_of_an_earlier_release_are_told_of(core: Core) -> None:
+    def set_back(work) -> None:
+        work.db.run("UPDATE alembic_version SET version_num = ?", "0001")
+
+    head = core.read(lambda work: work.db.one("SELECT version_num FROM alembic_version"))[0]
+    core.write(set_back)
+    assert findings(core)["schema"].startswith("The database is at schema 0001, and this process")
+    core.write(lambda work: work.db.run("UPDATE alembic_version SET version_num = ?", "9999"))
+    assert findings(core)["schema"] == ""  # it only has more
+    core.write(lambda work: work.db.run("UPDATE alembic_version SET version_num = ?", head))
+
+
+def test_a_journal_that_must_not_be_signed_is_told_of(core: Core) -> None:
+    asyncio.run(Signing(core.app, "a/b").turn())
+    core.app.notary.object("a/b", "A witness has seen more")
+    assert findings(core)["journal"] == "No checkpoint is signed: A witness has seen more."
+
+
+def test_a_writer_that_has_stopped_is_told_of(core: Core) -> None:
+    core.writer.close()
+    assert "stopping" in findings(core)["database"]
+
+
+def test_too_little_room_is_told_of(tmp_path: Path, clock: MovedClock) -> None:
+    core = Core(tmp_path / "data", "", clock, min_free_bytes=1 << 60)
+    try:
+        assert "--min-free-bytes" in findings(core)["disk"]
+    finally:
+        core.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc to write to")
+def test_a_folder_that_nobody_can_write_to_is_told_of() -> None:
+    with pytest.raises(Unavailable, match="cannot be written to"):
+        check_room(Path("/proc"), 0)
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, with nothing left on it."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("A disk to be filled can be mounted by root alone.")
+    try:
+        with pytest.raises(OSError, match="No space"):
+            (tmp_path / "filler").write_bytes(b"x" * (1 << 20))
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_is_told_of(full_disk: Path) -> None:
+    with pytest.raises(Unavailable, match="No space left"):
+        check_room(full_disk, 0)
+
+
+def test_there_is_one_look_at_a_time_and_its_answer_holds_for_a_while() -> None:
+    async def run() -> None:
+        looks, go_on = 0, asyncio.Event()
+
+        async def look() -> None:
+            nonlocal looks
+            looks += 1
+            await go_on.wait()
+            raise Conflict("It is broken.")
+
+        ready = Readiness([Check("it", look, keep_s=3600)])
+        asking = [asyncio.create_task(ready.findings()) for _ in range(50)]
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await asyncio.gather(*asking) == [{"it": "It is broken."}] * 50
+        assert await ready.findings() == {"it": "It is broken."}
+        assert looks == 1
+
+    asyncio.run(run())
+
+
+def test_what_does_not_answer_is_not_asked_again_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readiness, "LIMIT_S", 0.01)
+
+    async def run() -> None:
+        looks, go_on = 0, asyncio.Event()
+
+        async def look() -> None:
+            nonlocal looks
+            looks += 1
+            await go_on.wait()
+
+        ready = Readiness([Check("it", look, keep_s=0)])
+        for _ in range(3):
+            assert "no answer" in (await ready.findings())["it"]
+        assert looks == 1
+        go_on.set()
+        await asyncio.sleep(0)  # the look that is over
+        monkeypatch.setattr(readiness, "LIMIT_S", 10)
+        assert await ready.findings() == {"it": ""}
+
+    asyncio.run(run())
