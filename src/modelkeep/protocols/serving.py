@@ -97,7 +97,8 @@ class Server(uvicorn.Server):
             await loop.connect_accepted_socket(self._connection, connection)
 
     def _connection(self) -> Any:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]
+        protocol: Any = self.config.http_protocol_class
+        return protocol(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 
