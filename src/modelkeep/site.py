@@ -72,15 +72,16 @@ def build(
     if settings.auth:
         note = Denials(running.app, now_ms).note
         inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
+    if traces:
+        inner = traces.of_requests(inner, mlflow.shown)
 
     async def cleaned(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith("//"):  # the client's address of us ends with a slash
             scope["path"] = "/" + scope["path"].lstrip("/")
         await inner(scope, receive, send)
 
-    seen = traces.of_requests(cleaned, mlflow.shown) if traces else cleaned
     names = default_hosts() | set(settings.allowed_hosts)
-    door = FrontDoor(seen, names, mlflow.shown if settings.access_log else None)
+    door = FrontDoor(cleaned, names, mlflow.shown if settings.access_log else None)
     tallies = running.tallies(door.tally, attempts or Attempts(), process)
     readiness = Readiness(running.checks())
     watched = probes.Probes(

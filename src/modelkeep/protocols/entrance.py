@@ -56,7 +56,7 @@ class FrontDoor:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began_s, path = time.perf_counter(), scope["path"]
+        began_s = time.perf_counter()
         headers = _wanted_headers(scope["headers"])
         scope["modelkeep.request_id"] = given = logs.request_id(headers.get(b"x-request-id"))
         logs.begin_request(scope)
@@ -94,7 +94,8 @@ class FrontDoor:
             took_s = time.perf_counter() - began_s
             self.tally.note(scope, status, took_s, received, sent)
             if self._shown is not None:
-                _tell(scope, self._shown(path), status, took_s, received, sent)
+                path = self._shown(scope["path"])
+                _tell(scope, path, status, took_s, received, sent)
 
     def _refusal(self, method: str, headers: dict[bytes, str]) -> str | None:
         host = headers.get(b"host", "")

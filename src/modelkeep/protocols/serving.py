@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
-            self._drained_s = time.monotonic() + (0 if self._in_doubt.is_set() else self._drain_s)
+            self._drained_s = time.monotonic() + self._drain_s
             self._door.is_closing = True
             super().handle_exit(sig, frame)
         elif self._heeds_second:
@@ -72,7 +72,8 @@ class Server(uvicorn.Server):
             os._exit(1)  # what was answered is durable
 
     async def on_tick(self, counter: int) -> bool:
-        return await super().on_tick(counter) and time.monotonic() >= self._drained_s
+        is_drained = time.monotonic() >= self._drained_s or self._in_doubt.is_set()
+        return await super().on_tick(counter) and is_drained
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._close_door(sockets or ())
@@ -96,7 +97,8 @@ class Server(uvicorn.Server):
             await loop.connect_accepted_socket(self._connection, connection)
 
     def _connection(self) -> Any:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]
+        protocol: Any = self.config.http_protocol_class
+        return protocol(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 
