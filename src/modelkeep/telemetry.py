@@ -12,7 +12,7 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for library in ("alembic", "httpx"):  # which tell of each plugin, and of each request
+    for library in ("httpx",):  # which tells of each request
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
