@@ -133,8 +133,8 @@ except PermissionError:
     pass
 else:
     raise SystemExit("the rule does nothing")
-import alembic, argon2, botocore.session, cel, cryptography.x509, greenlet, modelkeep
-import prometheus_client, psycopg, sqlalchemy, sqlite3, uvloop
+import argon2, botocore.session, cel, cryptography.x509, greenlet, modelkeep
+import prometheus_client, psycopg, sqlite3, uvloop
 for module in pkgutil.walk_packages(modelkeep.__path__, "modelkeep."):
     if "__main__" not in module.name and ".migrations." not in module.name:
         importlib.import_module(module.name)
