@@ -11,11 +11,8 @@ from benchmarks.timing import driven
 
 
 def measure(peer: Peer, plan: Plan) -> list[Sample]:
-    return [
-        _measure(peer, plan, models, connections)
-        for models in plan.create_on
-        for connections in plan.connections
-    ]
+    alone = [_measure(peer, plan, 1, connections) for connections in plan.connections]
+    return [*alone, *(_measure(peer, plan, *many) for many in plan.create_on_many)]
 
 
 def _measure(peer: Peer, plan: Plan, models: int, connections: int) -> Sample:

@@ -47,17 +47,18 @@ def measure(peer: Peer, plan: Plan) -> list[Sample]:
 
 
 def _append(peer: Peer, native: Client, plan: Plan) -> list[Sample]:
-    """Moves until there are enough; the first loads, one of each number of connections, count."""
-    samples = []
-    for number in range(_MOST_LOADS):
-        connections = _CONNECTIONS[min(number, len(_CONNECTIONS) - 1)]
-        case = f"journal: moves of one alias, {connections} connections"
-        _, sample = driven(peer, case, "move", connections, plan.load_s, MOVED.versions)
-        if number < len(_CONNECTIONS):
-            samples.append(sample)
-        elif _entries(native) >= plan.moves:
+    """Two loads that count, and then moves until there are enough."""
+    samples = [_move(peer, connections, plan) for connections in _CONNECTIONS]
+    for _ in range(_MOST_LOADS):
+        if _entries(native) >= plan.moves:
             break
+        _move(peer, _CONNECTIONS[-1], plan)
     return samples
+
+
+def _move(peer: Peer, connections: int, plan: Plan) -> Sample:
+    case = f"journal: moves of one alias, {connections} connections"
+    return driven(peer, case, "move", connections, plan.load_s, MOVED.versions)[1]
 
 
 def _entries(native: Client) -> int:

@@ -13,7 +13,7 @@ class Plan:
     load_s: int = 5  # of each load
     warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
-    create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
+    create_on_many: tuple[tuple[int, int], ...] = ((64, 16),)  # models, connections
     loggers: tuple[int, ...] = (1, 4)  # clients that log metrics, each to a run of its own
     large_bytes: int = 1 << 30  # of one artifact
     small_files: int = 2000  # artifacts, by as many clients as the next line says

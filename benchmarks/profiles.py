@@ -43,7 +43,7 @@ Stacks = Counter[tuple[str, ...]]  # a thread's name, and its functions from the
 def tell(peers: Sequence[Peer], names: Sequence[str], plan: Plan) -> None:
     """Prints a table for each load on each of modelkeep's servers."""
     few = replace(
-        plan, rounds=1, connections=(_CONNECTIONS,), create_on=(1,), loggers=(4,), load_s=5
+        plan, rounds=1, connections=(_CONNECTIONS,), create_on_many=(), loggers=(4,), load_s=5
     )
     for peer in peers:
         if isinstance(peer, Modelkeep):

@@ -13,8 +13,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks import alias, artifacts, cli, create, gates, journal, limits, metrics, search
-from benchmarks import startup as starting
+from benchmarks import (
+    alias,
+    artifacts,
+    cli,
+    create,
+    gates,
+    journal,
+    limits,
+    metrics,
+    search,
+    startup,
+)
 from benchmarks.load import LoadFailed, warm_up
 from benchmarks.peers.base import Peer, PeerFailed
 from benchmarks.plan import Plan, Sample
@@ -31,7 +41,7 @@ _MACHINE = ("alias", "create")  # who is held against what the machine allows
 _GUESSES_S = {  # of a full plan; what has been measured corrects them
     "seed": 15,
     "limits": 20,
-    "startup": 20,
+    "startup": 15,
     "alias": 20,
     "create": 35,
     "metrics": 12,
@@ -97,14 +107,12 @@ def _round(
     found: list[Step] = []
     if set(_MACHINE) & set(names):
         found.append(Step("limits", _GUESSES_S["limits"], partial(_limits, folder, peers, plan)))
-    if "startup" in names:
-        found += _each("startup", peers, partial(starting.measure, plan=plan))
-    loads = [name for name in LOADS if name in names]
-    for peer in peers if loads else ():
-        mine = [name for name in loads if name in peer.measurements]
-        guess_s = sum(_GUESSES_S[name] for name in mine)
-        what = f"{', '.join(mine)}: {peer.name}"
-        found.append(Step(what, guess_s, partial(_loads, peer, mine, plan)))
+    for peer in peers:
+        mine = [n for n in ("startup", *LOADS) if n in names and n in peer.measurements]
+        if mine:
+            guess_s = sum(_GUESSES_S[name] for name in mine)
+            what = f"{', '.join(mine)}: {peer.name}"
+            found.append(Step(what, guess_s, partial(_visit, peer, mine, plan)))
     if is_first:
         found += _crowds(peers, plan) if "search" in names else []
         for name, measure in ONCE.items():
@@ -146,11 +154,19 @@ def _limits(folder: Path, peers: Sequence[Peer], plan: Plan) -> list[Sample]:
     return samples
 
 
-def _loads(peer: Peer, names: Sequence[str], plan: Plan) -> list[Sample]:
-    samples: list[Sample] = []
-    with peer.running():
+def _visit(peer: Peer, names: Sequence[str], plan: Plan) -> list[Sample]:
+    """It is started for all of them together."""
+    samples = startup.in_new_directory(peer) if "startup" in names else []
+    seconds = peer.start()
+    try:
         peer.settle()
-        warm_up(peer.url, plan.warm_up_s)
-        for name in names:
-            samples += LOADS[name](peer, plan)
+        if "startup" in names:
+            samples += startup.of_settled(peer, seconds)
+        loads = [LOADS[name] for name in names if name in LOADS]
+        if loads:
+            warm_up(peer.url, plan.warm_up_s)
+        for measure in loads:
+            samples += measure(peer, plan)
+    finally:
+        peer.stop()
     return samples

@@ -29,32 +29,28 @@ _SCAN = {"filter": "source_path LIKE '%/none'", "max_results": 1}
 
 def searches(repeats: int) -> dict[str, list[str]]:
     """What is asked, a page of 100 but where it says so, and the paths that ask it."""
-    fixed: dict[str, tuple[str, str, dict[str, object]]] = {
-        f"name = '{BIG}', version_number DESC": (
-            *(_VERSIONS, f"name='{BIG}'"),
-            {"order_by": "version_number DESC"},
+    fixed = {
+        f"name = '{BIG}', version_number DESC": _path(
+            _VERSIONS, f"name='{BIG}'", order_by="version_number DESC"
         ),
-        f"name = '{BIG}', 10": (_VERSIONS, f"name='{BIG}'", {"max_results": 10}),
-        "a tag that 0.1 % have": (_VERSIONS, "tags.rare='yes'", {}),
-        "a tag that 25 % have": (_VERSIONS, "tags.framework='torch'", {}),
-        "both tags": (_VERSIONS, "tags.framework='torch' AND tags.rare='yes'", {}),
-        "all versions": (_VERSIONS, "", {}),
-        "all versions, last updated first": (
-            *(_VERSIONS, ""),
-            {"order_by": "last_updated_timestamp DESC"},
+        f"name = '{BIG}', 10": _path(_VERSIONS, f"name='{BIG}'", max_results=10),
+        "a tag that 0.1 % have": _path(_VERSIONS, "tags.rare='yes'"),
+        "a tag that 25 % have": _path(_VERSIONS, "tags.framework='torch'"),
+        "both tags": _path(_VERSIONS, "tags.framework='torch' AND tags.rare='yes'"),
+        "all versions": _path(_VERSIONS),
+        "all versions, last updated first": _path(
+            _VERSIONS, order_by="last_updated_timestamp DESC"
         ),
-        "all models": (_MODELS, "", {}),
-        "models, name ILIKE '%0042%'": (_MODELS, "name ILIKE '%0042%'", {}),
+        "all models": _path(_MODELS),
+        "models, name ILIKE '%0042%'": _path(_MODELS, "name ILIKE '%0042%'"),
     }
     found = {
         "name = a model of 80": [
-            _path(_VERSIONS, f"name='m-{n % 10:06d}'", {}) for n in range(repeats)
+            _path(_VERSIONS, f"name='m-{n % 10:06d}'") for n in range(repeats)
         ],
-        "a tag that one has": [
-            _path(_VERSIONS, f"tags.git='g{n * 7}'", {}) for n in range(repeats)
-        ],
+        "a tag that one has": [_path(_VERSIONS, f"tags.git='g{n * 7}'") for n in range(repeats)],
     }
-    return found | {name: [_path(*parts)] * repeats for name, parts in fixed.items()}
+    return found | {name: [path] * repeats for name, path in fixed.items()}
 
 
 def measure(peer: Peer, plan: Plan, crowd: Crowd) -> list[Sample]:
@@ -75,7 +71,7 @@ def measure(peer: Peer, plan: Plan, crowd: Crowd) -> list[Sample]:
     return samples
 
 
-def _path(path: str, where: str, more: dict[str, object]) -> str:
+def _path(path: str, where: str = "", **more: str | int) -> str:
     asked = {"max_results": 100, **({"filter": where} if where else {}), **more}
     return f"{path}?{urlencode(asked)}"
 

@@ -4,23 +4,24 @@ occupies when it idles. It has run before on this machine: its byte code is cach
 
 from benchmarks import processes
 from benchmarks.peers.base import Peer
-from benchmarks.plan import Plan, Sample
+from benchmarks.plan import Sample
 
 
-def measure(peer: Peer, plan: Plan) -> list[Sample]:  # noqa: ARG001 - as every measurement
+def in_new_directory(peer: Peer) -> list[Sample]:
     new = peer.apart()
-    first_s = new.start()
-    new.stop()
-    new.forget()
-    again_s = peer.start()
     try:
-        peer.settle()
-        idle = processes.memory_of_tree(peer.pid)
+        seconds = new.start()
     finally:
-        peer.stop()
+        new.stop()
+        new.forget()
+    return [Sample("startup: healthy in a new directory", peer.name, seconds, "s", rate=False)]
+
+
+def of_settled(peer: Peer, seconds: float) -> list[Sample]:
+    """Of one that has started on its data within so many seconds, and idles."""
+    idle = processes.memory_of_tree(peer.pid)
     detail = {"processes": float(idle.processes), "rss_mb": idle.rss_mb}
     return [
-        Sample("startup: healthy in a new directory", peer.name, first_s, "s", rate=False),
-        Sample("startup: healthy on data that it has", peer.name, again_s, "s", rate=False),
+        Sample("startup: healthy on data that it has", peer.name, seconds, "s", rate=False),
         Sample("startup: idle memory (PSS)", peer.name, idle.pss_mb, "MB", False, detail),
     ]

@@ -114,7 +114,10 @@ def test_a_document_without_a_block_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_documentation_has_the_block_that_is_written_to() -> None:
-    assert report.require_block(Path(__file__).parents[2] / "docs" / "performance.md")
+    before, after = report.require_block(Path(__file__).parents[2] / "docs" / "performance.md")
+
+    assert before.startswith("# How fast it is")
+    assert "What it rests on" in after
 
 
 def test_every_module_of_a_peer_is_found_by_its_product() -> None:
