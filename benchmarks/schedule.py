@@ -2,7 +2,8 @@
 
 Round by round everyone in turn, so that what disturbs a round disturbs everyone in it. A server is
 started once a round for the loads that it bears; what needs one of its own is measured in the
-first round alone. What fails is told, and the rest goes on.
+first round alone. What fails is told, and the rest goes on; who
+stops a run gets the table of what it has measured.
 """
 
 import subprocess
@@ -93,6 +94,9 @@ def carry_out(planned: Sequence[Step]) -> tuple[list[Sample], list[str]]:
         except (LoadFailed, PeerFailed, OSError, subprocess.SubprocessError) as failure:
             failures.append(f"{step.what}: {failure}")
             say(f"FAILED: {failures[-1]}")
+        except (KeyboardInterrupt, SystemExit):
+            failures.append(f"{step.what}: stopped here, and nothing after it was measured")
+            break
         guessed_s += step.guess_s
     return samples, failures
 
@@ -114,10 +118,10 @@ def _round(
             what = f"{', '.join(mine)}: {peer.name}"
             found.append(Step(what, guess_s, partial(_visit, peer, mine, plan)))
     if is_first:
-        found += _crowds(peers, plan) if "search" in names else []
         for name, measure in ONCE.items():
             if name in names:
                 found += _each(name, peers, partial(measure, plan=plan))
+        found += _crowds(peers, plan) if "search" in names else []
     return found
 
 

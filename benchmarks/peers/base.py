@@ -127,11 +127,11 @@ class Peer(abc.ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that `stop` reaches every process of it, and no other
             )
-        while not self._is_healthy():
-            if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
-                self.stop()
-                raise PeerFailed(f"{self.name} did not start. Its log ends:\n{self.log()[-2000:]}")
-            time.sleep(0.005)
+        try:
+            self._wait_until_healthy(began)
+        except BaseException:  # whoever ends the run in the middle of this, too
+            self.stop()
+            raise
         return time.perf_counter() - began
 
     def settle(self) -> None:
@@ -161,6 +161,13 @@ class Peer(abc.ABC):
     @property
     def _log(self) -> Path:
         return self.folder / "server.log"
+
+    def _wait_until_healthy(self, began: float) -> None:
+        assert self._process is not None
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
+                raise PeerFailed(f"{self.name} did not start. Its log ends:\n{self.log()[-2000:]}")
+            time.sleep(0.005)
 
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
