@@ -20,6 +20,7 @@ from modelkeep.domain.errors import InvalidInput, Unauthenticated, Unavailable
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.http import Asgi, FrontDoor, Receive, Scope, Send
+from modelkeep.protocols.joined import JoinedHttp
 from modelkeep.protocols.later import Later
 from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
@@ -171,7 +172,7 @@ def _answer(running: Running, settings: Settings, listener: socket.socket) -> No
     config = uvicorn.Config(
         asgi,
         loop="uvloop",
-        http="httptools",
+        http=JoinedHttp,
         access_log=False,
         log_config=None,
         server_header=False,

@@ -420,7 +420,9 @@ def test_closing_finishes_what_waits_and_turns_the_rest_away(core: Core) -> None
         async def story() -> list[Any]:
             jobs = [core.writer.submit(*create(f"m{n}")) for n in range(8)]
             waiting = [asyncio.create_task(job) for job in jobs]
-            asyncio.get_running_loop().call_soon(started.set)
+            for _ in range(5):  # turns of the loop, after which they have gone over
+                await asyncio.sleep(0)
+            started.set()
             return await asyncio.gather(*waiting, return_exceptions=True)
 
         started = threading.Event()
@@ -482,3 +484,44 @@ def test_a_caller_who_gave_up_changes_nothing_for_the_others(core: Core) -> None
     found = asyncio.run(story())
     assert [getattr(value, "name", None) for value in found] == ["a", None, "c"]
     assert models(core) == ["a", "b", "c"]  # it had asked, and it was done
+
+
+# -- crossing over -------------------------------------------------------------------------------
+
+
+def test_what_a_loop_asks_for_in_one_go_is_one_commit(core: Core) -> None:
+    async def story() -> None:
+        await asyncio.gather(*(core.writer.submit(*create(f"m{n}")) for n in range(20)))
+
+    before = core.writer.tally.commits
+    asyncio.run(story())
+    assert core.writer.tally.commits == before + 1
+
+
+def test_what_comes_while_the_writer_is_at_work_goes_over_together(core: Core) -> None:
+    async def story() -> None:
+        held = Held()
+        holding = asyncio.create_task(core.writer.submit(held))
+        await asyncio.to_thread(held.wait_until_begun)
+        later: list[asyncio.Task[Any]] = []
+        for n in range(20):  # each in a turn of its own
+            later.append(asyncio.create_task(core.writer.submit(*create(f"m{n}"))))
+            await asyncio.sleep(0)
+        held.let_go()
+        await asyncio.gather(holding, *later)
+
+    before = core.writer.tally.commits
+    asyncio.run(story())
+    assert core.writer.tally.commits == before + 2
+
+
+def test_several_loops_are_each_told_what_became_of_theirs(core: Core) -> None:
+    async def story(who: int) -> list[str]:
+        names = [f"m{who}-{n}" for n in range(10)]
+        made = [await core.writer.submit(*create(name)) for name in names]
+        assert [model.name for model in made] == names
+        return names
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = list(pool.map(lambda who: asyncio.run(story(who)), range(4)))
+    assert set(models(core)) == {name for names in asked for name in names}

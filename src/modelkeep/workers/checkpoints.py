@@ -45,7 +45,8 @@ class CheckpointWorker:
 
     def wake(self) -> None:
         """Returns at once; harmless when the worker has ended."""
-        self._soon(self._woken)
+        if not self._woken.is_set():
+            self._soon(self._woken)
 
     def close(self) -> None:
         self._soon(self._stopping)

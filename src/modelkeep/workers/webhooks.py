@@ -18,6 +18,7 @@ from modelkeep.services import courier, outbox
 from modelkeep.services.app import App
 
 POLL_S = 1.0
+GATHER_S = 0.02  # from the first commit of some to the turn for all of them
 AT_ONCE = 16  # attempts, of all webhooks together
 PRUNE_EVERY_S = 600.0
 STOP_S = 5.0  # how long attempts under way may still take when the server stops
@@ -46,6 +47,8 @@ class WebhookWorker:
 
     def wake(self) -> None:
         """Returns at once; harmless when the worker has ended."""
+        if self._woken.is_set():
+            return
         try:
             self._loop.call_soon_threadsafe(self._woken.set)
         except RuntimeError:  # the loop is closed
@@ -80,6 +83,8 @@ class WebhookWorker:
                     await self._woken.wait()
             except TimeoutError:
                 continue
+            if not self._is_stopping:
+                await asyncio.sleep(GATHER_S)
         if self._attempts:
             _, late = await asyncio.wait(self._attempts, timeout=STOP_S)
             for attempt in late:

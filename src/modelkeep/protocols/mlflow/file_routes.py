@@ -84,6 +84,11 @@ class FileRoutes:
         # Paths that begin so carry their own permission.
         self.bearers = tuple(f"{api}/mlflow-artifacts/{p}/" for api in APIS for p in _BEARERS)
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether clients may be sent to the store itself."""
+        return self._app.direct is not None
+
     def takes_parts(self, scope: Scope) -> bool:
         """Whether this client can upload in parts."""
         if self._app.direct is not None:

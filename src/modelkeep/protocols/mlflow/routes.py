@@ -74,7 +74,7 @@ class Dialect:
         self._prefixes = files.prefixes
         self._exact["/graphql"] = Graphql(app, rpcs, max_body_bytes).handle
         public = {"/version": _version, "/health": _health} | {
-            f"{prefix}/3.0/mlflow/server-info": _server_info(files, app.direct is not None)
+            f"{prefix}/3.0/mlflow/server-info": _server_info(files)
             for prefix in ("/api", "/ajax-api")
         }
         self._exact |= public
@@ -149,7 +149,7 @@ def _rpc_handle(app: App, by_method: dict[str, Rpc], max_body_bytes: int) -> Han
     return handle
 
 
-def _server_info(files: FileRoutes, is_direct: bool) -> Handle:
+def _server_info(files: FileRoutes) -> Handle:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         # What a client may be told to do by an address, it may do if its address is known.
         is_known = files.knows_address(scope)
@@ -160,7 +160,7 @@ def _server_info(files: FileRoutes, is_direct: bool) -> Handle:
             # From here it would cost a client one call more for every file, and the bytes come
             # from here either way. One that wants ranges side by side says so itself
             # (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD).
-            "multipart_downloads_enabled": is_direct,
+            "multipart_downloads_enabled": files.is_direct,
         }
         await _answer_fixed(scope, send, b"application/json", _encode(_SERVER_INFO | can))
 

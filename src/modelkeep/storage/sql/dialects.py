@@ -260,6 +260,8 @@ class Sqlite:
             )
             if not read_only:
                 connection.execute("PRAGMA journal_mode = WAL")
+                # Pages that a savepoint may have to bring back are not worth a file each time.
+                connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA case_sensitive_like = ON")

@@ -16,15 +16,16 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
 from typing import Any
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
+from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
@@ -37,21 +38,13 @@ LOOK_AGAIN_S = 0.1
 
 _UNDONE = "The change could not be stored, and nothing of it remains; a retry is safe."
 _TOO_LONG = "The change took the database too long, and nothing of it remains."
+_FULL = f"{QUEUE_LIMIT} changes are waiting already; try again shortly."
+_STOPPING = "The server is stopping; nothing was changed."
 _UNKNOWN = "The database went away during the commit: look whether the change was stored."
 
 _log = logging.getLogger(__name__)
 
 UseCase = Callable[..., Any]
-
-
-@dataclass(slots=True)
-class _Job:
-    use_case: UseCase
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    answer: Callable[["_Job"], None]
-    value: Any = None
-    error: BaseException | None = None
 
 
 @dataclass(slots=True)
@@ -68,9 +61,10 @@ class Writer:
 
     def __init__(self, dialect: Dialect, clock: Clock, recent: Recent | None = None) -> None:
         self._dialect, self._clock, self._recent = dialect, clock, recent or Recent(0)
-        self._queue: Queue[_Job | None] = Queue(QUEUE_LIMIT)
+        self._waiting: deque[Job] = deque()
+        self._changed, self._is_closing = threading.Condition(), False
+        self._own = threading.local()  # each event loop's `crossing`
         self._work: SqlWork | None = None
-        self._gate, self._is_closing = threading.Lock(), False
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[], None]] = []
         self.tally = Tally()
@@ -81,31 +75,35 @@ class Writer:
 
     async def submit(self, use_case: UseCase, *args: Any, **kwargs: Any) -> Any:
         """The use case's value, once its batch is durable; else what it or the commit raised."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[_Job] = loop.create_future()
-
-        def answer(job: _Job) -> None:
-            loop.call_soon_threadsafe(_set_result, done, job)
-
-        self._enqueue(_Job(use_case, args, kwargs, answer))
-        return _outcome(await done)
+        crossing = self._crossing()
+        if crossing.waiting >= QUEUE_LIMIT:
+            raise Unavailable(_FULL)
+        done: asyncio.Future[Job] = crossing.loop.create_future()
+        crossing.add(Job(use_case, args, kwargs, done, crossing))
+        return (await done).outcome()
 
     def run(self, use_case: UseCase, *args: Any, **kwargs: Any) -> Any:
         """As `submit`, blocking."""
-        done: Future[_Job] = Future()
-        self._enqueue(_Job(use_case, args, kwargs, done.set_result))
-        return _outcome(done.result())
+        done: Future[Job] = Future()
+        self._take([Job(use_case, args, kwargs, done)])
+        return done.result().outcome()
 
-    def _enqueue(self, job: _Job) -> None:
-        try:
-            with self._gate:  # or `close` could end the thread before it came to this job
-                if self._is_closing or not self._thread.is_alive():
-                    raise Unavailable("The server is stopping; nothing was changed.")
-                self._queue.put_nowait(job)
-        except Full:
-            raise Unavailable(
-                f"{QUEUE_LIMIT} changes are waiting already; try again shortly."
-            ) from None
+    def _crossing(self) -> Crossing:
+        crossing = getattr(self._own, "crossing", None)
+        if crossing is None or crossing.loop is not asyncio.get_running_loop():
+            crossing = self._own.crossing = Crossing(self._take)
+        return crossing
+
+    def _take(self, jobs: list[Job]) -> None:
+        with self._changed:  # or `close` could end the thread before it came to these jobs
+            is_open = self._thread.is_alive() and not self._is_closing
+            room = QUEUE_LIMIT - len(self._waiting) if is_open else 0
+            self._waiting.extend(jobs[:room])
+            self._changed.notify()
+        why = _FULL if is_open else _STOPPING
+        for job in jobs[room:]:
+            job.error = Unavailable(why)
+        answer(jobs[room:])
 
     def on_leaves(self, listener: Callable[[], None]) -> None:
         """Calls the listener, in the writer's thread, after each commit that added leaves.
@@ -121,10 +119,10 @@ class Writer:
 
     def close(self) -> None:
         """Finishes what is waiting, then stops. Whoever comes later is turned away."""
-        with self._gate:
+        with self._changed:
             self._is_closing = True
+            self._changed.notify()
         if self._thread.is_alive():
-            self._queue.put(None)
             self._thread.join()
             _log.info("stopped after %d changes in %d commits", self.tally.jobs, self.tally.commits)
         self._drop_connection()
@@ -132,26 +130,19 @@ class Writer:
     # -- the thread ------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        stopping = False
-        while not stopping:
-            batch: list[_Job] = []
-            job = self._queue.get()
-            while job is not None:
-                batch.append(job)
-                if len(batch) == BATCH_LIMIT:
-                    break
-                try:
-                    job = self._queue.get_nowait()
-                except Empty:
-                    break
-            else:
-                stopping = True
-            if batch:
-                self._run_batch(batch)
-                for done in batch:
-                    _answer(done)
+        while batch := self._next_batch():
+            self._run_batch(batch)
+            if missed := answer(batch):
+                _log.info("%d callers were gone before their answers", missed)
 
-    def _run_batch(self, batch: list[_Job]) -> None:
+    def _next_batch(self) -> list[Job]:
+        """What is waiting, at most `BATCH_LIMIT`; nothing once all is done that `close` found."""
+        with self._changed:
+            while not (self._waiting or self._is_closing):
+                self._changed.wait()
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
+
+    def _run_batch(self, batch: list[Job]) -> None:
         name, is_committing = "", False
         try:
             work, name = self._open_batch()
@@ -225,14 +216,14 @@ class Writer:
                 _log.warning("a failed connection did not close cleanly", exc_info=True)
 
 
-def _abandon(batch: list[_Job], error: Exception, fate: str) -> None:
+def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
     for job in batch:
         job.value = None
         job.error = Unavailable(fate)
         job.error.__cause__ = error
 
 
-def _run_job(work: SqlWork, job: _Job) -> None:
+def _run_job(work: SqlWork, job: Job) -> None:
     """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
     mark = work.journal.mark()
     work.db.later("SAVEPOINT use_case")
@@ -250,21 +241,3 @@ def _run_job(work: SqlWork, job: _Job) -> None:
             work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
     work.db.later("RELEASE SAVEPOINT use_case")
-
-
-def _answer(job: _Job) -> None:
-    try:
-        job.answer(job)
-    except RuntimeError:  # its event loop is closed, and nobody waits there any more
-        _log.info("a caller was gone before its answer")
-
-
-def _outcome(job: _Job) -> Any:
-    if job.error is not None:
-        raise job.error
-    return job.value
-
-
-def _set_result(future: "asyncio.Future[_Job]", job: _Job) -> None:
-    if not future.cancelled():
-        future.set_result(job)
