@@ -66,8 +66,7 @@ def _entries(native: Client) -> int:
 
 
 def _pages(peer: Peer, native: Client, plan: Plan) -> list[Sample]:
-    """The newest and the oldest entries of the model. Half a page before the oldest, there are
-    those of how the server and the model came to be."""
+    """The newest entries of the model, and its oldest: those before the journal's 200th."""
     page = f"/models/{MOVED.model(0)}/history?limit={_PAGE}"
     entries = _entries(native)
     samples = []

@@ -67,6 +67,7 @@ def steps(folder: Path, peers: Sequence[Peer], names: Collection[str], plan: Pla
     found = [
         Step(f"seeding {peer.name}", _GUESSES_S["seed"], partial(_seed, peer, plan))
         for peer in peers
+        if {"startup", *LOADS} & set(names)
     ]
     for number in range(1, plan.rounds + 1):
         found += [
@@ -85,7 +86,7 @@ def carry_out(planned: Sequence[Step]) -> tuple[list[Sample], list[str]]:
     whole_s = sum(step.guess_s for step in planned)
     for number, step in enumerate(planned, 1):
         passed_s = time.perf_counter() - began
-        # Halfway between the guess and what it has come to, until enough has been measured.
+        # The guesses are corrected by what it has come to, the more the longer it has been.
         pace = (passed_s + 30) / (guessed_s + 30)
         left_min = (whole_s - guessed_s) * pace / 60
         say(f"[{number}/{len(planned)}] {step.what}; about {left_min:.0f} min left")
