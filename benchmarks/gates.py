@@ -1,25 +1,23 @@
-"""What a decision costs: transitions past twenty conditions, and plain ones in between.
+"""What a decision costs: transitions past one condition and past twenty, and plain ones between.
 
-One client on one connection moves the only version of a model to and fro, and that of another in
-turn: the same lifecycle, one with `{}` for each way, the other with twenty conditions. A transition
-has one gate of a kind at most, so they are the conditions of seven gates: 5 tags, 6 metrics, 5
-expressions in CEL, a document, verified bytes, no freeze, and a reason. Each decision is durable
-before it is told.
+One client on one connection moves the only version of a model to and fro, and those of two others
+in turn: the same lifecycle, one with `{}` for each way, one with one condition and one with twenty.
+A transition has one gate of a kind at most, so the twenty are the conditions of seven gates: 5
+tags, 6 metrics, 5 expressions in CEL, a document, verified bytes, no freeze, and a reason. Each
+decision is durable before it is told.
 
-    make bench BENCH_ARGS='--only gates --servers modelkeep'
+    make bench BENCH_ARGS='--only gates --servers modelkeep-sqlite'
 """
 
 import contextlib
 import json
-import statistics
 import time
 
-from benchmarks.load import API, Client, warm_up
+from benchmarks.load import API, NATIVE, Client, LoadFailed, warm_up
 from benchmarks.peers.base import Peer
-from benchmarks.peers.modelkeep import Modelkeep
 from benchmarks.plan import Plan, Sample
+from benchmarks.timing import in_ms, timed_ms
 
-NATIVE = "/api/v1"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 METRICS = {f"m{i}": 0.9 for i in range(6)}
 TAGS = {f"t{i}": "yes" for i in range(5)}
@@ -38,6 +36,7 @@ CONDITIONS = {
     "freeze_windows": [{"from": "2020-12-20", "until": "2021-01-05"}],
     "reason_required": True,
 }
+KINDS = {"plain": {}, "single": {"required_tags": ["t0"]}, "gated": CONDITIONS}
 WAYS = ("None -> Staging", "Staging -> Archived", "Archived -> Staging")
 
 
@@ -50,14 +49,12 @@ def policy() -> str:
             "aliases": {},
             "stage_transitions": dict.fromkeys(WAYS, asks),
         }
-        for name, asks in (("plain", {}), ("gated", CONDITIONS))
+        for name, asks in KINDS.items()
     ]
     return json.dumps({"model_registry": {"lifecycles": lifecycles}})
 
 
 def measure(peer: Peer, plan: Plan) -> list[Sample]:
-    if not isinstance(peer, Modelkeep):
-        return []  # nobody else decides
     peer = peer.apart()
     with contextlib.ExitStack() as stack:
         stack.enter_context(peer.running())
@@ -65,7 +62,7 @@ def measure(peer: Peer, plan: Plan) -> list[Sample]:
         client, native, files = (
             stack.enter_context(contextlib.closing(Client(peer.url, prefix))) for prefix in prefixes
         )
-        models = [f"{kind}_{time.time_ns():x}" for kind in ("plain", "gated")]  # new in each round
+        models = [f"{kind}_{time.time_ns():x}" for kind in KINDS]  # new in each round
         for model in models:
             _register(client, native, files, model)
         native.call("POST", "/policy", {"source": policy()})
@@ -73,14 +70,16 @@ def measure(peer: Peer, plan: Plan) -> list[Sample]:
         warm_up(peer.url, plan.warm_up_s)
         for number in range(6):  # CEL is loaded when it is first needed
             _moves(native, models, number)
-        pairs = [_moves(native, models, number) for number in range(plan.decisions)]
-    plain, gated = ([pair[i] for pair in pairs] for i in (0, 1))
-    # Of each pair, what the second took longer: what disturbs the machine disturbs both.
-    added = [g - p for p, g in pairs]
+        turns = [_moves(native, models, number) for number in range(plan.decisions)]
+    peer.forget()
+    plain, single, gated = zip(*turns, strict=True)
+    # Of each turn, what the last took longer: what disturbs the machine disturbs both.
+    added = [g - p for p, _, g in turns]
     return [
-        _sample(peer, "gates: a plain transition", plain),
-        _sample(peer, "gates: one past 20 conditions", gated),
-        _sample(peer, "gates: what 20 conditions add", added),
+        in_ms(peer, "gates: a plain transition", plain),
+        in_ms(peer, "gates: one past 1 condition", single),
+        in_ms(peer, "gates: one past 20 conditions", gated),
+        in_ms(peer, "gates: what 20 conditions add", added),
     ]
 
 
@@ -105,15 +104,10 @@ def _move(native: Client, model: str, number: int) -> float:
     """Milliseconds until the decision is told."""
     stage = ("Staging", "Archived")[number % 2]
     body = {"model": model, "version": 1, "stage": stage, "reason": "round and round"}
-    began = time.perf_counter()
-    told = native.call("POST", "/promotions", body)
-    took_ms = (time.perf_counter() - began) * 1000
-    if told["result"] != "moved":
-        raise AssertionError(told)
-    return took_ms
 
+    def promote() -> None:
+        told = native.call("POST", "/promotions", body)
+        if told["result"] != "moved":
+            raise LoadFailed(f"A promotion was not carried out: {told}")
 
-def _sample(peer: Peer, name: str, times_ms: list[float]) -> Sample:
-    middle, *_, late = statistics.quantiles(times_ms, n=100)[49:99]
-    detail = {"p50_ms": middle, "p99_ms": late}
-    return Sample(name, peer.name, middle, "ms", rate=False, detail=detail)
+    return timed_ms(promote)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 API = "/api/2.0/mlflow"
+NATIVE = "/api/v1"
 _SCRIPTS = Path(__file__).parent / "wrk"
 _TIMEOUT_S = 30
 

@@ -4,40 +4,34 @@ Each client has a run of its own. Afterwards the runs' latest steps are read: a 
 before it knows its points would be told apart here.
 """
 
-from benchmarks.load import Client, LoadFailed, drive, warm_up
+from dataclasses import replace
+
+from benchmarks.load import Client, LoadFailed
 from benchmarks.peers.base import Peer
 from benchmarks.plan import Plan, Sample
+from benchmarks.timing import driven
 
 POINTS = 1000  # of one request; `wrk/log_batch.lua` says so too
 STEPS = 100
 
 
 def measure(peer: Peer, plan: Plan) -> list[Sample]:
-    with peer.running():
-        peer.settle()
-        warm_up(peer.url, plan.warm_up_s)
-        return [_measure(peer, plan, loggers) for loggers in plan.loggers]
+    return [_measure(peer, plan, loggers) for loggers in plan.loggers]
 
 
 def _measure(peer: Peer, plan: Plan, loggers: int) -> Sample:
     client = Client(peer.url)
-    runs = [_new_run(client) for _ in range(loggers)]
-    load = drive(peer.url, "log_batch", loggers, plan.load_s, *runs)
+    runs = [new_run(client) for _ in range(loggers)]
+    case = f"metrics: {loggers} clients" if loggers > 1 else "metrics: one client"
+    load, sample = driven(peer, case, "log_batch", loggers, plan.load_s, *runs)
     logged = max(_latest_step(client, run_id) for run_id in runs) // STEPS
     client.close()
     if logged < load.requests:
         raise LoadFailed(f"{load.requests} requests were answered, {logged} are to be seen.")
-    return Sample(
-        f"metrics: {loggers} clients" if loggers > 1 else "metrics: one client",
-        peer.name,
-        load.per_s * POINTS,
-        "points/s",
-        rate=True,
-        detail={"p50_ms": load.p50_ms, "p99_ms": load.p99_ms},
-    )
+    return replace(sample, value=sample.value * POINTS, unit="points/s")
 
 
-def _new_run(client: Client) -> str:
+def new_run(client: Client) -> str:
     body = {"experiment_id": "0", "start_time": 1}
     return client.call("POST", "/runs/create", body)["run"]["info"]["run_id"]
 

@@ -2,26 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from benchmarks.seeds import Crowd
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """What is registered before the load begins: `models` x `aliases` aliases altogether."""
-
-    models: int = 500
-    versions: int = 4  # of each model
-    aliases: int = 20  # of each model
-
-    def model(self, index: int) -> str:
-        return f"model-{index}"
-
-    def alias(self, index: int) -> str:
-        return f"alias-{index}"
-
-    def holder(self, alias_index: int) -> int:
-        """The number of the version that an alias points to at first."""
-        return alias_index % self.versions + 1
+from benchmarks.seeds import Catalogue, Crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +13,18 @@ class Plan:
     load_s: int = 5  # of each load
     warm_up_s: int = 2  # before the first load on a server
     connections: tuple[int, ...] = (1, 16, 64)
-    create_on: tuple[int, ...] = (1, 64)  # models that versions are created on, all at once
+    create_on_many: tuple[tuple[int, int], ...] = ((64, 16),)  # models, connections
     loggers: tuple[int, ...] = (1, 4)  # clients that log metrics, each to a run of its own
     large_bytes: int = 1 << 30  # of one artifact
     small_files: int = 2000  # artifacts, by as many clients as the next line says
     small_clients: int = 8
     small_bytes: int = 10_240
+    commands: int = 5  # starts of a command line
     catalogue: Catalogue = field(default_factory=Catalogue)
-    crowd: Crowd = field(default_factory=lambda: Crowd(100_000))
+    crowds: tuple[Crowd, ...] = (Crowd(1_000), Crowd(100_000), Crowd(1_000_000))
     searches: int = 40  # of each kind, one after another
-    decisions: int = 400  # transitions of each of two kinds, in turn
+    decisions: int = 400  # transitions of each of three kinds, in turn
+    moves: int = 100_000  # of one alias, that the journal is measured with
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +32,16 @@ class Sample:
     """One number of one server in one round.
 
     `rate` says whether more is better: then a ratio is ours by the peer's, else the peer's by ours.
+    `size` is how much there was when it was taken: versions in the registry, or points in the run.
     """
 
     measurement: str  # "alias: 16 connections"
-    server: str
+    server: str  # "modelkeep-sqlite"; `MACHINE` for what the machine itself allows
     value: float
     unit: str
     rate: bool
     detail: dict[str, float] = field(default_factory=dict)  # p50_ms, p99_ms, …
+    size: int = 0  # of what it was measured on, where that is varied
+
+
+MACHINE = "this machine"

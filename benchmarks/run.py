@@ -1,120 +1,165 @@
-"""Measures modelkeep and its peer in turn, and prints the ratios. From the repository's root:
-
-    python -m benchmarks.run [--quick] [--only alias,search,...] [--out results.json]
+"""Measures modelkeep and its peers in turn, on SQLite and on PostgreSQL: a table of ratios.
 
 Everything listens on the loopback, every load ends after seconds, and all data lies in a temporary
-folder. `make bench` installs the peer; MODELKEEP_MLFLOW3_PYTHON names another Python that has it.
+folder, 6 GB of it in a full run. `benchmarks/peers` has a module for each server.
 """
 
 import argparse
 import contextlib
-import os
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alias, artifacts, create, gates, limits, metrics, report, search, startup
+from benchmarks import circumstances, databases, peers, profiles, report, schedule
 from benchmarks.load import has_wrk
-from benchmarks.peers.base import Peer
-from benchmarks.peers.mlflow import Mlflow
-from benchmarks.peers.modelkeep import Modelkeep
-from benchmarks.plan import Plan, Sample
+from benchmarks.peers.base import Peer, PeerMissing
+from benchmarks.plan import Plan
+from benchmarks.schedule import MEASUREMENTS, say
 from benchmarks.seeds import Crowd
-from tests.support.postgres import PostgresMissing, running_postgres
+from tests.support.postgres import PostgresMissing
 
-ROOT = Path(__file__).parents[1]
-MEASUREMENTS: dict[str, Callable[[Peer, Plan], list[Sample]]] = {
-    "startup": startup.measure,
-    "alias": alias.measure,
-    "create": create.measure,
-    "search": search.measure,
-    "metrics": metrics.measure,
-    "artifacts": artifacts.measure,
-    "gates": gates.measure,
-}
-SERVERS = ("mlflow", "modelkeep", "postgresql")
-DRIVEN_BY_WRK = frozenset(("alias", "create", "metrics"))
+_NEEDS_NO_WRK = {"startup", "cli"}
 QUICK = Plan(
-    rounds=1, load_s=2, warm_up_s=1, crowd=Crowd(20_000), searches=10, large_bytes=256 << 20
+    rounds=1,
+    load_s=2,
+    warm_up_s=1,
+    create_on_many=(),
+    crowds=(Crowd(1_000), Crowd(20_000)),
+    searches=10,
+    large_bytes=256 << 20,
+    commands=3,
+    decisions=100,
+    moves=10_000,
 )
+_EXAMPLES = """
+examples:
+  make bench                                             everything, three rounds
+  make bench BENCH_ARGS='--quick'                        one short round of everything
+  make bench BENCH_ARGS='--quick --servers mlflow-sqlite,modelkeep-sqlite'
+  make bench BENCH_ARGS='--only alias,create --servers modelkeep-sqlite'
+  make bench BENCH_ARGS='--out results.json --markdown results.md'
+  make bench BENCH_ARGS='--write docs/performance.md'    between two comments that are in it
+  make profile                                           where the server's time goes
+
+what is measured (--only):
+  startup    to the first 200, in a new directory and in one that has data; idle memory
+  alias      resolve one of 10,000 aliases, while versions are promoted all the time
+  create     create a version, durably
+  metrics    log batches of 1,000 points
+  artifacts  one file of 1 GiB, and 2,000 of 10 KiB, up and down; the server's memory meanwhile
+  search     searches, pages and the cost of each operation, by how much there is
+  cli        --version
+  gates      promotion past no condition, past 1 and past 20             (modelkeep alone)
+  journal    append, verify, and pages of a long history                 (modelkeep alone)
+
+A ratio compares medians of the same work on the same kind of database in the same run. Two cores
+that are shared with the load generator are what the targets are for; leave the machine alone
+meanwhile: the load average before the run is told with the table.
+"""
 
 
 def main() -> None:
     options = _options()
-    if DRIVEN_BY_WRK & set(options.only) and not has_wrk():
+    if not _NEEDS_NO_WRK.issuperset(options.only) and not has_wrk():
         sys.exit("The load comes from wrk, which is not on this machine; `make bench` installs it.")
-    circumstances = {
-        "began": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "processors": os.cpu_count(),
-        "load_average": os.getloadavg()[0],  # before our own
-    }
     plan = QUICK if options.quick else Plan()
     # So that whoever ends the run does not leave its servers and its folder behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="modelkeep-bench-")))
-        peers = _peers(stack, folder, options.servers)
-        samples = run(folder, peers, options.only, plan)
-    print(report.table(samples))
-    print(", ".join(f"{name}: {value}" for name, value in circumstances.items()).replace("_", " "))
+        servers = _opened(stack, folder, options.servers)
+        if options.profile:
+            profiles.tell(servers, [n for n in profiles.PROFILED if n in options.only], plan)
+            return
+        how = "--quick" if options.quick else "full"
+        found = circumstances.taken(servers, f"{how}, {plan.rounds} rounds of {plan.load_s} s")
+        planned = schedule.steps(folder, servers, options.only, plan)
+        samples, failures = schedule.carry_out(planned)
+    text = report.markdown(samples, found, failures)
+    print(text)
     if options.out:
-        report.save(options.out, samples, circumstances)
+        report.save(options.out, samples, found, failures)
+    if options.markdown:
+        options.markdown.write_text(text, encoding="utf-8")
+    if options.write:
+        report.write_block(options.write, text)
+    sys.exit(1 if failures else 0)
 
 
-def run(folder: Path, peers: Sequence[Peer], names: Sequence[str], plan: Plan) -> list[Sample]:
-    """Everyone's samples, round by round: what disturbs a round disturbs everyone in it."""
-    for peer in peers:
-        _say(f"{peer.name}: seeding")
-        peer.seed(plan.catalogue)
-    samples: list[Sample] = []
-    for number in range(1, plan.rounds + 1):
-        if DRIVEN_BY_WRK & set(names):
-            _say(f"round {number} of {plan.rounds}: limits")
-            samples += limits.measure(folder, plan)
-        for name in names:
-            for peer in peers:
-                _say(f"round {number} of {plan.rounds}: {name}, {peer.name}")
-                samples += MEASUREMENTS[name](peer, plan)
-    return samples
+def _opened(stack: contextlib.ExitStack, folder: Path, names: Sequence[str]) -> list[Peer]:
+    """Each with a database of its own. Whoever cannot be had is left out, and that is told."""
+    found: list[Peer] = []
+    for name, (peer, kind) in _servers().items():
+        if name in names:
+            try:
+                database = stack.enter_context(databases.opened(kind))
+                found.append(peer(folder / name, database))
+            except (PeerMissing, PostgresMissing) as missing:
+                say(f"Without {name}: {missing}")
+    if not found:
+        sys.exit("There is nothing to measure.")
+    return found
 
 
-def _peers(stack: contextlib.ExitStack, folder: Path, names: Sequence[str]) -> list[Peer]:
-    peers: list[Peer] = []
-    if "mlflow" in names:
-        peers.append(Mlflow(folder / "mlflow", _mlflow_python()))
-    if "modelkeep" in names:
-        peers.append(Modelkeep(folder / "modelkeep"))
-    if "postgresql" in names:
-        try:
-            server = stack.enter_context(running_postgres())
-        except PostgresMissing as missing:
-            _say(f"Without PostgreSQL: {missing}")
-        else:
-            of_its_own = "modelkeep on PostgreSQL", server.create_database
-            peers.append(Modelkeep(folder / "on-postgresql", *of_its_own))
-    return peers
-
-
-def _mlflow_python() -> Path:
-    default = ROOT / ".envs" / "mlflow3" / "bin" / "python"
-    python = Path(os.environ.get("MODELKEEP_MLFLOW3_PYTHON") or default)
-    if not python.exists():
-        sys.exit(f"The peer, MLflow, is not installed: there is no {python}. Run `make bench`.")
-    return python
+def _servers() -> dict[str, tuple[type[Peer], str]]:
+    """By name: like beside like."""
+    return {
+        f"{product}-{kind}": (peer, kind)
+        for kind in databases.KINDS
+        for product, peer in peers.found().items()
+        if kind in peer.databases
+    }
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="benchmarks.run", description="Ratios against a peer measured in the same run."
+        prog="make bench",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="one short round")
-    parser.add_argument("--only", type=_some_of(MEASUREMENTS), default=list(MEASUREMENTS))
-    parser.add_argument("--servers", type=_some_of(SERVERS), default=list(SERVERS))
-    parser.add_argument("--out", type=Path, help="every sample, as JSON")
+    names = list(_servers())
+    parser.add_argument("--quick", action="store_true", help="one short round, smaller registries")
+    parser.add_argument(
+        "--only",
+        type=_some_of(MEASUREMENTS),
+        default=list(MEASUREMENTS),
+        metavar="NAMES",
+        help=f"some of {','.join(MEASUREMENTS)}",
+    )
+    parser.add_argument(
+        "--servers",
+        type=_some_of(names),
+        default=names,
+        metavar="NAMES",
+        help=f"some of {','.join(names)}",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="every sample and line, as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables")
+    parser.add_argument(
+        "--write",
+        type=_document,
+        metavar="FILE",
+        help=f"put the tables between {report.BEGIN} and {report.END} in this file",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="instead: where modelkeep's own time goes under each of the loads",
+    )
     return parser.parse_args()
+
+
+def _document(text: str) -> Path:
+    """Told before half an hour has been spent."""
+    path = Path(text)
+    try:
+        report.require_block(path)
+    except (report.NoBlock, OSError) as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    return path
 
 
 def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
@@ -126,10 +171,6 @@ def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
         return names
 
     return parse
-
-
-def _say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

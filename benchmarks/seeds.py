@@ -4,24 +4,61 @@ A hundred thousand versions through an API take minutes, and through MLflow's an
 them are versions of one model, `big`; the rest are spread evenly over `m-000000`, `m-000001`, …
 Each has the tags `framework` (one of four values) and `git` (its own), one in a thousand `rare`,
 and others to make ten of them; the newest version of each model has the alias `champion`.
-modelkeep's journal knows nothing of rows that come this way: `audit verify` would say so.
+modelkeep's journal has an entry a version, chained as its own are, about nothing in its tables:
+`audit verify` would say so.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
 BIG = "big"
 FRAMEWORKS = ("sklearn", "torch", "xgb", "onnx")
 TAGS = 10  # of each version
-_BEGAN_MS = 1_760_000_000_000
+BEGAN_MS = 1_760_000_000_000
 
 Row = tuple[Any, ...]
-Insert = Callable[[str, str, Iterable[Row]], None]  # a table, its columns, rows
+
+
+class Tables(Protocol):
+    """The database of a stopped server, in one transaction."""
+
+    def insert(self, table: str, columns: str, rows: Iterable[Row]) -> None: ...
+
+    def one(self, statement: str) -> Row: ...
+
+    def run(self, statement: str) -> None: ...
+
+    def number_on(self, table: str) -> None:
+        """The next row that the server adds gets an id after those that were inserted."""
+        ...
+
+
+Seed = Callable[[Tables], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is registered before a load begins: `models` x `aliases` aliases altogether."""
+
+    models: int = 500
+    versions: int = 4  # of each model
+    aliases: int = 20  # of each model
+
+    def model(self, index: int) -> str:
+        return f"model-{index}"
+
+    def alias(self, index: int) -> str:
+        return f"alias-{index}"
+
+    def holder(self, alias_index: int) -> int:
+        """The number of the version that an alias points to at first."""
+        return alias_index % self.versions + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +70,9 @@ class Version:
     number: int
     created_ms: int
     updated_ms: int
+
+    def source(self, model: str) -> str:
+        return f"s3://bucket/models/{model}/{self.number}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -58,122 +98,67 @@ class Crowd:
         for index in range(self.versions):
             model = others if index < of_big else (index - of_big) % others
             numbers[model] += 1
-            created_ms = _BEGAN_MS + index
+            created_ms = BEGAN_MS + index
             # Updates come in another order than creations.
-            updated_ms = _BEGAN_MS + index * 7919 % self.versions
+            updated_ms = BEGAN_MS + index * 7919 % self.versions
             yield Version(index, model, numbers[model], created_ms, updated_ms)
 
 
-def seed_modelkeep(insert: Insert, crowd: Crowd) -> None:
-    """Fills the tables of modelkeep, which must be empty, in its default project."""
-    models, champions = crowd.models, {version.model: version for version in crowd}
-    insert(
-        "models",
-        "id, project_id, name, description, next_number, created_ms, updated_ms",
-        (
-            (index + 1, 1, name, "", champions[index].number + 1, _BEGAN_MS, _BEGAN_MS + index)
-            for index, name in enumerate(models)
-        ),
-    )
-    insert(
-        "model_names",
-        "project_id, model_id, name, from_ms",
-        ((1, index + 1, name, _BEGAN_MS) for index, name in enumerate(models)),
-    )
-    insert(
-        "versions",
-        "id, project_id, model_id, number, source, description, stage, author, created_ms,"
-        " updated_ms, semver_major",
-        (
-            (
-                *(v.index + 1, 1, v.model + 1, v.number, _source(models[v.model], v)),
-                *("d", "None", "ann", v.created_ms, v.updated_ms, v.number),
-            )
-            for v in crowd
-        ),
-    )
-    insert(
-        "version_tags",
-        "project_id, version_id, key, value",
-        ((1, v.index + 1, key, value) for v in crowd for key, value in v.tags.items()),
-    )
-    insert(
-        "slots",
-        "id, project_id, model_id, kind, name, epoch, version_id",
-        (
-            (model + 1, 1, model + 1, "alias", "champion", 1, v.index + 1)
-            for model, v in champions.items()
-        ),
-    )
-    insert(
-        "occupancies",
-        "project_id, slot_id, version_id, epoch, from_ms, approved",
-        ((1, model + 1, v.index + 1, 1, v.created_ms, 0) for model, v in champions.items()),
-    )
+# -- writing ---------------------------------------------------------------------------------------
 
 
-def seed_mlflow(insert: Insert, crowd: Crowd) -> None:
-    """Fills the tables of MLflow 3.17, which must be empty, in its default workspace."""
-    models, champions = crowd.models, {version.model: version for version in crowd}
-    insert(
-        "registered_models",
-        "workspace, name, creation_time, last_updated_time",
-        (("default", name, _BEGAN_MS, _BEGAN_MS + index) for index, name in enumerate(models)),
-    )
-    insert(
-        "model_versions",
-        "workspace, name, version, creation_time, last_updated_time, description, current_stage,"
-        " source, storage_location, status",
-        (
-            (
-                *("default", models[v.model], v.number, v.created_ms, v.updated_ms, "d", "None"),
-                *(*(_source(models[v.model], v),) * 2, "READY"),
-            )
-            for v in crowd
-        ),
-    )
-    insert(
-        "model_version_tags",
-        "workspace, name, version, key, value",
-        (
-            ("default", models[v.model], v.number, key, value)
-            for v in crowd
-            for key, value in v.tags.items()
-        ),
-    )
-    insert(
-        "registered_model_aliases",
-        "workspace, name, alias, version",
-        (("default", models[model], "champion", v.number) for model, v in champions.items()),
-    )
+def into(database: str | Path, seed: Seed) -> None:
+    """All or nothing, into a URL of PostgreSQL or a file of SQLite."""
+    if isinstance(database, str):
+        with psycopg.connect(database) as connection, connection.cursor() as cursor:
+            seed(_Postgres(cursor))
+        with psycopg.connect(database, autocommit=True) as connection:
+            # What PostgreSQL would do by itself within a minute or so, and at its checkpoint.
+            connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")
+        return
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA cache_size = -1000000")  # KiB; ten million rows' indexes fit
+        with db:
+            seed(_Sqlite(db))
 
 
-def _source(model: str, version: Version) -> str:
-    return f"s3://bucket/models/{model}/{version.number}"
+class _Sqlite:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
-
-def into_sqlite(path: Path, seed: Callable[[Insert, Crowd], None], crowd: Crowd) -> None:
-    """All or nothing."""
-    db = sqlite3.connect(path)
-
-    def insert(table: str, columns: str, rows: Iterable[Row]) -> None:
+    def insert(self, table: str, columns: str, rows: Iterable[Row]) -> None:
         marks = ", ".join("?" * len(columns.split(",")))
-        db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+        self._db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
-    with db:
-        seed(insert, crowd)
-    db.close()
+    def one(self, statement: str) -> Row:
+        return self._db.execute(statement).fetchone()
+
+    def run(self, statement: str) -> None:
+        self._db.execute(statement)
+
+    def number_on(self, table: str) -> None:
+        """SQLite looks at the greatest id that there is."""
 
 
-def into_postgres(url: str, seed: Callable[[Insert, Crowd], None], crowd: Crowd) -> None:
-    """All or nothing; then what PostgreSQL would do by itself within a minute or so."""
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+class _Postgres:
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
 
-        def insert(table: str, columns: str, rows: Iterable[Row]) -> None:
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN".encode()) as copy:
-                for row in rows:
-                    copy.write_row(row)
+    def insert(self, table: str, columns: str, rows: Iterable[Row]) -> None:
+        with self._cursor.copy(f"COPY {table} ({columns}) FROM STDIN".encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
 
-        seed(insert, crowd)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
+    def one(self, statement: str) -> Row:
+        row = self._cursor.execute(statement.encode()).fetchone()
+        assert row is not None
+        return row
+
+    def run(self, statement: str) -> None:
+        self._cursor.execute(statement.encode())
+
+    def number_on(self, table: str) -> None:
+        self._cursor.execute(
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}".encode()
+        )

@@ -1,69 +1,105 @@
-"""A server that speaks MLflow's registry API, as the measurements see it."""
+"""A server, as the measurements see it."""
 
 import abc
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar, Self
 
 from benchmarks import processes
-from benchmarks.plan import Catalogue
-from benchmarks.seeds import Crowd
+from benchmarks.databases import FILES, KINDS, Database
+from benchmarks.seeds import Catalogue, Crowd
 
 START_LIMIT_S = 180.0
 SETTLE_LIMIT_S = 60.0
 SETTLED_CPU = 0.1  # processors that a server which has settled may keep busy
 LOOK_EVERY_S = 0.5
 STOP_LIMIT_S = 20.0
+# What any server takes part in that speaks MLflow's registry, tracking and artifacts.
+REGISTRY = frozenset(("startup", "cli", "alias", "create", "metrics", "artifacts", "search"))
+_NOT_FOR_SERVERS = ("MODELKEEP_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE")
 
 
 class PeerFailed(Exception):
     """A server did not start; the message ends with the tail of its log."""
 
 
+class PeerMissing(Exception):
+    """A server is not installed; the message says what to do."""
+
+
 class Peer(abc.ABC):
-    """A server on the loopback with its data in a folder of its own, which outlives a stop."""
+    """A server on the loopback with its data in a folder of its own, which outlives a stop.
 
-    name: str
+    One file more in this folder is one more server: a subclass that says what it is called, what
+    it keeps its data on, and which measurements it takes part in.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    product: ClassVar[str]
+    databases: ClassVar[tuple[str, ...]] = KINDS
+    measurements: ClassVar[frozenset[str]]  # of `run.MEASUREMENTS`
+    most_versions: ClassVar[int] = 1_000_000  # that it's seeded with within minutes
+
+    def __init__(self, folder: Path, database: Database = FILES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.database = folder, database
+        self.database_url = database.new()
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
-        self._crowded: Peer | None = None
+        self._apart = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.product}-{self.database.kind}"
 
     @abc.abstractmethod
     def command(self) -> list[str]:
         """What starts it in the foreground, on `self.port` of the loopback."""
 
-    @abc.abstractmethod
+    def version_command(self) -> list[str]:
+        """What prints its version, and nothing else."""
+        raise NotImplementedError
+
     def seed(self, catalogue: Catalogue) -> None:
         """Fills an empty server before it's measured. It's stopped before, and after."""
+        raise NotImplementedError
 
-    @abc.abstractmethod
-    def apart(self) -> "Peer":
-        """Another one of its kind, with nothing in it."""
-
-    @abc.abstractmethod
     def seed_crowd(self, crowd: Crowd) -> None:
         """Fills an empty server with very many versions. It's stopped before, and after."""
+        raise NotImplementedError
 
-    def crowded(self, crowd: Crowd) -> "Peer":
-        """Another one of its kind with a crowd in it, which is seeded when it's first asked for."""
-        if self._crowded is None:
-            self._crowded = self.apart()
-            self._crowded.seed_crowd(crowd)
-        return self._crowded
+    def apart(self) -> Self:
+        """Another one of its kind, with nothing in it."""
+        self._apart += 1
+        return type(self)(self.folder / f"apart-{self._apart}", self.database)
+
+    def crowded(self, crowd: Crowd) -> Self:
+        """Another one of its kind with a crowd in it."""
+        peer = self.apart()
+        peer.seed_crowd(crowd)
+        return peer
+
+    def start_once(self) -> None:
+        """Which creates its tables, and caches the byte code of its modules."""
+        with self.running():
+            pass
+
+    def forget(self) -> None:
+        """Removes what it has kept in its folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def environment(self) -> dict[str, str]:
-        return {k: v for k, v in os.environ.items() if not k.startswith(("MODELKEEP_", "MLFLOW_"))}
+        """That of this process, but for what would configure a server or keep byte code from
+        being cached: installed software has it."""
+        return {k: v for k, v in os.environ.items() if not k.startswith(_NOT_FOR_SERVERS)}
 
     @property
     def pid(self) -> int:
@@ -71,7 +107,7 @@ class Peer(abc.ABC):
         return self._process.pid
 
     @contextlib.contextmanager
-    def running(self) -> Iterator["Peer"]:
+    def running(self) -> Iterator[Self]:
         self.start()
         try:
             yield self
@@ -91,11 +127,11 @@ class Peer(abc.ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that `stop` reaches every process of it, and no other
             )
-        while not self._is_healthy():
-            if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
-                self.stop()
-                raise PeerFailed(f"{self.name} did not start. Its log ends:\n{self.log()[-2000:]}")
-            time.sleep(0.005)
+        try:
+            self._wait_until_healthy(began)
+        except BaseException:  # whoever ends the run in the middle of this, too
+            self.stop()
+            raise
         return time.perf_counter() - began
 
     def settle(self) -> None:
@@ -125,6 +161,13 @@ class Peer(abc.ABC):
     @property
     def _log(self) -> Path:
         return self.folder / "server.log"
+
+    def _wait_until_healthy(self, began: float) -> None:
+        assert self._process is not None
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
+                raise PeerFailed(f"{self.name} did not start. Its log ends:\n{self.log()[-2000:]}")
+            time.sleep(0.005)
 
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

@@ -8,8 +8,6 @@ from typing import Any
 import uvicorn
 
 from benchmarks.peers.base import Peer
-from benchmarks.plan import Catalogue
-from benchmarks.seeds import Crowd
 
 _ROOT = Path(__file__).parents[2]
 _BODY = b'{"padding": "' + b"." * 330 + b'"}'  # about as long as the answer to an alias
@@ -19,7 +17,9 @@ _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % 
 class Hello(Peer):
     """No registry: what HTTP alone costs here."""
 
-    name = "hello"
+    product = "hello"
+    databases = ()
+    measurements = frozenset()
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "benchmarks.peers.hello", str(self.port)]
@@ -27,15 +27,6 @@ class Hello(Peer):
     def environment(self) -> dict[str, str]:
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         return super().environment() | {"PYTHONPATH": os.pathsep.join(paths)}
-
-    def seed(self, catalogue: Catalogue) -> None:
-        """It has no data."""
-
-    def apart(self) -> Peer:
-        return Hello(self.folder / "apart")
-
-    def seed_crowd(self, crowd: Crowd) -> None:
-        """Nor any of these."""
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI

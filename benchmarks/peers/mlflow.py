@@ -1,87 +1,60 @@
-"""Stock `mlflow server` with its defaults: several workers, SQLite.
+"""Stock `mlflow server` with its defaults: several workers, on SQLite or PostgreSQL.
 
-Seeding it through its own API would take minutes, so the rows are inserted into the SQLite file
-that it has created, in its own schema (MLflow 3.17), while it is stopped.
+Seeding it through its own API would take minutes, so the rows are inserted into the database that
+it has created, in its own schema (MLflow 3.17), while it is stopped.
 """
 
 import os
-import sqlite3
-import time
 from pathlib import Path
 
 from benchmarks import seeds
-from benchmarks.peers.base import Peer
-from benchmarks.plan import Catalogue
-from benchmarks.seeds import Crowd
+from benchmarks.databases import FILES, Database
+from benchmarks.peers import mlflow_rows
+from benchmarks.peers.base import REGISTRY, Peer, PeerMissing
+from benchmarks.seeds import Catalogue, Crowd
 
-_WORKSPACE = "default"
+_ROOT = Path(__file__).parents[2]
+_PYTHON = _ROOT / ".envs" / "bench" / "bin" / "python"  # `make bench` makes it
 
 
 class Mlflow(Peer):
-    """The peer. `python` is that of an environment which MLflow is installed in."""
+    """The peer, in an environment of its own; MODELKEEP_BENCH_MLFLOW_PYTHON names another one."""
 
-    name = "mlflow"
+    product = "mlflow"
+    measurements = REGISTRY
+    most_versions = 100_000  # a million with their tags would take a quarter of an hour
 
-    def __init__(self, folder: Path, python: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, database: Database = FILES) -> None:
+        super().__init__(folder, database)
+        python = Path(os.environ.get("MODELKEEP_BENCH_MLFLOW_PYTHON") or _PYTHON)
+        if not python.exists():
+            raise PeerMissing(f"MLflow is not installed: there is no {python}. Run `make bench`.")
         self._program = python.parent / "mlflow"
-        self._database = folder / "mlflow.db"
+        self._file = folder / "mlflow.db"
 
     def command(self) -> list[str]:
+        # SQLAlchemy 2.1 takes psycopg 3 for the driver unless one is named.
+        url = self.database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
         return [
             *(str(self._program), "server", "--host", "127.0.0.1", "--port", str(self.port)),
-            *("--backend-store-uri", f"sqlite:///{self._database}"),
+            *("--backend-store-uri", url or f"sqlite:///{self._file}"),
         ]
+
+    def version_command(self) -> list[str]:
+        return [str(self._program), "--version"]
 
     def environment(self) -> dict[str, str]:
         # Its programs start one another by name.
         path = f"{self._program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         return super().environment() | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
 
-    def apart(self) -> Peer:
-        return Mlflow(self.folder / "apart", self._program.parent / "python")
+    def seed(self, catalogue: Catalogue) -> None:
+        self.start_once()
+        seeds.into(self.database_url or self._file, mlflow_rows.of_catalogue(catalogue))
 
     def seed_crowd(self, crowd: Crowd) -> None:
-        with self.running():
-            pass  # which creates the tables
-        seeds.into_sqlite(self._database, seeds.seed_mlflow, crowd)
+        self.start_once()
+        seeds.into(self.database_url or self._file, mlflow_rows.of_crowd(crowd))
 
-    def seed(self, catalogue: Catalogue) -> None:
-        with self.running():
-            pass  # which creates the tables
-        now_ms = time.time_ns() // 1_000_000
-        models = [catalogue.model(index) for index in range(catalogue.models)]
-        numbers = range(1, catalogue.versions + 1)
-        db = sqlite3.connect(self._database)
-        with db:
-            db.executemany(
-                "INSERT INTO registered_models (workspace, name, creation_time, last_updated_time)"
-                " VALUES (?, ?, ?, ?)",
-                [(_WORKSPACE, model, now_ms, now_ms) for model in models],
-            )
-            db.executemany(
-                "INSERT INTO model_versions (workspace, name, version, creation_time,"
-                " last_updated_time, current_stage, source, storage_location, status)"
-                " VALUES (?, ?, ?, ?, ?, 'None', ?, ?, 'READY')",
-                [
-                    (_WORKSPACE, model, n, now_ms, now_ms, *(f"s3://b/{model}/{n}",) * 2)
-                    for model in models
-                    for n in numbers
-                ],
-            )
-            db.executemany(
-                "INSERT INTO model_version_tags (workspace, name, version, key, value)"
-                " VALUES (?, ?, ?, 'git', ?)",
-                [(_WORKSPACE, model, n, f"{model}-{n}") for model in models for n in numbers],
-            )
-            db.executemany(
-                "INSERT INTO registered_model_aliases (workspace, name, alias, version)"
-                " VALUES (?, ?, ?, ?)",
-                [
-                    (_WORKSPACE, model, catalogue.alias(index), catalogue.holder(index))
-                    for model in models
-                    for index in range(catalogue.aliases)
-                ],
-            )
-            db.execute("ANALYZE")
-        db.close()
+
+PEER = Mlflow

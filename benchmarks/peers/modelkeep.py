@@ -6,15 +6,14 @@ database while it is stopped.
 
 import re
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import seeds
 from benchmarks.load import Client
-from benchmarks.peers.base import Peer, PeerFailed
-from benchmarks.plan import Catalogue
-from benchmarks.seeds import Crowd
+from benchmarks.peers import modelkeep_rows
+from benchmarks.peers.base import REGISTRY, Peer, PeerFailed
+from benchmarks.seeds import Catalogue, Crowd
 
 _SEEDING_THREADS = 16  # they share the writer's commits
 
@@ -22,38 +21,27 @@ _SEEDING_THREADS = 16  # they share the writer's commits
 class Modelkeep(Peer):
     """`modelkeep serve`, by the Python that runs the suite."""
 
-    def __init__(
-        self,
-        folder: Path,
-        name: str = "modelkeep",
-        new_database: Callable[[], str] | None = None,
-    ) -> None:
-        super().__init__(folder)
-        self.name, self._new_database = name, new_database
-        self._database_url = new_database() if new_database else ""
+    product = "modelkeep"
+    measurements = REGISTRY | {"gates", "journal"}
 
     def command(self) -> list[str]:
         return [
             *(sys.executable, "-m", "modelkeep", "serve", "--host", "127.0.0.1"),
-            *("--port", str(self.port), "--data-dir", str(self._data_dir)),
-            *(("--database-url", self._database_url) if self._database_url else ()),
+            *("--port", str(self.port), "--data-dir", str(self.data_dir)),
+            *(("--database-url", self.database_url) if self.database_url else ()),
         ]
 
+    def version_command(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("modelkeep")), "--version"]
+
     @property
-    def _data_dir(self) -> Path:
+    def data_dir(self) -> Path:
         return self.folder / "data"
 
-    def apart(self) -> Peer:
-        return Modelkeep(self.folder / "apart", self.name, self._new_database)
-
     def seed_crowd(self, crowd: Crowd) -> None:
-        with self.running():
-            pass  # which creates the tables
-        if self._database_url:
-            seeds.into_postgres(self._database_url, seeds.seed_modelkeep, crowd)
-        else:
-            path = self._data_dir / "modelkeep.db"
-            seeds.into_sqlite(path, seeds.seed_modelkeep, crowd)
+        self.start_once()
+        file = self.data_dir / "modelkeep.db"
+        seeds.into(self.database_url or file, modelkeep_rows.of_crowd(crowd))
 
     def seed(self, catalogue: Catalogue) -> None:
         def share(first: int) -> None:
@@ -83,3 +71,6 @@ def _seed_model(client: Client, catalogue: Catalogue, model: str) -> None:
         version = str(catalogue.holder(index))
         body = {"name": model, "alias": catalogue.alias(index), "version": version}
         client.call("POST", "/registered-models/alias", body)
+
+
+PEER = Modelkeep

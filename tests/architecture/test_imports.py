@@ -11,10 +11,9 @@ import modelkeep
 PACKAGE = Path(modelkeep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Loaders of models run what a model says; the last two cost half a second and serve migrations.
+# Loaders of models run what a model says.
 NEVER_LOADED_BY_A_SERVER = {
     *("mlflow", "joblib", "cloudpickle", "dill", "torch", "sklearn"),
-    *("alembic", "sqlalchemy"),
 }
 
 
@@ -29,7 +28,7 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
-def test_a_server_loads_no_library_that_loads_models_and_none_for_migrations() -> None:
+def test_a_server_loads_no_library_that_loads_models() -> None:
     script = "import json, sys, modelkeep.server; print(json.dumps(sorted(sys.modules)))"
     loaded = subprocess.run(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True

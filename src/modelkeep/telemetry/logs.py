@@ -19,7 +19,7 @@ from modelkeep.domain.credentials import PATTERN
 
 ACCESS = "modelkeep.access"  # the logger of the access log
 # Libraries that tell of each plugin or request; the last four print headers and signatures.
-_QUIET = ("alembic", "urllib3", "httpx", "httpcore", "botocore", "opentelemetry")
+_QUIET = ("urllib3", "httpx", "httpcore", "botocore", "opentelemetry")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
