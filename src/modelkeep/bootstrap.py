@@ -28,7 +28,7 @@ from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
 from modelkeep.services.loads import Counter
 from modelkeep.services.readiness import Check
-from modelkeep.settings import Settings
+from modelkeep.settings import Settings, read_key
 from modelkeep.storage.blobs.s3 import S3Blobs
 from modelkeep.storage.blobs.stores import Stores
 from modelkeep.storage.files import check_room, made_once
@@ -93,7 +93,7 @@ class Running:
             stores.direct,
             stores.outside,
             settings.default_artifact_root,
-            Signer(_signing_key(settings.data_dir)),
+            Signer(_signing_key(settings)),
             clock,
             self._sender,
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
@@ -216,9 +216,12 @@ def _checkpoint(
         db.close()
 
 
-def _signing_key(data_dir: Path) -> bytes:
-    """The key of this data directory, made at the first start; nobody else may read it."""
-    path = data_dir / "signing.key"
+def _signing_key(settings: Settings) -> bytes:
+    """The key that was given, or that of the data directory: made at the first start, and nobody
+    else may read it."""
+    if settings.signing_key:
+        return read_key(settings.signing_key, "signing_key")
+    path = settings.data_dir / "signing.key"
     return path.read_bytes() if path.exists() else made_once(path, secrets.token_bytes(32))
 
 

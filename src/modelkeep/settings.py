@@ -55,6 +55,7 @@ class Settings:
     upload_days: int = 7  # after which an upload that nobody registered is cleared away
     webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
     secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours
+    signing_key: str = field(default="", repr=False)  # likewise; of addresses that we sign
     journal_key: Path | None = None  # signs checkpoints; None: journal.key in the data directory
     journal_origin: str = ""  # the name that it signs under, from the first time on; empty: ours
     witnesses: tuple[str, ...] = ()  # who cosigns checkpoints: URL=vkey
@@ -168,8 +169,9 @@ def check(settings: Settings) -> Settings:
         raise InvalidInput(
             "database_url must begin with postgresql:// (or be left out for SQLite)."
         )
-    if settings.secrets_key:
-        read_key(settings.secrets_key)
+    for name in ("secrets_key", "signing_key"):
+        if text := getattr(settings, name):
+            read_key(text, name)
     if settings.journal_origin:
         check_name(settings.journal_origin)
     _ = settings.witness_keys
@@ -194,15 +196,15 @@ def _check_stores(settings: Settings) -> None:
             raise InvalidInput(f"ingest: {place} and artifacts: {kept} must not overlap.")
 
 
-def read_key(text: str) -> bytes:
-    """The 32 bytes of a key in base64, of either alphabet. Raises InvalidInput."""
+def read_key(text: str, name: str) -> bytes:
+    """The 32 bytes of a key in base64, of either alphabet. Raises InvalidInput naming it."""
     try:
         key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != 32:
         raise InvalidInput(
-            "secrets_key must be 32 bytes in base64, as `openssl rand -base64 32` makes them."
+            f"{name} must be 32 bytes in base64, as `openssl rand -base64 32` makes them."
         )
     return key
 

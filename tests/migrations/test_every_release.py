@@ -13,11 +13,11 @@ from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.bulk import snapshot
 from modelkeep.storage.sql.dialects import Db, Dialect, Sqlite, dialect_for
+from modelkeep.storage.sql.migrations.steps import revisions
 
 Content = dict[str, list[tuple[object, ...]]]
 
-VERSIONS = Path(schema.__file__).parent / "migrations" / "versions"
-REVISIONS = sorted(file.name[:4] for file in VERSIONS.glob("[0-9]*.py"))
+REVISIONS = revisions()
 # What a step looks into has to be as the release before wrote it.
 VALUES = {"INTEGER": 1, "TEXT": "1", "BLOB": b'{"req":"1"}', "REAL": 0.5}
 VALUES |= {"bigint": 1, "text": "1", "bytea": b'{"req":"1"}', "double precision": 0.5}
@@ -73,7 +73,7 @@ def old(database_url: str, tmp_path: Path) -> Dialect:
 def test_a_database_of_any_release_is_brought_up_to_date(old: Dialect, revision: str) -> None:
     for step in REVISIONS[: REVISIONS.index(revision) + 1]:
         if step in ("0001", "0004", "0008", revision):  # those that brought the most tables
-            schema.upgrade(old.migration_url, step)
+            schema.upgrade(old, step)
             fill(old)
     before = content(old)
     assert all(len(rows) > 1 for rows in before.values())
@@ -87,7 +87,7 @@ def test_a_backup_of_any_release_is_restored_and_brought_up_to_date(
     tmp_path: Path, revision: str
 ) -> None:
     old = dialect_for("", tmp_path)
-    schema.upgrade(old.migration_url, revision)
+    schema.upgrade(old, revision)
     fill(old)
     before = content(old)
     writing = archives.create(tmp_path / "backup", None)

@@ -32,7 +32,7 @@ ROWS = {
 def first(database_url: str, tmp_path: Path) -> Dialect:
     """A database as the first release left it, with rows in it."""
     dialect = dialect_for(database_url, tmp_path)
-    schema.upgrade(dialect.migration_url, "0001")
+    schema.upgrade(dialect, "0001")
     with _connected(dialect) as db:
         for table, rows in ROWS.items():
             for row in rows:
@@ -108,7 +108,7 @@ def test_versions_from_before_semantic_versions_have_their_number_as_the_major_o
 
 
 def test_proofs_of_entries_that_were_there_before_come_from_the_upgrade(first: Dialect) -> None:
-    schema.upgrade(first.migration_url, "0006")
+    schema.upgrade(first, "0006")
     frontier = Frontier()
     with _connected(first) as db:
         for index in range(700):

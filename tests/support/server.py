@@ -33,6 +33,7 @@ class Server:
         env: Mapping[str, str] | None = None,
         database_url: str = "",
         port: int | None = None,
+        python: Path = Path(sys.executable),
     ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
@@ -40,6 +41,7 @@ class Server:
         self.started_in_s = 0.0
         self._args = [*(("--database-url", database_url) if database_url else ()), *args]
         self._env = dict(env or {})
+        self._python = python
         self._log = data_dir.parent / f"{data_dir.name}-{self.port}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,7 +56,7 @@ class Server:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "modelkeep", "serve"),
+                    *(self._python, "-m", "modelkeep", "serve"),
                     *("--host", "127.0.0.1", "--port", str(self.port)),
                     *("--data-dir", str(self.data_dir), *self._args),
                 ],

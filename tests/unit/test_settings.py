@@ -65,6 +65,7 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
         "MODELKEEP_MAX_BODY_BYTES": "1000",
         "MODELKEEP_WEBHOOK_ALLOW_PRIVATE": "true",
         "MODELKEEP_SECRETS_KEY": "A" * 43 + "=",
+        "MODELKEEP_SIGNING_KEY": "A" * 42 + "8=",
         "MODELKEEP_LOG_LEVEL": "warning",
         "MODELKEEP_UNKNOWN": "ignored",
         "HOST": "elsewhere",
@@ -75,14 +76,16 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
     assert found.allowed_hosts == ("registry.example.org", "b")
     assert (found.max_body_bytes, found.log_level) == (1000, "warning")
     assert (found.webhook_allow_private, found.secrets_key) == (True, "A" * 43 + "=")
+    assert found.signing_key == "A" * 42 + "8="
     assert DEFAULTS.webhook_allow_private is False
     assert "AAAA" not in repr(found)
 
 
+@pytest.mark.parametrize("name", ["secrets_key", "signing_key"])
 @pytest.mark.parametrize("key", ["hunter2", "A" * 44, "A" * 42 + "==", "é" * 43 + "="])
-def test_a_key_that_is_none_is_refused_and_not_repeated(key: str) -> None:
-    said = refused({}, {"MODELKEEP_SECRETS_KEY": key})
-    assert "secrets_key must be 32 bytes in base64" in said
+def test_a_key_that_is_none_is_refused_and_not_repeated(key: str, name: str) -> None:
+    said = refused({}, {f"MODELKEEP_{name.upper()}": key})
+    assert f"{name} must be 32 bytes in base64" in said
     assert key not in said
 
 

@@ -58,7 +58,7 @@ class AesVault:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         with self._lock:
-            return AESGCM(read_key(self._given or self._kept()))
+            return AESGCM(read_key(self._given or self._kept(), "secrets_key"))
 
     def _kept(self) -> str:
         """The key in the file, which is made if it isn't there yet; never half written."""

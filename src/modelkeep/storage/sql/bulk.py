@@ -81,14 +81,14 @@ class SqlPlace:
     def filling(self, revision: str) -> Iterator[Loading]:
         schema.refuse_later(revision)
         if not isinstance(self._dialect, Sqlite):
-            schema.upgrade(self._dialect.migration_url, revision)
+            schema.upgrade(self._dialect, revision)
             with self._dialect.filling() as loading:
                 yield loading
             return
         path = self._dialect.path
         new = Sqlite(path.with_name(path.name + ".new"))
         _remove(new.path)
-        schema.upgrade(new.migration_url, revision)
+        schema.upgrade(new, revision)
         with new.filling() as loading:
             yield loading
         _flush(new.path)

@@ -21,7 +21,14 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.storage.sql.dialects import GONE_S, LOCK_WAIT_S, OutOfTime, Row, away, unheld
+from modelkeep.storage.sql.dialects import (
+    GONE_S,
+    LOCK_WAIT_S,
+    OutOfTime,
+    Row,
+    away,
+    unheld,
+)
 
 PREPARED_LIMIT = 300  # statements of one connection that are prepared, or may be next time
 SENT_LIMIT = 256  # statements whose answers nobody has taken: they wait in the socket's buffers
@@ -215,7 +222,8 @@ class PostgresDb:
         if failed is not None:
             for key in new:  # whatever was behind the error was not prepared
                 self._prepared.pop(key, None)
-            raise _of(error_from_result(failed))
+            error = error_from_result(failed)
+            raise _of(error) from error
         return last
 
     def _next(self) -> Any:

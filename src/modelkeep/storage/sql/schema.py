@@ -1,20 +1,15 @@
 """Whether the tables are as this release needs them, and bringing them there if not."""
 
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import closing
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.storage.sql.dialects import Db, Dialect
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+from modelkeep.storage.sql.migrations import steps
 
 LOCK_WAIT_S = 2  # for a table; who asks for it meanwhile waits as well
 LOCK_PAUSE_S = 1.0
 LOCK_TRIES = 20
-_LOCKED = "55P03"  # what PostgreSQL says when that time is over
 
 HEAD = "0021"  # the newest step in migrations/versions; a test holds the two together
 
@@ -47,7 +42,7 @@ def ensure(dialect: Dialect, now_ms: int = 0) -> str:
     if found == HEAD:
         return found
     refuse_later(found)
-    upgrade(dialect.migration_url, HEAD)
+    upgrade(dialect, HEAD)
     if not found:
         _date(dialect, now_ms)
     return found
@@ -96,45 +91,47 @@ def _date(dialect: Dialect, now_ms: int) -> None:
         db.close()
 
 
-def upgrade(url: str, revision: str) -> None:
-    """Runs the steps that lead to a revision."""
-    # Alembic and what it stands on take half a second to import: only when there is work.
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine, pool
+def upgrade(dialect: Dialect, revision: str) -> None:
+    """Runs the steps that lead to a revision, all or none of them.
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            # Two replicas that start at once must not both migrate.
-            connection.exec_driver_sql("SELECT pg_advisory_lock(7235420001)")
-            connection.commit()
-        config.attributes["connection"] = connection
-        _patiently(connection, lambda: command.upgrade(config, revision))
-    engine.dispose()
+    Raises Unavailable where other transactions hold the tables for too long.
+    """
+    with closing(dialect.connect_upgrading()) as db:
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                _take_steps(db, dialect, revision)
+            except Unavailable as error:
+                if not dialect.is_held(error):
+                    raise
+                if not left:
+                    raise Unavailable(
+                        "The tables could not be changed: other transactions hold them. Nothing "
+                        "was done; try again when they are over."
+                    ) from None
+                # Behind a change that waits, all others wait too: make way for a while.
+                time.sleep(LOCK_PAUSE_S)
+            else:
+                return
 
 
-def _patiently(connection: "Connection", step: Callable[[], None]) -> None:
-    """Makes way for whoever uses the tables: behind a change that waits, all others wait too."""
-    from sqlalchemy.exc import OperationalError
+def _take_steps(db: Db, dialect: Dialect, revision: str) -> None:
+    """In one transaction, which one replica has at a time."""
+    dialect.begin_upgrade(db, LOCK_WAIT_S)
+    try:
+        found = current(db, dialect)
+        for step in steps.between(found, revision):
+            step.upgrade(db, dialect.words)
+        _note(db, found, max(found, revision))
+        db.run("COMMIT")
+    except BaseException:
+        if dialect.is_usable(db):
+            db.run("ROLLBACK")
+        raise
 
-    for left in reversed(range(LOCK_TRIES)):
-        try:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
-            step()
-            connection.commit()
-        except OperationalError as error:
-            connection.rollback()
-            if getattr(error.orig, "sqlstate", None) != _LOCKED:
-                raise
-            if not left:
-                raise Unavailable(
-                    "The tables could not be changed: other transactions hold them. Nothing was "
-                    "done; try again when they are over."
-                ) from None
-            time.sleep(LOCK_PAUSE_S)
-        else:
-            return
+
+def _note(db: Db, found: str, revision: str) -> None:
+    if not found:
+        db.run("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+        db.run("INSERT INTO alembic_version (version_num) VALUES (?)", revision)
+    else:
+        db.run("UPDATE alembic_version SET version_num = ?", revision)

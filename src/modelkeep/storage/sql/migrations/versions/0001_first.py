@@ -5,12 +5,8 @@ since the epoch. `{id}`, `{int}`, `{real}`, `{text}`, `{bytes}` and `{end}` are 
 `dialects` spells them for each database.
 """
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0001"
-down_revision = None
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE projects (id {id}, name {text} NOT NULL UNIQUE) {end};
@@ -181,6 +177,5 @@ INSERT INTO experiments (id, project_id, name, artifact_location, lifecycle_stag
 """
 
 
-def upgrade() -> None:
-    for statement in TABLES.format_map(spelling(op.get_bind().dialect.name)).split(";\n"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

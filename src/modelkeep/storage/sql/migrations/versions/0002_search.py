@@ -4,10 +4,8 @@ A page is read by walking an index in its order, from where the last page ended:
 or over those of one model, by the time of their update. What was deleted is in neither.
 """
 
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 STATEMENTS = """
 DROP INDEX versions_updated;
@@ -17,6 +15,5 @@ CREATE INDEX versions_of_model ON versions (project_id, model_id, updated_ms, nu
 """
 
 
-def upgrade() -> None:
-    for statement in STATEMENTS.split(";\n"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, STATEMENTS, words)

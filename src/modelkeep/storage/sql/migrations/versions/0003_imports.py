@@ -1,11 +1,7 @@
 """What was brought here from other servers: from where, what it was then, by whom."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0003"
-down_revision = "0002"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """
 CREATE TABLE imports (
@@ -15,5 +11,5 @@ CREATE TABLE imports (
 """
 
 
-def upgrade() -> None:
-    op.execute(TABLE.format_map(spelling(op.get_bind().dialect.name)))
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLE, words)

@@ -1,11 +1,7 @@
 """Webhooks, their deliveries, and how far into the journal the announcing has come."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0004"
-down_revision = "0003"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE webhooks (
@@ -38,6 +34,5 @@ INSERT INTO webhook_cursors (project_id, leaf) VALUES (1, 0)
 """
 
 
-def upgrade() -> None:
-    for statement in TABLES.format_map(spelling(op.get_bind().dialect.name)).split(";\n"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

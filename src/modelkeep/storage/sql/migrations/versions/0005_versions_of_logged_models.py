@@ -1,13 +1,13 @@
 """Versions by the logged model that they were registered from: what `registrations` asks for."""
 
-from alembic import op
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
-revision = "0005"
-down_revision = "0004"
+INDEX = """
+CREATE INDEX versions_logged_model ON versions (project_id, logged_model_id)
+  WHERE logged_model_id IS NOT NULL
+"""
 
 
-def upgrade() -> None:
-    op.execute(
-        "CREATE INDEX versions_logged_model ON versions (project_id, logged_model_id)"
-        " WHERE logged_model_id IS NOT NULL"
-    )
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, INDEX, words)

@@ -1,11 +1,7 @@
 """The bytes of small files, beside the rows that name them (docs/decisions/0008)."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0006"
-down_revision = "0005"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """
 CREATE TABLE small_blobs (
@@ -14,5 +10,5 @@ CREATE TABLE small_blobs (
 """
 
 
-def upgrade() -> None:
-    op.execute(TABLE.format_map(spelling(op.get_bind().dialect.name)))
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLE, words)

@@ -3,14 +3,14 @@
 The start alone, because PostgreSQL indexes no text of over 2,700 bytes.
 """
 
-from alembic import op
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
-revision = "0007"
-down_revision = "0006"
+INDEX = """
+CREATE INDEX versions_source ON versions (project_id, substr(source, 1, 200))
+  WHERE deleted_ms IS NULL
+"""
 
 
-def upgrade() -> None:
-    op.execute(
-        "CREATE INDEX versions_source ON versions (project_id, substr(source, 1, 200))"
-        " WHERE deleted_ms IS NULL"
-    )
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, INDEX, words)

@@ -1,11 +1,7 @@
 """Accounts, their tokens and their grants (docs/decisions/0012)."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0008"
-down_revision = "0007"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE accounts (
@@ -29,7 +25,5 @@ INSERT INTO accounts_state (project_id, revision) VALUES (1, 0)
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

@@ -6,15 +6,9 @@ Tiles and requests of the entries that are there already are made here, from wha
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
 
-from alembic import op
-from sqlalchemy import text
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0009"
-down_revision = "0008"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 ALTER TABLE journal_leaves ADD COLUMN request {text};
@@ -33,31 +27,30 @@ WIDTH = 256  # as merkle.TILE_WIDTH is; written out, for a step must not change 
 PAGE = 1 << 14
 
 
-def upgrade() -> None:
-    for statement in TABLES.format_map(spelling(op.get_bind().dialect.name)).split(";\n"):
-        op.execute(statement)
-    hashes = _read_leaves()
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)
+    hashes = _read_leaves(db)
     level = 1
     while hashes := [_root(hashes[i : i + WIDTH]) for i in _starts(hashes)]:
-        _run(
-            "INSERT INTO journal_tiles (project_id, level, idx, hash) VALUES (1, :level, :i, :h)",
-            [{"level": level, "i": index, "h": found} for index, found in enumerate(hashes)],
+        db.many(
+            "INSERT INTO journal_tiles (project_id, level, idx, hash) VALUES (1, ?, ?, ?)",
+            [(level, index, found) for index, found in enumerate(hashes)],
         )
         level += 1
 
 
-def _read_leaves() -> list[bytes]:
+def _read_leaves(db: Db) -> list[bytes]:
     """The hashes of all entries. What their bodies say of requests goes into its column."""
     hashes: list[bytes] = []
-    query = text(
-        "SELECT idx, hash, body FROM journal_leaves WHERE project_id = 1 AND idx >= :start"
-        " ORDER BY idx LIMIT :page"
+    query = (
+        "SELECT idx, hash, body FROM journal_leaves WHERE project_id = 1 AND idx >= ?"
+        " ORDER BY idx LIMIT ?"
     )
-    while rows := op.get_bind().execute(query, {"start": len(hashes), "page": PAGE}).all():
+    while rows := db.all(query, len(hashes), PAGE):
         hashes += [bytes(row[1]) for row in rows]
-        _run(
-            "UPDATE journal_leaves SET request = :req WHERE project_id = 1 AND idx = :i",
-            [{"i": row[0], "req": _request(bytes(row[2]))} for row in rows],
+        db.many(
+            "UPDATE journal_leaves SET request = ? WHERE project_id = 1 AND idx = ?",
+            [(_request(bytes(row[2])), row[0]) for row in rows],
         )
     return hashes
 
@@ -78,7 +71,3 @@ def _root(hashes: Sequence[bytes]) -> bytes:
         pairs = zip(hashes[::2], hashes[1::2], strict=True)
         hashes = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
     return hashes[0]
-
-
-def _run(sql: str, rows: list[dict[str, Any]]) -> None:
-    op.get_bind().execute(text(sql), rows)

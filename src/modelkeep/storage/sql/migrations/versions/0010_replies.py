@@ -1,11 +1,7 @@
 """What calls with an idempotency key were answered, for when they come again."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0010"
-down_revision = "0009"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """
 CREATE TABLE replies (
@@ -15,6 +11,6 @@ CREATE TABLE replies (
 """
 
 
-def upgrade() -> None:
-    op.execute(TABLE.format_map(spelling(op.get_bind().dialect.name)))
-    op.execute("CREATE INDEX replies_age ON replies (project_id, created_ms)")
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLE, words)
+    db.run("CREATE INDEX replies_age ON replies (project_id, created_ms)")

@@ -1,11 +1,7 @@
 """The documents of versions, and the roles that a vote was cast with."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0013"
-down_revision = "0011"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE papers (
@@ -17,7 +13,5 @@ ALTER TABLE votes ADD COLUMN roles {text} NOT NULL DEFAULT ''
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

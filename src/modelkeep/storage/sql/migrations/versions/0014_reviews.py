@@ -1,11 +1,7 @@
 """Comments on requests, reminders, and promotions past the gates."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0014"
-down_revision = "0013"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 ALTER TABLE requests ADD COLUMN reminded_ms {int};
@@ -24,7 +20,5 @@ CREATE INDEX emergencies_version ON emergencies (version_id, id)
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

@@ -1,12 +1,8 @@
 """Who had a hand in what others made, who put which file, and whose secrets others have made
 (docs/decisions/0019)."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0015"
-down_revision = "0014"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE hands (
@@ -22,7 +18,5 @@ ALTER TABLE requests ADD COLUMN lent_by {text} NOT NULL DEFAULT ''
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

@@ -1,11 +1,7 @@
 """How versions end, and who loads them."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0016"
-down_revision = "0015"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 ALTER TABLE versions ADD COLUMN state {text} NOT NULL DEFAULT 'active';
@@ -25,7 +21,5 @@ CREATE INDEX loads_day ON loads (project_id, day)
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

@@ -1,11 +1,7 @@
 """Who does which task, of the processes over one database."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0017"
-down_revision = "0016"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """
 CREATE TABLE leases (
@@ -14,5 +10,5 @@ CREATE TABLE leases (
 """
 
 
-def upgrade() -> None:
-    op.execute(TABLE.format_map(spelling(op.get_bind().dialect.name)))
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLE, words)

@@ -1,12 +1,8 @@
 """Bytes that did not come through the server: what landed in the store and is to be hashed, what is
 taken in from other stores, and how far the registration of a version has come."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0018"
-down_revision = "0017"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 ALTER TABLE versions ADD COLUMN status {text} NOT NULL DEFAULT 'READY';
@@ -32,7 +28,5 @@ CREATE INDEX pending_files_arrival ON pending_files (project_id, sha256)
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)

@@ -1,11 +1,7 @@
 """Holds on versions; what garbage collection has marked and deleted; pins that keep it waiting."""
 
-from alembic import op
-
-from modelkeep.storage.sql.dialects import spelling
-
-revision = "0021"
-down_revision = "0018"
+from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE holds (
@@ -24,7 +20,5 @@ CREATE TABLE pins (
 """
 
 
-def upgrade() -> None:
-    words = spelling(op.get_bind().dialect.name)
-    for statement in TABLES.format_map(words).split(";\n"):
-        op.execute(statement)
+def upgrade(db: Db, words: Words) -> None:
+    run_all(db, TABLES, words)
