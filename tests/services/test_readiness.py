@@ -6,12 +6,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from modelkeep.domain.errors import Conflict, Unavailable
 from modelkeep.services import readiness
 from modelkeep.services.readiness import Check, Readiness
 from modelkeep.services.signing import Signing
+from modelkeep.site import build
 from modelkeep.storage.files import check_room
 from tests.support.clock import MovedClock
 from tests.support.core import Core
@@ -19,6 +21,17 @@ from tests.support.core import Core
 
 def findings(core: Core) -> dict[str, str]:
     return asyncio.run(Readiness(core.running.checks()).findings())
+
+
+def ready(core: Core) -> httpx.Response:
+    door = build(core.running, core.settings, core.clock.now_ms).door
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(door, client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            return await http.get("/ready")
+
+    return asyncio.run(ask())
 
 
 def test_a_sound_core_is_ready(core: Core) -> None:
@@ -44,6 +57,11 @@ def test_a_journal_that_must_not_be_signed_is_told_of(core: Core) -> None:
     asyncio.run(Signing(core.app, "a/b").turn())
     core.app.notary.object("a/b", "A witness has seen more")
     assert findings(core)["journal"] == "No checkpoint is signed: A witness has seen more."
+    told = ready(core)
+    assert told.json()["checks"]["journal"]["ok"] is False
+    assert told.status_code == 200  # what is served is held against its digests all the same
+    core.writer.close()
+    assert ready(core).status_code == 503
 
 
 def test_a_writer_that_has_stopped_is_told_of(core: Core) -> None:

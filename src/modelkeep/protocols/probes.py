@@ -23,6 +23,8 @@ from modelkeep.telemetry.tallies import Tallies
 READY, METRICS = "/ready", "/metrics"
 PUBLIC = frozenset((READY,))
 _PROCESS, _STOPPING = "process", "The server is stopping."
+# Without these a process does its work, and somebody has to know.
+_TOLD_ONLY = frozenset(("journal",))
 _IN_THE_LOG = "The server's log says why."
 
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +57,7 @@ class Probes:
 
     async def _ready(self, send: Send) -> None:
         found = await self._findings()
-        is_ready = not any(found.values())
+        is_ready = not any(why for name, why in found.items() if name not in _TOLD_ONLY)
         checks = {name: self._told(name, why) for name, why in found.items()}
         body = _encode({"ready": is_ready, "checks": checks})
         await answer(send, 200 if is_ready else 503, b"application/json", body)
