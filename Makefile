@@ -90,6 +90,7 @@ python:
 system-packages:
 	@scripts/system-packages postgresql
 	@scripts/system-packages strace
+	@scripts/system-packages iproute2
 	@scripts/system-packages systemd
 	@scripts/system-packages nginx-light
 

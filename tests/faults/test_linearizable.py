@@ -6,6 +6,7 @@ is killed; MODELKEEP_REPLICA_ROUNDS how many rounds two replicas and their datab
 each on a model of its own.
 """
 
+import contextlib
 import os
 import random
 import ssl
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,11 +22,14 @@ import pytest
 from tests.conftest import StartServer
 from tests.support.cli import modelkeep
 from tests.support.linearizability import Seen, State, is_linearizable
+from tests.support.namespaces import Apart, cable
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.proxy import Proxy
 from tests.support.server import Server
 
 ROUNDS, ROUND_S = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "1")), 8
+CUTS = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "2"))
+LAST_WORD_S = 0.5  # for an answer that was on its way when the network was pulled out
 KILLS = int(os.environ.get("MODELKEEP_KILL_ROUNDS", "4"))
 PROMOTERS = 64
 TLS = ssl.create_default_context()  # made once: it takes longer than a call
@@ -32,6 +37,16 @@ API, NATIVE = "/api/2.0/mlflow", "/api/v1"
 STAGES = ("None", "Production", "Archived")
 WAYS = ", ".join(f"{a} -> {b}: {{}}" for a in STAGES for b in STAGES if a != b)
 POLICY = f"model_registry: {{stage_transitions: {{{WAYS}}}}}"
+
+
+Door = str | Path  # a server's address, or a socket of the file system that leads to it
+
+
+def opened(door: Door) -> httpx.Client:
+    if isinstance(door, Path):
+        through = httpx.HTTPTransport(uds=str(door), verify=TLS)
+        return httpx.Client(base_url="http://127.0.0.1", transport=through, timeout=30)
+    return httpx.Client(base_url=door, verify=TLS, trust_env=False, timeout=30)
 
 
 class Away(Exception):
@@ -42,17 +57,16 @@ class Promoter:
     """Asks for its version again and again, of one server or another, and remembers what it saw."""
 
     def __init__(
-        self, urls: Sequence[str], version: int, over: threading.Event, model: str = "m"
+        self, doors: Sequence[Door], version: int, over: threading.Event, model: str = "m"
     ) -> None:
-        self._urls, self._version, self._over, self._model = urls, version, over, model
+        self._doors, self._version, self._over, self._model = doors, version, over, model
         self._choose = random.Random(version)
         self.seen: list[Seen] = []
 
     def run(self) -> None:
         while not self._over.is_set():
             try:
-                url = self._choose.choice(self._urls)
-                with httpx.Client(base_url=url, verify=TLS, trust_env=False, timeout=30) as http:
+                with opened(self._choose.choice(self._doors)) as http:
                     while not self._over.is_set():
                         self._promote(http, self._read(http))
                         time.sleep(self._choose.uniform(0.1, 0.6))
@@ -146,6 +160,61 @@ def test_promoters_see_one_order_over_two_replicas_and_a_database_that_crashes(
             assert told.code == 0, told.out + told.err
             server.stop()
         proxy.close()
+
+
+@pytest.mark.postgresql
+@pytest.mark.timeout(240)
+def test_a_replica_that_is_cut_off_from_the_database_makes_no_champion_of_its_own(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """Its network is pulled out and put back, in the middle of batches; its clients stay."""
+    try:
+        held = cable()
+        at = held.__enter__()
+    except PermissionError as error:
+        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        stack.push(held)
+        postgres = stack.enter_context(running_postgres(also_at=at.here))
+        url = postgres.create_database()
+        near = start_server(database_url=url)
+        far = stack.enter_context(
+            contextlib.closing(Apart(at, tmp_path / "far", url.replace("127.0.0.1", at.here)))
+        )
+        far.start()
+        prepare(near)
+        over = threading.Event()
+        promoters = [Promoter([near.url], n, over) for n in range(1, PROMOTERS, 2)]
+        cut_off = [Promoter([far.door], n, over) for n in range(2, PROMOTERS + 1, 2)]
+        with ThreadPoolExecutor(PROMOTERS) as threads:
+            running = [threads.submit(promoter.run) for promoter in promoters + cut_off]
+            try:
+                for _ in range(CUTS):
+                    await_another_move(cut_off)
+                    at.pull()
+                    before = time.monotonic()
+                    await_another_move(promoters)  # the batch that was cut off holds nobody up
+                    assert moves_since(cut_off, before + LAST_WORD_S) == 0
+                    at.put_back()
+                await_another_move(cut_off)
+            finally:
+                over.set()
+                at.put_back()
+            for ended in running:
+                ended.result()
+        assert is_linearizable([call for p in promoters + cut_off for call in p.seen])
+        told = modelkeep("audit", "verify", url=near.url)
+        assert told.code == 0, told.out + told.err
+        near.kill()
+
+
+def moves_since(promoters: Sequence[Promoter], moment_s: float) -> int:
+    """Acknowledged moves that were asked for after a moment."""
+    seen = (call for promoter in promoters for call in list(promoter.seen))
+    return sum(
+        isinstance(call.told, tuple) and call.version is not None and call.began > moment_s
+        for call in seen
+    )
 
 
 def promote_while_disturbed(

@@ -87,8 +87,10 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(also_at: str = "") -> Iterator[Postgres]:
     """Starts a server; stops it and removes its folder at the end, whatever happened.
+
+    `also_at` is another of this machine's addresses, at which it lets in whoever is beside it.
 
     Raises PostgresMissing when there is nothing to start.
     """
@@ -99,6 +101,9 @@ def running_postgres() -> Iterator[Postgres]:
         as_user = _as_ordinary_user(folder)
         password = secrets.token_urlsafe(12)
         _initialise(programs, folder, password, as_user)
+        if also_at:
+            with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {also_at}/24 scram-sha-256\n")
         port, log = free_port(), folder / "log"
 
         def launch() -> "subprocess.Popen[Any]":
@@ -106,7 +111,7 @@ def running_postgres() -> Iterator[Postgres]:
                 return subprocess.Popen(
                     [
                         *(programs / "postgres", "-D", folder / "data", "-p", str(port)),
-                        *("-c", "listen_addresses=127.0.0.1"),
+                        *("-c", f"listen_addresses=127.0.0.1,{also_at}".rstrip(",")),
                         *("-c", f"unix_socket_directories={folder}"),
                     ],
                     cwd=folder,

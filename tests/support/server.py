@@ -55,11 +55,7 @@ class Server:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELKEEP_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *(self._python, "-m", "modelkeep", "serve"),
-                    *("--host", "127.0.0.1", "--port", str(self.port)),
-                    *("--data-dir", str(self.data_dir), *self._args),
-                ],
+                self._command(),
                 cwd=self.data_dir.parent,
                 env={**inherited, **self._env},
                 stdin=subprocess.DEVNULL,
@@ -117,8 +113,18 @@ class Server:
             raise ServerFailed("The server is not running.")
         return self._process
 
+    def _command(self) -> Sequence[str | Path]:
+        return [
+            *(self._python, "-m", "modelkeep", "serve"),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("--data-dir", str(self.data_dir), *self._args),
+        ]
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+
     def _is_healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = self._connection()
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200
