@@ -21,11 +21,11 @@ def champion(work: Work, name: str, alias: str) -> About[Version | None]:
 
 
 def recalled(core: Core, name: str = "churn", alias: str = "champion") -> Any:
-    return asyncio.run(core.app.recall(champion, name, alias))
+    return core.ask(core.app.recall(champion, name, alias))
 
 
 def looked_up(core: Core, name: str = "churn", alias: str = "champion") -> Any:
-    return asyncio.run(core.app.read(champion, name, alias)).value
+    return core.ask(core.app.read(champion, name, alias)).value
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_what_came_of_a_version_that_waited_is_seen_at_once(
 
 
 def status_told(core: Core, call: Callable[..., Any], request: Any) -> str:
-    answer = asyncio.run(call(core.app, ANN, request))
+    answer = core.ask(call(core.app, ANN, request))
     return json.loads(bytes(answer))["model_version"]["status"]
 
 
@@ -117,7 +117,7 @@ def test_no_reader_goes_back_while_an_alias_is_moved_to_and_fro(labelled: Core) 
     mover = threading.Thread(target=move)
     mover.start()
     try:
-        assert asyncio.run(watch()) > 100
+        assert labelled.ask(watch()) > 100
     finally:
         mover.join()
 

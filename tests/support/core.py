@@ -1,7 +1,8 @@
 """A running core: the real writer, reader and database, spoken to as the edges speak to it."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,26 @@ class Core:
         self.running = Running(self.settings, self.clock)
         self.writer = self.running.writer
         self.app = self.running.app
+        self._runner: asyncio.Runner | None = None
 
     def restart(self) -> None:
         self.close()
         self._start()
 
     def close(self) -> None:
+        if self._runner:
+            self._runner.get_loop().call_soon(self.running.reader.leave_loop)
+            self._runner.run(asyncio.sleep(0))
+            self._runner.close()
         self.running.close()
+
+    def ask(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """Its value, in an event loop that the reader serves, as it does the server's."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+            self._runner.get_loop().call_soon(self.running.reader.serve_loop)
+            self._runner.run(asyncio.sleep(0))
+        return self._runner.run(call)
 
     def write(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self.writer.run(use_case, *args, **kwargs)

@@ -146,6 +146,15 @@ class SqlJournal:
     def size(self) -> int:
         return self.state()[0]
 
+    def models_since(self, start: int) -> set[int | None]:
+        """The models that the entries from an index on are about; None for one about no model."""
+        rows = self._db.all(
+            "SELECT DISTINCT model_id FROM journal_leaves WHERE project_id = ? AND idx >= ?",
+            self._project_id,
+            start,
+        )
+        return {model_id for (model_id,) in rows}
+
     def state(self) -> tuple[int, bytes]:
         row = self._db.one(
             "SELECT size, peaks FROM journal_state WHERE project_id = ?", self._project_id

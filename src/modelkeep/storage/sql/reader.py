@@ -25,6 +25,7 @@ from modelkeep.domain.errors import LimitExceeded
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import About
 from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime, Postgres
+from modelkeep.storage.sql.following import Following
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.telemetry.tallies import Reads
@@ -56,6 +57,7 @@ class Reader:
             self._searches = ThreadPoolExecutor(1, thread_name_prefix="searcher")
         self._scans = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
         self._lanes: Lanes | None = None
+        self._following: Following | None = None
         self.tally = Reads()
 
     def serve_loop(self) -> None:
@@ -64,11 +66,12 @@ class Reader:
             from modelkeep.storage.sql.lanes import Lanes  # a start on SQLite must not pay for it
 
             self._lanes = Lanes(self._dialect)
+            self._following = Following(self._look_up)
 
     def leave_loop(self) -> None:
         if self._lanes:
             self._lanes.close()
-            self._lanes = None
+            self._lanes = self._following = None
 
     async def submit(
         self, use_case: Callable[..., Any], *args: Any, point: bool = False, **kwargs: Any
@@ -82,16 +85,18 @@ class Reader:
         if point and self._dialect.embedded:
             return self.run(use_case, *args, **kwargs)
         if point and self._lanes and self._lanes.loop is loop:
-            begin = self._dialect.begin_read
-            return await self._lanes.run(
-                lambda work: self._read(work, begin, use_case, args, kwargs)
-            )
+            return await self._look_up(lambda work: use_case(work, *args, **kwargs))
         return await loop.run_in_executor(
             self._threads, lambda: self.run(use_case, *args, **kwargs)
         )
 
     async def recall(self, use_case: Callable[..., About[Any]], *args: str | int) -> Any:
         """As a `point` read of what hangs on one model; not looked up again until that changes."""
+        if self._following and self._lanes and self._lanes.loop is asyncio.get_running_loop():
+            value, is_remembered = await self._following.recall(use_case, args)
+            self.tally.points += not is_remembered
+            self.tally.remembered += is_remembered
+            return value
         key = use_case, args
         value = self._recent.get(key)
         if value is None:
@@ -101,6 +106,12 @@ class Reader:
         else:
             self.tally.remembered += 1
         return value
+
+    async def _look_up(self, read: Callable[[SqlWork], Any]) -> Any:
+        """The value of a point read, on PostgreSQL."""
+        assert self._lanes is not None
+        begin = self._dialect.begin_read
+        return await self._lanes.run(lambda work: self._read(work, begin, read, (), {}))
 
     async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The use case's value. Raises LimitExceeded when the time for a search is over."""

@@ -1,8 +1,7 @@
-"""What point reads found, remembered until its model changes.
+"""What point reads found, remembered until its model changes: where one process alone writes.
 
 Serving code asks for the same aliases again and again, and most of what such an answer costs is
-the database. Only where this process is the only one that writes does it know when what it
-remembers ceases to be so; elsewhere nothing is kept.
+the database. (Where others write as well, `following` asks them what has changed.)
 
 No read may be older than one that somebody has had before it. So the writer, before it commits,
 makes everybody forget the models that are about to change; until the commit is over nothing new
@@ -17,20 +16,57 @@ from typing import Any
 LIMIT = 16_384  # values; those of aliases are about 600 bytes each
 
 
-class Recent:
-    """Values by key. `limit` is how many; 0 keeps none."""
+class Values:
+    """Values by key, each of which hangs on one model; the oldest go when there are too many."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._values: dict[Any, tuple[Any, int]] = {}  # with the model that it hangs on
         self._keys: dict[int, set[Any]] = {}  # of each model
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: Any) -> Any:
+        """The value; None if it is not known."""
+        found = self._values.get(key)
+        return None if found is None else found[0]
+
+    def keep(self, key: Any, value: Any, model_id: int) -> None:
+        while len(self._values) >= self._limit > 0:
+            self._drop(next(iter(self._values)))
+        if self._limit:
+            self._values[key] = value, model_id
+            self._keys.setdefault(model_id, set()).add(key)
+
+    def forget(self, models: Collection[int | None]) -> None:
+        """All that hangs on these models; None stands for all of them."""
+        if None in models:
+            self._values.clear()
+            self._keys.clear()
+        for model_id in models:
+            for key in tuple(self._keys.get(model_id or 0, ())):
+                self._drop(key)
+
+    def _drop(self, key: Any) -> None:
+        _, model_id = self._values.pop(key)
+        keys = self._keys[model_id]
+        keys.discard(key)
+        if not keys:
+            del self._keys[model_id]
+
+
+class Recent:
+    """`limit` is how many values; 0 keeps none."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._values = Values(limit)
         self._lock = threading.Lock()
         self._moment = 0  # odd while a commit is under way
 
     def get(self, key: Any) -> Any:
         """The value; None if it is not known, or not any more."""
-        found = self._values.get(key)
-        return None if found is None else found[0]
+        return self._values.get(key)
 
     @property
     def moment(self) -> int:
@@ -40,33 +76,17 @@ class Recent:
     def keep(self, key: Any, value: Any, model_id: int, moment: int) -> None:
         """Remembers what was looked up since a moment, if nothing was changed meanwhile."""
         with self._lock:
-            if moment & 1 or moment != self._moment or not self._limit:
-                return
-            while len(self._values) >= self._limit:
-                self._forget(next(iter(self._values)))
-            self._values[key] = value, model_id
-            self._keys.setdefault(model_id, set()).add(key)
+            if moment == self._moment and not moment & 1:
+                self._values.keep(key, value, model_id)
 
     @contextmanager
     def changing(self, models: Collection[int | None]) -> Iterator[None]:
         """While a commit that changes these models is under way; None stands for all of them."""
         with self._lock:
             self._moment += 1
-            if None in models:
-                self._values.clear()
-                self._keys.clear()
-            for model_id in models:
-                for key in tuple(self._keys.get(model_id or 0, ())):
-                    self._forget(key)
+            self._values.forget(models)
         try:
             yield
         finally:
             with self._lock:
                 self._moment += 1
-
-    def _forget(self, key: Any) -> None:
-        _, model_id = self._values.pop(key)
-        keys = self._keys[model_id]
-        keys.discard(key)
-        if not keys:
-            del self._keys[model_id]

@@ -1,0 +1,182 @@
+"""What is remembered where others write: never older than what anybody was told, anywhere."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelkeep.domain.errors import Unavailable
+from modelkeep.ports.work import About
+from modelkeep.services import registry
+from modelkeep.storage.sql import following
+from modelkeep.storage.sql.following import Following
+from tests.support.clock import MovedClock
+from tests.support.core import ANN, Core
+from tests.support.postgres import Postgres
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def replicas(tmp_path: Path, clock: MovedClock, postgres: Postgres) -> Iterator[tuple[Core, Core]]:
+    """Two of one database, in which an alias names the first of two versions."""
+    url = postgres.create_database()
+    both = tuple(Core(tmp_path / name, url, clock) for name in ("here", "there"))
+    here, there = both
+    here.write(registry.create_model, ANN, "churn")
+    for _ in range(2):
+        here.register("churn", "s3://bucket/churn")
+    here.set_alias("champion", 1)
+    yield here, there
+    for core in both:
+        core.close()
+    postgres.drop_database(url)
+
+
+def champion(work: Any, name: str) -> About[int | None]:
+    version = registry.version_by_alias(work, name, "champion")
+    return About(version.number if version else None, registry.get_model(work, name).id)
+
+
+def asked(core: Core) -> int | None:
+    return core.ask(core.app.recall(champion, "churn"))
+
+
+def remembered(core: Core) -> int:
+    return core.running.reader.tally.remembered
+
+
+def test_what_another_replica_changes_is_seen_at_once(replicas: tuple[Core, Core]) -> None:
+    here, there = replicas
+    for number in (2, 1, 2):
+        asked(here)
+        there.set_alias("champion", number)
+        assert asked(here) == number
+        assert asked(there) == number
+
+
+def test_what_nobody_changed_is_not_looked_up_again(replicas: tuple[Core, Core]) -> None:
+    here, there = replicas
+    asked(here)
+    before = remembered(here)
+    there.write(registry.create_model, ANN, "another")
+    assert [asked(here) for _ in range(5)] == [1] * 5
+    assert remembered(here) == before + 5
+
+
+def test_a_journal_that_ran_far_ahead_makes_everybody_forget(
+    replicas: tuple[Core, Core], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "FAR", 30)
+    here, there = replicas
+    there.write(registry.create_model, ANN, "another")
+    asked(here)
+    there.ask(describe_often(there, "another", 31))
+    before = remembered(here)
+    assert asked(here) == 1
+    assert remembered(here) == before
+    assert asked(here) == 1
+    assert remembered(here) == before + 1
+
+
+async def describe_often(core: Core, name: str, times: int) -> None:
+    texts = (f"text {n}" for n in range(times))
+    await asyncio.gather(
+        *(core.writer.submit(registry.describe_model, ANN, name, text) for text in texts)
+    )
+
+
+def test_no_replica_goes_back_while_the_other_moves_an_alias(
+    replicas: tuple[Core, Core],
+) -> None:
+    """Of several readers at once. Each move is acknowledged before the next begins."""
+    here, there = replicas
+    acknowledged, over = [0], threading.Event()
+
+    def move() -> None:
+        try:
+            for number in range(1, 150):
+                there.write(registry.set_version_tag, ANN, "churn", 1, "n", str(number))
+                acknowledged[0] = number
+        finally:
+            over.set()
+
+    def tagged(work: Any, name: str) -> About[int]:
+        version = registry.get_version(work, name, 1)
+        return About(int(version.tags.get("n", "0")), version.model_id)
+
+    async def watch() -> int:
+        reads = 0
+        while not over.is_set():
+            promised = acknowledged[0]
+            seen = await here.app.recall(tagged, "churn")
+            assert seen >= promised
+            reads += 1
+        return reads
+
+    async def watch_all() -> list[int]:
+        return await asyncio.gather(*(watch() for _ in range(8)))
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        assert min(here.ask(watch_all())) > 10
+    finally:
+        mover.join()
+    assert remembered(here) > 0
+
+
+def test_those_who_ask_together_share_a_question_that_none_of_them_came_too_late_for() -> None:
+    """And those who come while it is asked wait for the next."""
+
+    async def story() -> None:
+        questions, gates = [0], [asyncio.Event(), asyncio.Event()]
+
+        async def run(read: Any) -> Any:
+            if read.__name__ == "read":
+                return About("value", 1), 0
+            questions[0] += 1
+            await gates[questions[0] - 1].wait()
+            return 0, set[int | None]()
+
+        following = Following(run)
+        await following.recall(champion, ("churn",))
+        first = [asyncio.create_task(following.recall(champion, ("churn",))) for _ in range(10)]
+        await asyncio.sleep(0.01)
+        later = [asyncio.create_task(following.recall(champion, ("churn",))) for _ in range(10)]
+        await asyncio.sleep(0.01)
+        later.pop().cancel()  # who does not wait any more keeps nobody from an answer
+        gates[0].set()
+        assert await asyncio.gather(*first) == [("value", True)] * 10
+        assert questions == [2]
+        assert not any(one.done() for one in later)
+        gates[1].set()
+        assert await asyncio.gather(*later) == [("value", True)] * 9
+
+    asyncio.run(story())
+
+
+def test_a_question_that_fails_is_told_to_all_who_asked_and_asked_again() -> None:
+    async def story() -> None:
+        fails = [True]
+
+        async def run(read: Any) -> Any:
+            if read.__name__ == "read":
+                return About("value", 1), 0
+            if fails[0]:
+                raise Unavailable("The database does not answer.")
+            return 0, set[int | None]()
+
+        following = Following(run)
+        await following.recall(champion, ("churn",))
+        told = await asyncio.gather(
+            *(following.recall(champion, ("churn",)) for _ in range(5)), return_exceptions=True
+        )
+        assert all(isinstance(one, Unavailable) for one in told)
+        fails[0] = False
+        assert await following.recall(champion, ("churn",)) == ("value", True)
+
+    asyncio.run(story())
