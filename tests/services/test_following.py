@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from modelkeep.domain.errors import Unavailable
@@ -180,3 +182,25 @@ def test_a_question_that_fails_is_told_to_all_who_asked_and_asked_again() -> Non
         assert await following.recall(champion, ("churn",)) == ("value", True)
 
     asyncio.run(story())
+
+
+def test_connections_that_end_while_they_are_idle_keep_nobody_busy(
+    replicas: tuple[Core, Core],
+) -> None:
+    here, _ = replicas
+
+    async def story() -> float:
+        calls = (here.app.read(registry.get_model, "churn", point=True) for _ in range(20))
+        await asyncio.gather(*calls)
+        with psycopg.connect(here.settings.database_url, autocommit=True) as db:
+            db.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        await asyncio.sleep(0.2)  # the loop hears of it
+        began_s, busy_s = time.monotonic(), time.thread_time()
+        await asyncio.sleep(0.5)
+        return (time.thread_time() - busy_s) / (time.monotonic() - began_s)
+
+    assert here.ask(story()) < 0.3
+    assert asked(here) == 1

@@ -58,7 +58,7 @@ class Proxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError), client:
+        with contextlib.suppress(OSError, ValueError), client:  # which `close` may have closed
             self._flows.wait()
             if self._is_refusing:
                 return

@@ -89,7 +89,8 @@ class PostgresDb:
         # One type for every integer: a statement is prepared for each combination of types.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.pgconn.enter_pipeline_mode()
-        self._connection, self._pg = connection, connection.pgconn
+        # Its holder ends what it holds when it goes, if nobody did before.
+        self._connection, self._pg, self._is_closed = connection, connection.pgconn, False
         self.waiting, self.socket = waiting, connection.pgconn.socket
         self._types = Transformer.from_context(connection)
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
@@ -154,9 +155,10 @@ class PostgresDb:
             self.close()
 
     def close(self) -> None:
-        if not self._connection.closed:
+        if not self._is_closed:  # by us: one that broke calls itself closed, and keeps its socket
+            self._is_closed = True
             self.waiting.closing(self.socket)
-            self._connection.close()
+            self._pg.finish()
 
     # -- the wire --------------------------------------------------------------------------
 
