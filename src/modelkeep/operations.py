@@ -33,7 +33,7 @@ from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.pins import pinned
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.soundness import rows_of
-from modelkeep.storage.sql.upkeep import inventory
+from modelkeep.storage.sql.upkeep import LONGEST_S, inventory
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.witness import WitnessBook
@@ -205,7 +205,7 @@ def open_export(data_dir: Path, database_url: str = "") -> Iterator[dict[str, An
     dialect = _existing(Settings(data_dir=data_dir, database_url=database_url))
     db = dialect.connect(read_only=True)
     try:
-        dialect.begin_read(db)
+        dialect.begin_long_read(db, LONGEST_S)
         yield from audit.export(SqlWork(db, dialect))
     finally:
         db.close()

@@ -146,3 +146,26 @@ def test_what_does_not_answer_is_not_asked_again_meanwhile(
         assert await ready.findings() == {"it": ""}
 
     asyncio.run(run())
+
+
+def test_what_does_not_answer_is_in_the_log_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(readiness, "LIMIT_S", 0.01)
+
+    async def story() -> None:
+        over = asyncio.Event()
+
+        async def look() -> None:
+            await over.wait()
+
+        asked = Readiness([Check("store", look, keep_s=0)])
+        for _ in range(3):
+            assert "no answer" in (await asked.findings())["store"]
+        over.set()
+        while (await asked.findings())["store"]:
+            await asyncio.sleep(0)
+
+    asyncio.run(story())
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["store: not ready: There was no answer within 0.01 s.", "store: ready again"]

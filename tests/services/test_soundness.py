@@ -111,3 +111,11 @@ def test_rows_that_cannot_be_are_found(estate: Core, sql: str, said: str) -> Non
     }
     alter(estate, next(mend for word, mend in undo.items() if word in sql))
     assert found(estate) == []
+
+
+def test_an_empty_store_is_told_of_once_as_it_may_be_another(estate: Core) -> None:
+    for blob_of in estate.app.blobs.stored():
+        estate.app.blobs.delete(blob_of.sha256)
+    (finding,) = found(estate)
+    assert (finding.kind, finding.is_damage) == ("store", True)
+    assert "--artifacts" in finding.advice

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from modelkeep.cli.client import TAMPERED, plain
-from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json
+from modelkeep.cli.options import Artifacts, Config, DatabaseUrl, DataDir, Json, S3Endpoint
 from modelkeep.cli.starting import here
 from modelkeep.cli.tables import size
 
@@ -53,6 +53,8 @@ def create(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
+    artifacts: Artifacts = None,
+    s3_endpoint_url: S3Endpoint = None,
     as_json: Json = False,
 ) -> None:
     """Take a backup of everything, as of one moment, while the server serves.
@@ -72,7 +74,7 @@ def create(
     from modelkeep import operations
 
     with (
-        here("backup", data_dir, database_url, config) as settings,
+        here("backup", data_dir, database_url, config, artifacts, s3_endpoint_url) as settings,
         Progress() as tell,
     ):
         operations.back_up(settings, target, since, with_keys=with_keys, tell=tell)
@@ -103,6 +105,8 @@ def restore(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
+    artifacts: Artifacts = None,
+    s3_endpoint_url: S3Endpoint = None,
     as_json: Json = False,
 ) -> None:
     """Put a backup into an empty data directory and, with --database-url, an empty database.
@@ -112,18 +116,21 @@ def restore(
 
     A backup from SQLite may go into PostgreSQL, and back. No server may be running there, and
     none starts before all is in place; what broke off is done again by the same command. JSON:
-    {"restored", "made", "journal_entries"}.
+    {"restored", "made", "journal_entries", "damaged"}. Exit code 2: blobs were damaged already when
+    the backup was taken, and are lacking.
     """
     from modelkeep import operations
 
     with (
-        here("restore", data_dir, database_url, config) as settings,
+        here("restore", data_dir, database_url, config, artifacts, s3_endpoint_url) as settings,
         Progress() as tell,
     ):
         restored = operations.restore(settings, backup, force=force, tell=tell)
     if as_json:
         print(json.dumps({"restored": str(settings.data_dir), "made": restored.made,
-                          "journal_entries": restored.journal.size}, indent=2))  # fmt: skip
+                          "journal_entries": restored.journal.size,
+                          "damaged": list(restored.damaged)}, indent=2))  # fmt: skip
+        _lament(restored)
         return
     print(f"Restored what there was at {restored.made}: {restored.journal.size} entries of the "
           f"journal, {restored.blobs} blobs.")  # fmt: skip
@@ -131,6 +138,17 @@ def restore(
         "Checkpoints are signed again only by the journal's own key, with journal.checkpoint beside"
         " it, and only if nothing later was signed; else after `modelkeep audit fork --reason …`."
     )
+    _lament(restored)
+
+
+def _lament(restored: Any) -> None:
+    if restored.damaged:
+        print(
+            f"{len(restored.damaged)} blobs were damaged already when the backup was taken, and "
+            "are lacking: `modelkeep fsck` says of which files.",
+            file=sys.stderr,
+        )
+        raise SystemExit(TAMPERED)
 
 
 def _verified(source: Path, tell: "Progress") -> Any:

@@ -66,3 +66,7 @@ DatabaseUrl = Annotated[
     str | None, typer.Option(help="As of `serve`; without it, SQLite in the data directory.")
 ]
 Config = Annotated[Path | None, typer.Option(help="As of `serve`: a TOML file of settings.")]
+Artifacts = Annotated[
+    str | None, typer.Option(help="As of `serve`: s3://bucket/prefix, where it keeps large files.")
+]
+S3Endpoint = Annotated[str | None, typer.Option("--s3-endpoint-url", help="As of `serve`.")]

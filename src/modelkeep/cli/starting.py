@@ -18,6 +18,8 @@ def here(
     data_dir: Path | None = None,
     database_url: str | None = None,
     config: Path | None = None,
+    artifacts: str | None = None,
+    s3_endpoint_url: str | None = None,
     **others: Any,
 ) -> Iterator["Settings"]:
     """What a command's arguments, the environment and the file amount to; what goes wrong ends it.
@@ -29,7 +31,8 @@ def here(
 
     try:
         where = {"data_dir": data_dir, "database_url": database_url, "config": config}
-        arguments = where | others
+        store = {"artifacts": artifacts, "s3_endpoint_url": s3_endpoint_url}
+        arguments = where | store | others
         yield settings.read({k: v for k, v in arguments.items() if v not in (None, [])})
     except InvalidInput as error:
         misused(f"modelkeep {command}: {error}")

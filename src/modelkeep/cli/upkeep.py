@@ -8,7 +8,7 @@ import typer
 
 from modelkeep.cli.backups import Progress
 from modelkeep.cli.client import TAMPERED, plain
-from modelkeep.cli.options import Config, DatabaseUrl, DataDir, Json, User
+from modelkeep.cli.options import Artifacts, Config, DatabaseUrl, DataDir, Json, S3Endpoint, User
 from modelkeep.cli.starting import here
 from modelkeep.cli.tables import size
 
@@ -35,6 +35,8 @@ def gc(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
+    artifacts: Artifacts = None,
+    s3_endpoint_url: S3Endpoint = None,
     user: User = "",
     as_json: Json = False,
 ) -> None:
@@ -58,7 +60,7 @@ def gc(
     terms = Terms(int(grace_hours * HOUR_MS), deleted_days, evidence_days)
     caller = Caller(Actor(user)) if user else SYSTEM
     with (
-        here("gc", data_dir, database_url, config) as settings,
+        here("gc", data_dir, database_url, config, artifacts, s3_endpoint_url) as settings,
         Progress() as tell,
     ):
         found = operations.collect_garbage(settings, caller, terms, deletes=delete, tell=tell)
@@ -96,6 +98,8 @@ def fsck(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
+    artifacts: Artifacts = None,
+    s3_endpoint_url: S3Endpoint = None,
     as_json: Json = False,
 ) -> None:
     """Check that every row fits, every file has its bytes, every byte its hash, and the journal.
@@ -111,7 +115,7 @@ def fsck(
     from modelkeep import operations
 
     with (
-        here("fsck", data_dir, database_url, config) as settings,
+        here("fsck", data_dir, database_url, config, artifacts, s3_endpoint_url) as settings,
         Progress() as tell,
     ):
         found = list(operations.examine(settings, tell, quick=quick))

@@ -16,7 +16,7 @@ from typing import Any
 from modelkeep import __version__
 from modelkeep.domain import backups
 from modelkeep.domain.backups import BLOB_LIST, FORMAT, Backup, Journal, Part, Table, blob_name
-from modelkeep.domain.errors import IntegrityFailure, ModelkeepError
+from modelkeep.domain.errors import Conflict, IntegrityFailure, ModelkeepError
 from modelkeep.domain.events import instant
 from modelkeep.domain.merkle import Frontier, leaf_hash
 from modelkeep.domain.rows import packed, unpacked
@@ -42,7 +42,7 @@ def take(
 ) -> Backup:
     """Writes a backup. Blobs that the store does not have whole are left out, and named.
 
-    Raises Unavailable.
+    Raises Conflict for a store that cannot be this registry's, Unavailable.
     """
     with opened as snapshot:
         database, schema = snapshot.database, snapshot.schema
@@ -53,6 +53,11 @@ def take(
             tell("rows", number, len(shapes))
             tables.append(_take_table(snapshot, shape, writing))
         named = _lines(snapshot.blobs())  # 75 bytes each: 75 MB for a million of them
+    if named and next(blobs.stored(), None) is None:
+        raise Conflict(
+            "The store is empty, and the registry names blobs that should be in it: see whether "
+            "this is the store that the server has (--artifacts). No backup was made."
+        )
     lacking = frozenset(_take_blobs(named, blobs, writing, tell))
     whole = [pair for pair in listed((named,)) if pair[0] not in lacking]
     backup = Backup(

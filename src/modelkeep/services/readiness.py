@@ -45,6 +45,7 @@ class _Watch:
         self._check = check
         self._found, self._until_s = "", 0.0
         self._looking: asyncio.Task[None] | None = None
+        self._told = ""
 
     async def why(self) -> str:
         if time.monotonic() < self._until_s:
@@ -52,7 +53,11 @@ class _Watch:
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         done, _ = await asyncio.wait({self._looking}, timeout=LIMIT_S)
-        return self._found if done else f"There was no answer within {LIMIT_S:g} s."
+        if done:
+            return self._found
+        why = f"There was no answer within {LIMIT_S:g} s."
+        self._tell(why)
+        return why
 
     async def _look(self) -> None:
         why = ""
@@ -63,7 +68,12 @@ class _Watch:
         except Exception:  # noqa: BLE001 - not to be ready is the answer
             _log.exception("the check of the %s failed", self.name)
             why = "The check failed; the log says how."
-        if why != self._found:
-            _log.warning("%s: %s", self.name, f"not ready: {why}" if why else "ready again")
+        self._tell(why)
         self._found, self._until_s = why, time.monotonic() + self._check.keep_s
         self._looking = None
+
+    def _tell(self, why: str) -> None:
+        """Says it in the log, once."""
+        if why != self._told:
+            _log.warning("%s: %s", self.name, f"not ready: {why}" if why else "ready again")
+        self._told = why

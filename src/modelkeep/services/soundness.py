@@ -17,6 +17,7 @@ from modelkeep.services import audit
 
 LOST_LIMIT = 1_000  # missing blobs that are told of one by one
 _FROM_BACKUP = "bring the file back from a backup, or upload the same bytes again"
+_WHICH_STORE = "see whether this is the store that it should be: --artifacts, --data-dir"
 _RESTORE = "restore a backup (`modelkeep restore`), and compare"
 
 Tell = Callable[[str, int, int], None]
@@ -53,7 +54,7 @@ def examine(opened: Opened, blobs: Blobs, tell: Tell, *, quick: bool) -> Iterato
                 yield Finding("missing", what, _FROM_BACKUP)
         if len(lost) > LOST_LIMIT:
             what = f"{len(lost) - LOST_LIMIT} more blobs are not in the store"
-            yield Finding("missing", what, "see whether this is the store that it should be")
+            yield Finding("missing", what, _WHICH_STORE)
 
 
 def _examine_journal(rows: Rows) -> Iterator[Finding]:
@@ -76,15 +77,19 @@ def _examine_small(rows: Rows, tell: Tell, *, quick: bool) -> Iterator[Finding]:
 def _examine_blobs(
     rows: Rows, blobs: Blobs, lost: list[Stored], tell: Tell, *, quick: bool
 ) -> Iterator[Finding]:
-    orphans = orphan_bytes = done = 0
+    orphans = orphan_bytes = done = named = 0
     for stored, sha256, size_bytes in _paired(blobs.stored(), rows.blobs()):
         tell("blobs", done := done + 1, 0)
+        named += bool(sha256)
         if stored is None:
             lost.append(Stored(sha256, size_bytes))
         elif not sha256:
             orphans, orphan_bytes = orphans + 1, orphan_bytes + stored.size_bytes
         elif not _is_whole(blobs, stored, size_bytes, quick=quick):
             yield Finding("damaged", f"the blob sha256:{sha256}", _FROM_BACKUP)
+    if named and len(lost) == named and not orphans:
+        lost.clear()
+        yield Finding("store", f"the store is empty, and {named} blobs are named", _WHICH_STORE)
     if orphans:
         what = f"{orphans} blobs of {orphan_bytes} bytes that nothing names"
         yield Finding("orphans", what, "see `modelkeep gc`", is_damage=False)

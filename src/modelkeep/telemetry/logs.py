@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelkeep.domain.credentials import PATTERN
+from modelkeep.domain.errors import IntegrityFailure
 
 ACCESS = "modelkeep.access"  # the logger of the access log
-# Libraries that tell of each plugin or request; the last four print headers and signatures.
+# Libraries that tell of each request; the last four print headers and signatures.
 _QUIET = ("urllib3", "httpx", "httpcore", "botocore", "opentelemetry")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
@@ -32,7 +33,14 @@ _SECRETS = (
     (re.compile(r"(/(?:signed|mpu/part)/)[^\s?'\"/]+"), r"\1[grant]"),
 )
 
+_log = logging.getLogger(__name__)
 _request: ContextVar[Mapping[str, Any] | None] = ContextVar("request", default=None)
+
+
+def tell_of_damage(error: Exception) -> None:
+    """Whoever asked is refused damaged or missing bytes; whoever keeps them has to hear of it."""
+    if isinstance(error, IntegrityFailure):
+        _log.error("%s `modelkeep fsck` says of which files.", error.message)
 
 
 def begin_request(scope: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from modelkeep.domain import errors
 from modelkeep.domain.errors import ModelkeepError
+from modelkeep.telemetry import logs
 
 _WIRE: dict[type[ModelkeepError], tuple[int, str]] = {
     errors.InvalidInput: (400, "INVALID_PARAMETER_VALUE"),
@@ -29,6 +30,7 @@ def status_and_code(kind: type[ModelkeepError]) -> tuple[int, str]:
 
 def render(error: ModelkeepError) -> tuple[int, bytes]:
     """(status, JSON body) as MLflow's clients read them."""
+    logs.tell_of_damage(error)
     status, code = status_and_code(type(error))
     return status, body(code, error.message)
 

@@ -19,6 +19,7 @@ from modelkeep.protocols.native import errors
 from modelkeep.protocols.native.calls import Http
 from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.protocols.rules import KNOWN
+from modelkeep.telemetry import logs
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -109,6 +110,7 @@ def _address(code: str) -> str:
 
 def refuse(request: Http, error: ModelkeepError) -> Response[dict[str, Any]]:
     """What a use case refuses."""
+    logs.tell_of_damage(error)
     return respond(request, errors.status_and_code(type(error))[1], error.message)
 
 

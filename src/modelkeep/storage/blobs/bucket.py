@@ -74,12 +74,24 @@ def connect(endpoint_url: str) -> Any:
 @contextlib.contextmanager
 def spoken(place: Place) -> Iterator[None]:
     """Turns what botocore raises into Absent, Present, Refused or Unavailable."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        CredentialRetrievalError,
+        HTTPClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
 
     try:
         yield
     except ClientError as error:
         _raise(place, error.response)
+    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+        raise Unavailable(
+            f"There are no credentials for the artifact store {place}: {error}. Set AWS_PROFILE, "
+            "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, where the server runs."
+        ) from error
     except (BotoCoreError, HTTPClientError, OSError) as error:
         raise Unavailable(
             f"The artifact store {place} did not answer ({type(error).__name__}). "

@@ -34,7 +34,7 @@ PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
-_READ_PATIENCE_S = 60.0
+_READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
 _UPGRADE_PATIENCE_S = 3600.0  # an index of a large table takes its time
 _UPGRADE_LOCK = 7_235_420_001
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
@@ -461,6 +461,7 @@ class Postgres:
     def begin_quick_read(self, db: Db) -> None:
         db.later(_BEGIN_READ)
         db.later(f"SET LOCAL statement_timeout = {QUICK_MS}")
+        cast("PostgresDb", db).allow(LOCK_WAIT_S)
 
     def begin_long_read(self, db: Db, limit_s: float) -> None:
         db.later(_BEGIN_READ)

@@ -8,6 +8,7 @@ which is left while PostgreSQL works and taken up again when the answer is there
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -33,6 +34,8 @@ class Lanes:
         self._idle: list[_Lane] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._count = 0
+        # Their own: a database that does not answer keeps them waiting, and nobody else.
+        self._connectors = ThreadPoolExecutor(LANES, thread_name_prefix="connector")
 
     async def run(self, read: Read) -> Any:
         """The value of a read, which begins its transaction and ends it."""
@@ -62,7 +65,7 @@ class Lanes:
     async def _open(self) -> "_Lane":
         self._count += 1
         try:
-            db = await self.loop.run_in_executor(None, self._connect)
+            db = await self.loop.run_in_executor(self._connectors, self._connect)
         except BaseException:
             self._count -= 1
             self._let_one_in()
@@ -87,6 +90,7 @@ class Lanes:
                 return
 
     def close(self) -> None:
+        self._connectors.shutdown(wait=False, cancel_futures=True)
         for lane in self._idle:
             lane.close()
         self._idle.clear()

@@ -22,6 +22,7 @@ _NOT_GONE = (
     "manifest_files f WHERE NOT EXISTS (SELECT 1 FROM garbage g WHERE g.project_id = 1"
     " AND g.sha256 = f.sha256 AND g.gone_ms IS NOT NULL)"
 )
+LONGEST_S = 24 * 3600.0  # of a read of everything, which nobody waits for at a page
 _IS_HASHED = "length(sha256) = 64"
 _OWNERS = {
     "run": "SELECT id, run_id, artifact_uri FROM runs",
@@ -159,7 +160,7 @@ def reading(dialect: Dialect) -> Iterator[Db]:
     """
     try:
         with closing(dialect.connect(read_only=True)) as db:
-            dialect.begin_read(db)
+            dialect.begin_long_read(db, LONGEST_S)
             yield db
     except sqlite3.DatabaseError as error:
         raise IntegrityFailure(f"The database cannot be read: {error}.") from None
