@@ -53,6 +53,7 @@ def test_all_is_well(estate: Core) -> None:
 
 
 def test_a_missing_file_is_told_with_what_names_it(estate: Core) -> None:
+    put(estate, "a/other", os.urandom(LARGE))  # a store without any may be another's
     blob(estate, "a/large").unlink()
     (finding,) = found(estate, quick=True)
     assert finding.is_damage
