@@ -91,8 +91,11 @@ def test_a_backup_of_any_release_is_restored_and_brought_up_to_date(
     fill(old)
     before = content(old)
     writing = archives.create(tmp_path / "backup", None)
-    with closing(DiskBlobs(tmp_path / "none")) as none:
-        backups.take(snapshot(old), none, writing, (), 5, lambda *_: None)
+    with closing(DiskBlobs(tmp_path / "others")) as others:
+        upload = others.begin()
+        upload.write([b"a store without any would be another's"])
+        upload.finish()
+        backups.take(snapshot(old), others, writing, (), 5, lambda *_: None)
     settings = Settings(data_dir=tmp_path / "new")
     restored = restore(settings, tmp_path / "backup", force=False, tell=lambda *_: None)
     assert restored.schema == revision

@@ -10,6 +10,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from modelkeep.domain.errors import ModelkeepError
@@ -41,6 +42,7 @@ class WebhookWorker:
         self.tally = Attempts()
         self._loop = asyncio.new_event_loop()
         self._woken = asyncio.Event()
+        self._freed = asyncio.Event()  # an attempt has ended
         self._is_stopping = self._is_waiting = False
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
@@ -85,8 +87,9 @@ class WebhookWorker:
                     await self._woken.wait()
             except TimeoutError:
                 continue
-            if not self._is_stopping:
-                await asyncio.sleep(GATHER_S)
+            with suppress(TimeoutError):  # nobody wakes threads for each of many commits
+                async with asyncio.timeout(GATHER_S):
+                    await self._freed.wait()
         if self._attempts:
             _, late = await asyncio.wait(self._attempts, timeout=STOP_S)
             for attempt in late:
@@ -96,6 +99,7 @@ class WebhookWorker:
     async def _turn(self) -> None:
         """Announces all there is, and begins as many attempts as there is room for."""
         self._woken.clear()
+        self._freed.clear()
         is_behind = await self._app.read(outbox.is_waiting, point=True)
         while is_behind and not self._is_stopping:
             room = AT_ONCE - len(self._attempts)
@@ -116,7 +120,8 @@ class WebhookWorker:
 
     def _ended(self, attempt: "asyncio.Task[None]") -> None:
         self._attempts.discard(attempt)
-        self._woken.set()  # the next of its model may have its turn
+        self._woken.set()  # the next of its model may have its turn, at once
+        self._freed.set()
 
     async def _prune(self) -> None:
         while await self._app.write(outbox.prune):
