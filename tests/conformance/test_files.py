@@ -233,6 +233,7 @@ def test_damaged_bytes_are_served_in_no_way(wire: Wire) -> None:
         assert (answer.status_code, answer.json()["error_code"]) == (409, "RESOURCE_CONFLICT")
         with pytest.raises(httpx.RemoteProtocolError):
             wire.http.get(place)  # cut off before the damage shows
+    assert wire.server.log_text().count(f"sha256:{sha256} are damaged") >= 2 * len(places)
 
 
 # -- addresses that were given -------------------------------------------------------------------

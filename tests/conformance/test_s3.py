@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -239,3 +240,12 @@ def test_a_store_that_cannot_be_used_stops_the_start_with_a_sentence(
     wrong = {**swift.environment, "AWS_SECRET_ACCESS_KEY": "wrong"}
     with pytest.raises(AssertionError, match="bucket or credentials"):
         start_server("--artifacts", "s3://nothing-here", env=wrong)
+
+
+def test_a_server_without_credentials_of_its_store_says_what_to_set(
+    start_server: StartServer, swift: Store, tmp_path: Path
+) -> None:
+    none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+    nobody = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    with pytest.raises(AssertionError, match=r"no credentials .* Set AWS_PROFILE"):
+        start_server("--artifacts", str(swift.place()), env={**swift.environment, **none, **nobody})

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelkeep import operations
+from modelkeep.cli.client import TAMPERED
 from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.errors import Conflict, IntegrityFailure, InvalidInput, Unavailable
 from modelkeep.domain.webhooks import topic_of
@@ -17,6 +18,7 @@ from modelkeep.services.signing import Signing
 from modelkeep.services.webhooks import Changes
 from modelkeep.settings import Settings
 from tests.services.test_garbage import LARGE, forget, put, stored, version_of
+from tests.support.cli import modelkeep
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, Core
 from tests.support.postgres import Postgres
@@ -214,6 +216,9 @@ def test_blobs_that_are_damaged_already_are_named_and_left_out(story: Core, tmp_
     backup = back_up(story, tmp_path / "backup")
     assert problems(backup) == [f"the blob {name} was damaged already when it was taken"]
     assert operations.verify_backup(backup, quiet).backup.blobs == 2
+    told = modelkeep("restore", backup, "--data-dir", tmp_path / "new")
+    assert (told.code, "1 blobs were damaged already" in told.err) == (TAMPERED, True)
+    assert "Restored what there was" in told.out
 
 
 def test_a_manifest_cannot_lead_elsewhere(story: Core, tmp_path: Path) -> None:

@@ -70,8 +70,18 @@ class Checks:
                 self._known.popitem(last=False)
 
 
-def check_chunk(sha256: str, hashes: bytes, index: int, chunk: bytes) -> None:
-    """Raises IntegrityFailure unless this is the file's chunk of that index."""
-    expected = hashes[index * _HASH_BYTES : (index + 1) * _HASH_BYTES]
-    if hashlib.sha256(chunk).digest() != expected:
-        raise damaged(sha256)
+def first_of(start: int) -> int:
+    """Where the chunk begins that has this byte."""
+    return start - start % CHUNK_BYTES
+
+
+def ranged(file: BinaryIO, sha256: str, hashes: bytes, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes from `start` to `stop` of a file that is read from `first_of(start)` on."""
+    position = first_of(start)
+    while position < stop:
+        chunk = file.read(CHUNK_BYTES)
+        at = position // CHUNK_BYTES * _HASH_BYTES
+        if hashlib.sha256(chunk).digest() != hashes[at : at + _HASH_BYTES]:
+            raise damaged(sha256)
+        yield chunk[max(start - position, 0) : stop - position]
+        position += CHUNK_BYTES

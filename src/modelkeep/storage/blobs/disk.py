@@ -15,10 +15,10 @@ from typing import BinaryIO
 from modelkeep.domain.errors import IntegrityFailure, Unavailable
 from modelkeep.ports.blobs import Stored
 from modelkeep.storage.blobs.checks import (
-    CHUNK_BYTES,
     Checks,
-    check_chunk,
+    first_of,
     is_sha256,
+    ranged,
     verified,
 )
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
@@ -51,13 +51,8 @@ class DiskBlobs:
     def read_range(self, sha256: str, size_bytes: int, start: int, stop: int) -> Iterator[bytes]:
         hashes = self._hashes(sha256, size_bytes)
         with self._open(sha256) as file:
-            position = start - start % CHUNK_BYTES
-            file.seek(position)
-            while position < stop:
-                chunk = file.read(CHUNK_BYTES)
-                check_chunk(sha256, hashes, position // CHUNK_BYTES, chunk)
-                yield chunk[max(start - position, 0) : stop - position]
-                position += CHUNK_BYTES
+            file.seek(first_of(start))
+            yield from ranged(file, sha256, hashes, start, stop)
 
     def check(self, sha256: str, size_bytes: int) -> None:
         self._hashes(sha256, size_bytes)

@@ -30,8 +30,9 @@ from modelkeep.storage.blobs.bucket import (
 from modelkeep.storage.blobs.checks import (
     CHUNK_BYTES,
     Checks,
-    check_chunk,
+    first_of,
     is_sha256,
+    ranged,
     verified,
 )
 
@@ -61,14 +62,9 @@ class S3Blobs:
 
     def read_range(self, sha256: str, size_bytes: int, start: int, stop: int) -> Iterator[bytes]:
         hashes = self._hashes(sha256, size_bytes)
-        position = start - start % CHUNK_BYTES
         end = min(stop + -stop % CHUNK_BYTES, size_bytes)
-        with closing(self._open(sha256, position, end)) as file:
-            while position < stop:
-                chunk = file.read(CHUNK_BYTES)
-                check_chunk(sha256, hashes, position // CHUNK_BYTES, chunk)
-                yield chunk[max(start - position, 0) : stop - position]
-                position += CHUNK_BYTES
+        with closing(self._open(sha256, first_of(start), end)) as file:
+            yield from ranged(file, sha256, hashes, start, stop)
 
     def check(self, sha256: str, size_bytes: int) -> None:
         self._hashes(sha256, size_bytes)
