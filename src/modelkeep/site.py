@@ -49,6 +49,7 @@ def build(
         app = traces.of_work(app)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
     native = Later(lambda: _native(app, running, settings, now_ms))
+    aws = Later(lambda: _aws(app, settings))
 
     def is_public(path: str) -> bool:
         return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
@@ -62,6 +63,8 @@ def build(
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
+            elif path == "/" and scope["method"] == "POST":
+                await aws(scope, receive, send)
             elif path in (probes.READY, probes.METRICS):
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
@@ -96,6 +99,12 @@ def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[],
     sign_in = SignIn(running.app, running.passwords, now_ms)
     entrance = accounts.Entrance(running.directory, sign_in, now_ms, settings.auth)
     return application.build(app, now_ms, _models_where, entrance, settings.max_body_bytes)
+
+
+def _aws(app: App, settings: Settings) -> Asgi:
+    from modelkeep.protocols.aws import door, operations  # with botocore's models
+
+    return door.Dialect(app, operations.ALL, settings.max_body_bytes)
 
 
 def _models_where(text: str) -> Sequence[Comparison]:

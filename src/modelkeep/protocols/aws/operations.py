@@ -1,0 +1,8 @@
+"""Every operation that there is, by service and name."""
+
+from collections.abc import Mapping
+
+from modelkeep.protocols.aws import identity
+from modelkeep.protocols.aws.calls import Operation
+
+ALL: Mapping[tuple[str, str], Operation] = {**identity.OPERATIONS}

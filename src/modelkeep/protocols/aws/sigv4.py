@@ -1,0 +1,235 @@
+"""AWS's Signature Version 4, from the side that verifies.
+
+What a signature covers is taken from the request as it came over the wire: its raw path and query,
+not what they decode to. The host and every `x-amz-` header must be signed, or whoever passes the
+request on could add one. Who signs is looked up by the caller: nothing here knows any secret.
+Source: AWS General Reference, "Create a signed AWS API request"; botocore 1.44 (`auth.py`) for what
+its signer leaves out.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote
+
+from modelkeep.domain.errors import Unauthenticated
+from modelkeep.protocols.http import Scope
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+SKEW = timedelta(minutes=15)  # how far a client's clock may be from ours, either way
+PRESIGNED_LIMIT_S = 7 * 24 * 3600
+
+UNSIGNED = "UNSIGNED-PAYLOAD"
+_FIELD = re.compile(r"\s*(Credential|SignedHeaders|Signature)=([^,\s]+)\s*")
+_SCOPE = re.compile(
+    r"(?P<key>[A-Za-z0-9_]{3,128})/(?P<day>[0-9]{8})/(?P<region>[A-Za-z0-9-]{1,64})"
+    r"/(?P<service>[a-z0-9-]{1,64})/aws4_request"
+)
+_SIGNATURE = re.compile("[0-9a-f]{64}")
+_AT = re.compile("[0-9]{8}T[0-9]{6}Z")
+_HEADERS = re.compile("[a-z0-9-]+(;[a-z0-9-]+)*")
+
+
+class IncompleteSignature(Unauthenticated):
+    """The signature, or what it must cover, is not there or cannot be read."""
+
+
+class SignatureDoesNotMatch(Unauthenticated):
+    """Somebody else signed this, or signed something else, or at another time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a request says of how it was signed."""
+
+    key_id: str
+    day: str  # YYYYMMDD, in UTC
+    region: str
+    service: str
+    at: datetime
+    headers: tuple[str, ...]
+    signature: str
+    payload: str | None = None  # what the client says of the body's hash, in a header or query
+    is_presigned: bool = False
+    lasts: timedelta = SKEW
+
+    @property
+    def credential_scope(self) -> str:
+        return f"{self.day}/{self.region}/{self.service}/aws4_request"
+
+
+def read(scope: Scope) -> Signature | None:
+    """How a request was signed; None if it was not. Raises IncompleteSignature."""
+    headers = _headers(scope)
+    given = headers.get("authorization", "")
+    if given.startswith(ALGORITHM):
+        return _of_header(given.removeprefix(ALGORITHM), headers)
+    if b"X-Amz-Signature=" in scope["query_string"]:
+        return _of_query(dict(parse_qsl(scope["query_string"].decode("latin-1"))), headers)
+    return None
+
+
+def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
+    fields = dict(found.groups() for part in given.split(",") if (found := _FIELD.fullmatch(part)))
+    if len(fields) < 3:
+        raise IncompleteSignature(
+            "The Authorization header must have Credential, SignedHeaders and Signature."
+        )
+    return _signature(
+        fields["Credential"],
+        headers.get("x-amz-date", ""),
+        fields["SignedHeaders"],
+        fields["Signature"],
+        headers,
+        payload=headers.get("x-amz-content-sha256"),
+    )
+
+
+def _of_query(fields: Mapping[str, str], headers: Mapping[str, str]) -> Signature:
+    lasts = fields.get("X-Amz-Expires", "")
+    if not lasts.isascii() or not lasts.isdigit() or not 0 < int(lasts[:9]) <= PRESIGNED_LIMIT_S:
+        raise IncompleteSignature(f"X-Amz-Expires must be 1 to {PRESIGNED_LIMIT_S} seconds.")
+    return _signature(
+        fields.get("X-Amz-Credential", ""),
+        fields.get("X-Amz-Date", ""),
+        fields.get("X-Amz-SignedHeaders", ""),
+        fields.get("X-Amz-Signature", ""),
+        headers,
+        payload=UNSIGNED,
+        lasts_s=int(lasts),
+    )
+
+
+def _signature(
+    credential: str,
+    at: str,
+    signed: str,
+    signature: str,
+    headers: Mapping[str, str],
+    payload: str | None,
+    lasts_s: int | None = None,
+) -> Signature:
+    scope = _SCOPE.fullmatch(credential)
+    if scope is None:
+        raise IncompleteSignature("Credential must be KEY/YYYYMMDD/REGION/SERVICE/aws4_request.")
+    if not _AT.fullmatch(at) or not at.startswith(scope["day"]):
+        raise IncompleteSignature("X-Amz-Date must be YYYYMMDDTHHMMSSZ, on the credential's day.")
+    if not _HEADERS.fullmatch(signed) or not _SIGNATURE.fullmatch(signature):
+        raise IncompleteSignature("SignedHeaders or Signature is not well formed.")
+    names = tuple(signed.split(";"))
+    missing = {"host", *(n for n in headers if n.startswith("x-amz-"))} - set(names)
+    if missing or not set(names) <= set(headers):
+        raise IncompleteSignature(
+            "host and every x-amz- header must be signed, and each signed header be sent: "
+            + ", ".join(sorted(missing or set(names) - set(headers)))
+        )
+    try:
+        moment = datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise IncompleteSignature("X-Amz-Date is no moment.") from None
+    return Signature(
+        key_id=scope["key"],
+        day=scope["day"],
+        region=scope["region"],
+        service=scope["service"],
+        at=moment,
+        headers=names,
+        signature=signature,
+        payload=payload,
+        is_presigned=lasts_s is not None,
+        lasts=SKEW if lasts_s is None else timedelta(seconds=lasts_s),
+    )
+
+
+def verify(
+    signature: Signature, secret: str, scope: Scope, body_sha256: str, now: datetime
+) -> None:
+    """Raises SignatureDoesNotMatch unless the secret's holder signed this request, lately.
+
+    `body_sha256`: hexadecimal, of the body as it came; or what the client said of it, where that
+    is not a hash and the protocol allows it.
+    """
+    if now + SKEW < signature.at or signature.at + signature.lasts < now:
+        raise SignatureDoesNotMatch(
+            f"Signature expired: {signature.at:%Y%m%dT%H%M%SZ} is now earlier than, or too far "
+            f"from, {now:%Y%m%dT%H%M%SZ}; is the clock right?"
+        )
+    if not hmac.compare_digest(
+        expected(signature, secret, scope, body_sha256), signature.signature
+    ):
+        raise SignatureDoesNotMatch(
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your AWS Secret Access Key and signing method."
+        )
+
+
+def expected(signature: Signature, secret: str, scope: Scope, body_sha256: str) -> str:
+    """The signature that the secret's holder would have made, in hexadecimal."""
+    request = _canonical_request(signature, scope, body_sha256)
+    signed = "\n".join(
+        (
+            ALGORITHM,
+            f"{signature.at:%Y%m%dT%H%M%SZ}",
+            signature.credential_scope,
+            hashlib.sha256(request.encode("latin-1")).hexdigest(),
+        )
+    )
+    key = _signing_key(secret, signature.day, signature.region, signature.service)
+    return hmac.digest(key, signed.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=1024)
+def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    """It holds for a day, and takes four times what a signature does."""
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _canonical_request(signature: Signature, scope: Scope, body_sha256: str) -> str:
+    headers = _headers(scope)
+    told = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in signature.headers)
+    return "\n".join(
+        (
+            scope["method"],
+            _path(scope, is_s3=signature.service == "s3"),
+            _query(scope["query_string"].decode("latin-1")),
+            told,
+            ";".join(signature.headers),
+            body_sha256,
+        )
+    )
+
+
+def _path(scope: Scope, *, is_s3: bool) -> str:
+    """S3 takes the path as it came; everyone else resolves its dots and encodes it once more."""
+    raw: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    if is_s3:
+        return raw or "/"
+    parts: list[str] = []
+    for part in raw.split("/"):
+        if part == ".." and parts:
+            parts.pop()
+        elif part not in ("", ".", ".."):
+            parts.append(part)
+    whole = "/" + "/".join(parts)
+    return quote(whole + ("/" if parts and raw.endswith("/") else ""), safe="/~")
+
+
+def _query(query: str) -> str:
+    pairs: list[Sequence[str]] = [part.partition("=")[::2] for part in query.split("&") if part]
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "X-Amz-Signature")
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """By name; of one that comes several times the values, joined as they are signed."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), " ".join(value.decode("latin-1").split())
+        found[key] = f"{found[key]},{text}" if key in found else text
+    return found
