@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Comparison, Order
-from modelkeep.protocols.mlflow.wire import page_position, position_token
+from modelkeep.protocols.cursors import page_position, position_token
 
 SEARCH = ((Comparison("tag", "k", "=", "v"),), (Order("attribute", "name", ascending=True),))
 KEYS = st.none() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)

@@ -60,6 +60,17 @@ class Occupancy:
     state: State
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which models, by their handles and times of creation (from, until: both exclusive)."""
+
+    contains: str = ""  # of the handle, in any case
+    from_ms: int | None = None
+    until_ms: int | None = None
+    by_handle: bool = False  # else by the time of creation
+    ascending: bool = True
+
+
 class Models(Protocol):
     def get(self, name: str) -> Model | None:
         """With its tags and aliases."""
@@ -70,7 +81,15 @@ class Models(Protocol):
         ...
 
     def is_taken(self, name: str) -> bool:
-        """Whether any model has the name, also one that whoever asks may not see."""
+        """Whether any model has the name, or its handle, also one that whoever asks may not see."""
+        ...
+
+    def by_handle(self, handle: str) -> str | None:
+        """The name of the model with this handle (`domain.handles`)."""
+        ...
+
+    def listed(self, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
+        """A page of models as SageMaker lists its groups."""
         ...
 
     def hidden(self, names: Collection[str]) -> frozenset[str]:

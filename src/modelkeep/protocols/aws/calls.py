@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.model import OperationModel
-
 from modelkeep.domain.access import Caller
 from modelkeep.services.app import App
 
@@ -18,7 +16,6 @@ class Call:
     """One call of an operation. `params` are as its model has them, and have been checked."""
 
     caller: Caller
-    model: OperationModel
     params: Mapping[str, Any]
     region: str
     account: str

@@ -7,14 +7,14 @@ Source: answers of the services, as quoted by users; botocore's models for the r
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import re2
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.protocols.aws.models import Shape
 
 SHOWN_LIMIT = 300  # characters of a value that is told of
 TOLD_LIMIT = 20  # violations that are told of; there may be as many as entries in a list
@@ -39,18 +39,18 @@ def check(shape: Shape | None, params: dict[str, Any]) -> None:
 def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
     for rule in broken(shape, value):
         yield f"Value {_shown(value)} at '{path}' failed to satisfy constraint: {rule}"
-    if isinstance(shape, StructureShape):
+    if shape.kind == "structure":
         yield from _in_structure(shape, value, path)
-    elif isinstance(shape, ListShape):
+    elif shape.kind == "list":
         for place, one in enumerate(value, start=1):
-            yield from _problems(shape.member, one, f"{path}.{place}.member")
-    elif isinstance(shape, MapShape):
+            yield from _problems(shape.element, one, f"{path}.{place}.member")
+    elif shape.kind == "map":
         yield from _in_map(shape, value, path)
 
 
-def _in_structure(shape: StructureShape, value: Any, path: str) -> Iterator[str]:
+def _in_structure(shape: Shape, value: Any, path: str) -> Iterator[str]:
     before = f"{path}." if path else ""
-    for name in shape.required_members:
+    for name in shape.required:
         if name not in value:
             rule = "Member must not be null"
             yield f"Value null at '{before}{_lower(name)}' failed to satisfy constraint: {rule}"
@@ -59,7 +59,7 @@ def _in_structure(shape: StructureShape, value: Any, path: str) -> Iterator[str]
             yield from _problems(member, value[name], before + _lower(name))
 
 
-def _in_map(shape: MapShape, value: Any, path: str) -> Iterator[str]:
+def _in_map(shape: Shape, value: Any, path: str) -> Iterator[str]:
     sides = (("keys", shape.key, value), ("value", shape.value, value.values()))
     for side, member, ones in sides:
         for one in ones:
@@ -68,26 +68,26 @@ def _in_map(shape: MapShape, value: Any, path: str) -> Iterator[str]:
                 said = f"Map {side} must satisfy constraint: [{rules}]"
                 yield f"Value {_shown(value)} at '{path}' failed to satisfy constraint: {said}"
                 break
-    if isinstance(shape.value, (StructureShape, ListShape, MapShape)):
+    if shape.value.kind in ("structure", "list", "map"):
         for key, one in value.items():
             yield from _problems(shape.value, one, f"{path}.{key}.member")
 
 
 def broken(shape: Shape, value: Any) -> Iterator[str]:
     """The rules of its own shape that a value breaks, in AWS's words."""
-    kind, rules = shape.type_name, shape.metadata
+    kind, rules = shape.kind, shape.rules
     if kind in ("string", "blob", "list", "map"):
         yield from _bounds("length", len(value), rules)
     elif kind in ("integer", "long", "float", "double"):
         yield from _bounds("value", value, rules)
-    if isinstance(shape, StringShape):
-        if shape.enum and value not in shape.enum:
-            yield f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
+    if shape.kind == "string":
+        if shape.choices and value not in shape.choices:
+            yield f"Member must satisfy enum value set: [{', '.join(shape.choices)}]"
         if (pattern := rules.get("pattern")) and not matcher(pattern)(value):
             yield f"Member must satisfy regular expression pattern: {pattern}"
 
 
-def _bounds(what: str, found: float, rules: dict[str, Any]) -> Iterator[str]:
+def _bounds(what: str, found: float, rules: Mapping[str, Any]) -> Iterator[str]:
     if "max" in rules and found > rules["max"]:
         yield f"Member must have {what} less than or equal to {rules['max']}"
     if "min" in rules and found < rules["min"]:

@@ -7,10 +7,9 @@ scope of the signature (or, unsigned, by the version of the API) and the form's 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from botocore.model import OperationModel
-
 from modelkeep.protocols.aws import models
 from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.models import Operation
 from modelkeep.protocols.aws.sigv4 import Signature
 from modelkeep.protocols.http import Scope, header
 
@@ -22,7 +21,7 @@ _QUERY_SERVICES = ("sns", "sts", "iam")
 class Target:
     """An operation, and how the caller speaks: `kind` is the answer's media type."""
 
-    model: OperationModel
+    operation: Operation
     protocol: str
     kind: bytes
 
@@ -36,11 +35,11 @@ def by_target(scope: Scope) -> Target:
     """The operation that `X-Amz-Target` names. Raises Coded for one that is not there."""
     prefix, _, name = header(scope, b"x-amz-target").rpartition(".")
     service = models.BY_TARGET.get(prefix)
-    model = models.operation(service, name) if service else None
-    if model is None:
+    operation = models.service(service).operation(name) if service else None
+    if operation is None:
         raise Coded("UnknownOperationException", f"There is no operation {prefix}.{name} here.")
     version = b"1.0" if b"json-1.0" in header(scope, b"content-type").encode() else b"1.1"
-    return Target(model, JSON, b"application/x-amz-json-" + version)
+    return Target(operation, JSON, b"application/x-amz-json-" + version)
 
 
 def by_action(signature: Signature | None, fields: Mapping[str, str]) -> Target:
@@ -48,11 +47,10 @@ def by_action(signature: Signature | None, fields: Mapping[str, str]) -> Target:
     action, version = fields.get("Action", ""), fields.get("Version", "")
     if not action:
         raise Coded("MissingAction", "The request says no Action.")
-    service = models.BY_SCOPE.get(signature.service) if signature else None
-    among = [service] if service else list(_QUERY_SERVICES)
-    for name in among:
-        is_it = service or models.service(name).api_version == version
-        model = models.operation(name, action) if is_it else None
-        if model is not None:
-            return Target(model, QUERY, b"text/xml")
+    scope = models.BY_SCOPE.get(signature.service) if signature else None
+    for name in [scope] if scope else _QUERY_SERVICES:
+        service = models.service(name)
+        operation = service.operation(action) if scope or service.version == version else None
+        if operation is not None:
+            return Target(operation, QUERY, b"text/xml")
     raise Coded("InvalidAction", f"There is no operation {action} of {version or 'this API'} here.")

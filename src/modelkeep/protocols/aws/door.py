@@ -4,7 +4,6 @@ The request is read, its signature verified, its parameters checked against the 
 in one write. A refusal is said in the protocol's own words: an SDK never sees a page of HTML.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -38,21 +37,21 @@ class Dialect:
             signature = sigv4.read(scope)
             if is_json:
                 target = by_target(scope)
-                params = parsing.from_json(target.model.input_shape, body)
+                params = parsing.from_json(target.operation.input, body)
             else:
                 fields = parsing.form(body)
                 target = by_action(signature, fields)
-                params = parsing.from_query(target.model.input_shape, fields)
+                params = parsing.from_query(target.operation.input, fields)
             kind = target.kind
-            scope[ROUTE] = f"{target.model.service_model.service_name}:{target.model.name}"
+            scope[ROUTE] = f"{target.operation.service.name}:{target.operation.name}"
             result = await self._answer(scope, target, params, signature)
-            shape = target.model.output_shape
+            shape = target.operation.output
             status, told = (
                 200,
                 (
                     rendering.to_json(shape, result)
                     if is_json
-                    else rendering.to_query(target.model, result, request_id)
+                    else rendering.to_query(target.operation, result, request_id)
                 ),
             )
             code = ""
@@ -70,16 +69,16 @@ class Dialect:
         params: dict[str, Any],
         signature: sigv4.Signature | None,
     ) -> Mapping[str, Any]:
-        model = target.model
-        operation = self._operations.get((model.service_model.service_name, model.name))
+        asked = target.operation
+        operation = self._operations.get((asked.service.name, asked.name))
         if operation is None:
             raise Coded(
                 "UnknownOperationException" if target.protocol == JSON else "InvalidAction",
-                f"modelkeep does not have the operation {model.name}.",
+                f"modelkeep does not have the operation {asked.name}.",
             )
-        constraints.check(model.input_shape, params)
+        constraints.check(asked.input, params)
         region = signature.region if signature else REGION
-        call = Call(self._caller(scope, signature), model, params, region, ACCOUNT)
+        call = Call(self._caller(scope, signature), params, region, ACCOUNT)
         operation.admit(call)
         return await operation.handle(self._app, call)
 
@@ -108,7 +107,3 @@ async def _send(
         headers.append((b"x-amzn-errortype", code.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def body_sha256(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()

@@ -4,5 +4,6 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
+from modelkeep.protocols.aws.sagemaker import groups
 
-ALL: Mapping[tuple[str, str], Operation] = {**identity.OPERATIONS}
+ALL: Mapping[tuple[str, str], Operation] = {**identity.OPERATIONS, **groups.OPERATIONS}

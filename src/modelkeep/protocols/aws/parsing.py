@@ -16,10 +16,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.protocols.aws import models
+from modelkeep.protocols.aws.models import Shape
 
 FIELDS_LIMIT = 5000  # of a form
 
@@ -60,32 +59,30 @@ def from_json(shape: Shape | None, body: bytes) -> dict[str, Any]:
 
 def _of_json(shape: Shape, value: Any, path: str) -> Any:
     try:
-        return _READ[shape.type_name](shape, value, path)
+        return _READ[shape.kind](shape, value, path)
     except (TypeError, ValueError, OverflowError, binascii.Error):
-        kind = _KINDS.get(shape.type_name, shape.type_name)
+        kind = _KINDS[shape.kind]
         raise Malformed(f"The value at {path or 'the top'} is not {kind}.") from None
 
 
-def _structure(shape: StructureShape, value: Any, path: str) -> dict[str, Any]:
-    if getattr(shape, "is_document_type", False):
-        return value
+def _structure(shape: Shape, value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError
     found = {}
     for name, member in shape.members.items():
-        given = value.get(member.serialization.get("name", name))
+        given = value.get(member.place_name or name)
         if given is not None:
             found[name] = _of_json(member, given, f"{path}.{name}" if path else name)
     return found
 
 
-def _list(shape: ListShape, value: Any, path: str) -> list[Any]:
+def _list(shape: Shape, value: Any, path: str) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError
-    return [_of_json(shape.member, given, f"{path}[{at}]") for at, given in enumerate(value)]
+    return [_of_json(shape.element, given, f"{path}[{at}]") for at, given in enumerate(value)]
 
 
-def _map(shape: MapShape, value: Any, path: str) -> dict[str, Any]:
+def _map(shape: Shape, value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError
     return {key: _of_json(shape.value, given, f"{path}.{key}") for key, given in value.items()}
@@ -183,20 +180,19 @@ def _plant(tree: dict[str, Any], names: Sequence[str], value: str) -> None:
 
 
 def _of_fields(shape: Shape, given: Any, path: str) -> Any:
-    if isinstance(shape, StructureShape):
+    if shape.kind == "structure":
         return {
             name: _of_fields(member, branch, f"{path}.{name}" if path else name)
-            for name, member in models.members(shape).items()
-            if (branch := _branch(given, member.serialization.get("name", name))) is not None
+            for name, member in shape.members.items()
+            if (branch := _branch(given, member.place_name or name)) is not None
         }
-    if isinstance(shape, ListShape):
-        word = shape.member.serialization.get("name", "member")
-        entries = given if shape.serialization.get("flattened") else _branch(given, word)
-        return [_of_fields(shape.member, one, path) for one in _numbered(entries)]
-    if isinstance(shape, MapShape):
-        entries = given if shape.serialization.get("flattened") else _branch(given, "entry")
-        key = shape.key.serialization.get("name", "key")
-        value = shape.value.serialization.get("name", "value")
+    if shape.kind == "list":
+        word = shape.element.place_name or "member"
+        entries = given if shape.is_flat else _branch(given, word)
+        return [_of_fields(shape.element, one, path) for one in _numbered(entries)]
+    if shape.kind == "map":
+        entries = given if shape.is_flat else _branch(given, "entry")
+        key, value = shape.key.place_name or "key", shape.value.place_name or "value"
         return {
             _text(_branch(one, key), path): _of_fields(shape.value, _branch(one, value), path)
             for one in _numbered(entries)
@@ -205,7 +201,7 @@ def _of_fields(shape: Shape, given: Any, path: str) -> Any:
 
 
 def _of_text(shape: Shape, text: str, path: str) -> Any:
-    kind = shape.type_name
+    kind = shape.kind
     if kind == "boolean" and text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:

@@ -12,7 +12,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import msgspec
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+
+from modelkeep.protocols.aws.models import Operation, Shape
 
 
 def to_json(shape: Shape | None, result: Mapping[str, Any]) -> bytes:
@@ -21,19 +22,20 @@ def to_json(shape: Shape | None, result: Mapping[str, Any]) -> bytes:
 
 
 def _json(shape: Shape, value: Any) -> Any:
-    if isinstance(shape, StructureShape) and not getattr(shape, "is_document_type", False):
+    if shape.kind == "structure":
+        members = shape.members
         return {
-            shape.members[name].serialization.get("name", name): _json(shape.members[name], one)
+            members[name].place_name or name: _json(members[name], one)
             for name, one in value.items()
             if one is not None
         }
-    if isinstance(shape, ListShape):
-        return [_json(shape.member, one) for one in value]
-    if isinstance(shape, MapShape):
+    if shape.kind == "list":
+        return [_json(shape.element, one) for one in value]
+    if shape.kind == "map":
         return {key: _json(shape.value, one) for key, one in value.items()}
-    if shape.type_name == "timestamp":
+    if shape.kind == "timestamp":
         return value.timestamp()
-    if shape.type_name == "blob":
+    if shape.kind == "blob":
         return base64.b64encode(value).decode()
     return value
 
@@ -41,15 +43,14 @@ def _json(shape: Shape, value: Any) -> Any:
 # -- the query protocol --------------------------------------------------------------------------
 
 
-def to_query(model: OperationModel, result: Mapping[str, Any], request_id: str) -> bytes:
+def to_query(operation: Operation, result: Mapping[str, Any], request_id: str) -> bytes:
     """The XML of a query service's answer."""
-    name, shape = model.name, model.output_shape
-    space = model.service_model.metadata.get("xmlNamespace", "")
-    within = ""
+    name, shape, within = operation.name, operation.output, ""
     if shape is not None:
-        wrapper = shape.serialization.get("resultWrapper", f"{name}Result")
+        wrapper = shape.wrapper or f"{name}Result"
         within = _element(wrapper, "".join(_members(shape, result)))
     told = _element("ResponseMetadata", _element("RequestId", escape(request_id)))
+    space = operation.service.namespace
     return f'<{name}Response xmlns="{space}">{within}{told}</{name}Response>'.encode()
 
 
@@ -57,33 +58,31 @@ def _element(name: str, within: str) -> str:
     return f"<{name}>{within}</{name}>"
 
 
-def _members(shape: Any, value: Mapping[str, Any]) -> list[str]:
+def _members(shape: Shape, value: Mapping[str, Any]) -> list[str]:
     return [
-        _xml(shape.members[name], one, shape.members[name].serialization.get("name", name))
+        _xml(shape.members[name], one, shape.members[name].place_name or name)
         for name, one in value.items()
         if one is not None
     ]
 
 
 def _xml(shape: Shape, value: Any, name: str) -> str:
-    if isinstance(shape, StructureShape):
+    if shape.kind == "structure":
         return _element(name, "".join(_members(shape, value)))
-    is_flat = shape.serialization.get("flattened")
-    if isinstance(shape, ListShape):
-        word = name if is_flat else shape.member.serialization.get("name", "member")
-        within = "".join(_xml(shape.member, one, word) for one in value)
-        return within if is_flat else _element(name, within)
-    if isinstance(shape, MapShape):
-        within = "".join(
-            _entry(shape, key, one, name if is_flat else "entry") for key, one in value.items()
-        )
-        return within if is_flat else _element(name, within)
-    return _element(name, escape(_TEXT.get(shape.type_name, str)(value)))
+    if shape.kind == "list":
+        word = name if shape.is_flat else shape.element.place_name or "member"
+        within = "".join(_xml(shape.element, one, word) for one in value)
+        return within if shape.is_flat else _element(name, within)
+    if shape.kind == "map":
+        word = name if shape.is_flat else "entry"
+        within = "".join(_entry(shape, key, one, word) for key, one in value.items())
+        return within if shape.is_flat else _element(name, within)
+    return _element(name, escape(_TEXT.get(shape.kind, str)(value)))
 
 
-def _entry(shape: MapShape, key: str, value: Any, name: str) -> str:
-    left = _xml(shape.key, key, shape.key.serialization.get("name", "key"))
-    right = _xml(shape.value, value, shape.value.serialization.get("name", "value"))
+def _entry(shape: Shape, key: str, value: Any, name: str) -> str:
+    left = _xml(shape.key, key, shape.key.place_name or "key")
+    right = _xml(shape.value, value, shape.value.place_name or "value")
     return _element(name, left + right)
 
 

@@ -10,7 +10,7 @@ its signer leaves out.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -74,7 +74,8 @@ def read(scope: Scope) -> Signature | None:
 
 
 def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
-    fields = dict(found.groups() for part in given.split(",") if (found := _FIELD.fullmatch(part)))
+    found = [_FIELD.fullmatch(part) for part in given.split(",")]
+    fields = {field[1]: field[2] for field in found if field}
     if len(fields) < 3:
         raise IncompleteSignature(
             "The Authorization header must have Credential, SignedHeaders and Signature."
@@ -222,8 +223,9 @@ def _path(scope: Scope, *, is_s3: bool) -> str:
 
 
 def _query(query: str) -> str:
-    pairs: list[Sequence[str]] = [part.partition("=")[::2] for part in query.split("&") if part]
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "X-Amz-Signature")
+    parts = (part.partition("=") for part in query.split("&") if part)
+    pairs = sorted((name, value) for name, _, value in parts if name != "X-Amz-Signature")
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.tracking import ACTIVE, DELETED, DatasetUse, Experiment
+from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.wire import (
     Empty,
@@ -13,9 +14,7 @@ from modelkeep.protocols.mlflow.wire import (
     KeyValue,
     Message,
     Rpc,
-    page_position,
     page_size,
-    position_token,
     require,
 )
 from modelkeep.services import experiments

@@ -13,6 +13,7 @@ from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.domain.tracking import MODEL_STATUSES, LoggedModel
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder
 from modelkeep.ports.work import Work
+from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import parse_id, parse_tags, render_pairs
 from modelkeep.protocols.mlflow.run_messages import WireMetric, render_metric
@@ -23,9 +24,7 @@ from modelkeep.protocols.mlflow.wire import (
     KeyValue,
     Message,
     Rpc,
-    page_position,
     page_size,
-    position_token,
     require,
 )
 from modelkeep.services import tracking

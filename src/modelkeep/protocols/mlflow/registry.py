@@ -16,6 +16,7 @@ from modelkeep.domain.models import (
 )
 from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.ports.work import About, Work
+from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.grammars import Grammar
@@ -25,9 +26,7 @@ from modelkeep.protocols.mlflow.wire import (
     KeyValue,
     Message,
     Rpc,
-    page_position,
     page_size,
-    position_token,
     require,
 )
 from modelkeep.services import promotion, registry, sources

@@ -7,6 +7,7 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Comparison, Order, Position
 from modelkeep.domain.tracking import ModelOutput
 from modelkeep.ports.work import Work
+from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.protocols.mlflow import filters, grammars
 from modelkeep.protocols.mlflow.experiments import (
     DEFAULT_EXPERIMENT,
@@ -43,8 +44,6 @@ from modelkeep.protocols.mlflow.wire import (
     Empty,
     Message,
     Rpc,
-    page_position,
-    position_token,
     require,
 )
 from modelkeep.services import tracking

@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
+from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import Model
 from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.ports.registry import Listing
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.pages import pairs_of, rows_of
+from modelkeep.storage.sql.search import Fragment, conjunction
 from modelkeep.storage.sql.sight import Sight
 
 _MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
@@ -47,11 +51,54 @@ class SqlModels:
 
     def is_taken(self, name: str) -> bool:
         row = self._db.one(
-            "SELECT 1 FROM models WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
+            "SELECT 1 FROM models WHERE project_id = ? AND handle = ? AND deleted_ms IS NULL",
             self._project_id,
-            name,
+            handle_of(name),
         )
         return row is not None
+
+    def by_handle(self, handle: str) -> str | None:
+        row = self._db.one(
+            "SELECT name FROM models m WHERE project_id = ? AND handle = ? AND deleted_ms IS NULL"
+            f"{self._sight.models.sql}",
+            self._project_id,
+            handle,
+            *self._sight.models.params,
+        )
+        return row[0] if row else None
+
+    def listed(self, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
+        created = Term("m.created_ms", wanted.ascending)
+        terms = (
+            [Term("m.handle", wanted.ascending, str)]
+            if wanted.by_handle
+            else [
+                created,
+                Term("m.id", wanted.ascending),
+            ]
+        )
+        check(terms, after)
+        tests = [Fragment("m.project_id = ? AND m.deleted_ms IS NULL", (self._project_id,))]
+        if wanted.contains:  # of letters, digits and dashes alone: nothing that LIKE would read
+            pattern = (f"%{wanted.contains}%",)
+            tests.append(Fragment(self._dialect.ilike("m.handle"), pattern))
+        if wanted.from_ms is not None:
+            tests.append(Fragment("m.created_ms > ?", (wanted.from_ms,)))
+        if wanted.until_ms is not None:
+            tests.append(Fragment("m.created_ms < ?", (wanted.until_ms,)))
+        if after:
+            tests.append(behind(terms, after))
+        where = conjunction(tests)
+        values = ", ".join(term.sql for term in terms)
+        rows = self._db.all(
+            f"SELECT {_MODEL_COLUMNS}, {values} FROM models m"
+            f" WHERE {where.sql.removeprefix(' AND ')}{self._sight.models.sql}"
+            f" {order_by(terms)} LIMIT {limit + 1}",
+            *where.params,
+            *self._sight.models.params,
+        )
+        found = page(rows, limit, terms)
+        return Page(self._dress(found.items), found.end)
 
     def hidden(self, names: Collection[str]) -> frozenset[str]:
         return self._sight.hidden(self._db, names)
@@ -66,10 +113,11 @@ class SqlModels:
     def add(self, name: str, description: str, at_ms: int) -> int:
         row = self._db.one(
             "INSERT INTO models"
-            " (project_id, name, description, next_number, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, 1, ?, ?) RETURNING id",
+            " (project_id, name, handle, description, next_number, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, 1, ?, ?) RETURNING id",
             self._project_id,
             name,
+            handle_of(name),
             description,
             at_ms,
             at_ms,
@@ -80,7 +128,11 @@ class SqlModels:
 
     def rename(self, model_id: int, name: str, at_ms: int) -> None:
         self._db.later(
-            "UPDATE models SET name = ?, updated_ms = ? WHERE id = ?", name, at_ms, model_id
+            "UPDATE models SET name = ?, handle = ?, updated_ms = ? WHERE id = ?",
+            name,
+            handle_of(name),
+            at_ms,
+            model_id,
         )
         self._end_name(model_id, at_ms)
         self._begin_name(model_id, name, at_ms)

@@ -1,0 +1,112 @@
+"""Model package groups: our models, by their handles."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelkeep.domain.access import Verb
+from modelkeep.domain.errors import AlreadyExists, NotFound
+from modelkeep.domain.handles import handle_of
+from modelkeep.domain.models import Model
+from modelkeep.ports.registry import Listing
+from modelkeep.protocols.aws.calls import Call, Operation
+from modelkeep.protocols.aws.sagemaker.wording import (
+    PAGE,
+    group_arn,
+    group_of,
+    instant,
+    ms_of,
+    no_group,
+    tags_of,
+)
+from modelkeep.protocols.cursors import page_position, position_token
+from modelkeep.services import groups, permits, registry
+from modelkeep.services.app import App
+from modelkeep.services.permits import Need
+
+_NAME = "ModelPackageGroupName"
+_SYNCHRONOUS = "Completed"  # a group is there once its creation is answered
+
+
+async def _create(app: App, call: Call) -> Mapping[str, Any]:
+    name: str = call.params[_NAME]
+    tags = tags_of(call.params.get("Tags", ()))
+    description = call.params.get("ModelPackageGroupDescription", "")
+    try:
+        await app.write(registry.create_model, call.caller, name, description, tags)
+    except AlreadyExists:
+        raise AlreadyExists(
+            f"Model Package Group already exists: {group_arn(call, name)}"
+        ) from None
+    return {"ModelPackageGroupArn": group_arn(call, name)}
+
+
+async def _describe(app: App, call: Call) -> Mapping[str, Any]:
+    handle = group_of(call.params[_NAME])
+    try:
+        model = await app.read(groups.get, handle, point=True)
+    except NotFound:
+        raise no_group(call, handle) from None
+    return {**_summary(call, model), "CreatedBy": {}}
+
+
+async def _list(app: App, call: Call) -> Mapping[str, Any]:
+    wanted = Listing(
+        contains=call.params.get("NameContains", ""),
+        from_ms=ms_of(call.params, "CreationTimeAfter"),
+        until_ms=ms_of(call.params, "CreationTimeBefore"),
+        by_handle=call.params.get("SortBy") == "Name",
+        ascending=call.params.get("SortOrder") != "Descending",
+    )
+    after = page_position(call.params.get("NextToken", ""), wanted)
+    size = call.params.get("MaxResults", PAGE)
+    found = await app.search(groups.listed, wanted, size, after)
+    return {
+        "ModelPackageGroupSummaryList": [_summary(call, model) for model in found.items],
+        "NextToken": position_token(found.end, wanted) or None,
+    }
+
+
+async def _delete(app: App, call: Call) -> Mapping[str, Any]:
+    handle = group_of(call.params[_NAME])
+    try:
+        await app.write(groups.delete, call.caller, handle)
+    except NotFound:
+        raise no_group(call, handle) from None
+    return {}
+
+
+def _summary(call: Call, model: Model) -> dict[str, Any]:
+    return {
+        _NAME: handle_of(model.name),
+        "ModelPackageGroupArn": group_arn(call, model.name),
+        "ModelPackageGroupDescription": model.description or None,
+        "CreationTime": instant(model.created_ms),
+        "ModelPackageGroupStatus": _SYNCHRONOUS,
+    }
+
+
+# -- who may -------------------------------------------------------------------------------------
+
+
+def _makes(call: Call) -> None:
+    permits.admit_new(call.params[_NAME], tags_of(call.params.get("Tags", ())))
+
+
+def _knows(_call: Call) -> None:
+    permits.admit()
+
+
+def _may(verb: Verb) -> Any:
+    def admit(call: Call) -> None:
+        handle = group_of(call.params[_NAME])
+        permits.admit(Need(verb, find=lambda work: work.models.by_handle(handle)))
+
+    return admit
+
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("sagemaker", "CreateModelPackageGroup"): Operation(_create, _makes),
+    ("sagemaker", "DescribeModelPackageGroup"): Operation(_describe, _may(Verb.READ)),
+    ("sagemaker", "ListModelPackageGroups"): Operation(_list, _knows),
+    ("sagemaker", "DeleteModelPackageGroup"): Operation(_delete, _may(Verb.WRITE)),
+}

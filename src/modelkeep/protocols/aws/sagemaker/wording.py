@@ -1,0 +1,60 @@
+"""How SageMaker's operations call what they share: resources, times, tags, pages."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.handles import handle_of
+from modelkeep.protocols.aws.arns import named
+from modelkeep.protocols.aws.calls import Call
+
+GROUP = "model-package-group"
+PAGE = 100  # items, where the caller says nothing
+
+KEY_LIMIT, VALUE_LIMIT, TAGS_LIMIT = 128, 256, 50  # characters; of what can be shown of our tags
+
+
+def group_of(text: str) -> str:
+    """The handle of the group that a caller names, by its name or its ARN. Raises InvalidInput."""
+    found = named(text)
+    if found.kind not in ("", GROUP):
+        raise InvalidInput(f"{text} is not the ARN of a model package group.")
+    return found.name
+
+
+def group_arn(call: Call, model_name: str) -> str:
+    return call.arn(f"{GROUP}/{handle_of(model_name)}")
+
+
+def no_group(call: Call, handle: str) -> NotFound:
+    return NotFound(f"ModelPackageGroup {call.arn(f'{GROUP}/{handle}')} does not exist.")
+
+
+def instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def ms_of(params: Mapping[str, Any], name: str) -> int | None:
+    """A time that a caller gave, in milliseconds."""
+    given: datetime | None = params.get(name)
+    return None if given is None else int(given.timestamp() * 1000)
+
+
+def tags_of(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Raises InvalidInput for a key that comes twice."""
+    found = {pair["Key"]: pair["Value"] for pair in pairs}
+    if len(found) < len(pairs):
+        raise InvalidInput("Duplicate tag keys found. Please note that tag keys are unique.")
+    return found
+
+
+def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Those of our tags that fit SageMaker's limits: MLflow's keys and values may be longer, and
+    there may be more of them."""
+    fitting = (
+        (key, value)
+        for key, value in sorted(tags.items())
+        if len(key) <= KEY_LIMIT and len(value) <= VALUE_LIMIT
+    )
+    return dict(list(fitting)[:TAGS_LIMIT])
