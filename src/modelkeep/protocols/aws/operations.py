@@ -4,6 +4,10 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import groups
+from modelkeep.protocols.aws.sagemaker import groups, packages
 
-ALL: Mapping[tuple[str, str], Operation] = {**identity.OPERATIONS, **groups.OPERATIONS}
+ALL: Mapping[tuple[str, str], Operation] = {
+    **identity.OPERATIONS,
+    **groups.OPERATIONS,
+    **packages.OPERATIONS,
+}
