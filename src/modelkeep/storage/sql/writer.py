@@ -154,6 +154,9 @@ class Writer:
             events = work.journal.events
             with self._recent.changing(models):
                 is_committing = True
+                for crossing in {job.crossing for job in batch}:
+                    if crossing is not None:
+                        crossing.step_in()
                 work.db.run("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes did not end well", len(batch))
