@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-
 MANY = 4  # jobs for which a loop stands aside: then it is answering nobody much else
 ASIDE_S = 0.005  # at most; whoever else asks the loop waits as long
 
