@@ -82,6 +82,13 @@ class Db(Protocol):
         """
         ...
 
+    def gathered(self, key: str, value: str) -> str:
+        """SQL of a group's keys and values: the text of one JSON object.
+
+        A row for each of them costs either driver more than what is in it.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -240,6 +247,9 @@ class _SqliteDb:
 
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return f"IN ({', '.join('?' * len(values))})", tuple(values)
+
+    def gathered(self, key: str, value: str) -> str:
+        return f"json_group_object({key}, {value})"
 
     def close(self) -> None:
         self.is_usable = False

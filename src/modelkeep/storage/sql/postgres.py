@@ -137,6 +137,9 @@ class PostgresDb:
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return "= ANY(?)", (list(values),)
 
+    def gathered(self, key: str, value: str) -> str:
+        return f"json_object_agg({key}, {value})::text"
+
     # -- the connection --------------------------------------------------------------------
 
     @property

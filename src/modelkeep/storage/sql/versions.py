@@ -9,7 +9,7 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.pages import CHUNK
+from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
@@ -44,9 +44,9 @@ _STANDING = (
 )
 # One statement: on PostgreSQL a second one costs more than what it finds.
 _TAGS_AND_ALIASES = (
-    "SELECT version_id, key, value FROM version_tags WHERE project_id = ? AND version_id {among}"
-    " UNION ALL"
-    " SELECT version_id, name, NULL FROM slots WHERE project_id = ? AND version_id {among}"
+    "SELECT version_id, {tags}, 1 FROM version_tags WHERE project_id = ? AND version_id {among}"
+    " GROUP BY version_id UNION ALL"
+    " SELECT version_id, name, 0 FROM slots WHERE project_id = ? AND version_id {among}"
 )
 
 
@@ -343,13 +343,13 @@ class SqlVersions:
         return self._dress(self._db.all(f"{_VERSION} WHERE {where}", *params))
 
     def _dress(self, rows: Sequence[Row]) -> list[Version]:
-        tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
         aliases: dict[int, list[str]] = {row[0]: [] for row in rows}
-        for version_id, name, value in self._tags_and_aliases(list(tags)):
-            if value is None:
-                aliases[version_id].append(name)
+        tags: dict[int, dict[str, str]] = {}
+        for version_id, text, is_tags in self._tags_and_aliases(list(aliases)):
+            if is_tags:
+                tags[version_id] = in_order(text)
             else:
-                tags[version_id][name] = value
+                aliases[version_id].append(text)
         return [
             Version(
                 *row[:14],
@@ -357,7 +357,7 @@ class SqlVersions:
                 semver_fixed=bool(row[17]),
                 deleted=bool(row[18]),
                 ending=_ending(row[19:25]),
-                tags=dict(sorted(tags[row[0]].items())),
+                tags=tags.get(row[0], {}),
                 aliases=tuple(sorted(aliases[row[0]])),
                 status=row[25],
                 status_message=row[26],
@@ -366,10 +366,10 @@ class SqlVersions:
         ]
 
     def _tags_and_aliases(self, ids: Sequence[int]) -> Iterator[Row]:
-        """(version, key, value) of the tags; (version, alias, None) of the aliases."""
+        """(version, its tags, 1), as they are gathered; (version, alias, 0) of each alias."""
         for start in range(0, len(ids), CHUNK):
             among, some = self._db.among(ids[start : start + CHUNK])
-            sql = _TAGS_AND_ALIASES.format(among=among)
+            sql = _TAGS_AND_ALIASES.format(tags=self._db.gathered("key", "value"), among=among)
             yield from self._db.all(sql, self._project_id, *some, self._project_id, *some)
 
 
