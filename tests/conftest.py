@@ -53,7 +53,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers, each killed at the end: `start_server("--arg", database_url=…, env=…)`.
 
-    `data_dir=…` chooses the folder, `port=…` the port.
+    `data_dir=…` chooses the folder, `port=…` the port; `python=…` does the imports anew.
     """
     started: list[Server] = []
 
@@ -63,9 +63,12 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         database_url: str = "",
         env: dict[str, str] | None = None,
         port: int | None = None,
+        python: Path | None = None,
     ) -> Server:
         folder = data_dir or tmp_path / f"data-{len(started)}"
-        server = Server(folder, args=args, env=env, database_url=database_url, port=port)
+        server = Server(
+            folder, args=args, env=env, database_url=database_url, port=port, python=python
+        )
         started.append(server)
         server.start()
         return server
