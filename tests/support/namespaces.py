@@ -86,7 +86,7 @@ class Apart(Server):
     """A server at the other end of a cable; `door` is a socket of the file system that leads in."""
 
     def __init__(self, at: Cable, data_dir: Path, database_url: str) -> None:
-        super().__init__(data_dir, database_url=database_url)
+        super().__init__(data_dir, database_url=database_url, python=Path(sys.executable))
         self._cable, self.door = at, data_dir.parent / f"{data_dir.name}.door"
         words = sys.executable, "-c", RELAY, str(self.door), str(self.port)
         self._relay = subprocess.Popen(at.command(*words))
@@ -96,8 +96,8 @@ class Apart(Server):
         self._relay.kill()
         self._relay.wait()
 
-    def _command(self) -> Sequence[str | Path]:
-        return self._cable.command(*map(str, super()._command()))
+    def _command(self, python: Path) -> Sequence[str | Path]:
+        return self._cable.command(*map(str, super()._command(python)))
 
     def _connection(self) -> HTTPConnection:
         return _Through(self.door)

@@ -107,7 +107,7 @@ class Server:
             return ready.command(self._words(), env, folder, self._log)
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [self._python, "-m", "modelkeep", *self._words()],
+                self._command(self._python),
                 cwd=folder,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -119,6 +119,9 @@ class Server:
         if self._process is None:
             raise ServerFailed("The server is not running.")
         return self._process
+
+    def _command(self, python: Path) -> Sequence[str | Path]:
+        return [python, "-m", "modelkeep", *self._words()]
 
     def _words(self) -> Sequence[str]:
         return [
