@@ -29,8 +29,9 @@ from tests.support.proxy import Proxy
 from tests.support.server import Server
 
 ROUNDS = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "1"))
-ROUND_S = 20 if "MODELKEEP_REPLICA_ROUNDS" in os.environ else 8  # at the start the database crashes
-ANSWER_LIMIT_S = 15.0  # a batch that the database leaves alone, what it looks up, and another
+# The database crashes, or is stopped, at the beginning of each.
+ROUND_S = 20 if "MODELKEEP_REPLICA_ROUNDS" in os.environ else 8
+ANSWER_LIMIT_S = 15.0  # for a change: while a batch loses its database, and another asks for it
 CUTS = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "2"))
 LAST_WORD_S = 0.5  # for an answer that was on its way when the network was pulled out
 KILLS = int(os.environ.get("MODELKEEP_KILL_ROUNDS", "4"))
@@ -284,7 +285,7 @@ def disturb(servers: list[Server], postgres: Postgres, proxy: Proxy, deaths: Dea
     choose, end = random.Random(), time.monotonic() + ROUND_S
     count = 0
     while time.monotonic() < end:
-        time.sleep(choose.uniform(0.2, 1.0))
+        time.sleep(choose.uniform(0.4, 2.0))  # somebody gets something done
         count += 1
         if count == 1:
             choose.choice((postgres.crash, postgres.stop))()

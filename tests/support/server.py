@@ -56,8 +56,9 @@ class Server:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELKEEP_")}
         self._process = self._launched({**inherited, **self._env})
         while not self._is_healthy():
-            if self._process.poll() is not None:
-                raise ServerFailed(self._told(f"The server exited with {self._process.returncode}"))
+            code = self._process.poll()
+            if code is not None:
+                raise ServerFailed(self._told(f"The server exited with {code}"))
             if time.monotonic() - began > START_LIMIT_S:
                 self.kill()
                 raise ServerFailed(self._told(f"The server was not up after {START_LIMIT_S:g} s"))
