@@ -2,8 +2,9 @@
 
 What it imports takes most of the time that it takes to start, and is the same each time. So it is
 imported once, by a process that is forked for each command: that has its own environment, folder,
-streams and exit code, and ends by the same signals. What the imports themselves do is shown by
-those that start the command as it is installed: `Server(python=…)`, `deploy` and the demo.
+streams and exit code, and ends by the same signals. What the imports themselves do is shown where
+the command is started as it is installed: by `Server(python=…)`, in `deploy`, `benchmarks` and the
+demo.
 """
 
 import multiprocessing
