@@ -107,6 +107,18 @@ class Promoter:
             except Away:
                 time.sleep(0.05)
 
+    def look(self) -> None:
+        """Reads once, of its first server, as soon as that has its database."""
+        deadline = time.monotonic() + ANSWER_LIMIT_S
+        with opened(self._doors[0]) as http:
+            while True:
+                try:
+                    self._read(http)
+                    return
+                except Away:
+                    assert time.monotonic() < deadline, "its database is there, and it is not"
+                    time.sleep(0.05)
+
     def _ask(self, http: httpx.Client, method: str, path: str, body: Any = None) -> httpx.Response:
         began = time.monotonic()
         try:
@@ -271,6 +283,9 @@ def promote_while_disturbed(
             over.set()
         for ended in running:
             ended.result()
+    for url in urls:  # what was told last is there as well
+        promoters.append(Promoter([url], 0, over, deaths, model))
+        promoters[-1].look()
     history = [call for promoter in promoters for call in promoter.seen]
     moves = [call for call in history if isinstance(call.told, tuple) and call.version]
     slowest_s = max(promoter.slowest_s for promoter in promoters)
