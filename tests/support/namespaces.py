@@ -13,7 +13,7 @@ from socket import AF_UNIX, socket
 
 from tests.support.server import Server
 
-NETWORK = "10.231.77"  # of addresses for private use; nothing else on a machine of tests has it
+NETWORK = f"10.231.{os.getpid() % 250}"  # one for each run: several may go on beside one another
 
 # Sockets of the file system are known in every network: what comes to one goes to the server.
 RELAY = textwrap.dedent("""
