@@ -145,6 +145,10 @@ class Dialect(Protocol):
         """A table, to be looked into by an index; PostgreSQL finds out by itself."""
         ...
 
+    def next_id(self, table: str) -> str:
+        """An expression for the id of a row that a batch is about to add, each time another."""
+        ...
+
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool:
@@ -343,6 +347,9 @@ class Sqlite:
     def by_index(self, table: str, index: str) -> str:
         return f"{table} INDEXED BY {index}"
 
+    def next_id(self, table: str) -> str:
+        return f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
+
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
 
@@ -471,6 +478,9 @@ class Postgres:
 
     def by_index(self, table: str, index: str) -> str:
         return table
+
+    def next_id(self, table: str) -> str:
+        return f"nextval('{table}_id_seq')"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"
