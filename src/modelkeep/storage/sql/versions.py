@@ -24,15 +24,15 @@ _VERSION = (
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
 _SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
-# All that a new version waits for, in one statement: its place is nobody else's, for nobody else
-# writes until the batch ends.
+# All that a new version waits for, in one statement. What a subquery finds is one text: a join with
+# its row has PostgreSQL read every version where it last planned for a few of them.
 _PLACE = (
-    "SELECT m.id, m.next_number, {next_id}, v.id, v.semver_major, v.semver_minor, v.semver_patch,"
-    " f.digest FROM models m LEFT JOIN versions v ON v.id = (SELECT id FROM versions"
-    " WHERE project_id = m.project_id AND model_id = m.id"
-    " ORDER BY semver_major DESC, semver_minor DESC, semver_patch DESC LIMIT 1)"
-    " LEFT JOIN manifests f ON f.id = v.manifest_id"
-    " WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+    "SELECT m.id, m.next_number, {next_id}, (SELECT v.id || ' ' || v.semver_major || ' ' ||"
+    " v.semver_minor || ' ' || v.semver_patch || ' ' || coalesce(f.digest, '')"
+    " FROM versions v LEFT JOIN manifests f ON f.id = v.manifest_id"
+    " WHERE v.project_id = m.project_id AND v.model_id = m.id"
+    " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1)"
+    " FROM models m WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
 )
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
 # hundred thousand versions, and clients ask for these before nearly every call.
@@ -105,10 +105,7 @@ class SqlVersions:
     def place(self, model_name: str) -> Place | None:
         seen = self._sight.models
         row = self._db.one(self._place + seen.sql, self._project_id, model_name, *seen.params)
-        if row is None:
-            return None
-        before = None if row[3] is None else Numbered(row[3], Semver(*row[4:7]), row[7])
-        return Place(*row[:3], before)
+        return Place(*row[:3], _before(row[3])) if row else None
 
     def add(self, new: NewVersion, at_ms: int) -> None:
         self._db.later(
@@ -386,6 +383,14 @@ class SqlVersions:
             among, some = self._db.among(ids[start : start + CHUNK])
             sql = _TAGS_AND_ALIASES.format(among=among)
             yield from self._db.all(sql, self._project_id, *some, self._project_id, *some)
+
+
+def _before(text: str | None) -> Numbered | None:
+    """What `_PLACE` says of a version."""
+    if text is None:
+        return None
+    version_id, major, minor, patch, digest = text.split(" ")
+    return Numbered(int(version_id), Semver(int(major), int(minor), int(patch)), digest or None)
 
 
 def _ending(row: Row) -> Ending:
