@@ -27,6 +27,7 @@ from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.telemetry.tallies import Commits
@@ -58,6 +59,7 @@ class Writer:
         self._own = threading.local()  # each event loop's `crossing`
         self._crossings: WeakSet[Crossing] = WeakSet()
         self._work: SqlWork | None = None
+        self._memory = Memory()
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[], None]] = []
         self.tally = Commits()
@@ -148,13 +150,14 @@ class Writer:
         try:
             work, name = self._open_batch()
             for job in batch:
-                _run_job(work, job)
-            models = work.journal.models()
+                _run_job(work, job, self._memory)
+            models, size = work.journal.models(), work.journal.next_index()
             appended = work.journal.close()
             events = work.journal.events
             with self._recent.changing(models):
                 is_committing = True
                 work.db.run("COMMIT")
+            self._memory.end(size)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes did not end well", len(batch))
             # Only a database that went away under the commit leaves its outcome open.
@@ -200,12 +203,15 @@ class Writer:
                 if self._dialect.is_usable(self._work.db):
                     raise
                 self._drop_connection()  # it died while it was idle; nothing has run on it yet
-        self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
+        self._memory = Memory()
+        db = self._dialect.connect(read_only=False)
+        self._work = SqlWork(db, self._dialect, memory=self._memory)
         return self._begin(self._work)
 
     def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
         name = self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
+        self._memory.begin(work.journal.next_index())
         return work, name
 
     def _drop_connection(self) -> None:
@@ -224,7 +230,7 @@ def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
         job.error.__cause__ = error
 
 
-def _run_job(work: SqlWork, job: Job) -> None:
+def _run_job(work: SqlWork, job: Job, memory: Memory) -> None:
     """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
     mark = work.journal.mark()
     work.db.later("SAVEPOINT use_case")
@@ -238,6 +244,7 @@ def _run_job(work: SqlWork, job: Job) -> None:
             _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
         job.error = error
         work.journal.forget_since(mark)
+        memory.forget()
         with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
             work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
