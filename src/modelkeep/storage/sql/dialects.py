@@ -52,6 +52,11 @@ class Db(Protocol):
     Raises Unavailable when the database cannot be reached, or has no room.
     """
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether a statement was skipped, because one before it failed that nobody waited for."""
+        ...
+
     def all(self, sql: str, *params: Any) -> list[Row]: ...
     def one(self, sql: str, *params: Any) -> Row | None: ...
     def run(self, sql: str, *params: Any) -> int:
@@ -208,6 +213,8 @@ class _Until:
 
 
 class _SqliteDb:
+    is_spoilt = False  # nothing is left for later
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.is_usable = connection, True
         self._limit: _Quick | _Until | None = None

@@ -97,6 +97,7 @@ class PostgresDb:
         self._named = 0
         self._new: list[tuple[bytes, tuple[int, ...]]] = []  # prepared since the last answer
         self._sent = self._unanswered = 0
+        self.is_spoilt = False
         settings = ", ".join(f"set_config('{name}', '{to}', false)" for name, to in session.items())
         self.leave(f"SELECT {settings}")  # beside whoever has them by a URL or a proxy of their own
 
@@ -216,6 +217,8 @@ class PostgresDb:
                     self._unanswered -= 1
                 elif result.status == ExecStatus.FATAL_ERROR:
                     failed = failed or result
+                elif result.status == ExecStatus.PIPELINE_ABORTED:
+                    self.is_spoilt = True
                 else:
                     last = result
         except psycopg.Error as error:

@@ -149,8 +149,11 @@ class Writer:
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
-            for job in batch:
-                _run_job(work, job, self._memory)
+            if not self._run_together(work, batch):
+                self._drop_connection()
+                work, name = self._open_batch()
+                for job in batch:
+                    _run_job(work, job, self._memory, waits=True)
             models, size = work.journal.models(), work.journal.next_index()
             appended = work.journal.close()
             events = work.journal.events
@@ -175,6 +178,22 @@ class Writer:
             for listener in self._listeners:
                 listener()
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
+
+    def _run_together(self, work: SqlWork, batch: list[Job]) -> bool:
+        """Runs use cases none of which waits for what it leaves for later: another's next question
+        takes it along. Whether none of it failed; else nobody knows yet whose failure it is.
+        """
+        for job in batch:
+            _run_job(work, job, self._memory, waits=False)
+            if work.db.is_spoilt:
+                return False
+        try:
+            work.db.settle()
+        except Exception:
+            if not self._dialect.is_usable(work.db):
+                raise
+            return False
+        return True
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""
@@ -230,14 +249,20 @@ def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
         job.error.__cause__ = error
 
 
-def _run_job(work: SqlWork, job: Job, memory: Memory) -> None:
-    """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
-    mark = work.journal.mark()
+def _run_job(work: SqlWork, job: Job, memory: Memory, *, waits: bool) -> None:
+    """Runs one use case in its savepoint. A database that cannot undo it fails the batch.
+
+    If it waits for what it left for later, a failure in that is its own.
+    """
+    mark, job.value, job.error = work.journal.mark(), None, None
     work.db.later("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
-        work.db.settle()
+        if waits:
+            work.db.settle()
     except Exception as error:  # noqa: BLE001 - the outermost handler of a use case
+        if work.db.is_spoilt and not waits:
+            return
         if isinstance(error, OutOfTime):
             error = Unavailable(_TOO_LONG)
         if not isinstance(error, ModelkeepError):
@@ -245,7 +270,8 @@ def _run_job(work: SqlWork, job: Job, memory: Memory) -> None:
         job.error = error
         work.journal.forget_since(mark)
         memory.forget()
-        with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
-            work.db.settle()
+        if waits:
+            with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
+                work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
     work.db.later("RELEASE SAVEPOINT use_case")
