@@ -54,7 +54,12 @@ class Db(Protocol):
 
     @property
     def is_spoilt(self) -> bool:
-        """Whether a statement was skipped, because one before it failed that nobody waited for."""
+        """Whether, in this batch, one failed that nobody waited for, and others were skipped."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with whatever may have changed a row."""
         ...
 
     def all(self, sql: str, *params: Any) -> list[Row]: ...
@@ -218,6 +223,10 @@ class _SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.is_usable = connection, True
         self._limit: _Quick | _Until | None = None
+
+    @property
+    def changes(self) -> int:
+        return self.connection.total_changes
 
     def limit(self, limit: _Quick | _Until | None) -> None:
         """Asks `limit` now and then whether to stop the statement that runs."""
@@ -455,6 +464,7 @@ class Postgres:
         return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
     def begin_batch(self, db: Db) -> str:
+        cast("PostgresDb", db).is_spoilt = False
         db.later("BEGIN")
         db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
         row = db.one("SELECT pg_current_xact_id()::text")

@@ -150,10 +150,9 @@ class Writer:
         try:
             work, name = self._open_batch()
             if not self._run_together(work, batch):
-                self._drop_connection()
-                work, name = self._open_batch()
+                work, name = self._begin_again(work)
                 for job in batch:
-                    _run_job(work, job, self._memory, waits=True)
+                    _run_alone(work, job, self._memory)
             models, size = work.journal.models(), work.journal.next_index()
             appended = work.journal.close()
             events = work.journal.events
@@ -180,20 +179,24 @@ class Writer:
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
 
     def _run_together(self, work: SqlWork, batch: list[Job]) -> bool:
-        """Runs use cases none of which waits for what it leaves for later: another's next question
-        takes it along. Whether none of it failed; else nobody knows yet whose failure it is.
+        """Runs use cases without a savepoint, and without waiting for what they leave for later.
+
+        Whether that went well: whoever failed had changed nothing, and nothing failed unheard of.
         """
-        for job in batch:
-            _run_job(work, job, self._memory, waits=False)
-            if work.db.is_spoilt:
-                return False
         try:
+            for job in batch:
+                mark, changes = work.journal.mark(), work.db.changes
+                try:
+                    job.value = job.use_case(work, *job.args, **job.kwargs)
+                except ModelkeepError as error:
+                    if isinstance(error, Unavailable) or work.db.changes != changes:
+                        return False
+                    job.error = error
+                    work.journal.forget_since(mark)
             work.db.settle()
-        except Exception:
-            if not self._dialect.is_usable(work.db):
-                raise
+        except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
             return False
-        return True
+        return not work.db.is_spoilt
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""
@@ -227,6 +230,13 @@ class Writer:
         self._work = SqlWork(db, self._dialect, memory=self._memory)
         return self._begin(self._work)
 
+    def _begin_again(self, work: SqlWork) -> tuple[SqlWork, str]:
+        """A new batch, when what was done in one is to be undone. One whose connection or disk
+        failed cannot be, and fails."""
+        self._memory.forget()
+        work.db.run("ROLLBACK")
+        return self._begin(work)
+
     def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
         name = self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
@@ -249,20 +259,14 @@ def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
         job.error.__cause__ = error
 
 
-def _run_job(work: SqlWork, job: Job, memory: Memory, *, waits: bool) -> None:
-    """Runs one use case in its savepoint. A database that cannot undo it fails the batch.
-
-    If it waits for what it left for later, a failure in that is its own.
-    """
+def _run_alone(work: SqlWork, job: Job, memory: Memory) -> None:
+    """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
     mark, job.value, job.error = work.journal.mark(), None, None
     work.db.later("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
-        if waits:
-            work.db.settle()
+        work.db.settle()
     except Exception as error:  # noqa: BLE001 - the outermost handler of a use case
-        if work.db.is_spoilt and not waits:
-            return
         if isinstance(error, OutOfTime):
             error = Unavailable(_TOO_LONG)
         if not isinstance(error, ModelkeepError):
@@ -270,8 +274,7 @@ def _run_job(work: SqlWork, job: Job, memory: Memory, *, waits: bool) -> None:
         job.error = error
         work.journal.forget_since(mark)
         memory.forget()
-        if waits:
-            with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
-                work.db.settle()
+        with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
+            work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
     work.db.later("RELEASE SAVEPOINT use_case")
