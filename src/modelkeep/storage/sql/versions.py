@@ -105,7 +105,10 @@ class SqlVersions:
     def place(self, model_name: str) -> Place | None:
         seen = self._sight.models
         row = self._db.one(self._place + seen.sql, self._project_id, model_name, *seen.params)
-        return Place(*row[:3], _before(row[3])) if row else None
+        if row is None:
+            return None
+        model_id, number, version_id, before = row
+        return Place(model_id, number, version_id, _before(before))
 
     def add(self, new: NewVersion, at_ms: int) -> None:
         self._db.later(

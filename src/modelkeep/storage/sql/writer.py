@@ -2,11 +2,12 @@
 
 A thread takes the use cases that are waiting and runs them back to back on one connection; if one
 of them fails that had changed something, all are undone and run again, each in a savepoint. It
-appends the journal's leaves of those that survived; commits once; and only then answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
-change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told what became of it, once that is certain to stay
-so. Where a file leaves it open, what is shown may not be what a restart would find, and whoever
-listens for that (`on_doubt`) had better stop.
+appends the journal's leaves of those that survived; commits once; and only then answers. So a
+flush to the disk is shared by everyone who waited for it, nobody is told of a change that could
+still be lost, and a use case that fails leaves nothing and harms no neighbour. If the commit fails,
+everyone in the batch is told what became of it, once that is certain to stay so. Where a file
+leaves it open, what is shown may not be what a restart would find, and whoever listens for that
+(`on_doubt`) had better stop.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
