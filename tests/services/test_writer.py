@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
-from modelkeep.services import promotion, registry
+from modelkeep.services import policies, promotion, registry
 from modelkeep.services.promotion import End, Order
 from modelkeep.storage.sql import writer as writing
 from tests.support.clock import NOON_MS, MovedClock
@@ -118,6 +118,44 @@ def test_a_statement_that_the_database_refuses_harms_no_neighbour(core: Core) ->
     assert "UNIQUE" in str(found[1]).upper()
     assert models(core) == ["a", "c"]
     assert core.acts() == ["model:created"] * 2
+
+
+def test_numbers_have_no_gap_where_a_neighbour_failed_after_it_took_one(core: Core) -> None:
+    core.model("churn")
+    draft = registry.Draft("churn", "s3://b/x", tags={"git": "1"})
+
+    def fails(work: Any) -> None:
+        registry.create_version(work, ANN, draft)
+        raise InvalidInput("no")
+
+    register = registry.create_version, ANN, draft
+    found = in_one_batch(core, register, (fails,), register, (registry.delete_model, ANN, "nope"))
+    assert [getattr(value, "number", type(value)) for value in found] == [
+        *(1, InvalidInput, 2, NotFound)
+    ]
+    assert [(v.number, v.id, str(v.semver), v.tags) for v in (found[0], found[2])] == [
+        (v.number, v.id, str(v.semver), {"git": "1"})
+        for v in (core.read(registry.get_version, "churn", number) for number in (1, 2))
+    ]
+    assert [leaf["post"].get("semver") for leaf in core.leaves()] == [None, "1.0.0", "2.0.0"]
+    assert core.verify().is_intact
+
+
+def test_a_policy_whose_use_case_failed_is_not_remembered(core: Core) -> None:
+    short = {"model_registry": {"naming_convention": {"pattern": "^[a-c]$"}}}
+
+    def fails(work: Any) -> None:
+        policies.apply(work, ROB, short, "the policy")
+        with pytest.raises(InvalidInput, match="long"):
+            policies.check_model_name(work, "long")
+        raise InvalidInput("no")
+
+    applied = policies.apply, ROB, short, "the policy"
+    found = in_one_batch(core, create("one"), (fails,), create("two"), applied, create("three"))
+    assert [getattr(value, "name", type(value)) for value in (*found[:3], found[4])] == [
+        *("one", InvalidInput, "two", InvalidInput)
+    ]
+    assert models(core) == ["one", "two"]
 
 
 def test_a_neighbour_sees_what_those_before_it_did(core: Core) -> None:
@@ -362,6 +400,21 @@ def test_what_one_writer_was_answered_the_other_reads(two: tuple[Core, Core]) ->
     for number in range(10):
         one.model(f"m{number}")
         assert other.read(registry.get_model, f"m{number}").name == f"m{number}"
+        one, other = other, one
+
+
+@on_postgresql
+def test_a_policy_of_one_writer_binds_the_very_next_change_of_the_other(
+    two: tuple[Core, Core],
+) -> None:
+    one, other = two
+    for number in range(6):
+        one.model(f"a{number}")  # both know by now which policy is in force
+        other.model(f"b{number}")
+        one.apply({"naming_convention": {"pattern": f"^[ab][0-9]$|^only-{number}$"}})
+        with pytest.raises(InvalidInput, match="only"):
+            other.model(f"only-{number + 1}")
+        other.model(f"only-{number}")
         one, other = other, one
 
 

@@ -1,7 +1,8 @@
 """What a use case is handed: the rows it may read and write, the moment, and the journal's pen.
 
-A use case is a plain function `f(work, …) -> value`. It never commits: the writer runs it in a
-savepoint, and whatever it raised leaves nothing behind.
+A use case is a plain function `f(work, …) -> value`. It never commits: the writer does, and one
+that raised leaves nothing behind. The writer may run it twice, the first time being undone: it
+leaves nothing outside of its work, and finds its arguments as they were.
 """
 
 from typing import Generic, NamedTuple, Protocol, TypeVar

@@ -52,6 +52,16 @@ class Db(Protocol):
     Raises Unavailable when the database cannot be reached, or has no room.
     """
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether, in this batch, one failed that nobody waited for, and others were skipped."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with whatever may have changed a row."""
+        ...
+
     def all(self, sql: str, *params: Any) -> list[Row]: ...
     def one(self, sql: str, *params: Any) -> Row | None: ...
     def run(self, sql: str, *params: Any) -> int:
@@ -152,6 +162,10 @@ class Dialect(Protocol):
         """A table, to be looked into by an index; PostgreSQL finds out by itself."""
         ...
 
+    def next_id(self, table: str) -> str:
+        """An expression for the id of a row that a batch is about to add, each time another."""
+        ...
+
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool:
@@ -211,9 +225,15 @@ class _Until:
 
 
 class _SqliteDb:
+    is_spoilt = False  # nothing is left for later
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.is_usable = connection, True
         self._limit: _Quick | _Until | None = None
+
+    @property
+    def changes(self) -> int:
+        return self.connection.total_changes
 
     def limit(self, limit: _Quick | _Until | None) -> None:
         """Asks `limit` now and then whether to stop the statement that runs."""
@@ -353,6 +373,9 @@ class Sqlite:
     def by_index(self, table: str, index: str) -> str:
         return f"{table} INDEXED BY {index}"
 
+    def next_id(self, table: str) -> str:
+        return f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
+
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
 
@@ -451,6 +474,7 @@ class Postgres:
         return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
     def begin_batch(self, db: Db) -> str:
+        cast("PostgresDb", db).is_spoilt = False
         db.later("BEGIN")
         db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
         row = db.one("SELECT pg_current_xact_id()::text")
@@ -481,6 +505,9 @@ class Postgres:
 
     def by_index(self, table: str, index: str) -> str:
         return table
+
+    def next_id(self, table: str) -> str:
+        return f"nextval('{table}_id_seq')"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"

@@ -97,6 +97,7 @@ class PostgresDb:
         self._named = 0
         self._new: list[tuple[bytes, tuple[int, ...]]] = []  # prepared since the last answer
         self._sent = self._unanswered = 0
+        self.is_spoilt, self.changes = False, 0
         settings = ", ".join(f"set_config('{name}', '{to}', false)" for name, to in session.items())
         self.leave(f"SELECT {settings}")  # beside whoever has them by a URL or a proxy of their own
 
@@ -178,6 +179,7 @@ class PostgresDb:
         except ERRORS as error:
             raise _of(error) from error
         self._sent += 1
+        self.changes += not sql.startswith("SELECT")
 
     def _name(self, statement: bytes, types: tuple[int, ...]) -> bytes:
         """The name under which it is prepared; empty the first time that it comes up."""
@@ -219,6 +221,8 @@ class PostgresDb:
                     self._unanswered -= 1
                 elif result.status == ExecStatus.FATAL_ERROR:
                     failed = failed or result
+                elif result.status == ExecStatus.PIPELINE_ABORTED:
+                    self.is_spoilt = True
                 else:
                     last = result
         except psycopg.Error as error:

@@ -1,12 +1,13 @@
 """The one writer: many callers, one commit.
 
-A thread takes the use cases that are waiting and runs them back to back on one connection, each
-in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
-answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
-change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told what became of it, once that is certain to stay
-so. Where a file leaves it open, what is shown may not be what a restart would find, and whoever
-listens for that (`on_doubt`) had better stop.
+A thread takes the use cases that are waiting and runs them back to back on one connection; if one
+of them fails that had changed something, all are undone and run again, each in a savepoint. It
+appends the journal's leaves of those that survived; commits once; and only then answers. So a
+flush to the disk is shared by everyone who waited for it, nobody is told of a change that could
+still be lost, and a use case that fails leaves nothing and harms no neighbour. If the commit fails,
+everyone in the batch is told what became of it, once that is certain to stay so. Where a file
+leaves it open, what is shown may not be what a restart would find, and whoever listens for that
+(`on_doubt`) had better stop.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
@@ -27,6 +28,7 @@ from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.telemetry.tallies import Commits
@@ -58,6 +60,7 @@ class Writer:
         self._own = threading.local()  # each event loop's `crossing`
         self._crossings: WeakSet[Crossing] = WeakSet()
         self._work: SqlWork | None = None
+        self._memory = Memory()
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[], None]] = []
         self.tally = Commits()
@@ -147,9 +150,11 @@ class Writer:
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
-            for job in batch:
-                _run_job(work, job)
-            models = work.journal.models()
+            if not self._run_together(work, batch):
+                work, name = self._begin_again(work)
+                for job in batch:
+                    _run_alone(work, job, self._memory)
+            models, size = work.journal.models(), work.journal.next_index()
             appended = work.journal.close()
             events = work.journal.events
             with self._recent.changing(models):
@@ -158,6 +163,7 @@ class Writer:
                     if crossing is not None:
                         crossing.step_in()
                 work.db.run("COMMIT")
+            self._memory.end(size)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes did not end well", len(batch))
             # Only a database that went away under the commit leaves its outcome open.
@@ -175,6 +181,26 @@ class Writer:
             for listener in self._listeners:
                 listener()
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
+
+    def _run_together(self, work: SqlWork, batch: list[Job]) -> bool:
+        """Runs use cases without a savepoint, and without waiting for what they leave for later.
+
+        Whether that went well: whoever failed had changed nothing, and nothing failed unheard of.
+        """
+        try:
+            for job in batch:
+                mark, changes = work.journal.mark(), work.db.changes
+                try:
+                    job.value = job.use_case(work, *job.args, **job.kwargs)
+                except ModelkeepError as error:
+                    if isinstance(error, Unavailable) or work.db.changes != changes:
+                        return False
+                    job.error = error
+                    work.journal.forget_since(mark)
+            work.db.settle()
+        except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
+            return False
+        return not work.db.is_spoilt
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""
@@ -203,12 +229,22 @@ class Writer:
                 if self._dialect.is_usable(self._work.db):
                     raise
                 self._drop_connection()  # it died while it was idle; nothing has run on it yet
-        self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
+        self._memory = Memory()
+        db = self._dialect.connect(read_only=False)
+        self._work = SqlWork(db, self._dialect, memory=self._memory)
         return self._begin(self._work)
+
+    def _begin_again(self, work: SqlWork) -> tuple[SqlWork, str]:
+        """A new batch, when what was done in one is to be undone. One whose connection or disk
+        failed cannot be, and fails."""
+        self._memory.forget()
+        work.db.run("ROLLBACK")
+        return self._begin(work)
 
     def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
         name = self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
+        self._memory.begin(work.journal.next_index())
         return work, name
 
     def _drop_connection(self) -> None:
@@ -227,9 +263,9 @@ def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
         job.error.__cause__ = error
 
 
-def _run_job(work: SqlWork, job: Job) -> None:
+def _run_alone(work: SqlWork, job: Job, memory: Memory) -> None:
     """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
-    mark = work.journal.mark()
+    mark, job.value, job.error = work.journal.mark(), None, None
     work.db.later("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
@@ -241,6 +277,7 @@ def _run_job(work: SqlWork, job: Job) -> None:
             _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
         job.error = error
         work.journal.forget_since(mark)
+        memory.forget()
         with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
             work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
