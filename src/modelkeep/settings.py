@@ -65,6 +65,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "text"  # or json
     access_log: bool = False  # a line for each request
+    metrics_port: int = 0  # where `work` answers who watches it, on `host`; 0: nobody
     config: Path | None = field(default=None, compare=False)
 
     def with_values(self, values: Mapping[str, Any], origin: str) -> "Settings":
@@ -131,8 +132,9 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def check(settings: Settings) -> Settings:
     """The settings themselves, if they are safe and possible together; else InvalidInput."""
-    if not 0 <= settings.port <= 65535:
-        raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
+    for name in ("port", "metrics_port"):
+        if not 0 <= (number := getattr(settings, name)) <= 65535:
+            raise InvalidInput(f"{name} must be 0 to 65535, got {number}.")
     if not 1 <= settings.workers <= WORKERS_LIMIT:
         raise InvalidInput(f"workers must be 1 to {WORKERS_LIMIT}, got {settings.workers}.")
     if settings.workers > 1 and not settings.database_url:

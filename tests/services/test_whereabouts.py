@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from modelkeep import operations
 from modelkeep.domain.errors import Conflict, Unavailable
 from modelkeep.domain.stores import MARK
+from modelkeep.ports.blobs import Blobs
+from modelkeep.ports.soundness import Rows
 from modelkeep.services import whereabouts
 from modelkeep.services.garbage import Terms
 from modelkeep.services.readiness import Readiness
@@ -219,7 +222,7 @@ def test_a_store_that_is_read_only_is_known_by_its_name_until_it_can_be_marked(c
     (blobs_of(core.settings) / MARK).unlink()
     read_only, usual = ReadOnly(core.settings.data_dir), core.app.blobs
 
-    def settle(blobs: DiskBlobs) -> whereabouts.Whereabouts:
+    def settle(blobs: Blobs) -> whereabouts.Whereabouts:
         opened = partial(rows_of, dialect_for(core.settings.database_url, core.settings.data_dir))
         return whereabouts.settle(core.read, core.write, opened, blobs)
 
@@ -232,7 +235,7 @@ def test_a_store_that_is_read_only_is_known_by_its_name_until_it_can_be_marked(c
     assert settle(read_only) == marked
 
 
-def _nothing() -> None:
+def _nothing() -> AbstractContextManager[Rows]:
     raise AssertionError("the rows need not be asked")
 
 
