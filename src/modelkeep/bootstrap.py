@@ -31,7 +31,7 @@ from modelkeep.services.readiness import Check
 from modelkeep.settings import Settings, read_key
 from modelkeep.storage.blobs.s3 import S3Blobs
 from modelkeep.storage.blobs.stores import Stores
-from modelkeep.storage.files import check_room, made_once
+from modelkeep.storage.files import check_room, free_bytes, made_once
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
@@ -127,7 +127,7 @@ class Running:
         reads, writer = self.reader.tally, self.writer
         return Tallies(
             requests, writer.tally, reads, attempts, lambda: writer.waiting,
-            self._dialect.name, schema.HEAD, process,
+            partial(free_bytes, self._settings.data_dir), self._dialect.name, schema.HEAD, process,
         )  # fmt: skip
 
     def checks(self) -> list[Check]:
