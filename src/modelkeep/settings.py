@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.locations import artifact_location
+from modelkeep.domain.locations import PROXIED, artifact_location
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 from modelkeep.domain.stores import Place
 
@@ -123,6 +123,26 @@ def unknown_names(environment: Mapping[str, str] = os.environ) -> list[str]:
     unknown = sorted(n for n in environment if n.startswith(PREFIX) and n not in known)
     return [f"The environment's {name} is no setting, and is ignored.{_nearest(name, known)}"
             for name in unknown]  # fmt: skip
+
+
+def doubts(settings: Settings) -> list[str]:
+    """A sentence for what is possible, and hardly meant."""
+    root = settings.default_artifact_root
+    if not root or artifact_location(root).startswith(PROXIED):
+        return []
+    try:
+        place = Place.parse(root)
+        if any(listed.covers(place) for listed in settings.ingest_places):
+            return []
+        _check_stores(replace(settings, ingest=(root,)))
+        advice = f"Pass --ingest {root}, too."
+    except InvalidInput:  # of another kind of store, or within --artifacts
+        advice = "Files can be taken in only from s3://bucket/prefix apart from --artifacts."
+    return [
+        f"Nothing is taken in from {root}, where --default-artifact-root has clients put the files "
+        "of new experiments: versions of them stay labels, unverified and without a digest, and a "
+        f"policy with artifact_verified refuses them. {advice}"
+    ]
 
 
 def _nearest(name: str, known: list[str]) -> str:
