@@ -155,21 +155,25 @@ def describe_backup(source: Path) -> Verified:
         return Verified(*backups.manifest_of(reading), [])
 
 
-def verify_backup(source: Path, tell: backups.Tell) -> Verified:
-    """Raises InvalidInput for what is no whole backup, IntegrityFailure for a broken manifest."""
+def verify_backup(source: Path, tell: backups.Tell, expected: str = "") -> Verified:
+    """Raises InvalidInput for what is no whole backup; IntegrityFailure for a broken manifest, or
+    one with another digest than is expected."""
     with closing(archives.open_backup(source)) as reading:
-        return backups.verify(reading, tell)
+        return backups.verify(reading, tell, expected)
 
 
-def restore(settings: Settings, source: Path, *, force: bool, tell: backups.Tell) -> Backup:
+def restore(
+    settings: Settings, source: Path, *, force: bool, tell: backups.Tell, expected: str = ""
+) -> Backup:
     """Puts a backup where these settings will serve it; it can be done again if it breaks off.
 
-    Raises Conflict for a place in use, and what `backups.restore` does.
+    Raises IntegrityFailure for another backup than the one whose manifest has the digest that is
+    expected, Conflict for a place in use, and what `backups.restore` does.
     """
     folder = settings.data_dir
     place = SqlPlace(dialect_for(settings.database_url, folder))
     with closing(archives.open_backup(source)) as reading:
-        backup, digest = backups.manifest_of(reading)
+        backup, digest = backups.manifest_of(reading, expected)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(folder, is_alone=True)[0]:
             if not force:
@@ -179,7 +183,7 @@ def restore(settings: Settings, source: Path, *, force: bool, tell: backups.Tell
             for key in backup.keys:
                 _restore_key(folder, reading, key)
             with closing(_blobs(settings)) as blobs:
-                backups.restore(reading, place, blobs, tell)
+                backups.restore(reading, backup, place, blobs, tell)
                 if backup.schema == schema.HEAD:  # else the first start of a server sees to it
                     with closing(Writer(place.dialect, SystemClock())) as writer:
                         whereabouts.take(writer.run, blobs)
