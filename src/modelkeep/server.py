@@ -176,7 +176,8 @@ def _answer(
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
+    what = f"serves {settings.data_dir}" if site.native else "tells how it is doing"
+    _log.info("modelkeep %s %s on http://%s:%d", __version__, what, shown, port)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         server = Server(
             config, site.door, site.native, settings.drain_s, in_doubt, heeds_second=is_alone
