@@ -27,6 +27,7 @@ from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
+from modelkeep.ports.whereabouts import Stores
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -85,6 +86,8 @@ class Work(Protocol):
     def replies(self) -> Replies: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def stores(self) -> Stores: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

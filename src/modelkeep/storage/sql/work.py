@@ -28,6 +28,7 @@ from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.versions import SqlVersions
 from modelkeep.storage.sql.webhooks import SqlWebhooks
+from modelkeep.storage.sql.whereabouts import SqlStores
 
 DEFAULT_PROJECT_ID = 1
 DEFAULT_PROJECT = "default"
@@ -70,6 +71,7 @@ class SqlWork:
         self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
         self.leases = SqlLeases(db, project)
+        self.stores = SqlStores(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":
         sight = Sight(DEFAULT_PROJECT_ID, access)
