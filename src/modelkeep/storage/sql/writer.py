@@ -20,11 +20,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.work import Joint
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
 from modelkeep.storage.sql.recent import Recent
@@ -147,8 +150,11 @@ class Writer:
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
-            for job in batch:
-                _run_job(work, job)
+            for use_case, jobs in groupby(batch, attrgetter("use_case")):
+                together = list(jobs)
+                if not (len(together) > 1 and _ran_joint(work, use_case, together)):
+                    for job in together:
+                        _run_job(work, job)
             models = work.journal.models()
             appended = work.journal.close()
             events = work.journal.events
@@ -242,3 +248,12 @@ def _run_job(work: SqlWork, job: Job) -> None:
             work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
     work.db.later("RELEASE SAVEPOINT use_case")
+
+
+def _ran_joint(work: SqlWork, use_case: UseCase, jobs: Sequence[Job]) -> bool:
+    """Runs a `Joint` for all of them in one savepoint; else, or if it failed, nothing happened."""
+    if not isinstance(use_case, Joint):
+        return False
+    done = Job(use_case.of_all, ([job.args for job in jobs],), {}, Future())
+    _run_job(work, done)
+    return done.error is None
