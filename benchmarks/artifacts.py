@@ -2,9 +2,9 @@
 
 `PUT` and `GET mlflow-artifacts/artifacts/…` by clients that keep their connections. Those of the
 small files are sockets: `http.client` takes as much of the processors for a file as a server may
-(350 µs, and these 90), which they share. Beside the large file, the limits: what `cp` and a flush, and hashing and writing the
-same file with one flush at its end, take in the same folder a moment before. No content is sent
-twice, and every byte that comes back is compared.
+(350 µs, and these 90), which they share. Beside the large file, the limits: what `cp` and a flush,
+and hashing and writing the same file with one flush at its end, take in the same folder a moment
+before. No content is sent twice, and every byte that comes back is compared.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
@@ -205,7 +205,7 @@ def _get_share(share: _Share) -> tuple[float, float]:
 
 
 class _Client:
-    """As much of HTTP/1.1 as these calls need, on one connection that stays open.
+    """As much of HTTP/1.1 as these calls need: one connection, bodies of an announced length.
 
     It is made once every client has a connection.
     """
@@ -226,17 +226,12 @@ class _Client:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        body = b"".join(self._chunks()) if length is None else self._answers.read(length)
+        if length is None:
+            raise LoadFailed(f"An answer without a length: {status!r}")
+        body = self._answers.read(length)
         if b" 200 " not in status:
             raise LoadFailed(f"{status!r} {body[:300]!r}")
         return body
-
-    def _chunks(self) -> Iterator[bytes]:
-        """The body of an answer that does not say how long it is."""
-        while size := int(self._answers.readline(), 16):
-            yield self._answers.read(size)
-            self._answers.readline()
-        self._answers.readline()
 
 
 def _expect_200(answer: http.client.HTTPResponse) -> bytes:

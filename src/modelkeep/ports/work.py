@@ -28,6 +28,7 @@ from modelkeep.ports.replies import Replies
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 
+
 class Joint:
     """A use case that does for several callers at once what it would do for one after the other,
     and for less: `f(work, calls)`, of which each is one caller's arguments.

@@ -8,6 +8,7 @@ from modelkeep.domain.manifests import File, Manifest
 from modelkeep.ports.artifacts import Entry
 from modelkeep.storage.sql.dialects import Db, Row
 
+
 @cache
 def _put_below(folders: int) -> str:
     # A look-up for each of them: of a list, PostgreSQL may make a scan while the table is small,
