@@ -1,19 +1,25 @@
 """The writer: what fails leaves nothing, what waits commits together, nobody waits for ever."""
 
 import asyncio
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
-from modelkeep.services import policies, promotion, registry
+from modelkeep.domain.errors import (
+    AlreadyExists,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+from modelkeep.services import artifacts, policies, promotion, registry
 from modelkeep.services.promotion import End, Order
 from modelkeep.storage.sql import writer as writing
 from tests.support.clock import NOON_MS, MovedClock
@@ -288,6 +294,40 @@ def test_those_who_wait_share_one_commit(core: Core) -> None:
     assert core.writer.tally.largest_batch == 100
 
 
+def upload(path: str, content: bytes) -> Job:
+    return artifacts.put_small, ANN, path, hashlib.sha256(content).hexdigest(), content
+
+
+def test_small_files_that_come_together_are_all_kept(core: Core) -> None:
+    run_id = core.run()
+    paths = [f"{f}/{n}" for f in ("a", "a/b", f"0/{run_id}/artifacts", "/".join("d" * 500))
+             for n in range(30)]  # fmt: skip
+    jobs = [upload(path, path.encode()) for path in paths]
+    assert in_one_batch(core, *jobs, upload("a/0", b"new")) == [None] * 121
+    for path in paths[1:]:
+        assert core.read(artifacts.fetch, path).small == path.encode()
+    assert core.read(artifacts.fetch, "a/0").small == b"new"
+
+
+def test_a_small_file_that_may_not_be_leaves_nothing_and_harms_none_beside_it(core: Core) -> None:
+    core.put("taken/x", "x")
+    found = in_one_batch(
+        core,
+        upload("a", b"1"),
+        upload("a/b", b"2"),
+        upload("taken", b"3"),
+        upload("modelkeep/versions/1/x", b"4"),
+        upload("c", b"5"),
+    )
+    assert [type(value) for value in found] == [type(None), InvalidInput, InvalidInput, Forbidden,
+                                                type(None)]  # fmt: skip
+    assert str(found[1]) == "'a' is a file; 'a/b' cannot lie in it."
+    assert str(found[2]) == "'taken' is a folder; it cannot be a file as well."
+    assert [core.read(artifacts.fetch, path).small for path in ("a", "c")] == [b"1", b"5"]
+    kept = core.read(lambda work: work.db.all("SELECT content FROM small_blobs ORDER BY content"))
+    assert kept == [(b"1",), (b"5",)]
+
+
 def test_a_batch_has_a_limit(core: Core) -> None:
     before = core.writer.tally.commits
 
@@ -347,9 +387,9 @@ def test_of_many_who_name_one_epoch_one_wins(core: Core) -> None:
 
 
 @pytest.fixture
-def two(core: Core, tmp_path: Path, clock: MovedClock) -> Iterator[tuple[Core, Core]]:
+def two(core: Core, clock: MovedClock) -> Iterator[tuple[Core, Core]]:
     """Two cores on one PostgreSQL database."""
-    other = Core(tmp_path / "other", core.settings.database_url, clock)
+    other = Core(core.settings.data_dir, core.settings.database_url, clock)
     yield core, other
     other.close()
 

@@ -76,6 +76,11 @@ class Db(Protocol):
         """As `later`, for each of the rows."""
         ...
 
+    def touched(self, sql: str, rows: Iterable[Row]) -> int:
+        """As `run` for each of the rows, of which all but the last are left for later: the number
+        of rows that the statements touched together."""
+        ...
+
     def settle(self) -> None:
         """Returns once everything has been done that was left for later."""
         ...
@@ -251,8 +256,11 @@ class _SqliteDb:
         return self._run(sql, params, attrgetter("rowcount"))
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
+        self.touched(sql, rows)
+
+    def touched(self, sql: str, rows: Iterable[Row]) -> int:
         try:
-            self.connection.executemany(sql, rows)
+            return self.connection.executemany(sql, rows).rowcount
         except _SQLITE_ERRORS as error:
             raise _of_sqlite(error) from error
 

@@ -21,11 +21,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.work import Joint
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
 from modelkeep.storage.sql.memory import Memory
@@ -150,7 +153,7 @@ class Writer:
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
-            if not self._run_together(work, batch):
+            if not _run_together(work, batch):
                 work, name = self._begin_again(work)
                 for job in batch:
                     _run_alone(work, job, self._memory)
@@ -181,26 +184,6 @@ class Writer:
             for listener in self._listeners:
                 listener()
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
-
-    def _run_together(self, work: SqlWork, batch: list[Job]) -> bool:
-        """Runs use cases without a savepoint, and without waiting for what they leave for later.
-
-        Whether that went well: whoever failed had changed nothing, and nothing failed unheard of.
-        """
-        try:
-            for job in batch:
-                mark, changes = work.journal.mark(), work.db.changes
-                try:
-                    job.value = job.use_case(work, *job.args, **job.kwargs)
-                except ModelkeepError as error:
-                    if isinstance(error, Unavailable) or work.db.changes != changes:
-                        return False
-                    job.error = error
-                    work.journal.forget_since(mark)
-            work.db.settle()
-        except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
-            return False
-        return not work.db.is_spoilt
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""
@@ -261,6 +244,36 @@ def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
         job.value = None
         job.error = Unavailable(fate)
         job.error.__cause__ = error
+
+
+def _run_together(work: SqlWork, batch: list[Job]) -> bool:
+    """Runs use cases without a savepoint, and without waiting for what they leave for later.
+
+    Whether that went well: whoever failed had changed nothing, and nothing failed unheard of.
+    """
+    try:
+        for use_case, jobs in groupby(batch, attrgetter("use_case")):
+            if isinstance(use_case, Joint):
+                use_case.of_all(work, [job.args for job in jobs])
+            elif not all(_ran(work, job) for job in jobs):
+                return False
+        work.db.settle()
+    except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
+        return False
+    return not work.db.is_spoilt
+
+
+def _ran(work: SqlWork, job: Job) -> bool:
+    """Runs one use case; whether it changed nothing if it failed."""
+    mark, changes = work.journal.mark(), work.db.changes
+    try:
+        job.value = job.use_case(work, *job.args, **job.kwargs)
+    except ModelkeepError as error:
+        if isinstance(error, Unavailable) or work.db.changes != changes:
+            return False
+        job.error = error
+        work.journal.forget_since(mark)
+    return True
 
 
 def _run_alone(work: SqlWork, job: Job, memory: Memory) -> None:
