@@ -178,12 +178,23 @@ class Writer:
             if fate:
                 self.tally.failed += 1
                 _abandon(batch, error, fate)
+                if isinstance(error, Unavailable) and not self._dialect.embedded:
+                    # The database is away: each batch behind this one would wait as long again.
+                    behind = self._take_waiting()
+                    _abandon(behind, error, _UNDONE)
+                    batch += behind
                 return
             appended = 1
         if appended:
             for listener in self._listeners:
                 listener()
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
+
+    def _take_waiting(self) -> list[Job]:
+        with self._changed:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        return waiting
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""
