@@ -63,13 +63,9 @@ def build(
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
-<<<<<<< HEAD
             elif path == "/" and scope["method"] == "POST":
                 await aws(scope, receive, send)
-            elif path in (probes.READY, probes.METRICS):
-=======
             elif path in probes.ALL:
->>>>>>> main
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
             else:
