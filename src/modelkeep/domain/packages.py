@@ -1,23 +1,21 @@
 """Versions as SageMaker's clients see them: packages, each with an approval that is derived.
 
 What such a client says of a version, beyond what our words hold (source, description, tags), is
-kept as it was said, in a document of the version called `sagemaker.json`: so it has revisions and
-is in the journal by its digest. Beside the members of SageMaker's model the document has two of
-ours: the verdict that was last given, and who spoke last.
+kept as it was said, in a document of the version: so it has revisions and is in the journal by its
+digest. Its verdicts are in another, since whoever gives one has no hand in what it is given on.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from modelkeep.domain.models import Version
 
-PAPER = "sagemaker.json"
+MEMBERS, VERDICTS = "sagemaker.json", "sagemaker-verdict.json"  # the two documents
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
-_VERDICT, _SPEAKER = "modelkeep.verdict", "modelkeep.by"
 
 
 class Approval(StrEnum):
@@ -30,46 +28,50 @@ class Approval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What somebody said of a version, at a time in milliseconds, and what it was then."""
+    """What somebody said last of a version, at a time in milliseconds, and what it was then.
 
-    approval: Approval
+    `comment` is None where nobody ever gave one; with it alone, nobody gave an approval.
+    """
+
+    approval: Approval | None
     at_ms: int
     subject: str
+    comment: str | None = None
+
+    def to_json(self) -> str:
+        approval = self.approval.value if self.approval else None
+        return _written({**asdict(self), "approval": approval})
+
+
+def verdict_of(body: str) -> Verdict:
+    """As `Verdict.to_json` wrote it."""
+    said = json.loads(body)
+    approval = said.pop("approval")
+    return Verdict(Approval(approval) if approval else None, **said)
 
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """What was said of a version: SageMaker's members, the last verdict, by whom and when."""
+    """What was said of a version: SageMaker's members and the last verdict; by whom, and when, the
+    later of the two."""
 
     members: Mapping[str, Any] = field(default_factory=dict)
     verdict: Verdict | None = None
     by: str = ""
     at_ms: int = 0
 
-    def to_json(self) -> str:
-        ours: dict[str, Any] = {_SPEAKER: self.by}
-        if self.verdict:
-            given = self.verdict
-            ours[_VERDICT] = {
-                "approval": given.approval.value,
-                "at_ms": given.at_ms,
-                "subject": given.subject,
-            }
-        whole = {**self.members, **ours}
-        return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-    def with_members(self, members: Mapping[str, Any]) -> "Saying":
-        """With these as well; None takes one back."""
-        both = {**self.members, **members}
-        return replace(self, members={k: v for k, v in both.items() if v is not None})
+    @property
+    def approval(self) -> Approval | None:
+        return self.verdict.approval if self.verdict else None
 
 
-def saying_of(body: str, at_ms: int) -> Saying:
-    """What a document says, as `Saying.to_json` wrote it at a time in milliseconds."""
-    members: dict[str, Any] = json.loads(body)
-    given, by = members.pop(_VERDICT, None), members.pop(_SPEAKER, "")
-    verdict = given and Verdict(Approval(given["approval"]), given["at_ms"], given["subject"])
-    return Saying(members, verdict, by, at_ms)
+def members_to_json(members: Mapping[str, Any]) -> str:
+    """Without those that are None."""
+    return _written({name: value for name, value in members.items() if value is not None})
+
+
+def _written(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

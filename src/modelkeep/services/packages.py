@@ -32,6 +32,8 @@ SCANNED_LIMIT = 1000  # versions that one page looks at for those of an approval
 
 Members = Mapping[str, Any]
 
+_NOT_CLONED = ("ModelLifeCycle",)  # where the other stands
+
 
 class NoPackage(NotFound):
     """There is no such package, or none that the caller may see."""
@@ -48,7 +50,7 @@ def find(work: Work, handle: str, number: int | None) -> Package:
     name = work.models.by_handle(handle)
     model_id = work.models.find(name) if name else None
     version = work.versions.get(model_id, number or 1) if model_id else None
-    is_single = version and work.models.tag(version.model_id, SINGLE_TAG) is not None
+    is_single = version is not None and work.models.tag(version.model_id, SINGLE_TAG) is not None
     if name is None or version is None or is_single is not (number is None):
         raise NoPackage(f"There is no package {handle}" + (f"/{number}." if number else "."))
     return _dressed(work, version, lifecycle_of(work, name), is_single=is_single)
@@ -106,7 +108,7 @@ def listed(
 
 def shown_approval(package: Package) -> Approval | None:
     """The approval; None of a package without a group of which nobody said anything."""
-    if package.is_single and package.approval is Approval.PENDING and not package.said.verdict:
+    if package.is_single and package.approval is Approval.PENDING and not package.said.approval:
         return None
     return package.approval
 
@@ -155,7 +157,7 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     does not let it have at once.
     """
     if wanted.clone_of:
-        wanted = _cloning(work, wanted, find(work, *wanted.clone_of))
+        wanted = _cloning(wanted, find(work, *wanted.clone_of))
     if wanted.single:
         model = registry.create_model(
             work, caller, wanted.name, tags=wanted.model_tags, single=True
@@ -166,7 +168,7 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     draft = Draft(model.name, wanted.source, description=description, tags=wanted.tags)
     version = registry.create_version(work, caller, draft)
     if wanted.said:
-        sayings.keep(work, caller, version, sayings.read(work, version).with_members(wanted.said))
+        sayings.keep(work, caller, version, wanted.said)
     if wanted.approval is not None:
         _begin(work, caller, version, wanted.approval)
     if wanted.stage is not None:
@@ -174,22 +176,22 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     return version
 
 
-def _cloning(work: Work, wanted: Registration, original: Package) -> Registration:
+def _cloning(wanted: Registration, original: Package) -> Registration:
     version = original.version
     return replace(
         wanted,
         source=f"models:/{version.model_name}/{version.number}",
         description=version.description if wanted.description is None else wanted.description,
         tags=version.tags if wanted.tags is None else wanted.tags,
-        said={**original.said.members, "ModelLifeCycle": None, **wanted.said},
+        said={**original.said.members, **dict.fromkeys(_NOT_CLONED), **wanted.said},
     )
 
 
 def _begin(work: Work, caller: Caller, version: Version, approval: Approval) -> None:
     if approval is Approval.PENDING:
-        sayings.note(work, caller, version, approval)
+        sayings.note(work, caller, version, approval, None)
     else:
-        result = verdicts.cast(work, caller, version, approval, "")
+        result = verdicts.cast(work, caller, version, approval)
         _refuse_half(result, f"as {approval}")
 
 
@@ -213,11 +215,11 @@ class Change:
     """What somebody changes of a package; what is None or empty stays as it is.
 
     `say` makes the members that are to be said of those that were; None takes one back. `runs`
-    says that it changes what is run. `comment` is of the verdict.
+    says that it changes what is run. `comment` is of the verdict, this one or the last.
     """
 
     approval: Approval | None = None
-    comment: str = ""
+    comment: str | None = None
     stage: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     untagged: Sequence[str] = ()
@@ -245,10 +247,10 @@ def change(
         if not verdicts.is_done(result):
             return version, result
     _tag(work, caller, version, wanted)
-    said = sayings.read(work, version)
-    members = wanted.say(said.members)
-    if members:
-        sayings.keep(work, caller, version, said.with_members(members))
+    if wanted.approval is None and wanted.comment is not None:
+        sayings.note(work, caller, version, None, wanted.comment)
+    if members := wanted.say(sayings.read(work, version).members):
+        sayings.keep(work, caller, version, members)
     work.versions.touch(version.id, work.now_ms)
     return again(work, version), None
 
@@ -264,7 +266,7 @@ def _staged(work: Work, caller: Caller, package: Package, wanted: Change) -> Res
             "ModelApprovalStatus and ModelLifeCycle ask for two different changes; "
             "ask for one after the other."
         )
-    return _moved(work, caller, version, wanted.stage, wanted.comment)
+    return _moved(work, caller, version, wanted.stage, wanted.comment or "")
 
 
 def _moved(work: Work, caller: Caller, version: Version, stage: str, reason: str) -> Result | None:

@@ -5,7 +5,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.models import Version
-from modelkeep.domain.packages import PAPER
+from modelkeep.domain.packages import MEMBERS, VERDICTS
 from modelkeep.domain.papers import Document
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import resolve, subject
@@ -18,12 +18,12 @@ def attach(
 ) -> Document:
     """Attaches a document to a version; one that is there already, byte for byte, stays.
 
-    Raises NotFound, InvalidInput (see `papers.make`; also for the one that is SageMaker's),
+    Raises NotFound, InvalidInput (see `papers.make`; also for those that are SageMaker's),
     LimitExceeded for more than 100.
     """
-    if name == PAPER:
+    if name in (MEMBERS, VERDICTS):
         raise InvalidInput(
-            f"The document {PAPER} is what SageMaker's calls say; only they write it."
+            f"The document {name} is what SageMaker's calls say; only they write it."
         )
     return put(work, caller, resolve(work, model, which), name, media_type, body)
 

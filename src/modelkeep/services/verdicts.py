@@ -53,7 +53,7 @@ def approval_of(
     stay = next((s for s in stays if s.slot == stage_slot(cycle.production)), None)
     requests = [r for r in work.governance.requests_for(version.id, HISTORY)
                 if r[0].target == cycle.production]  # fmt: skip
-    last = _last(work, version, verdict, stay, requests)
+    last = _last(work, verdict, stay, requests)
     if last is not Approval.APPROVED:
         return last
     if cycle.is_guarded(cycle.production):
@@ -65,7 +65,6 @@ def approval_of(
 
 def _last(
     work: Work,
-    version: Version,
     verdict: Verdict | None,
     stay: Occupancy | None,
     requests: list[tuple[Request, Closed]],
@@ -82,7 +81,7 @@ def _last(
         for asked, closed in requests
         if asked.status in (Status.REJECTED, Status.CHANGES)
     ]
-    if verdict is not None:
+    if verdict is not None and verdict.approval is not None:
         marks.append((verdict.at_ms, 2, verdict.approval))
     return max(marks)[2] if marks else Approval.PENDING
 
@@ -139,12 +138,13 @@ def is_done(result: Result | None) -> bool:
 
 
 def cast(
-    work: Work, caller: Caller, version: Version, wanted: Approval, comment: str
+    work: Work, caller: Caller, version: Version, wanted: Approval, said: str | None = None
 ) -> Result | None:
-    """Gives a verdict; None where that asked nothing of anyone, or was so already.
+    """Gives a verdict, with a comment; None where that asked nothing of anyone, or was so already.
 
     Raises Conflict for a verdict that cannot be taken back.
     """
+    comment = said or ""
     cycle = lifecycle_of(work, version.model_name)
     shown = approval_of(work, version, sayings.read(work, version).verdict, cycle)
     asked = _open(work, version, cycle)
@@ -159,7 +159,7 @@ def cast(
     else:
         result = _take_back(work, caller, version, cycle, comment)
     if is_done(result):
-        sayings.note(work, caller, version, wanted)
+        sayings.note(work, caller, version, wanted, said)
     return result
 
 

@@ -6,7 +6,7 @@ boto3 makes a token of its own for each call that has none, and keeps it when it
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from modelkeep.domain.errors import KeyReused
 from modelkeep.ports.replies import Claim, Reply
@@ -41,11 +41,12 @@ async def once(
         return Reply(200, json.dumps(tell(value)))
 
     try:
-        value, known = await app.write(replies.once, claim, reply, use_case, call.caller, *args)
+        done = await app.write(replies.once, claim, reply, use_case, call.caller, *args)
     except KeyReused:
         raise Coded(
             "ConflictException",
             f"The ClientToken {token} was used for a call with other parameters. Take a new token "
             "for each call; the same one only to repeat a call as it was.",
         ) from None
-    return json.loads(known.body) if known else tell(value)
+    value, known = done
+    return json.loads(known.body) if known else tell(cast("T", value))

@@ -22,7 +22,7 @@ from modelkeep.services.packages import shown_approval
 
 KIND = "model-package"
 SOURCE_LIMIT = 1024  # characters of a SourceUri
-NOWHERE = "sagemaker://none"  # the source of a package that says of none
+NOWHERE = "sagemaker:/none"  # the source of a package that says of none
 
 _NAMED = re.compile("([^/]+)(?:/([0-9]{1,9}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
@@ -69,6 +69,7 @@ def described(call: Call, package: Package) -> dict[str, Any]:
         "LastModifiedTime": instant(modified_ms),
         "CreatedBy": identity(call, version.author),
         "LastModifiedBy": identity(call, said.by) if is_known else None,
+        "ApprovalDescription": said.verdict.comment if said.verdict else None,
         "ModelPackageStatusDetails": _details(package),
         "CustomerMetadataProperties": shown_tags(version.tags) or None,
     }

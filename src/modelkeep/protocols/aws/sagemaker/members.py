@@ -27,7 +27,7 @@ COMMENT, LIFE, CARD = "ApprovalDescription", "ModelLifeCycle", "ModelCard"
 RUNS, MORE, SOURCE = "InferenceSpecification", "AdditionalInferenceSpecifications", "SourceUri"
 _TYPES = ("SupportedTransformInstanceTypes", "SupportedRealtimeInferenceInstanceTypes")
 _OURS = {GROUP, NAME, TAGS, DESCRIPTION, VERDICT, "ClientToken", "Tags"}
-_PATCHED = (COMMENT, "ModelPackageRegistrationType", RUNS, SOURCE, LIFE)
+_PATCHED = ("ModelPackageRegistrationType", RUNS, SOURCE, LIFE)
 
 MORE_LIMIT = 15  # additional inference specifications
 # Addresses that a version's source may be, and images, which only stand for one.
@@ -89,7 +89,7 @@ def change(params: Mapping[str, Any]) -> Change:
 
     return Change(
         approval=Approval(verdict) if verdict else None,
-        comment=params.get(COMMENT, ""),
+        comment=params.get(COMMENT),
         stage=params.get(LIFE, {}).get("Stage"),
         tags=tags,
         untagged=untagged,
@@ -184,7 +184,7 @@ def _source(params: Mapping[str, Any]) -> str:
     said = [*(_data(container) for container in containers), params.get(SOURCE, "")]
     address = next((one for one in said if _ADDRESS.fullmatch(one)), None)
     image = next((c["Image"] for c in containers if _IMAGE.fullmatch(c.get("Image", ""))), None)
-    return address or (f"image://{image}" if image else NOWHERE)
+    return address or (f"image:/{image}" if image else NOWHERE)
 
 
 def _data(container: Mapping[str, Any]) -> str:
