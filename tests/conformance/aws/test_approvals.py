@@ -379,8 +379,10 @@ def test_a_story_in_two_tongues_is_one_journal(server: Server, mlflow3: Client) 
         ]
     )
     say(bob, first, APPROVED)
-    asked = modelkeep("promote", "guarded-story/2", "Production", url=server.url, user="rob")
-    assert asked.code != 0, asked.out
+    asked = modelkeep(
+        "promote", "guarded-story/2", "--to", "Production", url=server.url, user="rob"
+    )
+    assert asked.code == 2, asked.out
     say(bob, second, APPROVED)
     assert status(ann, first, second) == [APPROVED, APPROVED]
     say(bob, second, REJECTED, ApprovalDescription="it drifts")
