@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from modelkeep.domain.errors import Unauthenticated
-from modelkeep.protocols.http import Scope
+from modelkeep.protocols.http import Scope, header
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=15)  # how far a client's clock may be from ours, either way
@@ -29,6 +29,7 @@ _SCOPE = re.compile(
     r"(?P<key>[A-Za-z0-9_]{3,128})/(?P<day>[0-9]{8})/(?P<region>[A-Za-z0-9-]{1,64})"
     r"/(?P<service>[a-z0-9-]{1,64})/aws4_request"
 )
+_CREDENTIAL = re.compile(f"Credential={_SCOPE.pattern}")
 _SIGNATURE = re.compile("[0-9a-f]{64}")
 _AT = re.compile("[0-9]{8}T[0-9]{6}Z")
 _HEADERS = re.compile("[a-z0-9-]+(;[a-z0-9-]+)*")
@@ -73,6 +74,22 @@ def read(scope: Scope) -> Signature | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request says of its signature, which nobody looks at where there are no accounts."""
+
+    key_id: str
+    region: str
+    service: str
+
+
+def claimed(scope: Scope) -> Claim | None:
+    """None of a request that says nothing, or nothing that can be read."""
+    given = header(scope, b"authorization") or unquote(scope["query_string"].decode("latin-1"))
+    found = _CREDENTIAL.search(given)
+    return Claim(found["key"], found["region"], found["service"]) if found else None
+
+
 def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
     found = [_FIELD.fullmatch(part) for part in given.split(",")]
     fields = {field[1]: field[2] for field in found if field}
@@ -91,6 +108,7 @@ def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
 
 
 def _of_query(fields: Mapping[str, str], headers: Mapping[str, str]) -> Signature:
+    """S3 leaves the body out."""
     lasts = fields.get("X-Amz-Expires", "")
     if not lasts.isascii() or not lasts.isdigit() or not 0 < int(lasts[:9]) <= PRESIGNED_LIMIT_S:
         raise IncompleteSignature(f"X-Amz-Expires must be 1 to {PRESIGNED_LIMIT_S} seconds.")
@@ -100,7 +118,7 @@ def _of_query(fields: Mapping[str, str], headers: Mapping[str, str]) -> Signatur
         fields.get("X-Amz-SignedHeaders", ""),
         fields.get("X-Amz-Signature", ""),
         headers,
-        payload=UNSIGNED,
+        payload=UNSIGNED if "/s3/" in fields.get("X-Amz-Credential", "") else None,
         lasts_s=int(lasts),
     )
 
@@ -199,7 +217,7 @@ def _canonical_request(signature: Signature, scope: Scope, body_sha256: str) -> 
         (
             scope["method"],
             _path(scope, is_s3=signature.service == "s3"),
-            _query(scope["query_string"].decode("latin-1")),
+            _query(scope["query_string"].decode("latin-1"), is_presigned=signature.is_presigned),
             told,
             ";".join(signature.headers),
             body_sha256,
@@ -222,9 +240,11 @@ def _path(scope: Scope, *, is_s3: bool) -> str:
     return quote(whole + ("/" if parts and raw.endswith("/") else ""), safe="/~")
 
 
-def _query(query: str) -> str:
+def _query(query: str, *, is_presigned: bool) -> str:
+    """Without the signature itself, where that is where it stands."""
+    left_out = "X-Amz-Signature" if is_presigned else ""
     parts = (part.partition("=") for part in query.split("&") if part)
-    pairs = sorted((name, value) for name, _, value in parts if name != "X-Amz-Signature")
+    pairs = sorted((name, value) for name, _, value in parts if name != left_out or not name)
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
