@@ -237,7 +237,8 @@ def _path(scope: Scope, *, is_s3: bool) -> str:
         elif part not in ("", ".", ".."):
             parts.append(part)
     whole = "/" + "/".join(parts)
-    return quote(whole + ("/" if parts and raw.endswith("/") else ""), safe="/~")
+    whole += "/" if parts and raw.endswith("/") else ""
+    return quote(whole.encode("latin-1"), safe="/~")
 
 
 def _query(query: str, *, is_presigned: bool) -> str:
