@@ -129,7 +129,8 @@ def signed_by_botocore(
 def believed(scope: dict[str, Any], body: bytes, now: datetime, secret: str = SECRET) -> bool:
     try:
         found = sigv4.read(scope)
-        assert found is not None
+        if found is None or found.key_id != KEY:
+            return False
         hashed = found.payload if found.service == "s3" and found.payload else sha256(body)
         if hashed not in (sigv4.UNSIGNED, sha256(body)):
             return False
