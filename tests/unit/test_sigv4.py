@@ -200,10 +200,11 @@ def _turned(data: st.DataObject, whole: bytes) -> bytes:
     return whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :]
 
 
-def test_a_header_of_amazons_that_nobody_signed_is_refused() -> None:
+@pytest.mark.parametrize("name", ["x-amz-target", "content-type"])
+def test_a_header_that_says_what_is_meant_and_that_nobody_signed_is_refused(name: str) -> None:
     scope, _ = signed_by_botocore("POST", "http://h:5000/", {}, b"", "sagemaker")
-    scope["headers"].append((b"x-amz-target", b"SageMaker.DeleteModelPackage"))
-    with pytest.raises(IncompleteSignature, match="x-amz-target"):
+    scope["headers"].append((name.encode(), b"SageMaker.DeleteModelPackage"))
+    with pytest.raises(IncompleteSignature, match=name):
         sigv4.read(scope)
 
 
