@@ -26,6 +26,7 @@ from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
+from modelkeep.ports.signatures import Signatures
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 from modelkeep.ports.whereabouts import Stores
@@ -103,6 +104,8 @@ class Work(Protocol):
     def replies(self) -> Replies: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def signatures(self) -> Signatures: ...
     @property
     def stores(self) -> Stores: ...
     @property

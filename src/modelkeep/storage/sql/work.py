@@ -25,6 +25,7 @@ from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.sight import Sight
+from modelkeep.storage.sql.signatures import SqlSignatures
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.versions import SqlVersions
 from modelkeep.storage.sql.webhooks import SqlWebhooks
@@ -71,6 +72,7 @@ class SqlWork:
         self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
         self.leases = SqlLeases(db, project)
+        self.signatures = SqlSignatures(db, project)
         self.stores = SqlStores(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":
