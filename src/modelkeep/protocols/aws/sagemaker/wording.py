@@ -6,13 +6,12 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
+from modelkeep.domain.tags import TAGS_LIMIT, check_keys, fitting
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call
 
 GROUP = "model-package-group"
 PAGE = 100  # items, where the caller says nothing
-
-KEY_LIMIT, VALUE_LIMIT, TAGS_LIMIT = 128, 256, 50  # characters; of what can be shown of our tags
 
 
 def group_of(text: str) -> str:
@@ -42,19 +41,15 @@ def ms_of(params: Mapping[str, Any], name: str) -> int | None:
 
 
 def tags_of(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Raises InvalidInput for a key that comes twice."""
+    """Raises InvalidInput for a key that comes twice, or that only AWS sets."""
     found = {pair["Key"]: pair["Value"] for pair in pairs}
     if len(found) < len(pairs):
         raise InvalidInput("Duplicate tag keys found. Please note that tag keys are unique.")
+    check_keys(found)
     return found
 
 
 def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Those of our tags that fit SageMaker's limits: MLflow's keys and values may be longer, and
     there may be more of them."""
-    fitting = (
-        (key, value)
-        for key, value in sorted(tags.items())
-        if len(key) <= KEY_LIMIT and len(value) <= VALUE_LIMIT
-    )
-    return dict(list(fitting)[:TAGS_LIMIT])
+    return dict(list(fitting(tags).items())[:TAGS_LIMIT])
