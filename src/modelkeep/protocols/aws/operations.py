@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import groups, packages, tags
+from modelkeep.protocols.aws.sagemaker import groups, packages, search, tags
 
 ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
     **groups.OPERATIONS,
     **packages.OPERATIONS,
+    **search.OPERATIONS,
     **tags.OPERATIONS,
 }

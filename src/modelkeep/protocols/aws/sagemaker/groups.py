@@ -46,7 +46,7 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
         model = await app.read(groups.get, handle, point=True)
     except NotFound:
         raise no_group(call, handle) from None
-    return {**_summary(call, model), "CreatedBy": {}}
+    return described(call, model)
 
 
 async def _list(app: App, call: Call) -> Mapping[str, Any]:
@@ -73,6 +73,10 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
     except NotFound:
         raise no_group(call, handle) from None
     return {}
+
+
+def described(call: Call, model: Model) -> dict[str, Any]:
+    return {**_summary(call, model), "CreatedBy": {}}
 
 
 def _summary(call: Call, model: Model) -> dict[str, Any]:
