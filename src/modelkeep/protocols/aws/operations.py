@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import groups, packages, search, tags
+from modelkeep.protocols.aws.sagemaker import cards, groups, packages, search, tags
 
 ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
     **groups.OPERATIONS,
     **packages.OPERATIONS,
     **search.OPERATIONS,
+    **cards.OPERATIONS,
     **tags.OPERATIONS,
 }

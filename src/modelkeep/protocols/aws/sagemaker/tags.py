@@ -1,17 +1,20 @@
 """Tags of whatever has an ARN and may have tags."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelkeep.domain.access import Verb
+from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.resources import Kind
 from modelkeep.domain.tags import fitting
+from modelkeep.ports.work import Work
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
+from modelkeep.protocols.aws.sagemaker import cards
 from modelkeep.protocols.aws.sagemaker.wording import GROUP, PAGE, no_group, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
-from modelkeep.services import permits, tagging
+from modelkeep.services import permits, resources, tagging
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
@@ -34,10 +37,27 @@ def _on_group(verb: Verb, handle: str) -> Need:
     return Need(verb, find=lambda work: work.models.by_handle(handle))
 
 
+def _of(kind: Kind, missing: Callable[[Call, str], Exception]) -> Tagged:
+    def of(work: Work, name: str) -> Mapping[str, str]:
+        return resources.tags_of(work, kind, name)
+
+    def add(work: Work, caller: Caller, name: str, tags: Mapping[str, str]) -> Mapping[str, str]:
+        return resources.add_tags(work, caller, kind, name, tags)
+
+    def remove(work: Work, caller: Caller, name: str, keys: Sequence[str]) -> None:
+        resources.remove_tags(work, caller, kind, name, keys)
+
+    def need(verb: Verb, name: str) -> Need:
+        return permits.on_resource(verb, kind, name)
+
+    return Tagged(of, add, remove, missing, need)
+
+
 _KINDS: Mapping[str, Tagged] = {
+    Kind.CARD.value: _of(Kind.CARD, cards.no_card),
     GROUP: Tagged(
         tagging.of_group, tagging.add_to_group, tagging.remove_from_group, no_group, _on_group
-    )
+    ),
 }
 
 
