@@ -14,6 +14,7 @@ from modelkeep.services import (
     accounts,
     cards,
     denials,
+    deployables,
     emergencies,
     endings,
     holds,
@@ -213,6 +214,7 @@ def tell_of_resources(core: Core) -> None:
     core.write(cards.create, NOBODY, "other", said, "Draft", {})
     core.write(resources.delete, ANN, Kind.CARD, "other")
     core.write(cards.create, NOBODY, "other", said, "Draft", {})
+    core.write(deployables.create, ANN, "serving", {"PrimaryContainer": {}}, [], {})
 
 
 def tell_of_arrivals(core: Core) -> None:

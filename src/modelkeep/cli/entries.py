@@ -91,6 +91,7 @@ def _facts(entry: dict[str, Any]) -> Iterator[str]:
         yield f"{after['role']} on {after['scope']}"
     if entry["act"] == "journal:origin:forked":
         yield f"{before['origin']} is {after['name']} from here on"
+    yield from (f"of {of['name']}/{of['version']}" for of in why.get("packages", ()))
     yield from (f"{g['gate']} {g['outcome']}" for g in why.get("gates", ()))
     yield from (f"tag {key}" for key in after.get("tags", ()))
     yield from (f"tag {key} removed" for key in after.get("untagged", ()))

@@ -4,6 +4,7 @@ Whoever may do something to a model of that name and those tags may do it to a r
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import AlreadyExists, NotFound
@@ -37,9 +38,16 @@ def revisions(
 
 
 def create(
-    work: Work, caller: Caller, kind: Kind, name: str, said: Saying, tags: Mapping[str, str]
+    work: Work,
+    caller: Caller,
+    kind: Kind,
+    name: str,
+    said: Saying,
+    tags: Mapping[str, str],
+    why: Mapping[str, Any] = {},
 ) -> Resource:
-    """Raises AlreadyExists, InvalidInput for tags that may not be."""
+    """`why` are the grounds, for the journal. Raises AlreadyExists, InvalidInput for tags that may
+    not be."""
     if work.resources.is_taken(kind, name):
         raise AlreadyExists(f"There is a {kind} {name} already.")
     check_addition({}, tags)
@@ -51,6 +59,7 @@ def create(
         "resource:created",
         {"resource": resource_id, "kind": kind.value, "name": name},
         after={**_facts(1, said), "tags": list(tags)},
+        why=dict(why),
         texts=_texts(tags),
     )
     work.record(caller, event)

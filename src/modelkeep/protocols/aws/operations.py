@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import cards, groups, packages, search, tags
+from modelkeep.protocols.aws.sagemaker import cards, deployables, groups, packages, search, tags
 
 ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
@@ -12,5 +12,6 @@ ALL: Mapping[tuple[str, str], Operation] = {
     **packages.OPERATIONS,
     **search.OPERATIONS,
     **cards.OPERATIONS,
+    **deployables.OPERATIONS,
     **tags.OPERATIONS,
 }

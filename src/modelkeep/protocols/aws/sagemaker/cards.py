@@ -10,7 +10,7 @@ from modelkeep.ports.resources import Sought
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.sagemaker.wording import PAGE, instant, ms_of, tags_of
+from modelkeep.protocols.aws.sagemaker.wording import PAGE, instant, sought, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import cards, permits, resources
 from modelkeep.services.app import App
@@ -118,14 +118,7 @@ def _arn(call: Call, name: str) -> str:
 
 
 def _sought(call: Call) -> Sought:
-    return Sought(
-        contains=call.params.get("NameContains", ""),
-        status=call.params.get(_STATUS, ""),
-        from_ms=ms_of(call.params, "CreationTimeAfter"),
-        until_ms=ms_of(call.params, "CreationTimeBefore"),
-        by_name=call.params.get("SortBy") == "Name",
-        ascending=call.params.get("SortOrder") != "Descending",
-    )
+    return sought(call.params, "Ascending", call.params.get(_STATUS, ""))
 
 
 def _summary(call: Call, card: Resource) -> dict[str, Any]:

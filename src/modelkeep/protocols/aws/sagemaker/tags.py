@@ -11,7 +11,7 @@ from modelkeep.domain.tags import fitting
 from modelkeep.ports.work import Work
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
-from modelkeep.protocols.aws.sagemaker import cards
+from modelkeep.protocols.aws.sagemaker import cards, deployables
 from modelkeep.protocols.aws.sagemaker.wording import GROUP, PAGE, no_group, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import permits, resources, tagging
@@ -55,6 +55,7 @@ def _of(kind: Kind, missing: Callable[[Call, str], Exception]) -> Tagged:
 
 _KINDS: Mapping[str, Tagged] = {
     Kind.CARD.value: _of(Kind.CARD, cards.no_card),
+    Kind.MODEL.value: _of(Kind.MODEL, deployables.no_model),
     GROUP: Tagged(
         tagging.of_group, tagging.add_to_group, tagging.remove_from_group, no_group, _on_group
     ),

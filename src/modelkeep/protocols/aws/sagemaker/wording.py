@@ -7,6 +7,7 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.tags import TAGS_LIMIT, check_keys, fitting
+from modelkeep.ports.resources import Sought
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call
 
@@ -38,6 +39,19 @@ def ms_of(params: Mapping[str, Any], name: str) -> int | None:
     """A time that a caller gave, in milliseconds."""
     given: datetime | None = params.get(name)
     return None if given is None else int(given.timestamp() * 1000)
+
+
+def sought(params: Mapping[str, Any], order: str, status: str = "") -> Sought:
+    """What a listing is asked for, by the members that they all have; `order` is its own, where the
+    caller says none."""
+    return Sought(
+        contains=params.get("NameContains", ""),
+        status=status,
+        from_ms=ms_of(params, "CreationTimeAfter"),
+        until_ms=ms_of(params, "CreationTimeBefore"),
+        by_name=params.get("SortBy") == "Name",
+        ascending=params.get("SortOrder", order) == "Ascending",
+    )
 
 
 def tags_of(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
