@@ -26,6 +26,7 @@ from modelkeep.services import (
     registry,
     requests,
     resources,
+    sharing,
     signing,
     sweeping,
     uploads,
@@ -42,6 +43,10 @@ from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, NOBODY, ROB, TAGS, Core
 
 ELSEWHERE = "http://mlflow.example:5000"
+SHARED = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},'
+    '"Action":"sagemaker:DescribeModelPackage","Resource":"*"}}'
+)
 POLICY: dict[str, Any] = {
     "stage_transitions": {
         "None -> Staging": {"required_tags": ["tested"], "required_metrics": ["accuracy"]},
@@ -214,6 +219,11 @@ def tell_of_resources(core: Core) -> None:
     core.write(cards.create, NOBODY, "other", said, "Draft", {})
     core.write(resources.delete, ANN, Kind.CARD, "other")
     core.write(cards.create, NOBODY, "other", said, "Draft", {})
+    for version in ("2008-10-17", "2012-10-17"):
+        core.write(sharing.put, ANN, "churn", SHARED.replace("2012-10-17", version))
+    core.model("lent")
+    core.write(sharing.put, ANN, "lent", SHARED)
+    core.write(sharing.delete, BOB, "lent")
     core.write(deployables.create, ANN, "serving", {"PrimaryContainer": {}}, [], {})
 
 

@@ -22,10 +22,10 @@ from modelkeep.ports.journal import Journal
 from modelkeep.ports.leases import Leases
 from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
-from modelkeep.ports.policies import GroupPolicies
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.resources import Resources
+from modelkeep.ports.sharing import GroupPolicies
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 

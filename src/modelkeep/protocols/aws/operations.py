@@ -4,7 +4,15 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import cards, deployables, groups, packages, search, tags
+from modelkeep.protocols.aws.sagemaker import (
+    cards,
+    deployables,
+    groups,
+    packages,
+    search,
+    sharing,
+    tags,
+)
 
 ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
@@ -13,5 +21,6 @@ ALL: Mapping[tuple[str, str], Operation] = {
     **search.OPERATIONS,
     **cards.OPERATIONS,
     **deployables.OPERATIONS,
+    **sharing.OPERATIONS,
     **tags.OPERATIONS,
 }

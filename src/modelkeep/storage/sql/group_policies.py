@@ -1,11 +1,11 @@
 """Policies of groups."""
 
-from modelkeep.ports.policies import GroupPolicy
+from modelkeep.ports.sharing import GroupPolicy
 from modelkeep.storage.sql.dialects import Db
 
 
 class SqlGroupPolicies:
-    """See `ports.policies.GroupPolicies`."""
+    """See `ports.sharing.GroupPolicies`."""
 
     def __init__(self, db: Db, project_id: int) -> None:
         self._db, self._project_id = db, project_id
