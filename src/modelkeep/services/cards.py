@@ -36,18 +36,18 @@ def update(
 ) -> Resource:
     """The card's next version, with another content or another status.
 
-    Raises NotFound; InvalidInput for both or neither, or for what is no card; Conflict for a new
-    content of an archived one.
+    Raises NotFound; InvalidInput where both would change, or neither is given, or for what is no
+    card; Conflict for a new content of an archived one.
     """
-    if (content is None) == (status is None):
-        raise InvalidInput(
-            "You cannot update both model card content and model card status in a single call."
-            if content is not None
-            else "An update of a model card has its Content or its ModelCardStatus."
-        )
+    if content is None and status is None:
+        raise InvalidInput("An update of a model card has its Content or its ModelCardStatus.")
     known = resources.get(work, Kind.CARD, name)
     said = said_of(known)
-    if content is not None:
+    if content is not None and content != said["Content"]:
+        if status not in (None, known.said.status):
+            raise InvalidInput(
+                "You cannot update both model card content and model card status in a single call."
+            )
         if known.said.status == ARCHIVED:
             raise Conflict("Model Card is in Archived state")
         cards.check(content)

@@ -146,9 +146,7 @@ def _in_order(
 ) -> Found[T]:
     """A page in the order that rows are read in. The first one counts what follows it too: the
     positions of the others begin with that count, and whether it is exact."""
-    known, position = (after[:2], after[2:]) if after else (None, None)
-    if known and not (position and all(isinstance(one, int) for one in known)):
-        raise _no_such_page()
+    known, position = _counted(after) if after else (None, None)
     items: list[T] = []
     end: Position | None = None
     beyond = seen = 0
@@ -169,8 +167,15 @@ def _in_order(
     total, is_exact = known or (len(items) + beyond, position is None)
     if len(items) < limit or (position is None and not beyond):
         end = position
-    after = (int(total), int(is_exact), *end) if end else None
-    return Found(items, after, int(total), bool(is_exact))
+    return Found(items, (total, int(is_exact), *end) if end else None, total, is_exact)
+
+
+def _counted(after: Position) -> tuple[tuple[int, bool], Position]:
+    """The count that a position begins with, whether it is exact, and the position itself."""
+    total, is_exact, *position = after if len(after) > 2 else (None, None)
+    if not (isinstance(total, int) and isinstance(is_exact, int)):
+        raise _no_such_page()
+    return (total, bool(is_exact)), tuple(position)
 
 
 def _sorted(

@@ -65,6 +65,9 @@ def test_content_and_status_are_not_changed_together(sagemaker: Any) -> None:
     )
     assert refused(sagemaker.update_model_card, ModelCardName="one-thing")[0] == INVALID
     assert described(sagemaker, "one-thing")["ModelCardVersion"] == 1
+    as_it_stands = {"Content": content("x"), "ModelCardStatus": "Draft"}
+    sagemaker.update_model_card(ModelCardName="one-thing", **as_it_stands)
+    assert described(sagemaker, "one-thing")["ModelCardVersion"] == 2
 
 
 def test_an_archived_card_says_nothing_new(sagemaker: Any) -> None:
