@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.domain.models import PROMPT_TAG, Model
-from modelkeep.domain.packages import SINGLE_TAG, Package
+from modelkeep.domain.packages import SINGLE, SINGLE_TAG, Package
 from modelkeep.domain.queries import Path, Query, at
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.work import Work
@@ -21,7 +21,7 @@ from modelkeep.services import packages, registry
 ROWS_LIMIT = 5_000  # looked at by one search
 _AT_ONCE = 200
 _NO_PROMPTS = Comparison("tag", PROMPT_TAG, "IS NOT", "true")
-_NO_SINGLES = Comparison("tag", SINGLE_TAG, "IS NOT", "true")
+_NO_SINGLES = Comparison("tag", SINGLE_TAG, "IS NOT", SINGLE)
 
 # Whether the value is missing, the value (a time in seconds), and the row's id.
 _Key = tuple[int, str | float, int]
