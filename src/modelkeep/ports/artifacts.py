@@ -18,9 +18,23 @@ class Entry:
         return self.size_bytes is None
 
 
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A file of the store, when it came, and the entity tag that it was given; "" for none."""
+
+    file: File
+    at_ms: int
+    etag: str
+
+
 class Artifacts(Protocol):
-    def put(self, file: File, author: str, at_ms: int) -> None:
+    def put(self, file: File, author: str, at_ms: int, etag: str = "") -> None:
         """Makes the path name these bytes, which `author` brought, from now on."""
+        ...
+
+    def dated(self, path: str) -> Dated | None: ...
+    def dated_page(self, start: str, after: str, limit: int) -> list[Dated]:
+        """Files whose paths begin with a text, by path: those that follow `after`."""
         ...
 
     def authors(self, path: str) -> list[str]:

@@ -57,26 +57,29 @@ def put(
     sha256: str,
     size_bytes: int,
     began_ms: int | None = None,
+    etag: str = "",
 ) -> None:
     """Makes a path name these stored bytes from now on; `began_ms` is when they began to come.
 
     Raises InvalidInput; Forbidden for what is frozen, or somebody else's; Unavailable if the bytes
     may have been deleted meanwhile (see `garbage.claim`).
     """
-    _name(work, caller, File(path, sha256, size_bytes))
+    _name(work, caller, File(path, sha256, size_bytes), etag)
     garbage.claim(work, sha256, began_ms)
 
 
-def put_small(work: Work, caller: Caller, path: str, sha256: str, content: bytes) -> None:
+def put_small(
+    work: Work, caller: Caller, path: str, sha256: str, content: bytes, etag: str = ""
+) -> None:
     """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
-    _name(work, caller, File(path, sha256, len(content)))
+    _name(work, caller, File(path, sha256, len(content)), etag)
     work.artifacts.keep(sha256, content)
 
 
-def _name(work: Work, caller: Caller, file: File) -> None:
+def _name(work: Work, caller: Caller, file: File, etag: str) -> None:
     hands.on_path(work, caller, check_writable(file.path))
     _refuse_clash(work, file.path)
-    work.artifacts.put(file, caller.actor.name, work.now_ms)
+    work.artifacts.put(file, caller.actor.name, work.now_ms, etag)
 
 
 def fetch(work: Work, path: str) -> Found:

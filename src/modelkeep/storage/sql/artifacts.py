@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from modelkeep.domain.manifests import File, Manifest
-from modelkeep.ports.artifacts import Entry
+from modelkeep.ports.artifacts import Dated, Entry
 from modelkeep.storage.sql.dialects import Db, Row
 
 
@@ -13,19 +13,41 @@ class SqlArtifacts:
     def __init__(self, db: Db, project_id: int) -> None:
         self._db, self._project_id = db, project_id
 
-    def put(self, file: File, author: str, at_ms: int) -> None:
+    def put(self, file: File, author: str, at_ms: int, etag: str = "") -> None:
         self._db.later(
-            "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms, author)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
+            "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms, author, etag)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
             " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
-            " updated_ms = excluded.updated_ms, author = excluded.author",
+            " updated_ms = excluded.updated_ms, author = excluded.author, etag = excluded.etag",
             self._project_id,
             file.path,
             file.sha256,
             file.size_bytes,
             at_ms,
             author,
+            etag,
         )
+
+    def dated(self, path: str) -> Dated | None:
+        row = self._db.one(
+            "SELECT path, sha256, size_bytes, updated_ms, etag FROM artifacts"
+            " WHERE project_id = ? AND path = ?",
+            self._project_id,
+            path,
+        )
+        return _dated(row) if row else None
+
+    def dated_page(self, start: str, after: str, limit: int) -> list[Dated]:
+        rows = self._db.all(
+            "SELECT path, sha256, size_bytes, updated_ms, etag FROM artifacts"
+            " WHERE project_id = ? AND path >= ? AND path > ? AND path < ? ORDER BY path LIMIT ?",
+            self._project_id,
+            start,
+            after,
+            f"{start}\U0010ffff",
+            limit,
+        )
+        return [_dated(row) for row in rows]
 
     def authors(self, path: str) -> list[str]:
         rows = self._db.all(
@@ -210,6 +232,11 @@ class SqlArtifacts:
 def _range(folder: str) -> tuple[str, str]:
     """The open interval of paths under a folder: "0" is the character after "/"."""
     return (f"{folder}/", f"{folder}0") if folder else ("", "\U0010ffff")
+
+
+def _dated(row: Row) -> Dated:
+    path, sha256, size_bytes, at_ms, etag = row
+    return Dated(File(path, sha256, size_bytes), at_ms, etag)
 
 
 def _renamed(file: File, path: str) -> File:
