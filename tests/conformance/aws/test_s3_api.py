@@ -16,8 +16,12 @@ from tests.support.server import Server
 MIB = 1 << 20
 
 
-def client_of(url: str, key: str = "AKIAANNANNANNANNANNA", secret: str = "secret", **more) -> Any:
-    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path", **more})
+def client_of(url: str, key: str = "AKIAANNANNANNANNANNA", secret: str = "secret") -> Any:
+    config = Config(
+        retries={"total_max_attempts": 1},
+        s3={"addressing_style": "path"},
+        signature_version="s3v4",  # or addresses are presigned in the way before that
+    )
     return botocore.session.Session().create_client(
         "s3",
         region_name="us-east-1",

@@ -1,6 +1,6 @@
 """What a request asks for, taken apart: the bucket, the key, the fields of the query."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modelkeep.domain import objects
@@ -73,6 +73,6 @@ class Asked:
         await self.send({"type": "http.response.start", "status": status, "headers": told})
         await self.send({"type": "http.response.body", "body": body})
 
-    async def say(self, name: str, content: dict[str, object], headers: Headers = ()) -> None:
+    async def say(self, name: str, content: Mapping[str, object], headers: Headers = ()) -> None:
         """Answers with an XML document."""
         await self.answer(200, headers, xml.document(name, content))

@@ -18,7 +18,7 @@ from modelkeep.protocols.aws.s3.asked import Asked
 from modelkeep.protocols.aws.s3.bodies import Body
 from modelkeep.protocols.aws.signers import MissingToken, Signers
 from modelkeep.protocols.aws.sigv4 import S3, Chain, IncompleteSignature, SignatureDoesNotMatch
-from modelkeep.protocols.http import Receive, Scope, Send
+from modelkeep.protocols.http import Receive, Scope, Send, header
 from modelkeep.services.app import App
 from modelkeep.telemetry import logs
 from modelkeep.telemetry.tallies import ROUTE
@@ -134,6 +134,8 @@ async def _refuse(scope: Scope, send: Send, error: Exception) -> None:
         (b"content-length", str(len(body)).encode()),
         (b"x-amz-request-id", request_id.encode()),
     ]
+    if header(scope, b"expect"):  # the client may send the body that it announced, or may not
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": told.status, "headers": headers})
     shown = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": shown})
