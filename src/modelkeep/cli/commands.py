@@ -9,6 +9,7 @@ from modelkeep.cli import (
     accounts,
     aliases,
     audit,
+    aws,
     backups,
     endings,
     gates,
@@ -74,6 +75,7 @@ app.add_typer(accounts.services_app, name="service-accounts")
 app.add_typer(accounts.grants_app, name="grants")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(keys.app, name="keys")
+app.add_typer(aws.app, name="aws")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)

@@ -2,7 +2,8 @@
 
 What a signature covers is taken from the request as it came over the wire: its raw path and query,
 not what they decode to. The host and every `x-amz-` header must be signed, or whoever passes the
-request on could add one. Who signs is looked up by the caller: nothing here knows any secret.
+request on could add one; and the type of the body, but for presigned addresses, whose users send
+what they like. Who signs is looked up by the caller: nothing here knows any secret.
 Source: AWS General Reference, "Create a signed AWS API request"; botocore 1.44 (`auth.py`) for what
 its signer leaves out.
 """
@@ -181,10 +182,12 @@ def _signature(
     if not _HEADERS.fullmatch(signed) or not _SIGNATURE.fullmatch(signature):
         raise IncompleteSignature("SignedHeaders or Signature is not well formed.")
     names = tuple(signed.split(";"))
-    missing = {"host", *(n for n in headers if n.startswith("x-amz-"))} - set(names)
+    asked = {"host", *(n for n in headers if n.startswith("x-amz-"))}
+    asked |= {"content-type"} & headers.keys() if lasts_s is None else set()
+    missing = asked - set(names)
     if missing or not set(names) <= set(headers):
         raise IncompleteSignature(
-            "host and every x-amz- header must be signed, and each signed header be sent: "
+            "host, content-type and every x-amz- header must be signed, and what is signed be sent: "
             + ", ".join(sorted(missing or set(names) - set(headers)))
         )
     try:
@@ -278,7 +281,8 @@ def _path(scope: Scope, *, is_s3: bool) -> str:
         elif part not in ("", ".", ".."):
             parts.append(part)
     whole = "/" + "/".join(parts)
-    return quote(whole + ("/" if parts and raw.endswith("/") else ""), safe="/~")
+    whole += "/" if parts and raw.endswith("/") else ""
+    return quote(whole.encode("latin-1"), safe="/~")
 
 
 def _query(query: str, *, is_presigned: bool) -> str:

@@ -65,8 +65,8 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
         """
         if data.account_number:
             permits.admit(Need(Verb.ADMIN))
-        entrance.check_open()
         once = await acting(app, request, partial(_made_already, request, name))
+        entrance.check_open()
         key = mint_key()
         sealed = await asyncio.to_thread(app.vault.seal, key.secret, key.id)
         args = name, key, data.label, data.days * DAY_MS, sealed, data.account_number
