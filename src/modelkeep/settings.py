@@ -21,7 +21,7 @@ from typing import Any
 
 from modelkeep.domain.accounts import check_number
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.locations import artifact_location
+from modelkeep.domain.locations import PROXIED, artifact_location
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 from modelkeep.domain.stores import Place
 
@@ -67,6 +67,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "text"  # or json
     access_log: bool = False  # a line for each request
+    metrics_port: int = 0  # where `work` answers who watches it, on `host`; 0: nobody
     config: Path | None = field(default=None, compare=False)
 
     def with_values(self, values: Mapping[str, Any], origin: str) -> "Settings":
@@ -126,6 +127,26 @@ def unknown_names(environment: Mapping[str, str] = os.environ) -> list[str]:
             for name in unknown]  # fmt: skip
 
 
+def doubts(settings: Settings) -> list[str]:
+    """A sentence for what is possible, and hardly meant."""
+    root = settings.default_artifact_root
+    if not root or artifact_location(root).startswith(PROXIED):
+        return []
+    try:
+        place = Place.parse(root)
+        if any(listed.covers(place) for listed in settings.ingest_places):
+            return []
+        _check_stores(replace(settings, ingest=(root,)))
+        advice = f"Pass --ingest {root}, too."
+    except InvalidInput:  # of another kind of store, or within --artifacts
+        advice = "Files can be taken in only from s3://bucket/prefix apart from --artifacts."
+    return [
+        f"Nothing is taken in from {root}, where --default-artifact-root has clients put the files "
+        "of new experiments: versions of them stay labels, unverified and without a digest, and a "
+        f"policy with artifact_verified refuses them. {advice}"
+    ]
+
+
 def _nearest(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {near[0]}?" if near else ""
@@ -133,8 +154,9 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def check(settings: Settings) -> Settings:
     """The settings themselves, if they are safe and possible together; else InvalidInput."""
-    if not 0 <= settings.port <= 65535:
-        raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
+    for name in ("port", "metrics_port"):
+        if not 0 <= (number := getattr(settings, name)) <= 65535:
+            raise InvalidInput(f"{name} must be 0 to 65535, got {number}.")
     if not 1 <= settings.workers <= WORKERS_LIMIT:
         raise InvalidInput(f"workers must be 1 to {WORKERS_LIMIT}, got {settings.workers}.")
     if settings.workers > 1 and not settings.database_url:

@@ -30,10 +30,10 @@ from modelkeep.telemetry.tallies import ROUTE, Attempts
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole application; and of it the native API, to be made later."""
+    """The whole application; and of it the native API, to be made later, if it is there."""
 
     door: FrontDoor
-    native: Later
+    native: Later | None = None
 
 
 def build(
@@ -72,19 +72,13 @@ def build(
                 await native(scope, receive, send)
             elif _is_aws(scope):
                 await aws(scope, receive, send)
-            elif path in (probes.READY, probes.METRICS):
+            elif path in probes.ALL:
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
             else:
                 await _answer_unknown(scope, receive, send)
 
-    inner = by_path
-    if settings.auth:
-        note = Denials(running.app, now_ms).note
-        verify = partial(signers.verify, settings.max_body_bytes)
-        inner = Authentication(
-            by_path, running.directory, is_public, _signs, verify, _unauthenticated, note
-        )
+    inner = _asking(by_path, running, settings, now_ms, is_public, _signs)
     if traces:
         inner = traces.of_requests(inner, mlflow.shown)
 
@@ -93,14 +87,71 @@ def build(
             scope["path"] = "/" + scope["path"].lstrip("/")
         await inner(scope, receive, send)
 
-    names = default_hosts() | set(settings.allowed_hosts)
-    door = FrontDoor(cleaned, names, mlflow.shown if settings.access_log else None)
-    tallies = running.tallies(door.tally, attempts or Attempts(), process)
-    readiness = Readiness(running.checks())
-    watched = probes.Probes(
-        app, readiness, tallies, lambda: door.is_closing, tells_why=not settings.auth
-    )
+    door = _door(cleaned, settings, mlflow.shown)
+    watched = _probes(door, app, running, settings, attempts or Attempts(), process)
     return Site(door, native)
+
+
+def build_probes(
+    running: Running, settings: Settings, now_ms: Callable[[], int], attempts: Attempts
+) -> Site:
+    """What a process answers that serves nobody but who watches it."""
+    app = permits.gated(running.app) if settings.auth else running.app
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] in probes.ALL:
+            scope[ROUTE] = scope["path"]
+            await watched.handle(scope, send)
+        else:
+            await _answer_unknown(scope, receive, send)
+
+    inner = _asking(by_path, running, settings, now_ms, probes.PUBLIC.__contains__, lambda _: False)
+    door = _door(inner, settings, str)
+    watched = _probes(door, app, running, settings, attempts)
+    return Site(door)
+
+
+def _asking(
+    inner: Asgi,
+    running: Running,
+    settings: Settings,
+    now_ms: Callable[[], int],
+    is_public: Callable[[str], bool],
+    signs: Callable[[Scope], bool],
+) -> Asgi:
+    """The application behind a question for a token, where there are accounts."""
+    if not settings.auth:
+        return inner
+    note = Denials(running.app, now_ms).note
+    verify = partial(Signers(running.directory, now_ms).verify, settings.max_body_bytes)
+    return Authentication(
+        inner, running.directory, is_public, signs, verify, _unauthenticated, note
+    )
+
+
+def _door(inner: Asgi, settings: Settings, shown: Callable[[str], str]) -> FrontDoor:
+    names = default_hosts() | set(settings.allowed_hosts)
+    return FrontDoor(inner, names, shown if settings.access_log else None)
+
+
+def _probes(
+    door: FrontDoor,
+    app: App,
+    running: Running,
+    settings: Settings,
+    attempts: Attempts,
+    process: str = "",
+) -> probes.Probes:
+    tallies = running.tallies(door.tally, attempts, process)
+    return probes.Probes(
+        app,
+        Readiness(running.checks()),
+        tallies,
+        lambda: door.is_closing,
+        tells_why=not settings.auth,
+    )
 
 
 def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:

@@ -12,7 +12,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.ports.blobs import Blobs, Parts, Upload
 from modelkeep.protocols.http import Receive, Scope, header
-from modelkeep.services import artifacts
+from modelkeep.services import artifacts, objects
 from modelkeep.services.app import App
 
 WRITE_BYTES = 1 << 20  # how much is handed to the disk at a time
@@ -24,7 +24,7 @@ async def store(
     caller: Caller,
     path: str,
     body: AsyncIterator[bytes],
-    etag: Callable[[], str] = lambda: "",
+    etag: Callable[[], str] | None = None,
 ) -> None:
     """Makes a path name a body, once all of it has come. Raises as `artifacts.put`.
 
@@ -35,13 +35,19 @@ async def store(
     if is_whole:
         content = b"".join(head)
         sha256 = hashlib.sha256(content).hexdigest()
-        await app.write(artifacts.put_small, caller, path, sha256, content, etag())
+        if etag is None:
+            await app.write(artifacts.put_small, caller, path, sha256, content)
+        else:
+            await app.write(objects.put_small, caller, path, sha256, content, etag())
     else:
         await app.read(artifacts.check_put, caller, path)  # before it fills the disk
         began_ms = app.clock.now_ms()
         upload = await asyncio.to_thread(app.blobs.begin)
         sha256, size = await fill(upload, body, head)
-        await app.write(artifacts.put, caller, path, sha256, size, began_ms, etag())
+        if etag is None:
+            await app.write(artifacts.put, caller, path, sha256, size, began_ms)
+        else:
+            await app.write(objects.put, caller, path, sha256, size, began_ms, etag())
 
 
 async def pieces(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:

@@ -44,6 +44,28 @@ def etag_of(file: File, given: str = "") -> str:
     return given or f"{file.sha256[:32]}-1"
 
 
+def put(
+    work: Work,
+    caller: Caller,
+    path: str,
+    sha256: str,
+    size_bytes: int,
+    began_ms: int | None,
+    etag: str,
+) -> None:
+    """As `artifacts.put`, with an entity tag."""
+    artifacts.put(work, caller, path, sha256, size_bytes, began_ms)
+    work.artifacts.tag(path, etag)
+
+
+def put_small(
+    work: Work, caller: Caller, path: str, sha256: str, content: bytes, etag: str
+) -> None:
+    """As `artifacts.put_small`, with an entity tag."""
+    artifacts.put_small(work, caller, path, sha256, content)
+    work.artifacts.tag(path, etag)
+
+
 def find(work: Work, path: str) -> Object:
     """Raises as `artifacts.fetch`."""
     found = artifacts.fetch(work, path)
@@ -59,9 +81,9 @@ def copy(work: Work, caller: Caller, source: str, target: str) -> Object:
     copied = find(work, source)
     file, small = copied.found.file, copied.found.small
     if small is None:
-        artifacts.put(work, caller, target, file.sha256, file.size_bytes, etag=copied.etag)
+        put(work, caller, target, file.sha256, file.size_bytes, None, copied.etag)
     else:
-        artifacts.put_small(work, caller, target, file.sha256, small, copied.etag)
+        put_small(work, caller, target, file.sha256, small, copied.etag)
     return Object(
         Found(File(target, file.sha256, file.size_bytes), small), copied.etag, work.now_ms
     )

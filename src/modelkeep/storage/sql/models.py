@@ -179,15 +179,13 @@ class SqlModels:
             key,
         )
 
-    def take_number(self, model_id: int, at_ms: int) -> int:
-        row = self._db.one(
-            "UPDATE models SET next_number = next_number + 1, updated_ms = ? WHERE id = ?"
-            " RETURNING next_number - 1",
+    def take_number(self, model_id: int, number: int, at_ms: int) -> None:
+        self._db.later(
+            "UPDATE models SET next_number = ?, updated_ms = ? WHERE id = ?",
+            number + 1,
             at_ms,
             model_id,
         )
-        assert row is not None
-        return row[0]
 
     def reserve(self, model_id: int, number: int) -> None:
         self._db.later(

@@ -17,7 +17,7 @@ from modelkeep.protocols.aws.s3 import xml
 from modelkeep.protocols.aws.s3.asked import WRITES, Asked
 from modelkeep.protocols.aws.s3.bodies import whole
 from modelkeep.protocols.aws.s3.files import XML_LIMIT_BYTES, check_headers
-from modelkeep.services import artifacts, grants
+from modelkeep.services import grants, objects
 from modelkeep.services.app import App
 from modelkeep.services.grants import PART_LIMIT_BYTES, PARTS_LIMIT, Multipart
 
@@ -105,7 +105,7 @@ async def complete(app: App, asked: Asked) -> None:
         except InvalidInput as error:
             raise Coded("InvalidPart", error.message) from None
         args = asked.caller, upload.path, sha256, size, began_ms, etag
-        await app.write(artifacts.put, *args)
+        await app.write(objects.put, *args)
         await asyncio.to_thread(upload.parts.close, upload.id)
     content = {"Bucket": asked.bucket, "Key": asked.key, "ETag": f'"{etag}"'}
     await asked.say("CompleteMultipartUploadResult", content)
