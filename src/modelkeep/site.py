@@ -78,7 +78,7 @@ def build(
             else:
                 await _answer_unknown(scope, receive, send)
 
-    inner = _asking(by_path, running, settings, now_ms, is_public, _signs)
+    inner = _asking(by_path, running, settings, signers, now_ms, is_public, _signs)
     if traces:
         inner = traces.of_requests(inner, mlflow.shown)
 
@@ -107,7 +107,9 @@ def build_probes(
         else:
             await _answer_unknown(scope, receive, send)
 
-    inner = _asking(by_path, running, settings, now_ms, probes.PUBLIC.__contains__, lambda _: False)
+    signers = Signers(running.directory, now_ms)
+    public = probes.PUBLIC.__contains__
+    inner = _asking(by_path, running, settings, signers, now_ms, public, lambda _: False)
     door = _door(inner, settings, str)
     watched = _probes(door, app, running, settings, attempts)
     return Site(door)
@@ -117,15 +119,17 @@ def _asking(
     inner: Asgi,
     running: Running,
     settings: Settings,
+    signers: Signers,
     now_ms: Callable[[], int],
     is_public: Callable[[str], bool],
     signs: Callable[[Scope], bool],
 ) -> Asgi:
-    """The application behind a question for a token, where there are accounts."""
+    """The application behind a question for a token, where there are accounts. `is_public` and
+    `signs` as for `Authentication`."""
     if not settings.auth:
         return inner
     note = Denials(running.app, now_ms).note
-    verify = partial(Signers(running.directory, now_ms).verify, settings.max_body_bytes)
+    verify = partial(signers.verify, settings.max_body_bytes)
     return Authentication(
         inner, running.directory, is_public, signs, verify, _unauthenticated, note
     )

@@ -36,8 +36,8 @@ def signed(
     service: str = "sagemaker",
     method: str = "POST",
     path: str = "/",
-    **more: str,
-) -> dict[str, Any]:
+    more: dict[str, str] | None = None,
+) -> Any:
     """The arguments of a call that is signed now."""
     body = json.dumps(params or {}).encode()
     given = {
@@ -202,13 +202,13 @@ def test_nobody_is_let_in_who_signed_something_else(quick: Estate, clock: MovedC
         signed(quick, key, target, service="events"),
         signed(quick, key, target, service="s3"),
         signed(quick, key | {"secret": "x" * 40}, target),
-        signed(quick, key, target, **{"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}),
-        signed(quick, key, target, **{"X-Amz-Content-SHA256": hashlib.sha256(b"").hexdigest()}),
+        signed(quick, key, target, more={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}),
+        signed(quick, key, target, more={"X-Amz-Content-SHA256": hashlib.sha256(b"").hexdigest()}),
     ):
         answer = quick.call(**wrong)
         assert (answer.status_code, code(answer)) == (403, "InvalidSignatureException")
     right = {"X-Amz-Content-SHA256": hashlib.sha256(b"{}").hexdigest()}
-    assert code(quick.call(**signed(quick, key, target, **right))) == ""
+    assert code(quick.call(**signed(quick, key, target, more=right))) == ""
     assert code(quick.call(**good)) == ""
     clock.advance(15 * 60_000 + 1000)
     assert code(quick.call(**good)) == "InvalidSignatureException"

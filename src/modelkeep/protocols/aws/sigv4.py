@@ -187,7 +187,7 @@ def _signature(
     missing = asked - set(names)
     if missing or not set(names) <= set(headers):
         raise IncompleteSignature(
-            "host, content-type and every x-amz- header must be signed, and what is signed be sent: "
+            "host, content-type and x-amz- headers must be signed, and what is signed be sent: "
             + ", ".join(sorted(missing or set(names) - set(headers)))
         )
     try:
