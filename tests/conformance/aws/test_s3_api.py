@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.support.office import Office
 from tests.support.server import Server
 
 MIB = 1 << 20
@@ -297,3 +298,41 @@ def test_what_nobody_put_here_stays_a_label(aws_server: Server) -> None:
     version = {"name": "elsewhere", "version": "1"}
     uri = httpx.get(f"{api}/model-versions/get-download-uri", params=version).json()
     assert uri["artifact_uri"] == given["source"]
+
+
+def test_with_accounts_a_key_may_do_what_its_roles_let_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    server = Server(tmp_path_factory.mktemp("s3") / "data", args=("--auth", "on"))
+    server.start()
+    try:
+        office = Office(server)
+        clients = {}
+        for name, role in (("ann", "contributor"), ("bob", "contributor"), ("vic", "viewer")):
+            office.user(name, role, "*")
+            key = office.post(f"/accounts/{name}/keys", {})
+            clients[name] = client_of(server.url, key["id"], key["secret"])
+        ann, vic = clients["ann"], clients["vic"]
+        of = {"Bucket": "guarded", "Key": "a b/ü+.bin"}
+        for body in (b"small", os.urandom(100_000)):
+            ann.put_object(**of, Body=body)
+            assert ann.get_object(**of)["Body"].read() == body
+        assert refusal(vic.put_object, **of, Body=b"1")[:2] == (403, "AccessDenied")
+        assert refusal(vic.delete_object, **of)[:2] == (403, "AccessDenied")
+        forged = client_of(server.url, key["id"], "x" * 40)
+        assert refusal(forged.list_buckets)[:2] == (403, "SignatureDoesNotMatch")
+        nobody = client_of(server.url, "MK" + "A" * 18, "x" * 40)
+        assert refusal(nobody.get_object, **of)[1] in (
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+        )
+        upload = ann.create_multipart_upload(**of)["UploadId"]
+        part = {**of, "UploadId": upload, "PartNumber": 1}
+        assert refusal(clients["bob"].upload_part, **part, Body=b"1")[0] == 404
+        got = ann.generate_presigned_url("get_object", Params=of)
+        assert httpx.get(got).content == body
+        assert httpx.get(got).status_code == 200  # as often as one likes
+        assert httpx.get(got.replace("guarded", "others")).status_code == 403
+        assert httpx.get(got.partition("?")[0]).status_code == 401
+    finally:
+        server.kill()
