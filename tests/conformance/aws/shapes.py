@@ -17,7 +17,9 @@ def hold(client: Any) -> Any:
 
 def complaints(shape: Any, value: Any, path: str = "") -> Iterator[str]:
     """What of a parsed answer is not as its shape (None: nothing) says."""
-    kind = shape.type_name if shape is not None else ""
+    if shape is None:
+        return
+    kind = shape.type_name
     if kind == "structure":
         for name in shape.required_members:
             if name not in value:
