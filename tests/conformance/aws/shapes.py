@@ -6,7 +6,7 @@ botocore reads an answer leniently: what is missing is missing, and any word wil
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.model import OperationModel, Shape
+from botocore.model import OperationModel
 
 
 def hold(client: Any) -> Any:
@@ -15,9 +15,11 @@ def hold(client: Any) -> Any:
     return client
 
 
-def complaints(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """What of a parsed answer is not as its shape says."""
-    kind = shape.type_name if shape is not None else ""
+def complaints(shape: Any, value: Any, path: str = "") -> Iterator[str]:
+    """What of a parsed answer is not as its shape (None: nothing) says."""
+    if shape is None:
+        return
+    kind = shape.type_name
     if kind == "structure":
         for name in shape.required_members:
             if name not in value:
