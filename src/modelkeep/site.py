@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from modelkeep.bootstrap import Running
 from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.notifications import CONFIRM_PATH
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
 from modelkeep.protocols.doors import Authentication
@@ -52,7 +53,8 @@ def build(
     aws = Later(lambda: _aws(app, settings))
 
     def is_public(path: str) -> bool:
-        return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
+        known = path in paths.PUBLIC or path in probes.PUBLIC or path == CONFIRM_PATH
+        return known or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -65,6 +67,8 @@ def build(
                 await native(scope, receive, send)
             elif path == "/" and scope["method"] == "POST":
                 await aws(scope, receive, send)
+            elif path == CONFIRM_PATH and scope["method"] == "GET":
+                await _confirm(app, scope, send)
             elif path in (probes.READY, probes.METRICS):
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
@@ -104,7 +108,13 @@ def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[],
 def _aws(app: App, settings: Settings) -> Asgi:
     from modelkeep.protocols.aws import door, operations  # with botocore's models
 
-    return door.Dialect(app, operations.ALL, settings.max_body_bytes)
+    return door.Dialect(app, operations.ALL, settings.max_body_bytes, settings.public_url)
+
+
+async def _confirm(app: App, scope: Scope, send: Send) -> None:
+    from modelkeep.protocols.aws import confirmation  # with botocore's models
+
+    await confirmation.confirm(app, scope, send)
 
 
 def _models_where(text: str) -> Sequence[Comparison]:

@@ -24,6 +24,7 @@ from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
+from modelkeep.ports.rules import Rules, Topics
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 
@@ -78,6 +79,10 @@ class Work(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def rules(self) -> Rules: ...
+    @property
+    def topics(self) -> Topics: ...
     @property
     def loads(self) -> Loads: ...
     @property

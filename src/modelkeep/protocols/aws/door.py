@@ -10,6 +10,7 @@ from typing import Any
 
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.errors import ModelkeepError
+from modelkeep.protocols.addresses import address_of
 from modelkeep.protocols.aws import constraints, errors, parsing, rendering, sigv4
 from modelkeep.protocols.aws.calls import ACCOUNT, REGION, Call, Operation
 from modelkeep.protocols.aws.dispatch import JSON, Target, by_action, by_target, protocol_of
@@ -26,8 +27,11 @@ Operations = Mapping[tuple[str, str], Operation]
 class Dialect:
     """An ASGI application. `operations` by service and name."""
 
-    def __init__(self, app: App, operations: Operations, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: App, operations: Operations, max_body_bytes: int, public_url: str = ""
+    ) -> None:
         self._app, self._operations, self._limit = app, operations, max_body_bytes
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id: str = scope["modelkeep.request_id"]
@@ -78,7 +82,8 @@ class Dialect:
             )
         constraints.check(asked.input, params)
         region = signature.region if signature else REGION
-        call = Call(self._caller(scope, signature), params, region, ACCOUNT)
+        base = address_of(scope, self._public_url)
+        call = Call(self._caller(scope, signature), params, region, ACCOUNT, base)
         operation.admit(call)
         return await operation.handle(self._app, call)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from modelkeep.protocols.aws import identity
+from modelkeep.protocols.aws import events, identity, sns
 from modelkeep.protocols.aws.calls import Operation
 from modelkeep.protocols.aws.sagemaker import groups, packages
 
@@ -10,4 +10,6 @@ ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
     **groups.OPERATIONS,
     **packages.OPERATIONS,
+    **events.OPERATIONS,
+    **sns.OPERATIONS,
 }
