@@ -1,7 +1,7 @@
 """Rules and their targets: making, changing and ending them. What they send is `bus`'s affair."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from modelkeep.domain import patterns
@@ -94,7 +94,7 @@ def delete(work: Work, caller: Caller, arn: str) -> None:
     if known.targets:
         raise Conflict("Rule can't be deleted since it has targets.")
     work.rules.delete(arn)
-    _record(work, caller, "rule:deleted", known, {"deleted": True})
+    _record(work, caller, "rule:deleted", known, {"deleted": True}, {})
 
 
 def test(pattern: str, event: Any) -> bool:
@@ -113,11 +113,20 @@ def _put(work: Work, caller: Caller, known: Rule | None, rule: Rule) -> Rule:
     after = {
         "pattern": rule.pattern,
         "state": rule.state.value,
-        "targets": [{"id": target.id, "arn": target.arn} for target in rule.targets],
+        "targets": [asdict(target) for target in rule.targets],
     }
-    _record(work, caller, "rule:set", rule, after)
+    texts = {"description": rule.description} if rule.description else {}
+    _record(work, caller, "rule:set", rule, after, texts)
     return rule
 
 
-def _record(work: Work, caller: Caller, action: str, rule: Rule, after: dict[str, Any]) -> None:
-    work.record(caller, Event(action, object={"rule": rule.arn, "name": rule.arn}, after=after))
+def _record(
+    work: Work,
+    caller: Caller,
+    action: str,
+    rule: Rule,
+    after: dict[str, Any],
+    texts: dict[str, str],
+) -> None:
+    thing = {"rule": rule.arn, "name": rule.arn}
+    work.record(caller, Event(action, object=thing, after=after, texts=texts))
