@@ -35,7 +35,7 @@ serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001'
 
 test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) $(DEPLOY) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
-	.venv/bin/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-quick: $(TOOLS) ## Run the unit and architecture tests alone (no client, no PostgreSQL)
 	.venv/bin/python -m pytest tests/unit tests/architecture $(PYTEST_ARGS)
@@ -44,7 +44,7 @@ soak: system-packages $(TOOLS) ## Kill the server and its database 200 times eac
 	MODELKEEP_KILL_ROUNDS=200 .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
 
 replicas: system-packages $(TOOLS) ## Kill, cut off and crash two replicas and their PostgreSQL for ten minutes
-	MODELKEEP_REPLICA_ROUNDS=40 .venv/bin/python -m pytest --timeout 0 tests/faults/test_linearizable.py -k two_replicas $(PYTEST_ARGS)
+	MODELKEEP_REPLICA_ROUNDS=30 .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_linearizable.py -k two_replicas $(PYTEST_ARGS)
 
 faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (an hour)
 	MODELKEEP_FAULTS=all .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_injected.py $(PYTEST_ARGS)

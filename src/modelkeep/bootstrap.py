@@ -23,7 +23,7 @@ from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Work
-from modelkeep.services import checkpoints, experiments, replies
+from modelkeep.services import checkpoints, experiments, replies, spending, whereabouts
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
 from modelkeep.services.loads import Counter
@@ -31,13 +31,14 @@ from modelkeep.services.readiness import Check
 from modelkeep.settings import Settings, read_key
 from modelkeep.storage.blobs.s3 import S3Blobs
 from modelkeep.storage.blobs.stores import Stores
-from modelkeep.storage.files import check_room, made_once
+from modelkeep.storage.files import check_room, free_bytes, made_once
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.recent import Recent
+from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.vault import AesVault
@@ -82,6 +83,13 @@ class Running:
         self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
         stores = Stores.of(settings, is_alone=is_first)
         self._blobs, self._parts = stores.blobs, stores.parts
+        try:
+            self._store = whereabouts.settle(
+                self.reader.run, self.writer.run, partial(rows_of, dialect), stores.blobs
+            )
+        except BaseException:
+            self._let_go()
+            raise
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
         )
@@ -105,7 +113,7 @@ class Running:
         if settings.default_artifact_root:
             self.writer.run(experiments.place_default, settings.default_artifact_root)
         self.passwords = Argon2Passwords()
-        self.directory = Directory(self.reader, self.writer, clock)
+        self.directory = Directory(self.reader, self.writer, clock, self.app.vault)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
             target=self._keep_house, args=(dialect, clock), name="housekeeper", daemon=True
@@ -119,23 +127,28 @@ class Running:
         reads, writer = self.reader.tally, self.writer
         return Tallies(
             requests, writer.tally, reads, attempts, lambda: writer.waiting,
-            self._dialect.name, schema.HEAD, process,
+            partial(free_bytes, self._settings.data_dir), self._dialect.name, schema.HEAD, process,
         )  # fmt: skip
 
     def checks(self) -> list[Check]:
         """What must be so for this process to do its work."""
         folder, min_free_bytes = self._settings.data_dir, self._settings.min_free_bytes
-        blobs, dialect = self._blobs, self._dialect
+        dialect = self._dialect
         checks = [
             Check("database", lambda: self.writer.submit(_change_nothing)),
             Check("schema", lambda: self.reader.submit(_check_schema, dialect)),
             Check("disk", lambda: asyncio.to_thread(check_room, folder, min_free_bytes)),
             Check("journal", self._check_journal),
         ]
-        if isinstance(blobs, S3Blobs):
-            look = partial(asyncio.to_thread, blobs.bucket.check)
-            checks.append(Check("store", look, LOOK_AT_STORE_EVERY_S))
+        if isinstance(self._blobs, S3Blobs) or not self.is_alone:
+            checks.append(Check("store", self._check_store, LOOK_AT_STORE_EVERY_S))
         return checks
+
+    async def _check_store(self) -> None:
+        """That the store answers, and is still the one that the registry has."""
+        if isinstance(self._blobs, S3Blobs):
+            await asyncio.to_thread(self._blobs.bucket.check)
+        await self.app.read(whereabouts.refuse_moved, self._store)
 
     async def _check_journal(self) -> None:
         """That the journal may be signed, unless it is others who sign it."""
@@ -151,6 +164,9 @@ class Running:
         self.directory.close()
         self._stopping.set()
         self._housekeeper.join()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.writer.close()
         self.reader.close()
         self._blobs.close()
@@ -176,8 +192,9 @@ class Running:
                     _log.warning("a chore failed; the next turn tries again", exc_info=True)
 
     def _sweep(self) -> None:
-        while self.writer.run(replies.sweep):
-            pass
+        for sweep in (replies.sweep, spending.sweep):
+            while self.writer.run(sweep):
+                pass
 
 
 def _change_nothing(work: Work) -> None:

@@ -16,7 +16,8 @@ from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import Conflict, InvalidInput
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey
 from modelkeep.ports.backups import Reading
-from modelkeep.services import accounts, audit, backups, garbage, soundness
+from modelkeep.ports.whereabouts import Whereabouts
+from modelkeep.services import accounts, audit, backups, garbage, soundness, whereabouts
 from modelkeep.services.backups import Verified
 from modelkeep.services.garbage import Collector, Found, Terms
 from modelkeep.services.soundness import Finding
@@ -34,6 +35,7 @@ from modelkeep.storage.sql.pins import pinned
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.upkeep import LONGEST_S, inventory
+from modelkeep.storage.sql.whereabouts import SINCE as STORES_SINCE
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
 from modelkeep.storage.witness import WitnessBook
@@ -80,11 +82,31 @@ def examine(settings: Settings, tell: soundness.Tell, *, quick: bool) -> Iterato
     Raises InvalidInput where there is nothing, Unavailable.
     """
     dialect = _existing(settings)
-    with closing(_blobs(settings)) as blobs:
+    with closing(_store(settings, dialect)) as blobs:
         yield from soundness.examine(partial(rows_of, dialect), blobs, tell, quick=quick)
 
 
-# -- garbage ---------------------------------------------------------------------------------------
+# -- which store it is ---------------------------------------------------------------------------
+
+
+def accept_store(settings: Settings, *, with_missing: bool) -> tuple[Whereabouts, int]:
+    """Takes the store of these settings for the registry's from now on; how many files it lacks.
+
+    Raises InvalidInput where there is nothing, Conflict if it lacks any and may not, Unavailable
+    while a server holds the data directory.
+    """
+    dialect = _existing(settings)
+    is_alone = isinstance(dialect, Sqlite)
+    with ExitStack() as stack:
+        if is_alone:
+            stack.enter_context(lock(settings.data_dir, is_alone=True)[0])
+        blobs = stack.enter_context(closing(_blobs(settings)))
+        writer = stack.enter_context(closing(Writer(dialect, SystemClock())))
+        opened = partial(rows_of, dialect)
+        return whereabouts.accept(writer.run, opened, blobs, with_missing=with_missing)
+
+
+# -- garbage -------------------------------------------------------------------------------------
 
 
 def collect_garbage(
@@ -98,7 +120,7 @@ def collect_garbage(
     with closing(dialect.connect(read_only=True)) as db:
         schema.require_head(db, dialect)
     with ExitStack() as stack:
-        blobs = stack.enter_context(closing(_blobs(settings)))
+        blobs = stack.enter_context(closing(_store(settings, dialect)))
         reader = stack.enter_context(closing(Reader(dialect, clock, settings.search_timeout_s)))
         writer = stack.enter_context(closing(Writer(dialect, clock)))
         floors = reader.run(garbage.floors_of, terms)
@@ -121,7 +143,7 @@ def back_up(
     with ExitStack() as stack:
         opened = snapshot(dialect)
         stack.enter_context(pinned(dialect, clock, f"backup {target.absolute()}"))
-        blobs = stack.enter_context(closing(_blobs(settings)))
+        blobs = stack.enter_context(closing(_store(settings, dialect)))
         writing = stack.enter_context(closing(archives.create(target, since)))
         keys = _keys(settings.data_dir) if with_keys else ()
         return backups.take(opened, blobs, writing, keys, clock.now_ms(), tell)
@@ -133,21 +155,25 @@ def describe_backup(source: Path) -> Verified:
         return Verified(*backups.manifest_of(reading), [])
 
 
-def verify_backup(source: Path, tell: backups.Tell) -> Verified:
-    """Raises InvalidInput for what is no whole backup, IntegrityFailure for a broken manifest."""
+def verify_backup(source: Path, tell: backups.Tell, expected: str = "") -> Verified:
+    """Raises InvalidInput for what is no whole backup; IntegrityFailure for a broken manifest, or
+    one with another digest than is expected."""
     with closing(archives.open_backup(source)) as reading:
-        return backups.verify(reading, tell)
+        return backups.verify(reading, tell, expected)
 
 
-def restore(settings: Settings, source: Path, *, force: bool, tell: backups.Tell) -> Backup:
+def restore(
+    settings: Settings, source: Path, *, force: bool, tell: backups.Tell, expected: str = ""
+) -> Backup:
     """Puts a backup where these settings will serve it; it can be done again if it breaks off.
 
-    Raises Conflict for a place in use, and what `backups.restore` does.
+    Raises IntegrityFailure for another backup than the one whose manifest has the digest that is
+    expected, Conflict for a place in use, and what `backups.restore` does.
     """
     folder = settings.data_dir
     place = SqlPlace(dialect_for(settings.database_url, folder))
     with closing(archives.open_backup(source)) as reading:
-        backup, digest = backups.manifest_of(reading)
+        backup, digest = backups.manifest_of(reading, expected)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(folder, is_alone=True)[0]:
             if not force:
@@ -157,7 +183,10 @@ def restore(settings: Settings, source: Path, *, force: bool, tell: backups.Tell
             for key in backup.keys:
                 _restore_key(folder, reading, key)
             with closing(_blobs(settings)) as blobs:
-                backups.restore(reading, place, blobs, tell)
+                backups.restore(reading, backup, place, blobs, tell)
+                if backup.schema == schema.HEAD:  # else the first start of a server sees to it
+                    with closing(Writer(place.dialect, SystemClock())) as writer:
+                        whereabouts.take(writer.run, blobs)
             (folder / UNFINISHED).unlink()
     return backup
 
@@ -173,6 +202,19 @@ def _existing(settings: Settings) -> Dialect:
 def _blobs(settings: Settings) -> DiskBlobs | S3Blobs:
     """The store, beside a server that may be using it."""
     return Stores.of(settings, is_alone=False).blobs
+
+
+def _store(settings: Settings, dialect: Dialect) -> DiskBlobs | S3Blobs:
+    """The same, if it is the registry's. Raises Conflict if it is another one."""
+    blobs = _blobs(settings)
+    try:
+        with closing(dialect.connect(read_only=True)) as db:
+            if schema.current(db, dialect) >= STORES_SINCE:
+                whereabouts.refuse_other(SqlWork(db, dialect), blobs)
+    except BaseException:
+        blobs.close()
+        raise
+    return blobs
 
 
 def _keys(data_dir: Path) -> list[tuple[str, bytes]]:

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import uvicorn
 
@@ -21,7 +22,7 @@ from modelkeep.protocols.serving import Server
 from modelkeep.protocols.traces import begin as begin_traces
 from modelkeep.services import accounts
 from modelkeep.settings import Settings
-from modelkeep.site import Site, build
+from modelkeep.site import Site, build, build_probes
 from modelkeep.telemetry.tallies import Attempts
 from modelkeep.workers.checkpoints import CheckpointWorker
 from modelkeep.workers.housekeeping import Housekeeping
@@ -55,14 +56,31 @@ def serve_beside(settings: Settings, listener: socket.socket, process: str) -> N
 
 
 def work(settings: Settings) -> None:
-    """Does what is done in the background, and serves nobody. Runs until SIGTERM or SIGINT."""
+    """Does what is done in the background, and serves nobody but who watches it, if they may.
+
+    Runs until SIGTERM or SIGINT.
+    """
     if not settings.database_url:
         raise InvalidInput("On SQLite the server does this work itself: give a --database-url.")
     _expect_signals(heeds_second=True)
-    with contextlib.closing(Running(settings)) as running, _in_background(running, settings):
+    with (
+        contextlib.closing(Running(settings)) as running,
+        _in_background(running, settings) as attempts,
+    ):
         _log.info("modelkeep %s works in the background of %s", __version__, settings.data_dir)
+        if settings.metrics_port:
+            _be_watched(running, settings, attempts)
         while True:
             signal.pause()
+
+
+def _be_watched(running: Running, settings: Settings, attempts: Attempts) -> None:
+    with listen(settings.host, settings.metrics_port) as listener:
+        if settings.auth:
+            running.directory.start(is_alone=running.is_alone)
+        site = build_probes(running, settings, SystemClock().now_ms, attempts)
+        at_once = replace(settings, drain_s=0)  # there is nobody to be moved elsewhere
+        _answer(running, at_once, listener, site, threading.Event(), is_alone=True)
 
 
 def _expect_signals(*, heeds_second: bool) -> None:
@@ -158,7 +176,8 @@ def _answer(
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    _log.info("modelkeep %s serves %s on http://%s:%d", __version__, settings.data_dir, shown, port)
+    what = f"serves {settings.data_dir}" if site.native else "tells how it is doing"
+    _log.info("modelkeep %s %s on http://%s:%d", __version__, what, shown, port)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         server = Server(
             config, site.door, site.native, settings.drain_s, in_doubt, heeds_second=is_alone

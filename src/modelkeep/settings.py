@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from modelkeep.domain.accounts import check_number
 from modelkeep.domain.errors import InvalidInput
-from modelkeep.domain.locations import artifact_location
+from modelkeep.domain.locations import PROXIED, artifact_location
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 from modelkeep.domain.stores import Place
 
@@ -48,6 +49,7 @@ class Settings:
     default_artifact_root: str = ""  # where clients put a new experiment's files; empty: here
     ingest: tuple[str, ...] = ()  # s3://bucket/prefix whose files become versions' own bytes
     auth: bool = False  # ask everybody for a token; without it user names are claims
+    aws_account: str = "000000000000"  # 12 digits: of access keys that were made for no other
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     public_url: str = ""  # how clients reach this server, if a proxy does not tell
     max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
@@ -65,6 +67,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "text"  # or json
     access_log: bool = False  # a line for each request
+    metrics_port: int = 0  # where `work` answers who watches it, on `host`; 0: nobody
     config: Path | None = field(default=None, compare=False)
 
     def with_values(self, values: Mapping[str, Any], origin: str) -> "Settings":
@@ -124,6 +127,26 @@ def unknown_names(environment: Mapping[str, str] = os.environ) -> list[str]:
             for name in unknown]  # fmt: skip
 
 
+def doubts(settings: Settings) -> list[str]:
+    """A sentence for what is possible, and hardly meant."""
+    root = settings.default_artifact_root
+    if not root or artifact_location(root).startswith(PROXIED):
+        return []
+    try:
+        place = Place.parse(root)
+        if any(listed.covers(place) for listed in settings.ingest_places):
+            return []
+        _check_stores(replace(settings, ingest=(root,)))
+        advice = f"Pass --ingest {root}, too."
+    except InvalidInput:  # of another kind of store, or within --artifacts
+        advice = "Files can be taken in only from s3://bucket/prefix apart from --artifacts."
+    return [
+        f"Nothing is taken in from {root}, where --default-artifact-root has clients put the files "
+        "of new experiments: versions of them stay labels, unverified and without a digest, and a "
+        f"policy with artifact_verified refuses them. {advice}"
+    ]
+
+
 def _nearest(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {near[0]}?" if near else ""
@@ -131,8 +154,9 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def check(settings: Settings) -> Settings:
     """The settings themselves, if they are safe and possible together; else InvalidInput."""
-    if not 0 <= settings.port <= 65535:
-        raise InvalidInput(f"port must be 0 to 65535, got {settings.port}.")
+    for name in ("port", "metrics_port"):
+        if not 0 <= (number := getattr(settings, name)) <= 65535:
+            raise InvalidInput(f"{name} must be 0 to 65535, got {number}.")
     if not 1 <= settings.workers <= WORKERS_LIMIT:
         raise InvalidInput(f"workers must be 1 to {WORKERS_LIMIT}, got {settings.workers}.")
     if settings.workers > 1 and not settings.database_url:
@@ -164,6 +188,7 @@ def check(settings: Settings) -> Settings:
             "public_url must be http:// or https://, a host, and no more than a path: "
             f"got {settings.public_url!r}."
         )
+    check_number(settings.aws_account)
     url = settings.database_url
     if url and not url.startswith(("postgresql://", "postgres://")):
         raise InvalidInput(

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from modelkeep.bootstrap import Running
 from modelkeep.domain.errors import Unauthenticated
 from modelkeep.domain.notifications import CONFIRM_PATH
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
+from modelkeep.protocols.aws.signers import Signers
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.entrance import FrontDoor
 from modelkeep.protocols.http import Asgi, Receive, Scope, Send
@@ -28,10 +30,10 @@ from modelkeep.telemetry.tallies import ROUTE, Attempts
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole application; and of it the native API, to be made later."""
+    """The whole application; and of it the native API, to be made later, if it is there."""
 
     door: FrontDoor
-    native: Later
+    native: Later | None = None
 
 
 def build(
@@ -50,7 +52,8 @@ def build(
         app = traces.of_work(app)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
     native = Later(lambda: _native(app, running, settings, now_ms))
-    aws = Later(lambda: _aws(app, settings))
+    signers = Signers(running.directory, now_ms)
+    aws = Later(lambda: _aws(app, settings, signers))
 
     def is_public(path: str) -> bool:
         known = path in paths.PUBLIC or path in probes.PUBLIC or path == CONFIRM_PATH
@@ -65,20 +68,17 @@ def build(
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
-            elif path == "/" and scope["method"] == "POST":
+            elif _is_aws(scope):
                 await aws(scope, receive, send)
             elif path == CONFIRM_PATH and scope["method"] == "GET":
                 await _confirm(app, scope, send)
-            elif path in (probes.READY, probes.METRICS):
+            elif path in probes.ALL:
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
             else:
                 await _answer_unknown(scope, receive, send)
 
-    inner = by_path
-    if settings.auth:
-        note = Denials(running.app, now_ms).note
-        inner = Authentication(by_path, running.directory, is_public, _unauthenticated, note)
+    inner = _asking(by_path, running, settings, signers, now_ms, is_public, _is_aws)
     if traces:
         inner = traces.of_requests(inner, mlflow.shown)
 
@@ -87,14 +87,75 @@ def build(
             scope["path"] = "/" + scope["path"].lstrip("/")
         await inner(scope, receive, send)
 
-    names = default_hosts() | set(settings.allowed_hosts)
-    door = FrontDoor(cleaned, names, mlflow.shown if settings.access_log else None)
-    tallies = running.tallies(door.tally, attempts or Attempts(), process)
-    readiness = Readiness(running.checks())
-    watched = probes.Probes(
-        app, readiness, tallies, lambda: door.is_closing, tells_why=not settings.auth
-    )
+    door = _door(cleaned, settings, mlflow.shown)
+    watched = _probes(door, app, running, settings, attempts or Attempts(), process)
     return Site(door, native)
+
+
+def build_probes(
+    running: Running, settings: Settings, now_ms: Callable[[], int], attempts: Attempts
+) -> Site:
+    """What a process answers that serves nobody but who watches it."""
+    app = permits.gated(running.app) if settings.auth else running.app
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] in probes.ALL:
+            scope[ROUTE] = scope["path"]
+            await watched.handle(scope, send)
+        else:
+            await _answer_unknown(scope, receive, send)
+
+    signers = Signers(running.directory, now_ms)
+    public = probes.PUBLIC.__contains__
+    inner = _asking(by_path, running, settings, signers, now_ms, public, lambda _: False)
+    door = _door(inner, settings, str)
+    watched = _probes(door, app, running, settings, attempts)
+    return Site(door)
+
+
+def _asking(
+    inner: Asgi,
+    running: Running,
+    settings: Settings,
+    signers: Signers,
+    now_ms: Callable[[], int],
+    is_public: Callable[[str], bool],
+    signs: Callable[[Scope], bool],
+) -> Asgi:
+    """The application behind a question for a token, where there are accounts. `is_public` and
+    `signs` as for `Authentication`."""
+    if not settings.auth:
+        return inner
+    note = Denials(running.app, now_ms).note
+    verify = partial(signers.verify, settings.max_body_bytes)
+    return Authentication(
+        inner, running.directory, is_public, signs, verify, _unauthenticated, note
+    )
+
+
+def _door(inner: Asgi, settings: Settings, shown: Callable[[str], str]) -> FrontDoor:
+    names = default_hosts() | set(settings.allowed_hosts)
+    return FrontDoor(inner, names, shown if settings.access_log else None)
+
+
+def _probes(
+    door: FrontDoor,
+    app: App,
+    running: Running,
+    settings: Settings,
+    attempts: Attempts,
+    process: str = "",
+) -> probes.Probes:
+    tallies = running.tallies(door.tally, attempts, process)
+    return probes.Probes(
+        app,
+        Readiness(running.checks()),
+        tallies,
+        lambda: door.is_closing,
+        tells_why=not settings.auth,
+    )
 
 
 def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[], int]) -> Asgi:
@@ -105,16 +166,27 @@ def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[],
     return application.build(app, now_ms, _models_where, entrance, settings.max_body_bytes)
 
 
-def _aws(app: App, settings: Settings) -> Asgi:
+def _aws(app: App, settings: Settings, signers: Signers) -> Asgi:
     from modelkeep.protocols.aws import door, operations  # with botocore's models
 
-    return door.Dialect(app, operations.ALL, settings.max_body_bytes, settings.public_url)
+    return door.Dialect(
+        app,
+        operations.ALL,
+        settings.max_body_bytes,
+        settings.aws_account,
+        signers if settings.auth else None,
+        settings.public_url,
+    )
 
 
 async def _confirm(app: App, scope: Scope, send: Send) -> None:
     from modelkeep.protocols.aws import confirmation  # with botocore's models
 
     await confirmation.confirm(app, scope, send)
+
+
+def _is_aws(scope: Scope) -> bool:
+    return scope["path"] == "/" and scope["method"] == "POST"
 
 
 def _models_where(text: str) -> Sequence[Comparison]:

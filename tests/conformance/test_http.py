@@ -32,6 +32,7 @@ from modelkeep.protocols.mlflow.wire import Message, Rpc
 from modelkeep.services.app import App
 from tests.conftest import StartServer
 from tests.support.server import Server
+from tests.support.wire import Answer, Wire
 
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -56,6 +57,12 @@ def http_(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    with Wire(server.url) as wire:
+        yield wire
+
+
+@pytest.fixture
 def on_either(start_server: StartServer, database_url: str) -> Server:
     """What a value may be is the database's affair too."""
     return start_server(database_url=database_url)
@@ -70,7 +77,7 @@ def mlflow_paths() -> list[str]:
     return sorted({concrete(path) for path in Dialect(cast(App, None), 1).paths()})
 
 
-def native_calls(client: httpx.Client) -> list[tuple[str, str]]:
+def native_calls(client: httpx.Client | Wire) -> list[tuple[str, str]]:
     """(method, path) of every native route, from its own description."""
     described = client.get(f"{NATIVE}/openapi.json").json()["paths"]
     found = [(m.upper(), concrete(path)) for path, methods in described.items() for m in methods]
@@ -78,15 +85,15 @@ def native_calls(client: httpx.Client) -> list[tuple[str, str]]:
     return found
 
 
-def is_explained(answer: httpx.Response) -> bool:
+def is_explained(answer: httpx.Response | Answer) -> bool:
     """A refusal says what was wrong, in JSON, as its dialect does."""
     body = answer.json()
-    if answer.request.url.path.startswith(f"{NATIVE}/"):
+    if answer.url.path.startswith(f"{NATIVE}/"):
         return is_problem(answer, body)
     return isinstance(body["error_code"], str) and len(body["message"]) > 5
 
 
-def is_problem(answer: httpx.Response, body: dict[str, Any]) -> bool:
+def is_problem(answer: httpx.Response | Answer, body: dict[str, Any]) -> bool:
     """Whether a body is a problem document (RFC 9457) that tells of this answer."""
     told = {"type", "title", "status", "detail", "code", "request_id"} <= set(body)
     return (
@@ -319,12 +326,12 @@ def fields_of(request: type[Message]) -> list[msgspec.inspect.Field]:
     return list(info.fields)
 
 
-def right_values(http_: httpx.Client, fields: list[msgspec.inspect.Field]) -> dict[str, Any]:
+def right_values(wire: Wire, fields: list[msgspec.inspect.Field]) -> dict[str, Any]:
     """A body that a call would take, as far as that can be said without knowing the call: one
     field of it can be wrong then without another being refused before."""
 
     def made(path: str, **body: Any) -> Any:
-        return http_.post(f"{API}/{path}", json=body).json()
+        return wire.post(f"{API}/{path}", json=body).json()
 
     made("registered-models/create", name="1")
     run = made("runs/create", experiment_id="0")["run"]["info"]["run_id"]
@@ -357,12 +364,12 @@ def right_values(http_: httpx.Client, fields: list[msgspec.inspect.Field]) -> di
 
 def test_no_malformed_body_brings_the_server_down(on_either: Server) -> None:
     """Every call, with every field of it wrong in every way of the tables."""
-    with httpx.Client(base_url=on_either.url, trust_env=False, timeout=30) as http_:
-        throw_bodies(http_)
+    with Wire(on_either.url) as wire:
+        throw_bodies(wire)
     assert "Traceback" not in on_either.log_text()
 
 
-def throw_bodies(http_: httpx.Client) -> None:
+def throw_bodies(wire: Wire) -> None:
     calls = [
         (m, f"{API}/{concrete(rpc.path)}", rpc) for rpc in RPCS for m in rpc.methods if m != "GET"
     ]
@@ -372,23 +379,23 @@ def throw_bodies(http_: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     for method, path, rpc in calls:
         for content in BODIES:
-            answer = http_.request(method, path, content=content, headers=headers)
+            answer = wire.request(method, path, content=content, headers=headers)
             assert answer.status_code < 500, (method, path, content[:50], answer.text)
             assert answer.status_code == 200 or is_explained(answer)
             if content and content != b"null" and content[:1] != b"{":
                 assert answer.status_code == 400, (method, path, content[:50])
         fields = fields_of(rpc.request)
         for field in fields:
-            right = right_values(http_, fields)
+            right = right_values(wire, fields)
             for value in WRONG_VALUES:
                 body = right | {field.encode_name: value}
                 content = json.dumps(body).encode()
-                answer = http_.request(method, path, content=content, headers=headers)
+                answer = wire.request(method, path, content=content, headers=headers)
                 assert answer.status_code < 500, (path, field.name, str(value)[:50], answer.text)
                 assert answer.status_code == 200 or is_explained(answer)
 
 
-def test_no_malformed_query_brings_the_server_down(http_: httpx.Client, server: Server) -> None:
+def test_no_malformed_query_brings_the_server_down(wire: Wire, server: Server) -> None:
     calls = [
         (f"{API}/{concrete(rpc.path)}", [field.encode_name for field in fields_of(rpc.request)])
         for rpc in RPCS
@@ -396,7 +403,7 @@ def test_no_malformed_query_brings_the_server_down(http_: httpx.Client, server: 
     ]
     calls += [
         (path, ["time", "limit", "before", "start", "status"])
-        for m, path in native_calls(http_)
+        for m, path in native_calls(wire)
         if m == "GET"
     ]
     calls += [
@@ -435,7 +442,7 @@ def test_no_malformed_query_brings_the_server_down(http_: httpx.Client, server: 
                 "&".join(f"{n}=1" if n != name else f"{n}={value}" for n in names) for name in names
             ]
             for query in [*queries, value, f"={value}", "&".join(queries), "a=1&" * 2000]:
-                answer = http_.get(f"{path}?{query}")
+                answer = wire.get(f"{path}?{query}")
                 assert answer.status_code < 500, (path, query[:200], answer.text)
                 if "a=1&" in query and path.startswith(f"{API}/"):
                     assert answer.status_code == 400, path
@@ -472,28 +479,26 @@ def test_bytes_that_are_no_text_are_refused_where_text_is_meant(
     assert "Traceback" not in server.log_text()
 
 
-def test_no_malformed_native_call_brings_the_server_down(
-    http_: httpx.Client, server: Server
-) -> None:
+def test_no_malformed_native_call_brings_the_server_down(wire: Wire, server: Server) -> None:
     headers = {"Content-Type": "application/json"}
     names = ("model", "version", "stage", "reason", "epoch", "comment", "source")
-    for method, path in native_calls(http_):
+    for method, path in native_calls(wire):
         if method in ("GET", "HEAD"):
             continue
         for content in BODIES:
-            answer = http_.request(method, path, content=content, headers=headers)
+            answer = wire.request(method, path, content=content, headers=headers)
             assert answer.status_code < 500, (path, content[:50], answer.text)
             assert is_explained(answer), (path, content[:50], answer.text)
         for name in names:
             for value in WRONG_VALUES:
                 content = json.dumps({name: value}).encode()
-                answer = http_.request(method, path, content=content, headers=headers)
+                answer = wire.request(method, path, content=content, headers=headers)
                 assert answer.status_code < 500, (path, name, str(value)[:50], answer.text)
     wrong = {"model": "m", "version": 1, "stage": "Staging", "reason": "r"}
     for name in wrong:
         for value in WRONG_VALUES:
             content = json.dumps(wrong | {name: value}).encode()
-            answer = http_.post(f"{NATIVE}/promotions", content=content, headers=headers)
+            answer = wire.post(f"{NATIVE}/promotions", content=content, headers=headers)
             assert 400 <= answer.status_code < 500, (name, str(value)[:50], answer.text)
             assert is_explained(answer)
     for text in (
@@ -511,12 +516,12 @@ def test_no_malformed_native_call_brings_the_server_down(
         "model_registry: {stage_transitions: {None -> Mars: {}}}",
         "a" * 300_000,
     ):
-        answer = http_.post(f"{NATIVE}/policy", json={"source": text})
+        answer = wire.post(f"{NATIVE}/policy", json={"source": text})
         assert answer.status_code == 400, (text[:50], answer.text)
         assert is_explained(answer)
     lone = b'{"source": "model_registry: {}\\ud800"}'
-    assert http_.post(f"{NATIVE}/policy", content=lone, headers=headers).status_code == 400
-    assert http_.get(f"{NATIVE}/policy").json()["revision"] == 0
+    assert wire.post(f"{NATIVE}/policy", content=lone, headers=headers).status_code == 400
+    assert wire.get(f"{NATIVE}/policy").json()["revision"] == 0
     assert "Traceback" not in server.log_text()
 
 
@@ -608,7 +613,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(
     assert http_.get(f"{FILES}/a/new").status_code == 404
     assert http_.get(f"{FILES}/a/old").content == old
     assert [f["path"] for f in http_.get(FILES, params={"path": "a"}).json()["files"]] == ["old"]
-    assert len([p for p in (server.data_dir / "blobs").rglob("*") if p.is_file()]) == 1
+    assert len([p for p in (server.data_dir / "blobs").glob("??/*") if p.is_file()]) == 1
 
 
 def test_a_body_that_is_not_as_long_as_it_says_is_not_taken(

@@ -234,6 +234,24 @@ def test_what_mlflows_client_puts_into_a_listed_store_itself_becomes_verified(
     assert f"{root}/0/" in printed
 
 
+def test_versions_of_a_root_that_is_not_listed_stay_labels_and_the_start_says_so(
+    start_server: StartServer,
+) -> None:
+    server = start_server("--default-artifact-root", "s3://runs/mlflow")
+    said = "versions of them stay labels, unverified and without a digest"
+    assert server.log_text().count(said) == 1
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        api = "/api/2.0/mlflow"
+        run = http.post(f"{api}/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]
+        assert run["artifact_uri"].startswith("s3://runs/mlflow/")
+        http.post(f"{api}/registered-models/create", json={"name": "churn"})
+        draft = {"name": "churn", "source": f"{run['artifact_uri']}/m", "run_id": run["run_id"]}
+        made = http.post(f"{api}/model-versions/create", json=draft).json()["model_version"]
+        assert made["status"] == "READY"
+        version = http.get("/api/v1/models/churn/versions/1").json()
+        assert (version["status"], version["manifest"]) == ("unverified", None)
+
+
 def test_a_store_that_cannot_be_used_stops_the_start_with_a_sentence(
     start_server: StartServer, swift: Store
 ) -> None:

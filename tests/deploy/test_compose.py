@@ -63,6 +63,13 @@ def test_each_process_is_a_command_with_settings_of_modelkeep(services: dict[str
         assert f"data:{settings.data_dir}" in service["volumes"]
 
 
+def test_the_images_health_check_finds_the_worker_too(services: dict[str, Any]) -> None:
+    of_image = dict(re.findall(r"(MODELKEEP_\w+)=(\S+)", IMAGE.read_text()))
+    (work,) = (s for s in ours(services).values() if s["command"][0] == "work")
+    assert work["command"][1:] == ["--metrics-port", of_image["MODELKEEP_PORT"]]
+    assert "healthcheck" not in work
+
+
 def test_servers_start_on_migrated_tables_and_the_proxy_on_servers(
     services: dict[str, Any],
 ) -> None:

@@ -148,7 +148,7 @@ def test_helm_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
 def test_every_object_is_what_kubernetes_expects(tmp_path: Path) -> None:
     files = []
     for name, values in SETS.items():
-        objects = [one for one in render(values) if one["kind"] != "ServiceMonitor"]
+        objects = [one for one in render(values) if not one["kind"].endswith("Monitor")]
         files.append(tmp_path / f"{name}.yaml")
         files[-1].write_text(yaml.safe_dump_all(objects))
     for release in SCHEMAS:
@@ -258,6 +258,23 @@ def test_what_the_probes_ask_is_answered(start_server: StartServer) -> None:
         assert httpx.get(f"{server.url}{path}", trust_env=False).status_code == 200
     monitored = kinds(render(EVERYTHING))["ServiceMonitor"]["spec"]["endpoints"][0]
     assert httpx.get(f"{server.url}{monitored['path']}", trust_env=False).status_code == 200
+
+
+def test_what_watches_the_background_finds_its_pods_and_their_port() -> None:
+    objects = render(EVERYTHING)
+    (monitor,) = (one["spec"] for one in objects if one["kind"] == "PodMonitor")
+    (work,) = (
+        one["spec"]["template"]
+        for one in objects
+        if one["kind"] == "Deployment" and one["metadata"]["name"].endswith("-work")
+    )
+    assert monitor["selector"]["matchLabels"].items() <= work["metadata"]["labels"].items()
+    (container,), (endpoint,) = work["spec"]["containers"], monitor["podMetricsEndpoints"]
+    settings = check_environment(environment(work["spec"], secret_of(objects)))
+    port = {"name": endpoint["port"], "containerPort": settings.metrics_port}
+    assert port in container["ports"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/health", "port": endpoint["port"]}
+    assert not [one for one in render({}) if one["kind"] == "PodMonitor"]
 
 
 def test_services_find_servers_and_nothing_else() -> None:

@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +27,12 @@ WAIT_S = 20.0
 
 @pytest.fixture(params=["alone", pytest.param("of two", marks=pytest.mark.postgresql)])
 def processes(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """One process on SQLite; two over one PostgreSQL. Arguments for `start_server`."""
+    """One process on SQLite; two over one PostgreSQL. Arguments for `start_server`.
+
+    The one is started as it is installed, for what `ready` does otherwise.
+    """
     if request.param == "alone":
-        yield {"args": ()}
+        yield {"args": (), "python": Path(sys.executable)}
         return
     postgres: Postgres = request.getfixturevalue("postgres")
     url = postgres.create_database()

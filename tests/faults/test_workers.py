@@ -10,11 +10,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
 from tests.conftest import StartServer
 from tests.support.cli import modelkeep
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 
@@ -135,3 +137,40 @@ def test_work_alone_does_what_servers_do_and_needs_no_port(url: str, tmp_path: P
                 assert row[0] < 0
         finally:
             worker.kill()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("auth", ["off", "on"])
+def test_work_answers_who_watches_it_and_nobody_else(url: str, tmp_path: Path, auth: str) -> None:
+    port = free_port()
+    options = ("--database-url", url, "--data-dir", str(tmp_path / "data"))
+    watched = ("--metrics-port", str(port))
+    settings = {"MODELKEEP_AUTH": auth, "MODELKEEP_DRAIN_S": "3600"}
+    command = [sys.executable, "-m", "modelkeep", "work", *options, *watched]
+    with (
+        subprocess.Popen(command, env={**os.environ, **settings}) as worker,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+    ):
+        try:
+            until(lambda: answers(http, "/ready"))
+            assert http.get("/health").text == "OK"
+            assert http.get("/ready").json()["checks"]["store"] == {"ok": True}
+            scraped = http.get("/metrics")
+            if auth == "on":
+                assert scraped.status_code == 401
+            else:
+                assert 'modelkeep_check_ok{check="database"} 1.0' in scraped.text
+                assert 'route="/ready"' in scraped.text
+                assert http.get("/api/2.0/mlflow/registered-models/search").status_code == 404
+            assert http.get("/health", headers={"host": "elsewhere"}).status_code == 403
+            worker.terminate()
+            assert worker.wait(WAIT_S) == 0
+        finally:
+            worker.kill()
+
+
+def answers(http: httpx.Client, path: str) -> bool:
+    try:
+        return http.get(path).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -50,12 +50,10 @@ def database_url(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue("reused_database")
     with psycopg.connect(url) as connection:
         # Rows refer to one another; all of them go at once.
+        again = sql.SQL("DELETE FROM public.{0}; INSERT INTO public.{0} SELECT * FROM new.{0};")
+        every = [again.format(sql.Identifier(table)) for table in _tables(connection)]
         connection.execute("SET LOCAL session_replication_role = replica")
-        for table in _tables(connection):
-            name = sql.Identifier(table)
-            connection.execute(sql.SQL("DELETE FROM public.{0}").format(name))
-            again = sql.SQL("INSERT INTO public.{0} SELECT * FROM new.{0}")
-            connection.execute(again.format(name))
+        connection.execute(sql.Composed(every))
         connection.execute(
             "SELECT setval(format('%I.%I', schemaname, sequencename), 1, false)"
             " FROM pg_sequences WHERE schemaname = 'public'"

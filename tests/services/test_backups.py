@@ -242,6 +242,45 @@ def complaints(backup: Path) -> list[str]:
         return [error.message]
 
 
+def test_another_backup_than_the_one_expected_is_refused_though_it_is_whole(
+    story: Core, place: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    backup = back_up(story, tmp_path / "monday")
+    digest = operations.describe_backup(backup).digest
+    story.tag(1, "after", "the backup")
+    backup.rename(tmp_path / "kept")
+    back_up(story, backup)  # in its place, and whole
+    assert problems(backup) == []
+    there = place("same")
+    for refused in (
+        lambda: operations.verify_backup(backup, quiet, digest),
+        lambda: operations.restore(there, backup, force=False, tell=quiet, expected=digest),
+    ):
+        with pytest.raises(IntegrityFailure, match=f"not {digest}"):
+            refused()
+    assert not there.data_dir.exists()
+    bare = digest.removeprefix("sha256:").upper()
+    assert operations.verify_backup(tmp_path / "kept", quiet, bare).problems == []
+    operations.restore(there, tmp_path / "kept", force=False, tell=quiet, expected=digest)
+    assert findings(there) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_digest_to_expect_is_what_the_command_prints(story: Core, tmp_path: Path) -> None:
+    backup = tmp_path / "all.tar"
+    options = ("--data-dir", story.settings.data_dir)
+    told = modelkeep("backup", backup, *options, "--no-verify", "--json").json["manifest"]
+    verify = ("backup", "verify", backup, "--expect")
+    assert modelkeep(*verify, told).out.count(f"Manifest {told}") == 1
+    swapped = modelkeep(*verify, f"sha256:{'0' * 64}")
+    assert (swapped.code, "another backup than the one expected" in swapped.err) == (TAMPERED, True)
+    new = ("--data-dir", tmp_path / "new", "--expect")
+    assert modelkeep("restore", backup, *new, "0" * 64).code == TAMPERED
+    misused = modelkeep("restore", backup, *new, "abc")
+    assert (misused.code, "64 hexadecimal digits" in misused.err) == (64, True)
+    assert not (tmp_path / "new").exists()
+
+
 # -- where it goes -------------------------------------------------------------------------------
 
 

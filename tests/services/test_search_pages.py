@@ -444,6 +444,9 @@ class Spy:
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return self._db.among(values)
 
+    def gathered(self, key: str, value: str) -> str:
+        return self._db.gathered(key, value)
+
     def plans(self) -> list[str]:
         """The plan of each statement, none of which looks at all versions or all tags."""
         # So few rows would be read faster without an index: what counts is that one would do.

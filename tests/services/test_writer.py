@@ -1,19 +1,25 @@
 """The writer: what fails leaves nothing, what waits commits together, nobody waits for ever."""
 
 import asyncio
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
-from modelkeep.services import promotion, registry
+from modelkeep.domain.errors import (
+    AlreadyExists,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+from modelkeep.services import artifacts, policies, promotion, registry
 from modelkeep.services.promotion import End, Order
 from modelkeep.storage.sql import writer as writing
 from tests.support.clock import NOON_MS, MovedClock
@@ -118,6 +124,44 @@ def test_a_statement_that_the_database_refuses_harms_no_neighbour(core: Core) ->
     assert "UNIQUE" in str(found[1]).upper()
     assert models(core) == ["a", "c"]
     assert core.acts() == ["model:created"] * 2
+
+
+def test_numbers_have_no_gap_where_a_neighbour_failed_after_it_took_one(core: Core) -> None:
+    core.model("churn")
+    draft = registry.Draft("churn", "s3://b/x", tags={"git": "1"})
+
+    def fails(work: Any) -> None:
+        registry.create_version(work, ANN, draft)
+        raise InvalidInput("no")
+
+    register = registry.create_version, ANN, draft
+    found = in_one_batch(core, register, (fails,), register, (registry.delete_model, ANN, "nope"))
+    assert [getattr(value, "number", type(value)) for value in found] == [
+        *(1, InvalidInput, 2, NotFound)
+    ]
+    assert [(v.number, v.id, str(v.semver), v.tags) for v in (found[0], found[2])] == [
+        (v.number, v.id, str(v.semver), {"git": "1"})
+        for v in (core.read(registry.get_version, "churn", number) for number in (1, 2))
+    ]
+    assert [leaf["post"].get("semver") for leaf in core.leaves()] == [None, "1.0.0", "2.0.0"]
+    assert core.verify().is_intact
+
+
+def test_a_policy_whose_use_case_failed_is_not_remembered(core: Core) -> None:
+    short = {"model_registry": {"naming_convention": {"pattern": "^[a-c]$"}}}
+
+    def fails(work: Any) -> None:
+        policies.apply(work, ROB, short, "the policy")
+        with pytest.raises(InvalidInput, match="long"):
+            policies.check_model_name(work, "long")
+        raise InvalidInput("no")
+
+    applied = policies.apply, ROB, short, "the policy"
+    found = in_one_batch(core, create("one"), (fails,), create("two"), applied, create("three"))
+    assert [getattr(value, "name", type(value)) for value in (*found[:3], found[4])] == [
+        *("one", InvalidInput, "two", InvalidInput)
+    ]
+    assert models(core) == ["one", "two"]
 
 
 def test_a_neighbour_sees_what_those_before_it_did(core: Core) -> None:
@@ -250,6 +294,40 @@ def test_those_who_wait_share_one_commit(core: Core) -> None:
     assert core.writer.tally.largest_batch == 100
 
 
+def upload(path: str, content: bytes) -> Job:
+    return artifacts.put_small, ANN, path, hashlib.sha256(content).hexdigest(), content
+
+
+def test_small_files_that_come_together_are_all_kept(core: Core) -> None:
+    run_id = core.run()
+    paths = [f"{f}/{n}" for f in ("a", "a/b", f"0/{run_id}/artifacts", "/".join("d" * 500))
+             for n in range(30)]  # fmt: skip
+    jobs = [upload(path, path.encode()) for path in paths]
+    assert in_one_batch(core, *jobs, upload("a/0", b"new")) == [None] * 121
+    for path in paths[1:]:
+        assert core.read(artifacts.fetch, path).small == path.encode()
+    assert core.read(artifacts.fetch, "a/0").small == b"new"
+
+
+def test_a_small_file_that_may_not_be_leaves_nothing_and_harms_none_beside_it(core: Core) -> None:
+    core.put("taken/x", "x")
+    found = in_one_batch(
+        core,
+        upload("a", b"1"),
+        upload("a/b", b"2"),
+        upload("taken", b"3"),
+        upload("modelkeep/versions/1/x", b"4"),
+        upload("c", b"5"),
+    )
+    assert [type(value) for value in found] == [type(None), InvalidInput, InvalidInput, Forbidden,
+                                                type(None)]  # fmt: skip
+    assert str(found[1]) == "'a' is a file; 'a/b' cannot lie in it."
+    assert str(found[2]) == "'taken' is a folder; it cannot be a file as well."
+    assert [core.read(artifacts.fetch, path).small for path in ("a", "c")] == [b"1", b"5"]
+    kept = core.read(lambda work: work.db.all("SELECT content FROM small_blobs ORDER BY content"))
+    assert kept == [(b"1",), (b"5",)]
+
+
 def test_a_batch_has_a_limit(core: Core) -> None:
     before = core.writer.tally.commits
 
@@ -309,9 +387,9 @@ def test_of_many_who_name_one_epoch_one_wins(core: Core) -> None:
 
 
 @pytest.fixture
-def two(core: Core, tmp_path: Path, clock: MovedClock) -> Iterator[tuple[Core, Core]]:
+def two(core: Core, clock: MovedClock) -> Iterator[tuple[Core, Core]]:
     """Two cores on one PostgreSQL database."""
-    other = Core(tmp_path / "other", core.settings.database_url, clock)
+    other = Core(core.settings.data_dir, core.settings.database_url, clock)
     yield core, other
     other.close()
 
@@ -362,6 +440,21 @@ def test_what_one_writer_was_answered_the_other_reads(two: tuple[Core, Core]) ->
     for number in range(10):
         one.model(f"m{number}")
         assert other.read(registry.get_model, f"m{number}").name == f"m{number}"
+        one, other = other, one
+
+
+@on_postgresql
+def test_a_policy_of_one_writer_binds_the_very_next_change_of_the_other(
+    two: tuple[Core, Core],
+) -> None:
+    one, other = two
+    for number in range(6):
+        one.model(f"a{number}")  # both know by now which policy is in force
+        other.model(f"b{number}")
+        one.apply({"naming_convention": {"pattern": f"^[ab][0-9]$|^only-{number}$"}})
+        with pytest.raises(InvalidInput, match="only"):
+            other.model(f"only-{number + 1}")
+        other.model(f"only-{number}")
         one, other = other, one
 
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support import ready
 
 LIMIT_S = 60.0
 
@@ -31,13 +32,12 @@ def modelkeep(
     tests (`MODELKEEP_…`) do not reach it."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELKEEP_")}
     options = [*(("--url", url) if url else ()), *(("--user", user) if user else ())]
-    ended = subprocess.run(
-        [sys.executable, "-m", "modelkeep", *map(str, args), *options],
-        check=False,
-        env={**inherited, "COLUMNS": "200", **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-    )
-    return Outcome(ended.returncode, ended.stdout, ended.stderr)
+    env = {**inherited, "COLUMNS": "200", **(env or {})}
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        ended = ready.command([*map(str, args), *options], env, Path.cwd(), out, err)
+        try:
+            code = ended.wait(LIMIT_S)
+        finally:
+            ended.kill()
+        return Outcome(code, out.read_text(), err.read_text())

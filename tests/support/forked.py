@@ -7,21 +7,20 @@ that hundreds of them can be started. Its threads bear their names, for whoever 
 import contextlib
 import ctypes
 import http.client
-import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 from modelkeep import server as modelkeep_server
 from modelkeep.settings import Settings
+from tests.support import ready
 from tests.support.ports import free_port
 
 START_LIMIT_S = 20.0
 _PR_SET_PTRACER, _ANYONE = 0x59616D61, -1
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
 
 
 class ForkedServer:
@@ -31,15 +30,11 @@ class ForkedServer:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        self._process = _context.Process(
-            target=_serve, args=(data_dir, self.port, log), daemon=True
-        )
-        self._process.start()
+        self._process = ready.Ready(_serve, data_dir, self.port, log)
         self._await_health()
 
     @property
     def pid(self) -> int:
-        assert self._process.pid is not None
         return self._process.pid
 
     def threads(self) -> dict[str, int]:
@@ -48,16 +43,17 @@ class ForkedServer:
         return {(task / "comm").read_text().strip(): int(task.name) for task in tasks.iterdir()}
 
     def is_running(self) -> bool:
-        return self._process.is_alive()
+        return self._process.poll() is None
 
     def end(self, limit_s: float) -> int | None:
         """The exit code, negative for a signal, once it has ended by itself; None if it runs on."""
-        self._process.join(limit_s)
-        return self._process.exitcode
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(limit_s)
+        return None
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.wait()
 
     def stop(self, limit_s: float) -> int | None:
         """SIGTERM, and the exit code; None if it runs on."""
@@ -89,9 +85,7 @@ class ForkedServer:
 
 def _serve(data_dir: Path, port: int, log: Path) -> None:
     """The forked process: from here on it is what the command would be."""
-    opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (1, 2):
-        os.dup2(opened, stream)
+    ready.speak_to(log, log)
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYONE)  # where only a parent may trace otherwise
     _name_threads()
     modelkeep_server.serve(Settings(data_dir=data_dir, port=port))

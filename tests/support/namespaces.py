@@ -13,7 +13,7 @@ from socket import AF_UNIX, socket
 
 from tests.support.server import Server
 
-NETWORK = "10.231.77"  # of addresses for private use; nothing else on a machine of tests has it
+NETWORK = f"10.231.{os.getpid() % 250}"  # one for each run: several may go on beside one another
 
 # Sockets of the file system are known in every network: what comes to one goes to the server.
 RELAY = textwrap.dedent("""
@@ -86,7 +86,7 @@ class Apart(Server):
     """A server at the other end of a cable; `door` is a socket of the file system that leads in."""
 
     def __init__(self, at: Cable, data_dir: Path, database_url: str) -> None:
-        super().__init__(data_dir, database_url=database_url)
+        super().__init__(data_dir, database_url=database_url, python=Path(sys.executable))
         self._cable, self.door = at, data_dir.parent / f"{data_dir.name}.door"
         words = sys.executable, "-c", RELAY, str(self.door), str(self.port)
         self._relay = subprocess.Popen(at.command(*words))
@@ -96,8 +96,8 @@ class Apart(Server):
         self._relay.kill()
         self._relay.wait()
 
-    def _command(self) -> Sequence[str | Path]:
-        return self._cable.command(*map(str, super()._command()))
+    def _command(self, python: Path) -> Sequence[str | Path]:
+        return self._cable.command(*map(str, super()._command(python)))
 
     def _connection(self) -> HTTPConnection:
         return _Through(self.door)

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modelkeep.domain.stores import Place
+from modelkeep.domain.stores import MARK, Place
 from modelkeep.storage.blobs.bucket import connect
 from tests.support.clients import ROOT, ClientMissing
 from tests.support.ports import free_port
@@ -96,9 +96,9 @@ class Store:
         return Place(bucket, prefix)
 
     def keys(self, place: Place) -> list[str]:
-        """What lies in a bucket."""
+        """What lies in a bucket, but for the mark that a store is known by."""
         found = self.client.list_objects_v2(Bucket=place.bucket).get("Contents", ())
-        return [one["Key"] for one in found]
+        return [one["Key"] for one in found if not one["Key"].endswith(f"/{MARK}")]
 
     def _answers(self) -> bool:
         try:

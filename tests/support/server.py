@@ -3,11 +3,11 @@
 import http.client
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.support import ready
 from tests.support.ports import free_port
 
 START_LIMIT_S = 20.0
@@ -22,7 +22,8 @@ class ServerFailed(AssertionError):
 class Server:
     """`modelkeep serve` on the loopback, started by `start` and kept on one port.
 
-    Settings of the person who runs the tests (`MODELKEEP_…`) do not reach it.
+    A `python` starts it as it is started elsewhere, imports and all; else see `ready`. Settings of
+    the person who runs the tests (`MODELKEEP_…`) do not reach it.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Server:
         env: Mapping[str, str] | None = None,
         database_url: str = "",
         port: int | None = None,
-        python: Path = Path(sys.executable),
+        python: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
@@ -43,7 +44,7 @@ class Server:
         self._env = dict(env or {})
         self._python = python
         self._log = data_dir.parent / f"{data_dir.name}-{self.port}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ready.Ready | None = None
 
     @property
     def pid(self) -> int:
@@ -53,18 +54,11 @@ class Server:
         """Returns once `GET /health` answers 200."""
         began = time.monotonic()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELKEEP_")}
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                cwd=self.data_dir.parent,
-                env={**inherited, **self._env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = self._launched({**inherited, **self._env})
         while not self._is_healthy():
-            if self._process.poll() is not None:
-                raise ServerFailed(self._told(f"The server exited with {self._process.returncode}"))
+            code = self._process.poll()
+            if code is not None:
+                raise ServerFailed(self._told(f"The server exited with {code}"))
             if time.monotonic() - began > START_LIMIT_S:
                 self.kill()
                 raise ServerFailed(self._told(f"The server was not up after {START_LIMIT_S:g} s"))
@@ -108,15 +102,31 @@ class Server:
         """What it has printed since the first start."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def _running(self) -> "subprocess.Popen[bytes]":
+    def _launched(self, env: Mapping[str, str]) -> "subprocess.Popen[bytes] | ready.Ready":
+        folder = self.data_dir.parent
+        if self._python is None:
+            return ready.command(self._words(), env, folder, self._log)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                self._command(self._python),
+                cwd=folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _running(self) -> "subprocess.Popen[bytes] | ready.Ready":
         if self._process is None:
             raise ServerFailed("The server is not running.")
         return self._process
 
-    def _command(self) -> Sequence[str | Path]:
+    def _command(self, python: Path) -> Sequence[str | Path]:
+        return [python, "-m", "modelkeep", *self._words()]
+
+    def _words(self) -> Sequence[str]:
         return [
-            *(self._python, "-m", "modelkeep", "serve"),
-            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("serve", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--data-dir", str(self.data_dir), *self._args),
         ]
 

@@ -7,7 +7,7 @@ import pytest
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.stores import Place
-from modelkeep.settings import DEFAULTS, check, is_loopback, read
+from modelkeep.settings import DEFAULTS, check, doubts, is_loopback, read
 
 
 @pytest.fixture
@@ -111,6 +111,30 @@ def test_a_misspelt_setting_in_a_file_is_no_default(config) -> None:
     assert "unknown setting 'prot'" in refused({"config": file})
     assert file in refused({"config": file})
     assert "unknown setting 'server'" in refused({"config": config("[server]\nport = 1")})
+
+
+S3_ROOT = "s3://runs/mlflow"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"default_artifact_root": S3_ROOT}, f"Pass --ingest {S3_ROOT}, too."),
+        ({"default_artifact_root": S3_ROOT, "ingest": ["s3://runs/ml"]}, "Pass --ingest"),
+        ({"default_artifact_root": S3_ROOT, "artifacts": "s3://runs"}, "apart from --artifacts"),
+        ({"default_artifact_root": "gs://runs/mlflow"}, "only from s3://"),
+        ({"default_artifact_root": "/srv/runs"}, "only from s3://"),
+        ({"default_artifact_root": "s3://Bucket_of_old"}, "only from s3://"),
+        ({"default_artifact_root": S3_ROOT, "ingest": ["s3://runs"]}, ""),
+        ({"default_artifact_root": "models"}, ""),
+        ({"default_artifact_root": "mlflow-artifacts:/models"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_root_that_nothing_is_taken_in_from_is_doubted(given: dict[str, Any], told: str) -> None:
+    told_of = doubts(read(given, {}))
+    assert len(told_of) == bool(told)
+    assert told in "".join(told_of)
 
 
 def test_a_file_that_is_none_is_refused(config, tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Take a backup: `modelkeep backup PLACE`. Verify one: `modelkeep backup verify PLACE`.",
 )
+Expect = Annotated[
+    str,
+    typer.Option(
+        metavar="DIGEST", help="The manifest's digest, as `backup` printed it: no other will do."
+    ),
+]
 Backup = Annotated[Path, typer.Argument(metavar="BACKUP", help="A folder, or a file of tar.")]
 
 
@@ -83,17 +89,20 @@ def create(
 
 
 @app.command()
-def verify(backup: Backup, as_json: Json = False) -> None:
+def verify(backup: Backup, expect: Expect = "", as_json: Json = False) -> None:
     """Read all of a backup and hold it against its manifest. Exit code 2: it is damaged.
 
     \b
     modelkeep backup verify /backups/monday
+    modelkeep backup verify /backups/monday --expect sha256:9f86d081…
+
+    With --expect a backup that was put in the place of another, though whole, is refused: code 2.
 
     JSON: {"backup", "manifest", "schema", "database", "made", "journal": {"entries", "root",
     "checkpoint"}, "rows", "blobs", "blob_bytes", "keys", "problems"}.
     """
     with here("backup verify"), Progress() as tell:
-        verified = _verified(backup, tell)
+        verified = _verified(backup, tell, expect)
     _settle(backup, verified, as_json)
 
 
@@ -102,6 +111,7 @@ def restore(
     force: Annotated[
         bool, typer.Option("--force", help="Into a folder in use: its database is put aside.")
     ] = False,
+    expect: Expect = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
@@ -113,11 +123,13 @@ def restore(
 
     \b
     modelkeep restore /backups/monday --data-dir /var/lib/modelkeep
+    modelkeep restore /backups/monday --expect sha256:9f86d081…
 
     A backup from SQLite may go into PostgreSQL, and back. No server may be running there, and
     none starts before all is in place; what broke off is done again by the same command. JSON:
     {"restored", "made", "journal_entries", "damaged"}. Exit code 2: blobs were damaged already when
-    the backup was taken, and are lacking.
+    the backup was taken, and are lacking; or, with nothing done, it is not the backup that --expect
+    means.
     """
     from modelkeep import operations
 
@@ -125,7 +137,7 @@ def restore(
         here("restore", data_dir, database_url, config, artifacts, s3_endpoint_url) as settings,
         Progress() as tell,
     ):
-        restored = operations.restore(settings, backup, force=force, tell=tell)
+        restored = operations.restore(settings, backup, force=force, tell=tell, expected=expect)
     if as_json:
         print(json.dumps({"restored": str(settings.data_dir), "made": restored.made,
                           "journal_entries": restored.journal.size,
@@ -151,10 +163,10 @@ def _lament(restored: Any) -> None:
         raise SystemExit(TAMPERED)
 
 
-def _verified(source: Path, tell: "Progress") -> Any:
+def _verified(source: Path, tell: "Progress", expected: str = "") -> Any:
     from modelkeep import operations
 
-    return operations.verify_backup(source, tell)
+    return operations.verify_backup(source, tell, expected)
 
 
 def _settle(target: Path, verified: Any, as_json: bool) -> None:
@@ -167,7 +179,7 @@ def _settle(target: Path, verified: Any, as_json: bool) -> None:
               f"{size(backup.blob_bytes)}, journal of {backup.journal.size} entries")  # fmt: skip
         keys = ", ".join(key.name.removeprefix("keys/") for key in backup.keys) or "none"
         print(f"Keys in it: {keys}. The key that signs the journal never is.")
-        print(f"Manifest {verified.digest}")
+        print(f"Manifest {verified.digest} (keep it elsewhere: --expect)")
         for problem in problems[:_LISTED]:
             print(plain(f"DAMAGED: {problem}"))
         if len(problems) > _LISTED:

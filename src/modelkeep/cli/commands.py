@@ -9,10 +9,12 @@ from modelkeep.cli import (
     accounts,
     aliases,
     audit,
+    aws,
     backups,
     endings,
     gates,
     holds,
+    keys,
     lifecycles,
     login,
     policies,
@@ -59,6 +61,7 @@ app.command()(backups.restore)
 app.command()(upkeep.fsck)
 app.command()(upkeep.gc)
 app.command()(upkeep.migrate)
+app.command()(upkeep.accept_store)
 app.command()(holds.hold)
 app.command()(holds.release)
 app.command("holds")(holds.holds)
@@ -72,6 +75,8 @@ app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.services_app, name="service-accounts")
 app.add_typer(accounts.grants_app, name="grants")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(keys.app, name="keys")
+app.add_typer(aws.app, name="aws")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
@@ -121,6 +126,10 @@ def serve(
         typer.Option(
             metavar="on|off", help="Ask everybody for a token; needed off loopback. [off]"
         ),
+    ] = None,
+    aws_account: Annotated[
+        str | None,
+        typer.Option(help="12 digits: the account of AWS's dialects. [000000000000]"),
     ] = None,
     allowed_hosts: Annotated[
         list[str] | None,
@@ -202,6 +211,10 @@ DataDir = Annotated[
 DatabaseUrl = Annotated[
     str | None, typer.Option(help="postgresql://…; without it, SQLite in the data directory.")
 ]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Answers /metrics, /health and /ready there. [nowhere]")
+]
+Host = Annotated[str | None, typer.Option(help="Address of that port. [127.0.0.1]")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning, error. [info]")]
 LogFormat = Annotated[
     str | None, typer.Option(metavar="text|json", help="How the log is written. [text]")
@@ -215,6 +228,8 @@ Config = Annotated[
 def work(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
+    metrics_port: MetricsPort = None,
+    host: Host = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
     config: Config = None,
@@ -223,6 +238,7 @@ def work(
 
     \b
     modelkeep work --database-url postgresql:///registry --data-dir /srv/modelkeep
+    modelkeep work --metrics-port 5001
 
     It delivers webhooks, signs checkpoints, and archives what time lets go. Servers do this as
     well; whoever holds the lease of a task does it. Settings are those of

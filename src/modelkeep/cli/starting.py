@@ -51,7 +51,7 @@ def started(command: str, run: "Callable[[Settings], None]", arguments: Mapping[
     from modelkeep.telemetry import logs
 
     with here(command, **arguments) as read:
-        for warning in settings.unknown_names():
+        for warning in (*settings.unknown_names(), *settings.doubts(read)):
             print(plain(warning), file=sys.stderr)
         logs.configure(read.log_level, read.log_format)
         run(read)

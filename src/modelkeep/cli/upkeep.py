@@ -133,6 +133,41 @@ def fsck(
         raise SystemExit(TAMPERED)
 
 
+def accept_store(
+    with_missing: Annotated[
+        bool, typer.Option("--with-missing", help="Also if files are not there: they are lost.")
+    ] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    artifacts: Artifacts = None,
+    s3_endpoint_url: S3Endpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Take the store of these settings for the registry's, once its files were moved there.
+
+    \b
+    modelkeep accept-store --artifacts s3://models/registry
+    modelkeep accept-store --database-url postgresql:///registry --data-dir /srv/modelkeep
+
+    A server refuses to start on another store than the one it had. This says that the store has
+    moved on purpose: all large files must be there, by name and size. Stop all servers first.
+    JSON: {"store", "missing"}.
+    """
+    from modelkeep import operations
+
+    with here(
+        "accept-store", data_dir, database_url, config, artifacts, s3_endpoint_url
+    ) as settings:
+        store, missing = operations.accept_store(settings, with_missing=with_missing)
+    if as_json:
+        print(json.dumps({"store": store.where, "missing": missing}))
+    else:
+        print(plain(f"The registry's large files lie in {store.where} from now on."))
+        if missing:
+            print(f"{missing} of them are not there: `modelkeep fsck` says of which files.")
+
+
 def migrate(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

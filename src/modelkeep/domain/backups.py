@@ -22,6 +22,7 @@ FORMAT = "modelkeep-backup/1"
 MANIFEST = "manifest.json"
 BLOB_LIST = "blobs.list"  # lines of "<SHA-256> <size in bytes>", by SHA-256
 KEYS = ("secrets.key", "signing.key")  # of webhooks' secrets, and of presigned addresses
+_SHA256 = re.compile("[0-9a-f]{64}")
 _WORD = re.compile("[a-z_][a-z0-9_]*")
 
 
@@ -94,6 +95,16 @@ def decode(text: bytes) -> Backup:
         if not all(map(_WORD.fullmatch, (table.name, *table.columns))):
             raise IntegrityFailure(f"{MANIFEST} names a table that cannot be.")
     return backup
+
+
+def parse_digest(text: str) -> str:
+    """A manifest's digest, as it was told, with `sha256:` or without. Raises InvalidInput."""
+    sha256 = text.strip().lower().removeprefix("sha256:")
+    if not _SHA256.fullmatch(sha256):
+        raise InvalidInput(
+            f"The expected digest must be sha256: and 64 hexadecimal digits, got {text!r}."
+        )
+    return f"sha256:{sha256}"
 
 
 def blob_name(sha256: str) -> str:

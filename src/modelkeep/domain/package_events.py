@@ -12,99 +12,95 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelkeep.domain.approvals import Status
 from modelkeep.domain.events import instant
 from modelkeep.domain.handles import handle_of
-from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import NO_STAGE, Version
-from modelkeep.domain.packages import VERDICT, Approval
+from modelkeep.domain.packages import Approval
 
 KIND = "SageMaker Model Package State Change"
 SOURCE = "aws.sagemaker"
-LIFE, TAGS, DESCRIPTION = "ModelLifeCycle", "CustomerMetadataProperties", "ModelPackageDescription"
+VERDICT, COMMENT, LIFE = "ModelApprovalStatus", "ApprovalDescription", "ModelLifeCycle"
+TAGS, DESCRIPTION = "CustomerMetadataProperties", "ModelPackageDescription"
 KEY_LIMIT, VALUE_LIMIT, TAGS_LIMIT = 128, 256, 50  # characters; of the tags that are told
 
 _EVENTS = uuid.UUID("5a0f0f0e-6f6b-5c1c-9d0e-7d6c1f1d0a36")  # the namespace of their ids
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
-_OF_REQUEST = {
-    Status.APPROVED: Approval.APPROVED,
-    Status.REJECTED: Approval.REJECTED,
-    Status.CHANGES: Approval.REJECTED,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What the journal has said of a package up to an entry: its stage, what SageMaker's clients
-    said of it, and where the newest request for production stands."""
+    said of it, and what the last of verdicts, rejections and stays in production comes to."""
 
     stage: str = NO_STAGE
-    said: Mapping[str, Any] = field(default_factory=dict)
-    asked: Status | None = None
+    members: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+    last: Approval | None = None
 
-    def approval(self, cycle: Lifecycle) -> Approval:
-        """As `packages.approval_of`, at that entry; the policy is that of now."""
-        verdict = Approval(self.said[VERDICT]) if VERDICT in self.said else None
-        if self.stage == cycle.production:
-            return Approval.APPROVED
-        if verdict is Approval.REJECTED:
-            return verdict
-        if not cycle.is_guarded(cycle.production):
-            return verdict or Approval.PENDING
-        return _OF_REQUEST.get(self.asked, Approval.PENDING) if self.asked else Approval.PENDING
+    def approval(self, production: str) -> Approval:
+        """As it was at that entry: nothing is judged anew by the policy of now."""
+        return Approval.APPROVED if self.stage == production else self.last or Approval.PENDING
 
     def life(self) -> Mapping[str, Any] | None:
-        told: Mapping[str, Any] = self.said.get(LIFE, {})
-        if self.stage == NO_STAGE or told.get("Stage", "").lower() == self.stage.lower():
-            return told or None
-        return {"Stage": self.stage, "StageStatus": "Approved"}
+        told: Mapping[str, Any] = self.members.get(LIFE, {})
+        if told.get("Stage", "").lower() == self.stage.lower():
+            return {**told, "Stage": self.stage}
+        return {"Stage": self.stage, "StageStatus": "Approved"} if self.stage != NO_STAGE else None
+
+    def fields(self, production: str) -> dict[str, Any]:
+        """Of these, by SageMaker's names, it is known what they were."""
+        own = {VERDICT: self.approval(production).value, LIFE: self.life(), COMMENT: self.comment}
+        return {**self.members, **own}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A package that one entry made (nothing in `updated`) or changed. `version` is as it is by
-    now; `previous` has what a field was, where that is known."""
+    now; `previous` has what a field was, where that is known. `is_single`: no group has it."""
 
     version: Version
-    after: Standing
-    approval: Approval
+    is_single: bool
+    fields: Mapping[str, Any]
     updated: tuple[str, ...] = ()
     previous: Mapping[str, Any] = field(default_factory=dict)
 
 
+def made(version: Version, standing: Standing, production: str, *, is_single: bool) -> Change:
+    """The making of a package."""
+    return Change(version, is_single, standing.fields(production))
+
+
 def changed(
-    version: Version, before: Standing, after: Standing, cycle: Lifecycle, touched: set[str]
+    version: Version,
+    before: Standing,
+    after: Standing,
+    production: str,
+    touched: set[str],
+    *,
+    is_single: bool,
 ) -> Change | None:
     """What changed from one standing to the next; `touched` are fields of which it is known that
     they did. None where nothing did that SageMaker has a word for."""
-    fields = touched | {
-        name
-        for name in (before.said.keys() | after.said.keys()) - {VERDICT, LIFE}
-        if before.said.get(name) != after.said.get(name)
-    }
-    previous = {name: before.said.get(name) for name in fields - touched}
-    was, now = before.approval(cycle), after.approval(cycle)
-    if was is not now:
-        fields.add(VERDICT)
-        previous[VERDICT] = was.value
-    if before.life() != after.life():
-        fields.add(LIFE)
-        previous[LIFE] = before.life()
-    return Change(version, after, now, tuple(sorted(fields)), previous) if fields else None
+    was, now = before.fields(production), after.fields(production)
+    differ = {name for name in was.keys() | now.keys() if was.get(name) != now.get(name)}
+    if not differ | touched:
+        return None
+    previous = {name: was.get(name) for name in sorted(differ)}
+    return Change(version, is_single, now, tuple(sorted(differ | touched)), previous)
 
 
 def event_of(
     change: Change, entry: str, part: int, at_ms: int, region: str, account: str
 ) -> dict[str, Any]:
     """The event; `entry` is the hash of its entry in the journal, whose `part`-th change it is."""
-    version = change.version
-    handle = handle_of(version.model_name)
-    arn = f"arn:aws:sagemaker:{region}:{account}:model-package/{handle}/{version.number}"
+    version, handle = change.version, handle_of(change.version.model_name)
+    name = handle if change.is_single else f"{handle}/{version.number}"
+    versioned = {"ModelPackageGroupName": handle, "ModelPackageVersion": version.number}
+    arn = f"arn:aws:sagemaker:{region}:{account}:model-package/{name}"
     detail = {
-        **change.after.said,
-        "ModelPackageName": f"{handle}/{version.number}",
-        "ModelPackageGroupName": handle,
-        "ModelPackageVersion": version.number,
+        **change.fields,
+        **({} if change.is_single else versioned),
+        "ModelPackageName": name,
         "ModelPackageArn": arn,
         DESCRIPTION: version.description or None,
         "CreationTime": _second(version.created_ms),
@@ -112,8 +108,6 @@ def event_of(
         "ModelPackageStatus": _STATUS[version.status],
         "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
         "CertifyForMarketplace": False,
-        VERDICT: change.approval.value,
-        LIFE: change.after.life(),
         TAGS: _tags(version) or None,
         "UpdatedModelPackageFields": list(change.updated) or None,
         "PreviousValues": dict(change.previous) or None,

@@ -12,6 +12,7 @@ from modelkeep.domain.errors import InvalidInput
 
 SCHEME = "s3://"
 KEY_LIMIT = 1024  # bytes, of S3
+MARK = "store-id"  # among the blobs of a store: what it is known by
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

@@ -1,5 +1,6 @@
 """Rows of artifacts: which path has which bytes, and the trees that versions have frozen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +20,10 @@ class Entry:
 
 
 class Artifacts(Protocol):
-    def put(self, file: File, author: str, at_ms: int) -> None:
-        """Makes the path name these bytes, which `author` brought, from now on."""
+    def put(self, files: Sequence[tuple[File, str]], at_ms: int) -> bool:
+        """Makes each path name these bytes, which an author brought, from now on.
+
+        Says False if there is a `clash`: then it did so for the others alone."""
         ...
 
     def authors(self, path: str) -> list[str]:
@@ -38,8 +41,8 @@ class Artifacts(Protocol):
         ...
 
     def get(self, path: str) -> File | None: ...
-    def keep(self, sha256: str, content: bytes) -> None:
-        """Stores the bytes of a small file beside the rows that name them."""
+    def keep(self, contents: Sequence[tuple[str, bytes]]) -> None:
+        """Stores the bytes of small files, by their SHA-256, beside the rows that name them."""
         ...
 
     def kept(self, sha256: str) -> bytes | None:

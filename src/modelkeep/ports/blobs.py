@@ -30,6 +30,19 @@ class Stored:
 
 
 class Blobs(Protocol):
+    @property
+    def where(self) -> str:
+        """What people call the store: s3://bucket/prefix, or a folder."""
+        ...
+
+    def mark(self) -> str:
+        """The id that was put into the store; empty if none was. Raises Unavailable."""
+        ...
+
+    def set_mark(self, mark: str) -> None:
+        """Puts an id there, in the place of any other. Raises Unavailable."""
+        ...
+
     def begin(self) -> Upload:
         """An upload whose bytes are flushed to the disk before `finish` returns."""
         ...

@@ -17,8 +17,10 @@ from modelkeep.domain.semver import Semver
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """What is known of a version before it has an id."""
+    """A version that is about to be. Its id and number are those of its `Place`, or an imported
+    one's own number."""
 
+    id: int
     model_id: int
     number: int
     source: str
@@ -41,6 +43,20 @@ class Numbered:
     version_id: int
     semver: Semver
     manifest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model's next version comes.
+
+    The number is nobody's until it is taken; the id is nobody's, ever, but whoever asked. `before`
+    is the version with the highest semantic version, a deleted one too.
+    """
+
+    model_id: int
+    number: int
+    version_id: int
+    before: Numbered | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,14 @@ class Listing:
     ascending: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class PackageListing(Listing):
+    """Which versions, by their models' handles and their own times of creation."""
+
+    model_id: int | None = None  # of one model alone
+    single: bool | None = None  # of models that are packages without a group, or of all others
+
+
 class Models(Protocol):
     def get(self, name: str) -> Model | None:
         """With its tags and aliases."""
@@ -89,7 +113,8 @@ class Models(Protocol):
         ...
 
     def listed(self, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
-        """A page of models as SageMaker lists its groups."""
+        """A page of models as SageMaker lists its groups: without prompts, and without those that
+        are packages of no group."""
         ...
 
     def hidden(self, names: Collection[str]) -> frozenset[str]:
@@ -111,8 +136,8 @@ class Models(Protocol):
 
     def set_tag(self, model_id: int, key: str, value: str) -> None: ...
     def delete_tag(self, model_id: int, key: str) -> bool: ...
-    def take_number(self, model_id: int, at_ms: int) -> int:
-        """The next version number: 1, 2, 3 …, never the same twice. Touches the model."""
+    def take_number(self, model_id: int, number: int, at_ms: int) -> None:
+        """Takes the number of a `Place`: 1, 2, 3 …, never the same twice. Touches the model."""
         ...
 
     def reserve(self, model_id: int, number: int) -> None:
@@ -163,7 +188,11 @@ class Versions(Protocol):
         ...
 
     def by_alias(self, model_name: str, alias: str) -> Version | None: ...
-    def add(self, new: NewVersion, at_ms: int) -> int: ...
+    def place(self, model_name: str) -> Place | None:
+        """That of the next version of a living model; None if there is no such model."""
+        ...
+
+    def add(self, new: NewVersion, at_ms: int) -> None: ...
     def describe(self, version_id: int, description: str, at_ms: int) -> None: ...
     def hold(self, version_id: int, manifest_id: int, at_ms: int) -> None:
         """Its bytes are these, from now on; it is ready."""
@@ -180,8 +209,8 @@ class Versions(Protocol):
     def delete(self, version_id: int, at_ms: int) -> None: ...
     def set_tags(self, version_id: int, tags: Mapping[str, str]) -> None: ...
     def delete_tag(self, version_id: int, key: str) -> bool: ...
-    def below(self, model_id: int, semver: Semver | None) -> Numbered | None:
-        """The one with the next lower semantic version (None: the highest); deleted ones too."""
+    def below(self, model_id: int, semver: Semver) -> Numbered | None:
+        """The one with the next lower semantic version; deleted ones too."""
         ...
 
     def above(self, model_id: int, semver: Semver) -> Numbered | None:
@@ -234,6 +263,11 @@ class Versions(Protocol):
         ...
 
     def of_model(self, model_id: int) -> list[int]: ...
+    def listed(self, wanted: PackageListing, limit: int, after: Position | None) -> Page[Version]:
+        """A page of versions as SageMaker lists its packages: by (created_ms, id) or by (handle,
+        number), which is what their positions are."""
+        ...
+
     def count(self, model_id: int) -> int: ...
     def search(
         self,
@@ -278,6 +312,10 @@ class Slots(Protocol):
 
     def open_stays(self, model_id: int, slot: SlotKey) -> list[Occupancy]: ...
     def stay(self, occupancy_id: int) -> Occupancy | None: ...
+    def was_rolled_back(self, stay: Occupancy) -> bool:
+        """Whether a stay ended because the slot went back to one before it."""
+        ...
+
     def at(self, model_id: int, at_ms: int) -> list[Occupancy]:
         """Every stay that covered the moment."""
         ...

@@ -1,10 +1,12 @@
 """What a use case is handed: the rows it may read and write, the moment, and the journal's pen.
 
-A use case is a plain function `f(work, …) -> value`. It never commits: the writer runs it in a
-savepoint, and whatever it raised leaves nothing behind.
+A use case is a plain function `f(work, …) -> value`. It never commits: the writer does, and one
+that raised leaves nothing behind. The writer may run it twice, the first time being undone: it
+leaves nothing outside of its work, and finds its arguments as they were.
 """
 
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
@@ -25,8 +27,26 @@ from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.rules import Rules, Topics
+from modelkeep.ports.signatures import Signatures
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
+from modelkeep.ports.whereabouts import Stores
+
+
+class Joint:
+    """A use case that does for several callers at once what it would do for one after the other,
+    and for less: `f(work, calls)`, of which each is one caller's arguments.
+
+    It gives no value. Where it raises, the writer lets nothing of it be, and runs it again for each
+    caller alone.
+    """
+
+    def __init__(self, use_case: Callable[..., None]) -> None:
+        self.of_all, self.__name__, self.__doc__ = use_case, use_case.__name__, use_case.__doc__
+
+    def __call__(self, work: "Work", *call: Any) -> None:
+        self.of_all(work, [call])
+
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -89,6 +109,10 @@ class Work(Protocol):
     def replies(self) -> Replies: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def signatures(self) -> Signatures: ...
+    @property
+    def stores(self) -> Stores: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

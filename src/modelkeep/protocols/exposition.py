@@ -5,6 +5,7 @@ has a value that a client can choose.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -20,6 +21,7 @@ from prometheus_client.utils import floatToGoString
 
 from modelkeep import __version__
 from modelkeep.protocols.native.paths import is_native
+from modelkeep.protocols.probes import ALL
 from modelkeep.services.census import Census
 from modelkeep.telemetry.tallies import Commits, Histogram, Reads, Requests, Tallies
 
@@ -61,6 +63,9 @@ class _Moment(Collector):
         for name, why in self._checks.items():
             checks.add_metric([name], not why)
         yield checks
+        with suppress(OSError):  # the check of the disk says what is wrong with it
+            left = tallies.free_bytes()
+            yield _gauge("modelkeep_disk_free_bytes", "On the data directory's disk.", left)
         yield from _of_requests(tallies.requests)
         yield from _of_commits(tallies.commits, tallies.waiting())
         yield from _of_reads(tallies.reads)
@@ -103,7 +108,7 @@ def _of_requests(requests: Requests) -> Iterator[Metric]:
 def _dialect(path: str) -> str:
     if not path:
         return "none"
-    if path in ("/health", "/ready", "/metrics"):
+    if path in ALL:
         return "probe"
     return "native" if is_native(path) else "mlflow"
 

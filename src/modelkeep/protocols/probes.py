@@ -1,7 +1,8 @@
-"""What watches the server asks: is it ready (`/ready`), and how is it doing (`/metrics`).
+"""What watches a process asks: does it live (`/health`), is it ready (`/ready`), how is it doing
+(`/metrics`). A server answers the first as MLflow's does.
 
-`/ready` asks nobody for a token; where other calls need one, it leaves the reasons to the log.
-`/metrics` needs, where there are accounts, a token of one that may read everything.
+The first two ask nobody for a token; where other calls need one, `/ready` leaves the reasons to
+the log. `/metrics` needs, where there are accounts, a token of one that may read everything.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ from modelkeep.services.app import App
 from modelkeep.services.readiness import Readiness
 from modelkeep.telemetry.tallies import Tallies
 
-READY, METRICS = "/ready", "/metrics"
-PUBLIC = frozenset((READY,))
+HEALTH, READY, METRICS = "/health", "/ready", "/metrics"
+ALL = frozenset((HEALTH, READY, METRICS))
+PUBLIC = frozenset((HEALTH, READY))
 _PROCESS, _STOPPING = "process", "The server is stopping."
 # Without these a process does its work, and somebody has to know.
 _TOLD_ONLY = frozenset(("journal",))
@@ -47,9 +49,11 @@ class Probes:
         self._is_stopping, self._tells_why = is_stopping, tells_why
 
     async def handle(self, scope: Scope, send: Send) -> None:
-        """Answers GET and HEAD of the two paths."""
+        """Answers GET and HEAD of the three paths."""
         if scope["method"] not in ("GET", "HEAD"):
             await answer(send, 405, TEXT, b"This path answers GET and HEAD only.")
+        elif scope["path"] == HEALTH:
+            await answer(send, 200, TEXT, b"OK")
         elif scope["path"] == READY:
             await self._ready(send)
         else:

@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         door: FrontDoor,
-        native: Later,
+        native: Later | None,
         drain_s: float,
         in_doubt: threading.Event,
         *,
@@ -57,7 +57,8 @@ class Server(uvicorn.Server):
         threading.Thread(target=self._make_native, name="native-api", daemon=True).start()
 
     def _make_native(self) -> None:
-        self._native.made()
+        if self._native:
+            self._native.made()
         # What there is by now stays: the garbage collector, for which all threads wait, need not
         # look through the fifty thousand objects of the imports each time.
         gc.freeze()

@@ -8,6 +8,7 @@ paths are the runs' and logged models' own and may be written, overwritten and d
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelkeep.domain import names
@@ -17,7 +18,7 @@ from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
-from modelkeep.ports.work import Work
+from modelkeep.ports.work import Joint, Work
 from modelkeep.services import garbage, hands
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER, check_bytes
@@ -63,20 +64,27 @@ def put(
     Raises InvalidInput; Forbidden for what is frozen, or somebody else's; Unavailable if the bytes
     may have been deleted meanwhile (see `garbage.claim`).
     """
-    _name(work, caller, File(path, sha256, size_bytes))
+    _name(work, [(caller, File(path, sha256, size_bytes))])
     garbage.claim(work, sha256, began_ms)
 
 
-def put_small(work: Work, caller: Caller, path: str, sha256: str, content: bytes) -> None:
-    """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to `sha256`."""
-    _name(work, caller, File(path, sha256, len(content)))
-    work.artifacts.keep(sha256, content)
+@Joint
+def put_small(work: Work, uploads: Sequence[tuple[Caller, str, str, bytes]]) -> None:
+    """As `put`, with the bytes: at most `SMALL_BYTES`, which hash to the SHA-256 before them."""
+    files = [
+        (caller, File(path, sha256, len(content))) for caller, path, sha256, content in uploads
+    ]
+    # First, for nobody waits for it.
+    work.artifacts.keep([(sha256, content) for _, _, sha256, content in uploads])
+    _name(work, files)
 
 
-def _name(work: Work, caller: Caller, file: File) -> None:
-    hands.on_path(work, caller, check_writable(file.path))
-    _refuse_clash(work, file.path)
-    work.artifacts.put(file, caller.actor.name, work.now_ms)
+def _name(work: Work, files: Sequence[tuple[Caller, File]]) -> None:
+    for caller, file in files:
+        hands.on_path(work, caller, check_writable(file.path))
+    authored = [(file, caller.actor.name) for caller, file in files]
+    if not work.artifacts.put(authored, work.now_ms):
+        raise next(filter(None, (_clash(work, file.path) for _, file in files)))
 
 
 def fetch(work: Work, path: str) -> Found:
@@ -194,10 +202,11 @@ def _living(work: Work, version_id: int, path: str) -> Version:
     return version
 
 
-def _refuse_clash(work: Work, path: str) -> None:
+def _clash(work: Work, path: str) -> InvalidInput | None:
     """A name is a file or a folder, never both: a client could not write both to its disk."""
     clash = work.artifacts.clash(path)
     if clash == path:
-        raise InvalidInput(f"'{path}' is a folder; it cannot be a file as well.")
+        return InvalidInput(f"'{path}' is a folder; it cannot be a file as well.")
     if clash is not None:
-        raise InvalidInput(f"'{clash}' is a file; '{path}' cannot lie in it.")
+        return InvalidInput(f"'{clash}' is a file; '{path}' cannot lie in it.")
+    return None

@@ -145,18 +145,26 @@ class Verified:
     problems: list[str]
 
 
-def manifest_of(reading: Reading) -> tuple[Backup, str]:
-    """The manifest and its digest. Raises IntegrityFailure, InvalidInput."""
+def manifest_of(reading: Reading, expected: str = "") -> tuple[Backup, str]:
+    """The manifest and its digest. Raises IntegrityFailure, if another one is expected as well;
+    InvalidInput."""
+    wanted = backups.parse_digest(expected) if expected else ""
     text = b"".join(reading.read(backups.MANIFEST))
-    return backups.decode(text), f"sha256:{hashlib.sha256(text).hexdigest()}"
+    digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
+    if wanted and digest != wanted:
+        raise IntegrityFailure(
+            f"This is another backup than the one expected: its manifest is {digest}, not {wanted}."
+        )
+    return backups.decode(text), digest
 
 
-def verify(reading: Reading, tell: Tell) -> Verified:
+def verify(reading: Reading, tell: Tell, expected: str = "") -> Verified:
     """Reads all of a backup, and holds it against its manifest.
 
-    Raises IntegrityFailure or InvalidInput for a manifest that cannot be read.
+    Raises IntegrityFailure or InvalidInput for a manifest that cannot be read, or is not the one
+    with the digest that is expected.
     """
-    backup, digest = manifest_of(reading)
+    backup, digest = manifest_of(reading, expected)
     problems = [f"the blob {sha256} was damaged already when it was taken"
                 for sha256 in backup.damaged]  # fmt: skip
     for number, table in enumerate(backup.tables):
@@ -221,20 +229,19 @@ def _exhaust(chunks: Iterable[bytes]) -> None:
 # -- restoring one -------------------------------------------------------------------------------
 
 
-def restore(reading: Reading, place: Place, blobs: Blobs, tell: Tell) -> Backup:
-    """Puts everything in its place but the keys. It can be done again after it broke off.
+def restore(reading: Reading, backup: Backup, place: Place, blobs: Blobs, tell: Tell) -> None:
+    """Puts everything that a manifest names in its place, but the keys. It can be done again after
+    it broke off.
 
     Raises IntegrityFailure for a damaged backup, InvalidInput for one of a later release,
     Unavailable.
     """
-    backup, _ = manifest_of(reading)
     _restore_blobs(reading, backup, blobs, tell)
     with place.filling(backup.schema) as loading:
         for number, table in enumerate(backup.tables):
             tell("rows", number, len(backup.tables))
             _restore_table(reading, table, loading)
     tell("rows", len(backup.tables), len(backup.tables))
-    return backup
 
 
 def _restore_table(reading: Reading, table: Table, loading: Loading) -> None:

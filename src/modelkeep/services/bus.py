@@ -8,6 +8,7 @@ so the same entry always makes the same event.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,7 @@ import msgspec
 
 from modelkeep.domain import notifications, patterns
 from modelkeep.domain.approvals import Status as RequestStatus
-from modelkeep.domain.lifecycles import Lifecycle
-from modelkeep.domain.models import NO_STAGE, Version
+from modelkeep.domain.models import Version
 from modelkeep.domain.package_events import (
     DESCRIPTION,
     TAGS,
@@ -24,8 +24,9 @@ from modelkeep.domain.package_events import (
     Standing,
     changed,
     event_of,
+    made,
 )
-from modelkeep.domain.packages import PAPER
+from modelkeep.domain.packages import MEMBERS, SINGLE_TAG, VERDICTS, Approval, verdict_of
 from modelkeep.domain.rules import TARGETS_LIMIT, Rule, State, Target
 from modelkeep.domain.webhooks import Status, Topic, Webhook, delivery_id
 from modelkeep.ports.journal import Entry
@@ -44,6 +45,8 @@ _TOUCHED = {
     "version:tag:deleted": TAGS,
     "version:semver:raised": TAGS,
 }
+
+_AGAINST = (RequestStatus.REJECTED.value, RequestStatus.CHANGES.value)
 
 Leaf = Mapping[str, Any]
 
@@ -103,24 +106,24 @@ def _receivers(target: Target, webhooks: Sequence[Webhook]) -> list[Webhook]:
 
 def _changes(work: Work, entry: Entry) -> Iterator[Change]:
     leaf = msgspec.json.decode(entry.body)
-    model_id = entry.model_id
-    if "imported" in leaf["why"] or model_id is None:
+    if "imported" in leaf["why"] or entry.model_id is None:
         return
+    is_single = work.models.tag(entry.model_id, SINGLE_TAG) is not None
     for number in _numbers(work, leaf):
-        version = work.versions.get(model_id, number)
+        version = work.versions.get(entry.model_id, number)
         if version is None:  # deleted since: there is nothing left to tell of it
             continue
-        cycle = lifecycle_of(work, version.model_name)
+        production = lifecycle_of(work, version.model_name).production
         if leaf["act"] == "version:created":
-            made = _with(work, Standing(), _leaf(work, entry.index + 1), version, cycle)
-            yield Change(version, made, made.approval(cycle))
+            said = _said_in(work, _leaf(work, entry.index + 1), version, production)
+            yield made(version, Standing(**said), production, is_single=is_single)
             continue
         if _paper(leaf) and _leaf(work, entry.index - 1)["act"] == "version:created":
             continue  # said with its making
-        before = _before(work, entry, version, cycle)
-        after = _with(work, before, leaf, version, cycle)
+        before = _before(work, entry, version, production)
+        after = replace(before, **_said_in(work, leaf, version, production))
         touched = {_TOUCHED[leaf["act"]]} if _tells(leaf) else set[str]()
-        change = changed(version, before, after, cycle, touched)
+        change = changed(version, before, after, production, touched, is_single=is_single)
         if change:
             yield change
 
@@ -128,7 +131,11 @@ def _changes(work: Work, entry: Entry) -> Iterator[Change]:
 def _leaf(work: Work, index: int) -> Leaf:
     """The leaf of an entry; of one that is not there a leaf that says nothing."""
     found = work.journal.entries(index, 1) if index >= 0 else []
-    return msgspec.json.decode(found[0].body) if found else {"act": "", "obj": {}, "post": {}}
+    return (
+        msgspec.json.decode(found[0].body)
+        if found
+        else {"act": "", "obj": {}, "post": {}, "why": {}}
+    )
 
 
 def _tells(leaf: Leaf) -> bool:
@@ -148,7 +155,7 @@ def _numbers(work: Work, leaf: Leaf) -> list[int]:
     return sorted(set(found))
 
 
-def _before(work: Work, entry: Entry, version: Version, cycle: Lifecycle) -> Standing:
+def _before(work: Work, entry: Entry, version: Version, production: str) -> Standing:
     """How a package stood just before an entry: the newest of what earlier entries say of it."""
     found: dict[str, Any] = {}
     at = entry.index
@@ -156,9 +163,8 @@ def _before(work: Work, entry: Entry, version: Version, cycle: Lifecycle) -> Sta
         page = work.journal.of_model(version.model_id, at, PAGE)
         for earlier in page:
             leaf = msgspec.json.decode(earlier.body)
-            found = {**_said_in(work, leaf, version, cycle), **found}
-            is_first = leaf["act"] == "version:created" and _is_of(leaf, version)
-            if is_first or len(found) == len(Standing.__slots__):
+            found = {**_said_in(work, leaf, version, production), **found}
+            if leaf["act"] == "version:created" and _is_of(leaf, version):
                 return Standing(**found)
         if len(page) < PAGE:
             break
@@ -166,32 +172,43 @@ def _before(work: Work, entry: Entry, version: Version, cycle: Lifecycle) -> Sta
     return Standing(**found)
 
 
-def _with(work: Work, before: Standing, leaf: Leaf, version: Version, cycle: Lifecycle) -> Standing:
-    now = {"stage": before.stage, "said": before.said, "asked": before.asked}
-    return Standing(**{**now, **_said_in(work, leaf, version, cycle)})
-
-
-def _said_in(work: Work, leaf: Leaf, version: Version, cycle: Lifecycle) -> dict[str, Any]:
+def _said_in(work: Work, leaf: Leaf, version: Version, production: str) -> dict[str, Any]:
     """What one entry says of a package, by the fields of its standing."""
     found: dict[str, Any] = {}
-    for stay in leaf["post"].get("stages", ()):
-        if stay["version"] == version.number:
-            found["stage"] = stay["stage"] or NO_STAGE
     for closed in leaf["post"].get("requests", ()):
         request = work.governance.request(closed["id"])
-        if request and (request[0].version_id, request[0].target) == (version.id, cycle.production):
-            found["asked"] = RequestStatus(closed["status"])
+        about = (request[0].version_id, request[0].target) if request else None
+        if about == (version.id, production) and closed["status"] in _AGAINST:
+            found["last"] = Approval.REJECTED
+    for stay in leaf["post"].get("stages", ()):
+        if stay["version"] == version.number:
+            found["stage"] = stay["stage"]
+            if stay["stage"] == production:
+                found["last"] = Approval.APPROVED
+            elif leaf["why"].get("rolled_back") == version.number:
+                found["last"] = Approval.REJECTED
     paper = _paper(leaf)
     if paper and _is_of(leaf, version):
-        kept = work.papers.get(version.id, PAPER, paper["revision"])
-        found["said"] = msgspec.json.decode(kept.body) if kept else {}
+        found |= _said_on(work, version, paper)
     return found
+
+
+def _said_on(work: Work, version: Version, paper: Mapping[str, Any]) -> dict[str, Any]:
+    """What a revision of one of SageMaker's documents says."""
+    kept = work.papers.get(version.id, paper["name"], paper["revision"])
+    if kept is None:
+        return {}
+    if paper["name"] == MEMBERS:
+        return {"members": msgspec.json.decode(kept.body)}
+    verdict = verdict_of(kept.body)
+    given = {"last": verdict.approval} if verdict.approval else {}
+    return {"comment": verdict.comment, **given}
 
 
 def _paper(leaf: Leaf) -> Mapping[str, Any] | None:
     """The document of an entry that attaches what SageMaker's clients said."""
     document = leaf["post"].get("document")
-    return document if document and document.get("name") == PAPER else None
+    return document if document and document.get("name") in (MEMBERS, VERDICTS) else None
 
 
 def _is_of(leaf: Leaf, version: Version) -> bool:

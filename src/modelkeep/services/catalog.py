@@ -17,8 +17,13 @@ def model_id_of(work: Work, name: str) -> int:
     """Raises NotFound in MLflow's words."""
     model_id = work.models.find(name)
     if model_id is None:
-        raise NotFound(f"Registered Model with name={name} not found")
+        raise no_model(name)
     return model_id
+
+
+def no_model(name: str) -> NotFound:
+    """That no model is called this, in MLflow's words."""
+    return NotFound(f"Registered Model with name={name} not found")
 
 
 def locate(work: Work, model: str, number: int) -> Version:

@@ -76,7 +76,7 @@ def settle(work: Work, arrival: Arrival, sha256: str, began_ms: int) -> None:
     if file is not None and file.sha256 == mark:
         (author,) = work.artifacts.authors(arrival.path)
         named = File(arrival.path, sha256, arrival.size_bytes)
-        work.artifacts.put(named, author, work.now_ms)
+        work.artifacts.put([(named, author)], work.now_ms)
     work.intakes.end_arrival(arrival.id, work.now_ms)
     for version_id in waiting:
         files = [file for file, _ in work.intakes.expected(version_id)]
@@ -173,7 +173,7 @@ def keep(
     `began_ms` is when it began to be stored. Raises Unavailable if it may have been deleted since.
     """
     if small is not None:
-        work.artifacts.keep(file.sha256, small)
+        work.artifacts.keep([(file.sha256, small)])
     else:
         garbage.claim(work, file.sha256, began_ms)
     work.intakes.expect(intake.version_id, [file], etag)

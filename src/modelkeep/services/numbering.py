@@ -48,9 +48,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version that is about to be registered: its tree, if it is held here, with its digest."""
+    """A version that is about to be registered: its tree, if it is held here, with its digest, and
+    the version with its model's highest number so far."""
 
-    model_id: int
+    before: Numbered | None
     manifest: str | None
     tree: Manifest | None
     tags: Mapping[str, str]
@@ -71,7 +72,7 @@ def assign(work: Work, new: Candidate, *, imported: bool) -> Assigned:
     Raises InvalidInput for a tag that claims less, under a policy that enforces numbers; what is
     imported keeps the tags that it had, and prompts have no contract to be held to.
     """
-    standing = _judge(work, work.versions.below(new.model_id, None), new)
+    standing = _judge(work, new.before, new)
     tags = new.tags
     rule = Numbering() if imported or is_prompt(tags) else _rule(work)
     claimed = tags.get(TAG)

@@ -10,13 +10,14 @@ from typing import Any
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller, person
 from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
-from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
+from modelkeep.domain.errors import AlreadyExists, Conflict, InvalidInput
 from modelkeep.domain.events import Event
 from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.models import PENDING, READY, Model, Version, is_prompt
+from modelkeep.domain.packages import SINGLE, SINGLE_TAG
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
-from modelkeep.ports.registry import NewVersion
+from modelkeep.ports.registry import NewVersion, Place
 from modelkeep.ports.work import Work
 from modelkeep.services import custody, numbering, policies, registrations, sources
 from modelkeep.services.catalog import (
@@ -25,6 +26,7 @@ from modelkeep.services.catalog import (
     latest_per_stage,
     locate,
     model_id_of,
+    no_model,
     resolve,
     stage_meant,
     subject,
@@ -61,11 +63,20 @@ def create_model(
     description: str = "",
     tags: Mapping[str, str] = {},
     imported: Elsewhere | None = None,
+    *,
+    single: bool = False,
 ) -> Model:
-    """Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words."""
+    """`single`: it is to have one version, and is a package without a group.
+
+    Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words.
+    """
     names.check_model_name(name)
     names.check_text(description, "description", DESCRIPTION_LIMIT)
     _check_tags(tags)
+    if imported is None:
+        _refuse_kind(tags)
+    if single:
+        tags = {**tags, SINGLE_TAG: SINGLE}
     policies.check_model_name(work, name)
     known = work.models.get(name)
     if known is not None:
@@ -105,7 +116,7 @@ def get_model(work: Work, name: str) -> Model:
     """With tags and aliases. Raises NotFound in MLflow's words."""
     model = work.models.get(name)
     if model is None:
-        raise NotFound(f"Registered Model with name={name} not found")
+        raise no_model(name)
     return model
 
 
@@ -195,6 +206,7 @@ def delete_model(work: Work, caller: Caller, name: str) -> Result | None:
 
 def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -> None:
     _check_tags({key: value})
+    _refuse_kind([key])
     model_id = model_id_of(work, name)
     work.models.set_tag(model_id, key, value)
     _record_model(
@@ -210,6 +222,7 @@ def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -
 
 def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
     """Harmless when there is no such tag."""
+    _refuse_kind([key])
     model_id = model_id_of(work, name)
     if work.models.delete_tag(model_id, key):
         _record_model(work, caller, "model:tag:deleted", model_id, name, after={"untagged": [key]})
@@ -253,7 +266,8 @@ def create_version(
     an emergency, which a copy's tags may have, is not the copy's, and left out.
 
     Raises NotFound for a missing model, run or logged model; InvalidInput for a source that must
-    not be; LimitExceeded for a tree of more than 20,000 files.
+    not be; LimitExceeded for a tree of more than 20,000 files; Conflict for a second version of a
+    model that has but one.
     """
     tags = {key: value for key, value in (draft.tags or {}).items() if key != EMERGENCY_TAG}
     draft = replace(draft, tags=tags)
@@ -262,21 +276,24 @@ def create_version(
     names.check_text(draft.run_id or "", "run_id", ID_LIMIT)
     names.check_text(draft.logged_model_id or "", "model_id", ID_LIMIT)
     _check_tags(tags)
-    model_id = model_id_of(work, draft.model)
+    place = work.versions.place(draft.model)
+    if place is None:
+        raise no_model(draft.model)
     if is_prompt(tags):
         origin = sources.of_prompt(draft.source, draft.run_id)
     else:
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     created_ms = imported.created_ms if imported else work.now_ms
     digest = origin.manifest.digest if origin.manifest else None
-    candidate = numbering.Candidate(model_id, digest, origin.manifest, tags)
+    candidate = numbering.Candidate(place.before, digest, origin.manifest, tags)
     given = numbering.assign(work, candidate, imported=imported is not None)
     if given.tags:
         tags = {**tags, **given.tags}
         draft = replace(draft, tags=tags)
     new = NewVersion(
-        model_id=model_id,
-        number=_number(work, model_id, imported),
+        id=place.version_id,
+        model_id=place.model_id,
+        number=_take_number(work, place, imported),
         source=origin.source or draft.source,
         run_id=origin.run_id,
         logged_model_id=origin.logged_model_id,
@@ -289,17 +306,17 @@ def create_version(
         status=PENDING if origin.pending else READY,
         location=origin.location,
     )
-    version_id = work.versions.add(new, created_ms)
-    work.intakes.expect(version_id, origin.pending)
+    work.versions.add(new, created_ms)
+    work.intakes.expect(new.id, origin.pending)
     if tags:
-        work.versions.set_tags(version_id, tags)
-    laid = _lay_hands(work, caller, new, version_id, origin.hands)
+        work.versions.set_tags(new.id, tags)
+    laid = _lay_hands(work, caller, new, origin.hands)
     if new.logged_model_id and imported is None:
         registrations.note(work, new.logged_model_id, draft.model, new.number)
-    _record_created(work, caller, draft, new, version_id, digest, imported, laid)
+    _record_created(work, caller, draft, new, digest, imported, laid)
     return Version(
-        id=version_id,
-        model_id=model_id,
+        id=new.id,
+        model_id=new.model_id,
         model_name=draft.model,
         number=new.number,
         source=new.source,
@@ -319,9 +336,7 @@ def create_version(
     )
 
 
-def _lay_hands(
-    work: Work, caller: Caller, new: NewVersion, version_id: int, found: Iterable[Hand]
-) -> list[Hand]:
+def _lay_hands(work: Work, caller: Caller, new: NewVersion, found: Iterable[Hand]) -> list[Hand]:
     """Keeps whose hands are in a version besides its author's; those hands, each once."""
     lender = caller.actor.lent_by
     lent = [Hand(Thing.VERSION, lender, Deed.LENT)] if lender else []
@@ -330,14 +345,17 @@ def _lay_hands(
         laid.setdefault(person(hand.name), hand)
     others = list(laid.values())[1:]
     for hand in others:
-        work.hands.add(str(version_id), hand, work.now_ms)
+        work.hands.add(str(new.id), hand, work.now_ms)
     return others
 
 
-def _number(work: Work, model_id: int, imported: Elsewhere | None) -> int:
+def _take_number(work: Work, place: Place, imported: Elsewhere | None) -> int:
     if imported is None:
-        return work.models.take_number(model_id, work.now_ms)
-    work.models.reserve(model_id, imported.number)
+        if place.number > 1 and work.models.tag(place.model_id, SINGLE_TAG) is not None:
+            raise Conflict("The model is a package without a group: it has its one version.")
+        work.models.take_number(place.model_id, place.number, work.now_ms)
+        return place.number
+    work.models.reserve(place.model_id, imported.number)
     return imported.number
 
 
@@ -354,7 +372,6 @@ def _record_created(
     caller: Caller,
     draft: Draft,
     new: NewVersion,
-    version_id: int,
     digest: str | None,
     imported: Elsewhere | None,
     laid: Sequence[Hand],
@@ -373,7 +390,7 @@ def _record_created(
             "manifest": digest,
         },
         after={
-            "id": version_id,
+            "id": new.id,
             "source": new.source,
             "run": new.run_id,
             "logged_model": new.logged_model_id,
@@ -488,6 +505,11 @@ def _check_tags(tags: Mapping[str, str]) -> None:
 def _refuse_mark(key: str) -> None:
     if key == EMERGENCY_TAG:
         raise InvalidInput(f"The tag '{key}' says that a review is owed; only that ends it.")
+
+
+def _refuse_kind(keys: Iterable[str]) -> None:
+    if SINGLE_TAG in keys:
+        raise InvalidInput(f"The tag '{SINGLE_TAG}' says what a model is; that does not change.")
 
 
 def _texts(tags: Mapping[str, str]) -> dict[str, str]:

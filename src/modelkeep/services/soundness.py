@@ -95,6 +95,15 @@ def _examine_blobs(
         yield Finding("orphans", what, "see `modelkeep gc`", is_damage=False)
 
 
+def lacking(rows: Rows, blobs: Blobs) -> tuple[int, str]:
+    """How many blobs that the rows name are not in a store, or of another size; and one of them."""
+    count, one = 0, ""
+    for stored, sha256, size_bytes in _paired(blobs.stored(), rows.blobs()):
+        if sha256 and (stored is None or stored.size_bytes != size_bytes):
+            count, one = count + 1, one or sha256
+    return count, one
+
+
 def _is_whole(blobs: Blobs, stored: Stored, size_bytes: int, *, quick: bool) -> bool:
     if stored.size_bytes != size_bytes or quick:
         return stored.size_bytes == size_bytes

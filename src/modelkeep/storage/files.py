@@ -31,15 +31,20 @@ def check_room(folder: Path, min_free_bytes: int) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"room")
             file.flush()
-        space = os.statvfs(folder)
+        left = free_bytes(folder)
     except OSError as error:
         raise Unavailable(f"The data directory cannot be written to: {error.strerror}.") from None
-    free_bytes = space.f_bavail * space.f_frsize
-    if free_bytes < min_free_bytes:
+    if left < min_free_bytes:
         raise Unavailable(
-            f"The disk of the data directory has {free_bytes} bytes left, and needs "
+            f"The disk of the data directory has {left} bytes left, and needs "
             f"{min_free_bytes} (--min-free-bytes)."
         )
+
+
+def free_bytes(folder: Path) -> int:
+    """What is left on a folder's disk for whoever is no administrator of the machine."""
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize
 
 
 def _written(file: Path, content: bytes) -> Path:

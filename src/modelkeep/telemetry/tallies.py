@@ -136,14 +136,15 @@ class Attempts:
 @dataclass(slots=True)
 class Tallies:
     """Everything that one process counts, and what it is. `waiting` counts the changes that no
-    batch has taken yet; `process` tells it from others behind one address, and is empty of one
-    that is alone there."""
+    batch has taken yet, `free_bytes` is what is left on the data directory's disk; `process` tells
+    it from others behind one address, and is empty of one that is alone there."""
 
     requests: Requests
     commits: Commits
     reads: Reads
     attempts: Attempts
     waiting: Callable[[], int]
+    free_bytes: Callable[[], int]
     database: str
     schema: str
     process: str = ""

@@ -144,6 +144,8 @@ volumeMounts:
   value: "0.0.0.0"
 - name: MODELKEEP_PORT
   value: "5000"
+- name: MODELKEEP_METRICS_PORT  # of who works in the background
+  value: "5000"
 - name: MODELKEEP_AUTH
   value: "on"
 - name: MODELKEEP_DATA_DIR

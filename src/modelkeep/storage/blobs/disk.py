@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from modelkeep.domain.errors import IntegrityFailure, Unavailable
+from modelkeep.domain.stores import MARK
 from modelkeep.ports.blobs import Stored
 from modelkeep.storage.blobs.checks import (
     Checks,
@@ -22,6 +23,7 @@ from modelkeep.storage.blobs.checks import (
     verified,
 )
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
+from modelkeep.storage.files import write_durably
 
 HASHERS = 16  # threads that hash and flush for the uploads under way
 
@@ -38,8 +40,23 @@ class DiskBlobs:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir() if is_alone else ():
             left_over.unlink(missing_ok=True)
+        self.where = str(folder.absolute())
         self._threads = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
         self._checks = Checks()
+
+    def mark(self) -> str:
+        try:
+            return (self._blobs / MARK).read_text().strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise Unavailable(f"{self._blobs / MARK} cannot be read: {error.strerror}.") from None
+
+    def set_mark(self, mark: str) -> None:
+        try:
+            write_durably(self._blobs / MARK, f"{mark}\n".encode())
+        except OSError as error:
+            raise Unavailable(f"{self._blobs} cannot be written to: {error.strerror}.") from None
 
     def begin(self) -> "DiskUpload":
         return DiskUpload(self, self.incoming())

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from modelkeep.domain.errors import IntegrityFailure, LimitExceeded, Unavailable
+from modelkeep.domain.stores import MARK
 from modelkeep.ports.blobs import Stored
 from modelkeep.storage.blobs.bucket import (
     NOT_IMPLEMENTED,
@@ -43,15 +44,33 @@ COPY_BYTES = 64 << 20  # in one copy within the store: many stores say nothing u
 COPIES_AT_ONCE = 4
 SENDERS = 16
 STALE_MS = 48 * 3_600_000
+MARK_LIMIT = 100  # bytes of a mark that are read
 
 
 class S3Blobs:
     """See `ports.blobs.Blobs`. Many replicas may share a place in a bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self.bucket = bucket
+        self.bucket, self.where = bucket, str(bucket.place)
         self.threads = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._checks = Checks()
+
+    def mark(self) -> str:
+        try:
+            with closing(Stream(self.bucket, self._mark_key)) as file:
+                return file.read(MARK_LIMIT).decode("ascii", "replace").strip()
+        except Absent:
+            return ""
+
+    def set_mark(self, mark: str) -> None:
+        try:
+            self.bucket.call("put_object", Key=self._mark_key, Body=f"{mark}\n".encode())
+        except (Present, Refused) as error:
+            raise Unavailable(f"{self.where} cannot be marked: {error}.") from None
+
+    @property
+    def _mark_key(self) -> str:
+        return self.bucket.place.key(f"blobs/{MARK}")
 
     def begin(self) -> "S3Upload":
         return S3Upload(self)

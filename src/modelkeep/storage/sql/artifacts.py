@@ -1,10 +1,27 @@
 """Artifact rows and frozen manifests."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
 
 from modelkeep.domain.manifests import File, Manifest
 from modelkeep.ports.artifacts import Entry
 from modelkeep.storage.sql.dialects import Db, Row
+
+
+@cache
+def _put_below(folders: int) -> str:
+    # A look-up for each of them: of a list, PostgreSQL may make a scan while the table is small,
+    # and keeps to that when it grows.
+    free = " AND NOT EXISTS (SELECT 1 FROM artifacts WHERE project_id = ? AND path = ?)" * folders
+    return (
+        "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms, author)"
+        " SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS"
+        f" (SELECT 1 FROM artifacts WHERE project_id = ? AND path > ? AND path < ?){free}"
+        " ON CONFLICT (project_id, path) DO UPDATE SET"
+        " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
+        " updated_ms = excluded.updated_ms, author = excluded.author"
+    )
 
 
 class SqlArtifacts:
@@ -13,19 +30,17 @@ class SqlArtifacts:
     def __init__(self, db: Db, project_id: int) -> None:
         self._db, self._project_id = db, project_id
 
-    def put(self, file: File, author: str, at_ms: int) -> None:
-        self._db.later(
-            "INSERT INTO artifacts (project_id, path, sha256, size_bytes, updated_ms, author)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, path) DO UPDATE SET"
-            " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
-            " updated_ms = excluded.updated_ms, author = excluded.author",
-            self._project_id,
-            file.path,
-            file.sha256,
-            file.size_bytes,
-            at_ms,
-            author,
-        )
+    def put(self, files: Sequence[tuple[File, str]], at_ms: int) -> bool:
+        deep: dict[int, list[Row]] = defaultdict(list)
+        for file, author in files:
+            above = _above(file.path)
+            row = (file.path, file.sha256, file.size_bytes, at_ms, author)
+            within = (value for folder in above for value in (self._project_id, folder))
+            deep[len(above)].append(
+                (self._project_id, *row, self._project_id, *_range(file.path), *within)
+            )
+        touched = sum(self._db.touched(_put_below(depth), rows) for depth, rows in deep.items())
+        return touched == len(files)
 
     def authors(self, path: str) -> list[str]:
         rows = self._db.all(
@@ -65,18 +80,16 @@ class SqlArtifacts:
         )
         return File(*row) if row else None
 
-    def keep(self, sha256: str, content: bytes) -> None:
+    def keep(self, contents: Sequence[tuple[str, bytes]]) -> None:
         # Where the same bytes are kept already this writes nothing, unless they were damaged,
         # or found to be garbage, which they are no longer.
-        self._db.later(
+        self._db.many(
             "INSERT INTO small_blobs (project_id, sha256, content) VALUES (?, ?, ?)"
             " ON CONFLICT (project_id, sha256) DO UPDATE"
             " SET content = excluded.content, garbage_ms = NULL"
             " WHERE small_blobs.content <> excluded.content"
             " OR small_blobs.garbage_ms IS NOT NULL",
-            self._project_id,
-            sha256,
-            content,
+            [(self._project_id, sha256, content) for sha256, content in contents],
         )
 
     def kept(self, sha256: str) -> bytes | None:
@@ -88,8 +101,7 @@ class SqlArtifacts:
         return row[0] if row else None
 
     def clash(self, path: str) -> str | None:
-        segments = path.split("/")
-        above = ["/".join(segments[:depth]) for depth in range(len(segments))]  # "" names nothing
+        above = ["", *_above(path)]  # "" names nothing
         row = self._db.one(
             "SELECT path FROM artifacts WHERE project_id = ?"
             f" AND path IN ({', '.join('?' * len(above))})"
@@ -205,6 +217,12 @@ class SqlArtifacts:
             high,
             limit,
         )
+
+
+def _above(path: str) -> list[str]:
+    """The folders that a path lies in."""
+    segments = path.split("/")
+    return ["/".join(segments[:depth]) for depth in range(1, len(segments))]
 
 
 def _range(folder: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from modelkeep.storage.sql.upkeep import named_blobs, reading
 from modelkeep.storage.sql.work import SqlWork
 
 # What is not the registry's but the database's, or says what is done at this moment.
-_NOT_KEPT = ("alembic_version", "pins")
+_NOT_KEPT = ("alembic_version", "pins", "stores")
 _SIGNS_OF_USE = ("models", "runs", "artifacts", "journal_leaves")
 
 
@@ -64,13 +64,13 @@ class SqlPlace:
     """See `ports.backups.Place`. A SQLite file is made beside its place, and then put there."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
 
     def refuse_occupied(self, revision: str) -> None:
-        if isinstance(self._dialect, Sqlite):
+        if isinstance(self.dialect, Sqlite):
             return  # who owns the folder says whether a file in it may go
-        with closing(self._dialect.connect(read_only=False)) as db:
-            found = schema.current(db, self._dialect)
+        with closing(self.dialect.connect(read_only=False)) as db:
+            found = schema.current(db, self.dialect)
             if found and (found != revision or any(_has_rows(db, t) for t in _SIGNS_OF_USE)):
                 raise Conflict(
                     "The PostgreSQL database is in use already; a restore overwrites none. Make a "
@@ -80,12 +80,12 @@ class SqlPlace:
     @contextmanager
     def filling(self, revision: str) -> Iterator[Loading]:
         schema.refuse_later(revision)
-        if not isinstance(self._dialect, Sqlite):
-            schema.upgrade(self._dialect, revision)
-            with self._dialect.filling() as loading:
+        if not isinstance(self.dialect, Sqlite):
+            schema.upgrade(self.dialect, revision)
+            with self.dialect.filling() as loading:
                 yield loading
             return
-        path = self._dialect.path
+        path = self.dialect.path
         new = Sqlite(path.with_name(path.name + ".new"))
         _remove(new.path)
         schema.upgrade(new, revision)

@@ -3,14 +3,19 @@
 To wake a thread costs more than a small change does, and two that run at once take the interpreter
 from each other. So a loop hands over what it has read when nothing more has come in one of its
 turns, and not while the writer is at work on what it handed over before; and what became of those
-comes back together.
+comes back together. Of many jobs the loop stands aside until they are being committed, but not for
+long: the writer would have to win the interpreter back after each of its statements.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
+
+MANY = 4  # jobs for which a loop stands aside: then it is answering nobody much else
+ASIDE_S = 0.005  # at most; whoever else asks the loop waits as long
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +44,7 @@ class Crossing:
         self._hand_over, self._jobs = hand_over, list[Job]()
         self._away = 0
         self._is_looking = False
+        self._aside: threading.Lock | None = None
 
     @property
     def waiting(self) -> int:
@@ -48,6 +54,12 @@ class Crossing:
     def add(self, job: Job) -> None:
         self._jobs.append(job)
         self._look_later()
+
+    def step_in(self) -> None:
+        """Lets the loop go on, if it stands aside; in the writer's thread."""
+        aside, self._aside = self._aside, None
+        if aside is not None:
+            aside.release()
 
     def settle(self, jobs: Sequence[Job]) -> None:
         """Tells those who wait; in the loop."""
@@ -69,7 +81,13 @@ class Crossing:
         self._is_looking = False
         jobs, self._jobs = self._jobs, []
         self._away = len(jobs)
-        self._hand_over(jobs)
+        if len(jobs) < MANY:
+            self._hand_over(jobs)
+        else:
+            aside = self._aside = threading.Lock()
+            aside.acquire()
+            self._hand_over(jobs)
+            aside.acquire(timeout=ASIDE_S)
 
 
 def answer(jobs: Sequence[Job]) -> int:

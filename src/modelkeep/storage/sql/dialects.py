@@ -52,6 +52,16 @@ class Db(Protocol):
     Raises Unavailable when the database cannot be reached, or has no room.
     """
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether, in this batch, one failed that nobody waited for, and others were skipped."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with whatever may have changed a row."""
+        ...
+
     def all(self, sql: str, *params: Any) -> list[Row]: ...
     def one(self, sql: str, *params: Any) -> Row | None: ...
     def run(self, sql: str, *params: Any) -> int:
@@ -64,6 +74,11 @@ class Db(Protocol):
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         """As `later`, for each of the rows."""
+        ...
+
+    def touched(self, sql: str, rows: Iterable[Row]) -> int:
+        """As `run` for each of the rows, of which all but the last are left for later: the number
+        of rows that the statements touched together."""
         ...
 
     def settle(self) -> None:
@@ -79,6 +94,13 @@ class Db(Protocol):
 
         One parameter on PostgreSQL, whose driver takes longer to count a hundred of them than the
         server does to answer; and the statement is the same for every number of values.
+        """
+        ...
+
+    def gathered(self, key: str, value: str) -> str:
+        """SQL of a group's keys and values: the text of one JSON object.
+
+        A row for each of them costs either driver more than what is in it.
         """
         ...
 
@@ -145,6 +167,10 @@ class Dialect(Protocol):
         """A table, to be looked into by an index; PostgreSQL finds out by itself."""
         ...
 
+    def next_id(self, table: str) -> str:
+        """An expression for the id of a row that a batch is about to add, each time another."""
+        ...
+
     def like(self, column: str) -> str: ...
     def ilike(self, column: str) -> str: ...
     def is_usable(self, db: Db) -> bool:
@@ -204,9 +230,15 @@ class _Until:
 
 
 class _SqliteDb:
+    is_spoilt = False  # nothing is left for later
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.is_usable = connection, True
         self._limit: _Quick | _Until | None = None
+
+    @property
+    def changes(self) -> int:
+        return self.connection.total_changes
 
     def limit(self, limit: _Quick | _Until | None) -> None:
         """Asks `limit` now and then whether to stop the statement that runs."""
@@ -224,8 +256,11 @@ class _SqliteDb:
         return self._run(sql, params, attrgetter("rowcount"))
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
+        self.touched(sql, rows)
+
+    def touched(self, sql: str, rows: Iterable[Row]) -> int:
         try:
-            self.connection.executemany(sql, rows)
+            return self.connection.executemany(sql, rows).rowcount
         except _SQLITE_ERRORS as error:
             raise _of_sqlite(error) from error
 
@@ -240,6 +275,9 @@ class _SqliteDb:
 
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return f"IN ({', '.join('?' * len(values))})", tuple(values)
+
+    def gathered(self, key: str, value: str) -> str:
+        return f"json_group_object({key}, {value})"
 
     def close(self) -> None:
         self.is_usable = False
@@ -343,6 +381,9 @@ class Sqlite:
     def by_index(self, table: str, index: str) -> str:
         return f"{table} INDEXED BY {index}"
 
+    def next_id(self, table: str) -> str:
+        return f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
+
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
 
@@ -441,6 +482,7 @@ class Postgres:
         return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
     def begin_batch(self, db: Db) -> str:
+        cast("PostgresDb", db).is_spoilt = False
         db.later("BEGIN")
         db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
         row = db.one("SELECT pg_current_xact_id()::text")
@@ -471,6 +513,9 @@ class Postgres:
 
     def by_index(self, table: str, index: str) -> str:
         return table
+
+    def next_id(self, table: str) -> str:
+        return f"nextval('{table}_id_seq')"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"

@@ -14,6 +14,7 @@ from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.policies import Decision
 from modelkeep.ports.governance import Closed, StoredPolicy
 from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.sight import Sight
 
 _REQUEST = (
@@ -28,12 +29,18 @@ _REQUEST = (
 class SqlGovernance:
     """See `ports.governance.Governance`."""
 
-    def __init__(self, db: Db, project_id: int, sight: Sight) -> None:
+    def __init__(self, db: Db, project_id: int, sight: Sight, memory: Memory | None = None) -> None:
         self._db, self._project_id, self._sight = db, project_id, sight
+        self._memory = memory
 
     # -- policies and evidence -------------------------------------------------------------
 
     def policy(self) -> StoredPolicy | None:
+        if self._memory is None:
+            return self._newest_policy()
+        return self._memory.recall("policy", self._newest_policy)
+
+    def _newest_policy(self) -> StoredPolicy | None:
         row = self._db.one(
             "SELECT revision, digest, document, source, author, applied_ms FROM policies"
             " WHERE project_id = ? ORDER BY revision DESC LIMIT 1",
@@ -66,6 +73,8 @@ class SqlGovernance:
             self._project_id,
         )
         assert row is not None
+        if self._memory is not None:
+            self._memory.forget()
         return row[0]
 
     def keep_evidence(self, evidence: Evidence) -> str:

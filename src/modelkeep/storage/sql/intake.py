@@ -161,6 +161,8 @@ class SqlIntakes:
     # -- the trees of versions that wait ---------------------------------------------------
 
     def expect(self, version_id: int, files: Sequence[File], etag: str = "") -> None:
+        if not files:
+            return
         self._db.many(
             "INSERT INTO pending_files (project_id, version_id, path, sha256, size_bytes, etag)"
             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, version_id, path) DO UPDATE SET"

@@ -15,12 +15,12 @@ import psycopg
 from greenlet import getcurrent, greenlet
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.storage.sql.dialects import Postgres
+from modelkeep.storage.sql.dialects import Postgres, away
 from modelkeep.storage.sql.postgres import PostgresDb
 from modelkeep.storage.sql.work import SqlWork
 
 LANES = 8  # connections
-PATIENCE_S = 5.0  # for one read
+PATIENCE_S = 5.0  # for one read, and before that for its turn
 
 Read = Callable[[SqlWork], Any]
 
@@ -52,12 +52,15 @@ class Lanes:
         while not self._idle and self._count >= LANES:
             turn = self.loop.create_future()
             self._waiting.append(turn)
+            limit = self.loop.call_later(PATIENCE_S, _refuse, turn)
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self._let_one_in()  # in the place of who has just gone
                 raise
+            finally:
+                limit.cancel()
         if self._idle:
             return self._idle.pop(), False
         return await self._open(), True
@@ -94,6 +97,12 @@ class Lanes:
         for lane in self._idle:
             lane.close()
         self._idle.clear()
+
+
+def _refuse(turn: "asyncio.Future[None]") -> None:
+    """Else those behind a database that hangs would wait for each other's limits, one by one."""
+    if not turn.done():
+        turn.set_exception(away("other reads have been waiting for it"))
 
 
 class _Lane:

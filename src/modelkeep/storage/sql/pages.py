@@ -2,26 +2,39 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from modelkeep.storage.sql.dialects import Db, Row
 
 CHUNK = 500  # owners in one IN list; well below what either database accepts
 
+_pairs = msgspec.json.Decoder(dict[str, str])
+
 
 def rows_of(
-    db: Db, select: str, project_id: int, owners: Sequence[int] | Sequence[str]
+    db: Db,
+    select: str,
+    project_id: int,
+    owners: Sequence[int] | Sequence[str],
+    then: str = "",
 ) -> Iterator[Row]:
-    """The rows of `select`, which ends in `… WHERE project_id = ? AND <owner>`, of many owners."""
+    """The rows of `select`, which ends in `… WHERE project_id = ? AND <owner>`, of many owners;
+    `then` ends the statement."""
     for start in range(0, len(owners), CHUNK):
         among, params = db.among(owners[start : start + CHUNK])
-        yield from db.all(f"{select} {among}", project_id, *params)
+        yield from db.all(f"{select} {among} {then}", project_id, *params)
 
 
 def pairs_of(
     db: Db, table: str, owner: str, project_id: int, owners: Sequence[int]
 ) -> dict[int, dict[str, str]]:
     """Owner -> {key: value}, in the order of the keys, from a table of keys and values."""
-    select = f"SELECT {owner}, key, value FROM {table} WHERE project_id = ? AND {owner}"
-    found: dict[int, dict[str, str]] = {}
-    for row_owner, key, value in sorted(rows_of(db, select, project_id, owners)):
-        found.setdefault(row_owner, {})[key] = value
-    return found
+    gathered = db.gathered("key", "value")
+    select = f"SELECT {owner}, {gathered} FROM {table} WHERE project_id = ? AND {owner}"
+    rows = rows_of(db, select, project_id, owners, f"GROUP BY {owner}")
+    return {row_owner: in_order(text) for row_owner, text in rows}
+
+
+def in_order(gathered: str) -> dict[str, str]:
+    """Keys and values that were `Db.gathered`, in the order of the keys."""
+    return dict(sorted(_pairs.decode(gathered).items()))

@@ -96,7 +96,8 @@ class PostgresDb:
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._named = 0
         self._new: list[tuple[bytes, tuple[int, ...]]] = []  # prepared since the last answer
-        self._sent = self._unanswered = 0
+        self._sent = self._unanswered = self._due = 0
+        self.is_spoilt, self.changes = False, 0
         settings = ", ".join(f"set_config('{name}', '{to}', false)" for name, to in session.items())
         self.leave(f"SELECT {settings}")  # beside whoever has them by a URL or a proxy of their own
 
@@ -125,6 +126,12 @@ class PostgresDb:
         for row in rows:
             self.later(sql, *row)
 
+    def touched(self, sql: str, rows: Iterable[Row]) -> int:
+        before = self._due
+        for row in rows:
+            self._send(sql, row)
+        return sum(result.command_tuples or 0 for result in self._receive_all()[before:])
+
     def settle(self) -> None:
         if self._sent:
             self._receive()
@@ -136,6 +143,9 @@ class PostgresDb:
 
     def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
         return "= ANY(?)", (list(values),)
+
+    def gathered(self, key: str, value: str) -> str:
+        return f"json_object_agg({key}, {value})::text"
 
     # -- the connection --------------------------------------------------------------------
 
@@ -175,6 +185,8 @@ class PostgresDb:
         except ERRORS as error:
             raise _of(error) from error
         self._sent += 1
+        self._due += 1
+        self.changes += not sql.startswith("SELECT")
 
     def _name(self, statement: bytes, types: tuple[int, ...]) -> bytes:
         """The name under which it is prepared; empty the first time that it comes up."""
@@ -183,6 +195,7 @@ class PostgresDb:
         if name is None:
             if len(self._prepared) >= PREPARED_LIMIT:
                 self._pg.send_query_params(b"DEALLOCATE ALL", None)
+                self._due += 1
                 self._prepared.clear()
             self._prepared[key] = b""
             return b""
@@ -190,6 +203,7 @@ class PostgresDb:
             self._named += 1
             name = self._prepared[key] = b"s%d" % self._named
             self._pg.send_prepare(name, statement, types)
+            self._due += 1
             self._new.append(key)
         return name
 
@@ -205,8 +219,12 @@ class PostgresDb:
 
     def _receive(self) -> Any:
         """The answer to the last statement. Raises what went wrong first in any of them."""
+        return self._receive_all()[-1]
+
+    def _receive_all(self) -> list[Any]:
+        """As `_receive`, the answers to all that was sent since it was called last."""
         self._sync()
-        failed = last = None
+        failed, answers = None, list[Any]()
         try:
             while self._unanswered:
                 result = self._next()
@@ -217,16 +235,17 @@ class PostgresDb:
                 elif result.status == ExecStatus.FATAL_ERROR:
                     failed = failed or result
                 else:
-                    last = result
+                    self.is_spoilt |= result.status == ExecStatus.PIPELINE_ABORTED
+                    answers.append(result)
         except psycopg.Error as error:
             raise self._broken(error if failed is None else error_from_result(failed)) from error
-        new, self._new = self._new, []
+        (new, self._new), self._due = (self._new, []), 0
         if failed is not None:
             for key in new:  # whatever was behind the error was not prepared
                 self._prepared.pop(key, None)
             error = error_from_result(failed)
             raise _of(error) from error
-        return last
+        return answers
 
     def _next(self) -> Any:
         while self._pg.is_busy():

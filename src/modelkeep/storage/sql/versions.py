@@ -7,9 +7,10 @@ from modelkeep.domain.models import READY, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
-from modelkeep.ports.registry import NewVersion, Numbered
+from modelkeep.ports.registry import NewVersion, Numbered, PackageListing, Place
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.pages import CHUNK
+from modelkeep.storage.sql.package_search import PackageSearch
+from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
@@ -24,6 +25,16 @@ _VERSION = (
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
 _SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
+# All that a new version waits for, in one statement. What a subquery finds is one text: a join with
+# its row has PostgreSQL read every version where it last planned for a few of them.
+_PLACE = (
+    "SELECT m.id, m.next_number, {next_id}, (SELECT v.id || ' ' || v.semver_major || ' ' ||"
+    " v.semver_minor || ' ' || v.semver_patch || ' ' || coalesce(f.digest, '')"
+    " FROM versions v LEFT JOIN manifests f ON f.id = v.manifest_id"
+    " WHERE v.project_id = m.project_id AND v.model_id = m.id"
+    " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1)"
+    " FROM models m WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+)
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
 # hundred thousand versions, and clients ask for these before nearly every call.
 _NEWEST_IN_EACH_STAGE = (
@@ -44,9 +55,9 @@ _STANDING = (
 )
 # One statement: on PostgreSQL a second one costs more than what it finds.
 _TAGS_AND_ALIASES = (
-    "SELECT version_id, key, value FROM version_tags WHERE project_id = ? AND version_id {among}"
-    " UNION ALL"
-    " SELECT version_id, name, NULL FROM slots WHERE project_id = ? AND version_id {among}"
+    "SELECT version_id, {tags}, 1 FROM version_tags WHERE project_id = ? AND version_id {among}"
+    " GROUP BY version_id UNION ALL"
+    " SELECT version_id, name, 0 FROM slots WHERE project_id = ? AND version_id {among}"
 )
 
 
@@ -56,6 +67,7 @@ class SqlVersions:
     def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
         self._sight = sight
+        self._place = _PLACE.format(next_id=dialect.next_id("versions"))
 
     def get(self, model_id: int, number: int) -> Version | None:
         return self._one(
@@ -91,12 +103,21 @@ class SqlVersions:
         )
         return self._dress([row])[0] if row else None
 
-    def add(self, new: NewVersion, at_ms: int) -> int:
-        row = self._db.one(
-            "INSERT INTO versions (project_id, model_id, number, source, run_id, logged_model_id,"
-            " run_link, description, stage, manifest_id, author, semver_major, semver_minor,"
-            " semver_patch, semver_fixed, status, location, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    def place(self, model_name: str) -> Place | None:
+        seen = self._sight.models
+        row = self._db.one(self._place + seen.sql, self._project_id, model_name, *seen.params)
+        if row is None:
+            return None
+        model_id, number, version_id, before = row
+        return Place(model_id, number, version_id, _before(before))
+
+    def add(self, new: NewVersion, at_ms: int) -> None:
+        self._db.later(
+            "INSERT INTO versions (id, project_id, model_id, number, source, run_id,"
+            " logged_model_id, run_link, description, stage, manifest_id, author, semver_major,"
+            " semver_minor, semver_patch, semver_fixed, status, location, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            new.id,
             self._project_id,
             new.model_id,
             new.number,
@@ -114,8 +135,6 @@ class SqlVersions:
             at_ms,
             at_ms,
         )
-        assert row is not None
-        return row[0]
 
     def describe(self, version_id: int, description: str, at_ms: int) -> None:
         self._set(version_id, "description", description, at_ms)
@@ -177,24 +196,21 @@ class SqlVersions:
             key,
         )
 
-    def below(self, model_id: int, semver: Semver | None) -> Numbered | None:
+    def below(self, model_id: int, semver: Semver) -> Numbered | None:
         return self._numbered(model_id, "<", "DESC", semver)
 
     def above(self, model_id: int, semver: Semver) -> Numbered | None:
         return self._numbered(model_id, ">", "ASC", semver)
 
-    def _numbered(
-        self, model_id: int, sign: str, way: str, semver: Semver | None
-    ) -> Numbered | None:
+    def _numbered(self, model_id: int, sign: str, way: str, semver: Semver) -> Numbered | None:
         row = self._db.one(
             f"SELECT v.id, {_SEMVER}, f.digest FROM versions v"
             " LEFT JOIN manifests f ON f.id = v.manifest_id"
-            " WHERE v.project_id = ? AND v.model_id = ?"
-            + (f" AND ({_SEMVER}) {sign} (?, ?, ?)" if semver else "")
-            + f" ORDER BY v.semver_major {way}, v.semver_minor {way}, v.semver_patch {way} LIMIT 1",
+            f" WHERE v.project_id = ? AND v.model_id = ? AND ({_SEMVER}) {sign} (?, ?, ?)"
+            f" ORDER BY v.semver_major {way}, v.semver_minor {way}, v.semver_patch {way} LIMIT 1",
             self._project_id,
             model_id,
-            *(semver or ()),
+            *semver,
         )
         return Numbered(row[0], Semver(*row[1:4]), row[4]) if row else None
 
@@ -320,7 +336,13 @@ class SqlVersions:
         after: Position | None,
     ) -> Page[Version]:
         search = VersionSearch(self._db, self._project_id, self._dialect, self._sight)
-        found = search.find(where, order, limit, after)
+        return self._whole(search.find(where, order, limit, after))
+
+    def listed(self, wanted: PackageListing, limit: int, after: Position | None) -> Page[Version]:
+        search = PackageSearch(self._db, self._project_id, self._dialect, self._sight)
+        return self._whole(search.versions(wanted, limit, after))
+
+    def _whole(self, found: Page[int]) -> Page[Version]:
         rows: dict[int, Row] = {}
         for start in range(0, len(found.items), CHUNK):
             among, ids = self._db.among(found.items[start : start + CHUNK])
@@ -343,13 +365,13 @@ class SqlVersions:
         return self._dress(self._db.all(f"{_VERSION} WHERE {where}", *params))
 
     def _dress(self, rows: Sequence[Row]) -> list[Version]:
-        tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
         aliases: dict[int, list[str]] = {row[0]: [] for row in rows}
-        for version_id, name, value in self._tags_and_aliases(list(tags)):
-            if value is None:
-                aliases[version_id].append(name)
+        tags: dict[int, dict[str, str]] = {}
+        for version_id, text, is_tags in self._tags_and_aliases(list(aliases)):
+            if is_tags:
+                tags[version_id] = in_order(text)
             else:
-                tags[version_id][name] = value
+                aliases[version_id].append(text)
         return [
             Version(
                 *row[:14],
@@ -357,7 +379,7 @@ class SqlVersions:
                 semver_fixed=bool(row[17]),
                 deleted=bool(row[18]),
                 ending=_ending(row[19:25]),
-                tags=dict(sorted(tags[row[0]].items())),
+                tags=tags.get(row[0], {}),
                 aliases=tuple(sorted(aliases[row[0]])),
                 status=row[25],
                 status_message=row[26],
@@ -366,11 +388,19 @@ class SqlVersions:
         ]
 
     def _tags_and_aliases(self, ids: Sequence[int]) -> Iterator[Row]:
-        """(version, key, value) of the tags; (version, alias, None) of the aliases."""
+        """(version, its tags, 1), as they are gathered; (version, alias, 0) of each alias."""
         for start in range(0, len(ids), CHUNK):
             among, some = self._db.among(ids[start : start + CHUNK])
-            sql = _TAGS_AND_ALIASES.format(among=among)
+            sql = _TAGS_AND_ALIASES.format(tags=self._db.gathered("key", "value"), among=among)
             yield from self._db.all(sql, self._project_id, *some, self._project_id, *some)
+
+
+def _before(text: str | None) -> Numbered | None:
+    """What `_PLACE` says of a version."""
+    if text is None:
+        return None
+    version_id, major, minor, patch, digest = text.split(" ")
+    return Numbered(int(version_id), Semver(int(major), int(minor), int(patch)), digest or None)
 
 
 def _ending(row: Row) -> Ending:

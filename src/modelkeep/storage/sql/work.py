@@ -19,15 +19,18 @@ from modelkeep.storage.sql.journal import SqlJournal
 from modelkeep.storage.sql.leases import SqlLeases
 from modelkeep.storage.sql.loads import SqlLoads
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.models import SqlModels
 from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.rules import SqlRules, SqlTopics
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.sight import Sight
+from modelkeep.storage.sql.signatures import SqlSignatures
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.versions import SqlVersions
 from modelkeep.storage.sql.webhooks import SqlWebhooks
+from modelkeep.storage.sql.whereabouts import SqlStores
 
 DEFAULT_PROJECT_ID = 1
 DEFAULT_PROJECT = "default"
@@ -42,15 +45,16 @@ class SqlWork:
         dialect: Dialect,
         sight: Sight | None = None,
         journal: SqlJournal | None = None,
+        memory: Memory | None = None,
     ) -> None:
         project = DEFAULT_PROJECT_ID
         sight = sight or Sight(project)
-        self.db, self._dialect = db, dialect
+        self.db, self._dialect, self.memory = db, dialect, memory
         self.models = SqlModels(db, project, dialect, sight)
         self.versions = SqlVersions(db, project, dialect, sight)
         self.slots = SqlSlots(db, project)
         self.artifacts = SqlArtifacts(db, project)
-        self.governance = SqlGovernance(db, project, sight)
+        self.governance = SqlGovernance(db, project, sight, memory)
         self.papers = SqlPapers(db, project)
         self.hands = SqlHands(db, project)
         self.emergencies = SqlEmergencies(db, project)
@@ -71,10 +75,12 @@ class SqlWork:
         self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
         self.leases = SqlLeases(db, project)
+        self.signatures = SqlSignatures(db, project)
+        self.stores = SqlStores(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":
         sight = Sight(DEFAULT_PROJECT_ID, access)
-        return SqlWork(self.db, self._dialect, sight, self.journal)
+        return SqlWork(self.db, self._dialect, sight, self.journal, self.memory)
 
     @property
     def now_ms(self) -> int:

@@ -1,12 +1,13 @@
 """The one writer: many callers, one commit.
 
-A thread takes the use cases that are waiting and runs them back to back on one connection, each
-in a savepoint; appends the journal's leaves of those that survived; commits once; and only then
-answers. So a flush to the disk is shared by everyone who waited for it, nobody is told of a
-change that could still be lost, and a use case that fails leaves nothing and harms no neighbour.
-If the commit fails, everyone in the batch is told what became of it, once that is certain to stay
-so. Where a file leaves it open, what is shown may not be what a restart would find, and whoever
-listens for that (`on_doubt`) had better stop.
+A thread takes the use cases that are waiting and runs them back to back on one connection; if one
+of them fails that had changed something, all are undone and run again, each in a savepoint. It
+appends the journal's leaves of those that survived; commits once; and only then answers. So a
+flush to the disk is shared by everyone who waited for it, nobody is told of a change that could
+still be lost, and a use case that fails leaves nothing and harms no neighbour. If the commit fails,
+everyone in the batch is told what became of it, once that is certain to stay so. Where a file
+leaves it open, what is shown may not be what a restart would find, and whoever listens for that
+(`on_doubt`) had better stop.
 
 On PostgreSQL `Dialect.begin_batch` first takes the journal's lock, which orders the batches of
 all replicas: they cannot deadlock, and the journal stays one gapless chain.
@@ -20,13 +21,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.work import Joint
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect, OutOfTime
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.telemetry.tallies import Commits
@@ -58,6 +63,7 @@ class Writer:
         self._own = threading.local()  # each event loop's `crossing`
         self._crossings: WeakSet[Crossing] = WeakSet()
         self._work: SqlWork | None = None
+        self._memory = Memory()
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[], None]] = []
         self.tally = Commits()
@@ -147,14 +153,20 @@ class Writer:
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
-            for job in batch:
-                _run_job(work, job)
-            models = work.journal.models()
+            if not _run_together(work, batch):
+                work, name = self._begin_again(work)
+                for job in batch:
+                    _run_alone(work, job, self._memory)
+            models, size = work.journal.models(), work.journal.next_index()
             appended = work.journal.close()
             events = work.journal.events
             with self._recent.changing(models):
                 is_committing = True
+                for crossing in {job.crossing for job in batch}:
+                    if crossing is not None:
+                        crossing.step_in()
                 work.db.run("COMMIT")
+            self._memory.end(size)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes did not end well", len(batch))
             # Only a database that went away under the commit leaves its outcome open.
@@ -166,12 +178,23 @@ class Writer:
             if fate:
                 self.tally.failed += 1
                 _abandon(batch, error, fate)
+                if isinstance(error, Unavailable) and not self._dialect.embedded:
+                    # The database is away: each batch behind this one would wait as long again.
+                    behind = self._take_waiting()
+                    _abandon(behind, error, _UNDONE)
+                    batch += behind
                 return
             appended = 1
         if appended:
             for listener in self._listeners:
                 listener()
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
+
+    def _take_waiting(self) -> list[Job]:
+        with self._changed:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        return waiting
 
     def _look_up(self, batch: str, failure: Unavailable) -> str:
         """What to tell of a batch whose commit failed; empty if it was stored."""
@@ -200,12 +223,22 @@ class Writer:
                 if self._dialect.is_usable(self._work.db):
                     raise
                 self._drop_connection()  # it died while it was idle; nothing has run on it yet
-        self._work = SqlWork(self._dialect.connect(read_only=False), self._dialect)
+        self._memory = Memory()
+        db = self._dialect.connect(read_only=False)
+        self._work = SqlWork(db, self._dialect, memory=self._memory)
         return self._begin(self._work)
+
+    def _begin_again(self, work: SqlWork) -> tuple[SqlWork, str]:
+        """A new batch, when what was done in one is to be undone. One whose connection or disk
+        failed cannot be, and fails."""
+        self._memory.forget()
+        work.db.run("ROLLBACK")
+        return self._begin(work)
 
     def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
         name = self._dialect.begin_batch(work.db)
         work.journal.open(self._clock.now_ms())
+        self._memory.begin(work.journal.next_index())
         return work, name
 
     def _drop_connection(self) -> None:
@@ -224,9 +257,39 @@ def _abandon(batch: list[Job], error: Exception, fate: str) -> None:
         job.error.__cause__ = error
 
 
-def _run_job(work: SqlWork, job: Job) -> None:
+def _run_together(work: SqlWork, batch: list[Job]) -> bool:
+    """Runs use cases without a savepoint, and without waiting for what they leave for later.
+
+    Whether that went well: whoever failed had changed nothing, and nothing failed unheard of.
+    """
+    try:
+        for use_case, jobs in groupby(batch, attrgetter("use_case")):
+            if isinstance(use_case, Joint):
+                use_case.of_all(work, [job.args for job in jobs])
+            elif not all(_ran(work, job) for job in jobs):
+                return False
+        work.db.settle()
+    except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
+        return False
+    return not work.db.is_spoilt
+
+
+def _ran(work: SqlWork, job: Job) -> bool:
+    """Runs one use case; whether it changed nothing if it failed."""
+    mark, changes = work.journal.mark(), work.db.changes
+    try:
+        job.value = job.use_case(work, *job.args, **job.kwargs)
+    except ModelkeepError as error:
+        if isinstance(error, Unavailable) or work.db.changes != changes:
+            return False
+        job.error = error
+        work.journal.forget_since(mark)
+    return True
+
+
+def _run_alone(work: SqlWork, job: Job, memory: Memory) -> None:
     """Runs one use case in its savepoint. A database that cannot undo it fails the batch."""
-    mark = work.journal.mark()
+    mark, job.value, job.error = work.journal.mark(), None, None
     work.db.later("SAVEPOINT use_case")
     try:
         job.value = job.use_case(work, *job.args, **job.kwargs)
@@ -238,6 +301,7 @@ def _run_job(work: SqlWork, job: Job) -> None:
             _log.exception("use case %s failed", getattr(job.use_case, "__name__", "?"))
         job.error = error
         work.journal.forget_since(mark)
+        memory.forget()
         with suppress(Exception):  # a failure that nobody heard of yet: this undoes it as well
             work.db.settle()
         work.db.later("ROLLBACK TO SAVEPOINT use_case")
