@@ -7,6 +7,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.conftest import StartServer
 from tests.support.aws_bus import client, subscribed, visit
 from tests.support.receiver import Receiver, answer
 from tests.support.server import Server
@@ -129,3 +130,16 @@ def test_a_subscription_is_no_webhook_that_other_dialects_show_or_change(
     api = f"{server.url}/api/v1/webhooks"
     assert webhook_id not in httpx.get(api, trust_env=False).text
     assert httpx.get(f"{api}/{webhook_id}", trust_env=False).status_code == 404
+
+
+def test_with_accounts_only_the_token_confirms_and_only_administrators_subscribe(
+    start_server: StartServer,
+) -> None:
+    server = start_server("--auth", "on")
+    arn = "arn:aws:sns:us-east-1:000000000000:topic"
+    answered = visit(server, f"{server.url}/sns/confirm?TopicArn={arn}&Token=0")
+    assert answered.status_code == 404
+    assert "<Code>NotFound</Code>" in answered.text
+    with pytest.raises(ClientError) as error:
+        client(server, "sns").create_topic(Name="topic")
+    assert code_of(error) == "InvalidClientTokenId"
