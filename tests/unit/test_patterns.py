@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from modelkeep.domain.patterns import InvalidPattern, matches, parse
+from modelkeep.domain.errors import InvalidPattern
+from modelkeep.domain.patterns import matches, parse
 
 EVENT: dict[str, Any] = {
     "source": "aws.sagemaker",

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import InvalidPattern
 
 PATTERN_LIMIT = 4096  # characters
 DEPTH_LIMIT = 20  # of members within members
@@ -23,10 +23,6 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-
-class InvalidPattern(InvalidInput):
-    """A pattern that EventBridge would not take either, or that has a filter not known here."""
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -188,6 +188,9 @@ def test_rules_and_targets_are_described_listed_and_taken_away(server: Server, e
     assert (described["Arn"], described["State"]) == (arn, "ENABLED")
     assert json.loads(described["EventPattern"]) == APPROVALS
     assert [r["Name"] for r in events.list_rules(NamePrefix="list")["Rules"]] == ["listed"]
+    first = events.list_targets_by_rule(Rule="listed", Limit=1)
+    after = events.list_targets_by_rule(Rule="listed", NextToken=first["NextToken"])
+    assert [t["Id"] for t in (*first["Targets"], *after["Targets"])] == ["0", "1"]
     assert [t["Id"] for t in events.list_targets_by_rule(Rule="listed")["Targets"]] == ["0", "1"]
     with pytest.raises(ClientError, match="since it has targets"):
         events.delete_rule(Name="listed")

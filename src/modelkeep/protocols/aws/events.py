@@ -1,26 +1,22 @@
 """EventBridge, as far as the registry's own events go: rules on the default bus, and targets."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound
-from modelkeep.domain.patterns import InvalidPattern
+from modelkeep.domain.errors import Conflict, InvalidInput, InvalidPattern, LimitExceeded, NotFound
 from modelkeep.domain.rules import Rule, State, Target
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.cursors import page_position, position_token
+from modelkeep.protocols.aws.paging import page_of
 from modelkeep.services import permits, rules
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
 BUS = "default"
-PAGE = 100
 _TARGET_MEMBERS = {"Id", "Arn", "Input"}
-
-T = TypeVar("T")
 
 
 async def _put_rule(app: App, call: Call) -> Mapping[str, Any]:
@@ -49,7 +45,7 @@ async def _describe_rule(app: App, call: Call) -> Mapping[str, Any]:
 async def _list_rules(app: App, call: Call) -> Mapping[str, Any]:
     prefix = _arn(call, call.params.get("NamePrefix", ""))
     found = [rule for rule in await app.read(rules.listing) if rule.arn.startswith(prefix)]
-    page, token = _page(call, found, prefix)
+    page, token = page_of(call, found, prefix)
     return {"Rules": [_shown(rule) for rule in page], "NextToken": token}
 
 
@@ -105,7 +101,7 @@ async def _remove_targets(app: App, call: Call) -> Mapping[str, Any]:
 
 async def _list_targets(app: App, call: Call) -> Mapping[str, Any]:
     rule = await app.read(rules.get, _arn(call, call.params["Rule"]), point=True)
-    page, token = _page(call, rule.targets, rule.arn)
+    page, token = page_of(call, rule.targets, rule.arn)
     return {
         "Targets": [{"Id": t.id, "Arn": t.arn, "Input": t.input} for t in page],
         "NextToken": token,
@@ -137,15 +133,6 @@ def _shown(rule: Rule) -> dict[str, Any]:
         "Description": rule.description or None,
         "EventBusName": BUS,
     }
-
-
-def _page(call: Call, found: Sequence[T], search: str) -> tuple[Sequence[T], str | None]:
-    """A page of what is found, which keeps its order, and the token of the next."""
-    after = page_position(call.params.get("NextToken", ""), search)
-    start = int(after[0]) if after else 0
-    end = start + call.params.get("Limit", PAGE)
-    token = position_token((end,), search) if end < len(found) else None
-    return found[start:end], token
 
 
 def _json(text: str, name: str) -> Any:

@@ -1,7 +1,7 @@
 """SNS: topics, and receivers that subscribe to them over HTTP."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from modelkeep.domain.access import Verb
@@ -9,16 +9,13 @@ from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.webhooks import Status, Webhook
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.cursors import page_position, position_token
+from modelkeep.protocols.aws.paging import page_of
 from modelkeep.services import courier, permits, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
-PAGE = 100
 PENDING = "PendingConfirmation"  # in the place of the ARN of what was not confirmed
 _NO_MAIL = "modelkeep sends no e-mail: subscribe an http or https endpoint."
-
-T = TypeVar("T")
 
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
@@ -36,7 +33,7 @@ async def _delete_topic(app: App, call: Call) -> Mapping[str, Any]:
 async def _list_topics(app: App, call: Call) -> Mapping[str, Any]:
     prefix = call.arn("", "sns")
     found = [topic for topic in await app.read(topics.listing) if topic.arn.startswith(prefix)]
-    page, token = _page(call, found, prefix)
+    page, token = page_of(call, found, prefix)
     return {"Topics": [{"TopicArn": topic.arn} for topic in page], "NextToken": token}
 
 
@@ -95,7 +92,7 @@ async def _list_by_topic(app: App, call: Call) -> Mapping[str, Any]:
 
 
 def _subscriptions(call: Call, found: Sequence[Webhook], search: str) -> Mapping[str, Any]:
-    page, token = _page(call, found, search)
+    page, token = page_of(call, found, search)
     return {"Subscriptions": [_shown(one) for one in page], "NextToken": token}
 
 
@@ -125,13 +122,6 @@ def _none_of(call: Call, *names: str) -> None:
     given = [name for name in names if call.params.get(name)]
     if given:
         raise InvalidInput(f"Invalid parameter: {', '.join(given)}: modelkeep has no such thing")
-
-
-def _page(call: Call, found: Sequence[T], search: str) -> tuple[Sequence[T], str | None]:
-    after = page_position(call.params.get("NextToken", ""), search)
-    start = int(after[0]) if after else 0
-    token = position_token((start + PAGE,), search) if start + PAGE < len(found) else None
-    return found[start : start + PAGE], token
 
 
 # -- who may, and what is refused ----------------------------------------------------------------
