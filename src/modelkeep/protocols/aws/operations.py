@@ -4,12 +4,25 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import events, identity, sns
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import groups, packages
+from modelkeep.protocols.aws.sagemaker import (
+    cards,
+    deployables,
+    groups,
+    packages,
+    search,
+    sharing,
+    tags,
+)
 
 ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
     **groups.OPERATIONS,
     **packages.OPERATIONS,
+    **search.OPERATIONS,
+    **cards.OPERATIONS,
+    **deployables.OPERATIONS,
+    **sharing.OPERATIONS,
+    **tags.OPERATIONS,
     **events.OPERATIONS,
     **sns.OPERATIONS,
 }
