@@ -6,6 +6,7 @@ from functools import partial
 
 from modelkeep.bootstrap import Running
 from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.notifications import CONFIRM_PATH
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
 from modelkeep.protocols.aws import sigv4
@@ -57,7 +58,8 @@ def build(
     s3 = Later(lambda: _s3(app, settings, signers))
 
     def is_public(path: str) -> bool:
-        return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
+        known = path in paths.PUBLIC or path in probes.PUBLIC or path == CONFIRM_PATH
+        return known or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -72,6 +74,8 @@ def build(
                 await native(scope, receive, send)
             elif _is_aws(scope):
                 await aws(scope, receive, send)
+            elif path == CONFIRM_PATH and scope["method"] == "GET":
+                await _confirm(app, scope, send)
             elif path in probes.ALL:
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
@@ -175,6 +179,7 @@ def _aws(app: App, settings: Settings, signers: Signers) -> Asgi:
         settings.max_body_bytes,
         settings.aws_account,
         signers if settings.auth else None,
+        settings.public_url,
     )
 
 
@@ -190,6 +195,12 @@ def _signs(scope: Scope) -> bool:
 
 def _is_s3(scope: Scope) -> bool:
     return sigv4.is_for(scope, sigv4.S3)
+
+
+async def _confirm(app: App, scope: Scope, send: Send) -> None:
+    from modelkeep.protocols.aws import confirmation  # with botocore's models
+
+    await confirmation.confirm(app, scope, send)
 
 
 def _is_aws(scope: Scope) -> bool:
