@@ -7,11 +7,10 @@ import pytest
 
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.errors import Forbidden
-from modelkeep.protocols.aws.calls import REGION, Call
+from modelkeep.protocols.aws.calls import ACCOUNT, REGION, Call
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.sagemaker import groups, packages
 from modelkeep.services import permits, policies
-from modelkeep.settings import DEFAULTS
 from tests.support.estate import Estate, access_of
 
 POLICY = {
@@ -43,7 +42,7 @@ def do(estate: Estate, who: str, operation: str, **params: Any) -> Any:
     """What an operation answers somebody who has the role on every model."""
     caller = Caller(Actor(who, verified=True), access=access_of(PEOPLE[who]))
     found = {**groups.OPERATIONS, **packages.OPERATIONS}["sagemaker", operation]
-    call = Call(caller, params, REGION, DEFAULTS.aws_account)
+    call = Call(caller, params, REGION, ACCOUNT)
 
     async def admitted() -> Any:
         permits.ask(caller)
@@ -54,7 +53,7 @@ def do(estate: Estate, who: str, operation: str, **params: Any) -> Any:
 
 
 def update(estate: Estate, who: str, model: str, **params: Any) -> None:
-    arn = f"arn:aws:sagemaker:{REGION}:{DEFAULTS.aws_account}:model-package/{model}/1"
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{model}/1"
     do(estate, who, "UpdateModelPackage", ModelPackageArn=arn, **params)
 
 
@@ -115,7 +114,7 @@ def test_the_authors_own_vote_is_denied_whatever_the_role(
 
 def test_what_may_not_be_seen_is_not_there(groups_made: Estate) -> None:
     hidden = Caller(Actor("eve", verified=True), access=access_of("viewer model:free"))
-    call = Call(hidden, {"ModelPackageType": "Versioned"}, REGION, DEFAULTS.aws_account)
+    call = Call(hidden, {"ModelPackageType": "Versioned"}, REGION, ACCOUNT)
 
     async def listed() -> Any:
         permits.ask(hidden)
