@@ -23,7 +23,7 @@ from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Work
-from modelkeep.services import checkpoints, experiments, replies, whereabouts
+from modelkeep.services import checkpoints, experiments, replies, spending, whereabouts
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
 from modelkeep.services.loads import Counter
@@ -113,7 +113,7 @@ class Running:
         if settings.default_artifact_root:
             self.writer.run(experiments.place_default, settings.default_artifact_root)
         self.passwords = Argon2Passwords()
-        self.directory = Directory(self.reader, self.writer, clock)
+        self.directory = Directory(self.reader, self.writer, clock, self.app.vault)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
             target=self._keep_house, args=(dialect, clock), name="housekeeper", daemon=True
@@ -192,8 +192,9 @@ class Running:
                     _log.warning("a chore failed; the next turn tries again", exc_info=True)
 
     def _sweep(self) -> None:
-        while self.writer.run(replies.sweep):
-            pass
+        for sweep in (replies.sweep, spending.sweep):
+            while self.writer.run(sweep):
+                pass
 
 
 def _change_nothing(work: Work) -> None:

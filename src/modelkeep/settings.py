@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from modelkeep.domain.accounts import check_number
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.locations import PROXIED, artifact_location
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
@@ -48,6 +49,7 @@ class Settings:
     default_artifact_root: str = ""  # where clients put a new experiment's files; empty: here
     ingest: tuple[str, ...] = ()  # s3://bucket/prefix whose files become versions' own bytes
     auth: bool = False  # ask everybody for a token; without it user names are claims
+    aws_account: str = "000000000000"  # 12 digits: of access keys that were made for no other
     allowed_hosts: tuple[str, ...] = ()  # Host headers, beyond loopback and addresses
     public_url: str = ""  # how clients reach this server, if a proxy does not tell
     max_body_bytes: int = 20 * 1024 * 1024  # of a JSON body; artifacts are not limited by it
@@ -186,6 +188,7 @@ def check(settings: Settings) -> Settings:
             "public_url must be http:// or https://, a host, and no more than a path: "
             f"got {settings.public_url!r}."
         )
+    check_number(settings.aws_account)
     url = settings.database_url
     if url and not url.startswith(("postgresql://", "postgres://")):
         raise InvalidInput(

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from modelkeep.bootstrap import Running
 from modelkeep.domain.errors import Unauthenticated
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
+from modelkeep.protocols.aws.signers import Signers
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.entrance import FrontDoor
 from modelkeep.protocols.http import Asgi, Receive, Scope, Send
@@ -49,7 +51,8 @@ def build(
         app = traces.of_work(app)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
     native = Later(lambda: _native(app, running, settings, now_ms))
-    aws = Later(lambda: _aws(app, settings))
+    signers = Signers(running.directory, now_ms)
+    aws = Later(lambda: _aws(app, settings, signers))
 
     def is_public(path: str) -> bool:
         return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
@@ -63,19 +66,15 @@ def build(
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
-<<<<<<< HEAD
-            elif path == "/" and scope["method"] == "POST":
+            elif _is_aws(scope):
                 await aws(scope, receive, send)
-            elif path in (probes.READY, probes.METRICS):
-=======
             elif path in probes.ALL:
->>>>>>> main
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
             else:
                 await _answer_unknown(scope, receive, send)
 
-    inner = _asking(by_path, running, settings, now_ms, is_public)
+    inner = _asking(by_path, running, settings, signers, now_ms, is_public, _is_aws)
     if traces:
         inner = traces.of_requests(inner, mlflow.shown)
 
@@ -104,7 +103,9 @@ def build_probes(
         else:
             await _answer_unknown(scope, receive, send)
 
-    inner = _asking(by_path, running, settings, now_ms, probes.PUBLIC.__contains__)
+    signers = Signers(running.directory, now_ms)
+    public = probes.PUBLIC.__contains__
+    inner = _asking(by_path, running, settings, signers, now_ms, public, lambda _: False)
     door = _door(inner, settings, str)
     watched = _probes(door, app, running, settings, attempts)
     return Site(door)
@@ -114,14 +115,20 @@ def _asking(
     inner: Asgi,
     running: Running,
     settings: Settings,
+    signers: Signers,
     now_ms: Callable[[], int],
     is_public: Callable[[str], bool],
+    signs: Callable[[Scope], bool],
 ) -> Asgi:
-    """The application behind a question for a token, where there are accounts."""
+    """The application behind a question for a token, where there are accounts. `is_public` and
+    `signs` as for `Authentication`."""
     if not settings.auth:
         return inner
     note = Denials(running.app, now_ms).note
-    return Authentication(inner, running.directory, is_public, _unauthenticated, note)
+    verify = partial(signers.verify, settings.max_body_bytes)
+    return Authentication(
+        inner, running.directory, is_public, signs, verify, _unauthenticated, note
+    )
 
 
 def _door(inner: Asgi, settings: Settings, shown: Callable[[str], str]) -> FrontDoor:
@@ -155,10 +162,20 @@ def _native(app: App, running: Running, settings: Settings, now_ms: Callable[[],
     return application.build(app, now_ms, _models_where, entrance, settings.max_body_bytes)
 
 
-def _aws(app: App, settings: Settings) -> Asgi:
+def _aws(app: App, settings: Settings, signers: Signers) -> Asgi:
     from modelkeep.protocols.aws import door, operations  # with botocore's models
 
-    return door.Dialect(app, operations.ALL, settings.max_body_bytes)
+    return door.Dialect(
+        app,
+        operations.ALL,
+        settings.max_body_bytes,
+        settings.aws_account,
+        signers if settings.auth else None,
+    )
+
+
+def _is_aws(scope: Scope) -> bool:
+    return scope["path"] == "/" and scope["method"] == "POST"
 
 
 def _models_where(text: str) -> Sequence[Comparison]:

@@ -21,11 +21,13 @@ def tree(kind: type[ModelkeepError]) -> Iterator[type[ModelkeepError]]:
         yield from tree(below)
 
 
+AWS = "modelkeep.protocols.aws."
 ERRORS = sorted(set(tree(ModelkeepError)), key=lambda kind: kind.__name__)
 
 
-def test_all_errors_live_in_one_module() -> None:
-    assert {kind.__module__ for kind in ERRORS} == {errors.__name__}
+def test_all_errors_live_in_one_module_but_for_what_a_protocol_alone_knows() -> None:
+    ours = {kind.__module__ for kind in ERRORS if not kind.__module__.startswith(AWS)}
+    assert ours == {errors.__name__}
     assert len(ERRORS) >= 12
 
 

@@ -10,10 +10,11 @@ from modelkeep.domain.access import Access, Actor, Caller, Grant, Role, scope_of
 from modelkeep.domain.audit import verify
 from modelkeep.domain.errors import Forbidden, ModelkeepError
 from modelkeep.protocols.aws import operations
-from modelkeep.protocols.aws.calls import ACCOUNT, REGION, Call
+from modelkeep.protocols.aws.calls import REGION, Call
 from modelkeep.services import permits
 from tests.support.core import Core
 
+ACCOUNT = "000000000000"
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
 CARD = {"Content": "{}", "ModelCardStatus": "Draft"}
 Params = Mapping[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 from modelkeep.domain.access import Grant, Role, Verb
 from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS
-from modelkeep.domain.credentials import TokenKind, mint
+from modelkeep.domain.credentials import TokenKind, mint, mint_key
 from modelkeep.domain.endings import State
 from modelkeep.domain.resources import Kind
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
@@ -163,6 +163,8 @@ def tell_of_people(core: Core) -> None:
         core.write(accounts.add_token, ANN, name, token, "notebook", DAY_MS)
         core.write(accounts.add_grant, ANN, name, Grant(Role.VIEWER))
     core.write(accounts.revoke, ANN, "ci", token.id)
+    number = "123456789012"
+    core.write(accounts.add_token, ANN, "ci", mint_key(), "job", DAY_MS, "sealed", number)
     core.write(accounts.remove_grant, ANN, "ci", Grant(Role.VIEWER))
     core.write(accounts.disable, ANN, "sam")
     core.write(accounts.enable, ANN, "sam")

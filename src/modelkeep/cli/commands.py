@@ -9,10 +9,12 @@ from modelkeep.cli import (
     accounts,
     aliases,
     audit,
+    aws,
     backups,
     endings,
     gates,
     holds,
+    keys,
     lifecycles,
     login,
     policies,
@@ -73,6 +75,8 @@ app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.services_app, name="service-accounts")
 app.add_typer(accounts.grants_app, name="grants")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(keys.app, name="keys")
+app.add_typer(aws.app, name="aws")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
@@ -122,6 +126,10 @@ def serve(
         typer.Option(
             metavar="on|off", help="Ask everybody for a token; needed off loopback. [off]"
         ),
+    ] = None,
+    aws_account: Annotated[
+        str | None,
+        typer.Option(help="12 digits: the account of AWS's dialects. [000000000000]"),
     ] = None,
     allowed_hosts: Annotated[
         list[str] | None,

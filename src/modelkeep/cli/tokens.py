@@ -38,7 +38,7 @@ def create(
     JSON: {"id", "kind", "label", "created", "expires", "token"}.
     """
     client = Client(url, user)
-    path = f"{of(account or _own(client))}/tokens"
+    path = f"{of(account or own(client))}/tokens"
     made = client.post(path, {"label": label, "days": days})
     print(json.dumps(made, indent=2) if as_json else made["token"])
 
@@ -57,7 +57,7 @@ def list_tokens(
     never was.
     """
     client = Client(url, user)
-    found = client.get(f"{of(account or _own(client))}/tokens")
+    found = client.get(f"{of(account or own(client))}/tokens")
     rows = [
         [t["id"], t["kind"], t["label"], t["created"], t["expires"], t.get("used", "")]
         for t in found
@@ -82,9 +82,9 @@ def revoke(
     JSON: {"revoked"}.
     """
     client = Client(url, user)
-    client.delete(f"{of(account or _own(client))}/tokens/{quote(id, safe='')}")
+    client.delete(f"{of(account or own(client))}/tokens/{quote(id, safe='')}")
     say({"revoked": id}, f"Token {id} is revoked.", as_json)
 
 
-def _own(client: Client) -> str:
+def own(client: Client) -> str:
     return client.get("/whoami")["name"]

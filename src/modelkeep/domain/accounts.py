@@ -4,8 +4,9 @@ A service account has an owner, a person who answers for whatever it does. An ac
 in all its spellings (`access.person`), and is never given to another after it was deleted.
 """
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelkeep.domain.access import (
     ANONYMOUS,
@@ -24,6 +25,7 @@ from modelkeep.domain.likeness import skeleton
 
 LABEL_LIMIT = 200  # characters of what a token is said to be for
 TOKENS_LIMIT = 100  # living tokens of one account
+ACCOUNT_NUMBER = re.compile("[0-9]{12}")
 GRANTS_LIMIT = 200  # of one account: each is a condition of every search that it makes
 RESET_MS = 24 * 60 * 60 * 1000  # for which an account whose password was reset has no vote
 PASSWORD_MIN, PASSWORD_LIMIT = 12, 200  # characters
@@ -61,7 +63,9 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class StoredToken:
     """What is kept of a token. `account_id` is None of a bootstrap token. Times are in ms;
-    `used_ms` is when it was last used, to the hour; `lent_by` as in `access.Actor`."""
+    `used_ms` is when it was last used, to the hour; `lent_by` as in `access.Actor`. Of an access
+    key there are the secret, `sealed`, and the number of the account that it speaks for (empty: the
+    server's own)."""
 
     id: str
     account_id: int | None
@@ -73,6 +77,8 @@ class StoredToken:
     revoked_ms: int | None = None
     used_ms: int | None = None
     lent_by: str = ""
+    sealed: str = field(default="", repr=False)
+    account_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,15 @@ def check_name(name: str) -> str:
     if Actor(name).is_anonymous or skeleton(name) in _TAKEN:
         raise InvalidInput(f"No account can be named '{name}'.")
     return name
+
+
+def check_number(number: str) -> str:
+    """The account number, if it may be one. Raises InvalidInput."""
+    if not ACCOUNT_NUMBER.fullmatch(number):
+        raise InvalidInput(
+            f"An account number has 12 digits, such as 123456789012: got {number[:LABEL_LIMIT]!r}."
+        )
+    return number
 
 
 def alike(name: str, accounts: Iterable[Account]) -> str | None:

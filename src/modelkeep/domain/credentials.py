@@ -7,6 +7,10 @@ secret 30 characters (178 bits), `check` the CRC-32 of all that stands before it
 all of them base62. So a scanner finds one in a leak without asking anybody (`PATTERN`), and a
 mistyped one is refused without a look-up. What is stored is the SHA-256 of the secret: it has so
 many bits that no slow hash would make it harder to guess.
+
+An access key signs and is never shown after it was made: an id of 20 characters and a secret of 40
+(238 bits), as AWS's clients have them. To verify what it signed takes the secret itself, so besides
+its digest the secret is kept sealed.
 """
 
 import base64
@@ -24,6 +28,8 @@ from modelkeep.domain.errors import Unauthenticated
 ID_CHARS, SECRET_CHARS, CHECK_CHARS = 12, 30, 6
 PATTERN = r"\bmk[psib]_[0-9A-Za-z]{12}_[0-9A-Za-z]{36}\b"  # for scanners; published in the docs
 
+KEY_PREFIX, KEY_ID_CHARS, KEY_SECRET_CHARS = "MK", 20, 40
+
 DAY_MS = 24 * 60 * 60 * 1000
 LIFETIME_DAYS, LIFETIME_LIMIT_DAYS = 90, 365
 SESSION_MS = 12 * 60 * 60 * 1000
@@ -40,6 +46,7 @@ class TokenKind(StrEnum):
     SERVICE = "s"
     SESSION = "i"  # signed in
     BOOTSTRAP = "b"
+    ACCESS = "k"  # an access key, which is presented by what it signs alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Token:
 
     @property
     def text(self) -> str:
+        """Not of an access key, of which the secret is never sent."""
         body = f"mk{self.kind}_{self.id}_{self.secret}"
         return body + _check(body)
 
@@ -68,6 +76,13 @@ class Token:
 def mint(kind: TokenKind) -> Token:
     """A new token."""
     return Token(kind, _random(ID_CHARS), _random(SECRET_CHARS))
+
+
+def mint_key() -> Token:
+    """A new access key."""
+    upper = _ALPHABET[:36]
+    id_ = "".join(secrets.choice(upper) for _ in range(KEY_ID_CHARS - len(KEY_PREFIX)))
+    return Token(TokenKind.ACCESS, KEY_PREFIX + id_, _random(KEY_SECRET_CHARS))
 
 
 def read(text: str) -> Token:

@@ -26,6 +26,10 @@ class Unauthenticated(ModelkeepError):
     """Who is asking must be known first."""
 
 
+class Replayed(Unauthenticated):
+    """The signature was used for a change before: it may be somebody else who sends it again."""
+
+
 class Forbidden(ModelkeepError):
     """This caller may not do this."""
 

@@ -390,6 +390,7 @@ def _account(step: _Step) -> None:
 def _token(step: _Step) -> None:
     names = ("account", "kind", "digest", "expires_ms")
     values = {name: step.after[name] for name in names}
+    values["account_number"] = step.after.get("account_number", "")  # of an access key alone
     texts = {"label": step.text("label"), "lent_by": step.text("lent_by")}
     step.put("token", (step.obj["token"],), **values, **texts, revoked=False)
 

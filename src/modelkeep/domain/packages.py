@@ -1,20 +1,21 @@
 """Versions as SageMaker's clients see them: packages, each with an approval that is derived.
 
 What such a client says of a version, beyond what our words hold (source, description, tags), is
-kept as it was said, in a document of the version called `sagemaker.json`: so it has revisions, is
-in the journal by its digest, and policies may ask for it.
+kept as it was said, in a document of the version: so it has revisions and is in the journal by its
+digest. Its verdicts are in another, since whoever gives one has no hand in what it is given on.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from modelkeep.domain.approvals import Request, Status
 from modelkeep.domain.models import Version
 
-PAPER = "sagemaker.json"
-VERDICT = "ModelApprovalStatus"  # what was last said of it, in the document
+MEMBERS, VERDICTS = "sagemaker.json", "sagemaker-verdict.json"  # the two documents
+# A package that no group has is the one version of a model with this tag.
+SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
 
 class Approval(StrEnum):
@@ -25,44 +26,59 @@ class Approval(StrEnum):
     PENDING = "PendingManualApproval"
 
 
-_OF_STATUS = {
-    Status.APPROVED: Approval.APPROVED,
-    Status.REJECTED: Approval.REJECTED,
-    Status.CHANGES: Approval.REJECTED,
-}
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody said last of a version, at a time in milliseconds, and what it was then.
+
+    `comment` is None where nobody ever gave one; with it alone, nobody gave an approval.
+    """
+
+    approval: Approval | None
+    at_ms: int
+    subject: str
+    comment: str | None = None
+
+    def to_json(self) -> str:
+        approval = self.approval.value if self.approval else None
+        return _written({**asdict(self), "approval": approval})
+
+
+def verdict_of(body: str) -> Verdict:
+    """As `Verdict.to_json` wrote it."""
+    said = json.loads(body)
+    approval = said.pop("approval")
+    return Verdict(Approval(approval) if approval else None, **said)
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What was said of a version: SageMaker's members and the last verdict; by whom, and when, the
+    later of the two."""
+
+    members: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    by: str = ""
+    at_ms: int = 0
+
+    @property
+    def approval(self) -> Approval | None:
+        return self.verdict.approval if self.verdict else None
+
+
+def members_to_json(members: Mapping[str, Any]) -> str:
+    """Without those that are None."""
+    return _written({name: value for name, value in members.items() if value is not None})
+
+
+def _written(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A version, what was said of it, its approval and, in words, how that came about."""
+    """A version, what was said of it and its approval. `is_single`: no group has it."""
 
     version: Version
-    said: dict[str, Any] = field(default_factory=dict)
-    approval: Approval = Approval.PENDING
-
-
-def approval_of(
-    version: Version,
-    said: Approval | None,
-    requests: Iterable[Request],
-    production: str,
-    policy_digest: str | None,
-) -> Approval:
-    """The approval that is shown.
-
-    Approved means that an approval holds: the version stands in production, or a request for it was
-    granted, of these bytes and under the policy of now; or, where no policy guards production (None
-    for its digest), that somebody said so last. `requests` are the version's, newest first.
-    """
-    if version.stage == production:
-        return Approval.APPROVED
-    if said is Approval.REJECTED:
-        return said
-    if policy_digest is None:
-        return said or Approval.PENDING
-    asked = next((r for r in requests if r.target == production), None)
-    if asked is None:
-        return Approval.PENDING
-    found = _OF_STATUS.get(asked.status, Approval.PENDING)
-    holds = (asked.subject, asked.policy_digest) == (version.subject, policy_digest)
-    return found if holds or found is not Approval.APPROVED else Approval.PENDING
+    said: Saying
+    approval: Approval
+    is_single: bool = False

@@ -17,3 +17,7 @@ class Papers(Protocol):
     def get(self, version_id: int, name: str, revision: int | None = None) -> Document | None:
         """The latest under a name, or one of its revisions, with its body."""
         ...
+
+    def authors(self, version_id: int, name: str) -> list[str]:
+        """Who wrote any of the revisions under a name, in order."""
+        ...

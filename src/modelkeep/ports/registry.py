@@ -87,6 +87,14 @@ class Listing:
     ascending: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class PackageListing(Listing):
+    """Which versions, by their models' handles and their own times of creation."""
+
+    model_id: int | None = None  # of one model alone
+    single: bool | None = None  # of models that are packages without a group, or of all others
+
+
 class Models(Protocol):
     def get(self, name: str) -> Model | None:
         """With its tags and aliases."""
@@ -105,7 +113,8 @@ class Models(Protocol):
         ...
 
     def listed(self, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
-        """A page of models as SageMaker lists its groups."""
+        """A page of models as SageMaker lists its groups: without prompts, and without those that
+        are packages of no group."""
         ...
 
     def hidden(self, names: Collection[str]) -> frozenset[str]:
@@ -254,6 +263,11 @@ class Versions(Protocol):
         ...
 
     def of_model(self, model_id: int) -> list[int]: ...
+    def listed(self, wanted: PackageListing, limit: int, after: Position | None) -> Page[Version]:
+        """A page of versions as SageMaker lists its packages: by (created_ms, id) or by (handle,
+        number), which is what their positions are."""
+        ...
+
     def count(self, model_id: int) -> int: ...
     def search(
         self,
@@ -298,6 +312,10 @@ class Slots(Protocol):
 
     def open_stays(self, model_id: int, slot: SlotKey) -> list[Occupancy]: ...
     def stay(self, occupancy_id: int) -> Occupancy | None: ...
+    def was_rolled_back(self, stay: Occupancy) -> bool:
+        """Whether a stay ended because the slot went back to one before it."""
+        ...
+
     def at(self, model_id: int, at_ms: int) -> list[Occupancy]:
         """Every stay that covered the moment."""
         ...

@@ -28,6 +28,7 @@ from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.resources import Resources
 from modelkeep.ports.sharing import GroupPolicies
+from modelkeep.ports.signatures import Signatures
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
 from modelkeep.ports.whereabouts import Stores
@@ -109,6 +110,8 @@ class Work(Protocol):
     def group_policies(self) -> GroupPolicies: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def signatures(self) -> Signatures: ...
     @property
     def stores(self) -> Stores: ...
     @property

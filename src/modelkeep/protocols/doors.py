@@ -2,6 +2,9 @@
 
 The token comes by HTTP basic authentication, as the password, or as a bearer token. Whoever has
 none, or one that is not good, gets 401 for every path, whether there is such a path or not.
+
+A call may be signed with an access key instead. A dialect whose calls all are (`signs`) is let
+through as nobody, who may do nothing, and says by `enter` who calls once it knows.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,22 +12,34 @@ from typing import Any
 
 from modelkeep.domain.access import Access, Actor, Caller
 from modelkeep.domain.errors import Unauthenticated
-from modelkeep.protocols.http import Asgi, Receive, Scope, Send
+from modelkeep.ports.work import Work
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send, header
 from modelkeep.services import permits
 from modelkeep.services.directory import Directory, Identity
 from modelkeep.settings import is_loopback
 
 IDENTITY = "modelkeep.identity"  # where a request's scope has it
+SIGNED = "AWS4-HMAC-SHA256 "  # how the `Authorization` of a signed call begins
 _CHALLENGE = (b"www-authenticate", b'Basic realm="mlflow"')
 _FORWARDED = (b"forwarded", b"x-forwarded-for")
+
+
+def enter(scope: Scope, identity: Identity, spend: Callable[[Work], None] | None = None) -> Caller:
+    """Says who makes the call, from now on. `spend` as in `permits.ask`."""
+    scope[IDENTITY] = identity
+    caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
+    scope["modelkeep.caller"] = caller
+    permits.ask(caller, spend)
+    return caller
 
 
 class Authentication:
     """Wraps an ASGI application.
 
-    `is_public` tells of a path that it asks nobody for a token; `render` gives the type and the
-    body, in JSON, of a refusal at a path; `note` records what a caller was denied, before they
-    are told.
+    `is_public` tells of a path that it asks nobody for a token; `signs` of a call that it is for a
+    dialect which finds out by itself; `verify` enters who has signed a call, and gives its body
+    again; `render` gives the type and the body, in JSON, of a refusal at a path; `note` records
+    what a caller was denied, before they are told.
     """
 
     def __init__(
@@ -32,31 +47,35 @@ class Authentication:
         app: Asgi,
         directory: Directory,
         is_public: Callable[[str], bool],
+        signs: Callable[[Scope], bool],
+        verify: Callable[[Scope, Receive], Awaitable[Receive]],
         render: Callable[[Scope, Unauthenticated], tuple[bytes, bytes]],
         note: Callable[[Caller], Awaitable[None]],
     ) -> None:
         self._app, self._directory = app, directory
-        self._is_public, self._render, self._note = is_public, render, note
+        self._is_public, self._signs, self._verify = is_public, signs, verify
+        self._render, self._note = render, note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if self._is_public(scope["path"]):
-            caller = Caller(Actor(), scope["modelkeep.request_id"], access=Access())
+        if self._is_public(scope["path"]) or self._signs(scope):
+            nobody = Caller(Actor(), scope["modelkeep.request_id"], access=Access())
+            scope["modelkeep.caller"] = nobody
+            permits.ask(nobody)
         else:
             try:
-                identity = self._identify(scope)
+                if header(scope, b"authorization").startswith(SIGNED):
+                    receive = await self._verify(scope, receive)
+                else:
+                    enter(scope, self._identify(scope))
             except Unauthenticated as error:
                 await _refuse(send, *self._render(scope, error))
                 return
-            scope[IDENTITY] = identity
-            caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
-        scope["modelkeep.caller"] = caller
-        permits.ask(caller)
 
         async def send_noted(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start" and message["status"] == 403:
-                await self._note(caller)
+                await self._note(scope["modelkeep.caller"])
             await send(message)
 
         await self._app(scope, receive, send_noted)

@@ -28,6 +28,7 @@ from modelkeep.domain.accounts import (
     admins,
     alike,
     check_name,
+    check_number,
     lender,
 )
 from modelkeep.domain.accounts import refuse_word as word_refused
@@ -191,9 +192,21 @@ def refuse_word(work: Work, caller: Caller) -> str | None:
 
 
 def add_token(
-    work: Work, caller: Caller, name: str, token: Token, label: str, lifetime_ms: int
+    work: Work,
+    caller: Caller,
+    name: str,
+    token: Token,
+    label: str,
+    lifetime_ms: int,
+    sealed: str = "",
+    account_number: str = "",
 ) -> StoredToken:
-    """Keeps a new token of an account. Raises NotFound, InvalidInput, LimitExceeded."""
+    """Keeps a new token of an account, or an access key with its secret as it was `sealed`.
+
+    Raises NotFound, InvalidInput, LimitExceeded.
+    """
+    if account_number:
+        check_number(account_number)
     names.check_text(label, "label", LABEL_LIMIT)
     account = named(work, name)
     if not account.is_active:
@@ -203,7 +216,9 @@ def add_token(
         raise LimitExceeded(f"{name} has {TOKENS_LIMIT} tokens already; revoke some.")
     owner = work.accounts.get(account.owner_id) if account.owner_id else None
     by = lender(caller.actor, [owner.name if owner else account.name])
-    return _keep_token(work, caller, token, account.id, label, lifetime_ms, by)
+    return _keep_token(
+        work, caller, token, account.id, label, lifetime_ms, by, sealed, account_number
+    )
 
 
 def sign_in(work: Work, name: str, hashed: str, token: Token) -> StoredToken:
@@ -217,12 +232,21 @@ def sign_in(work: Work, name: str, hashed: str, token: Token) -> StoredToken:
 
 def tokens(work: Work, name: str) -> list[StoredToken]:
     """An account's tokens, newest first, but for those revoked or expired. Raises NotFound."""
+    return [token for token in _living(work, name) if token.kind is not TokenKind.ACCESS]
+
+
+def keys(work: Work, name: str) -> list[StoredToken]:
+    """As `tokens`: an account's access keys."""
+    return [token for token in _living(work, name) if token.kind is TokenKind.ACCESS]
+
+
+def _living(work: Work, name: str) -> list[StoredToken]:
     found = work.accounts.tokens(named(work, name).id)
     return [token for token in found if token.expires_ms > work.now_ms]
 
 
 def revoke(work: Work, caller: Caller, name: str, token_id: str) -> None:
-    """Revokes a token of an account. Harmless to do twice. Raises NotFound."""
+    """Revokes a token, or an access key, of an account. Harmless to do twice. Raises NotFound."""
     token = work.accounts.token(token_id)
     if token is None or token.account_id != named(work, name).id:
         raise NotFound(f"{name} has no token {token_id}.")
@@ -239,11 +263,14 @@ def _keep_token(
     label: str,
     lifetime_ms: int,
     lent_by: str = "",
+    sealed: str = "",
+    account_number: str = "",
 ) -> StoredToken:
     now_ms, until_ms = work.now_ms, work.now_ms + lifetime_ms
     kept = StoredToken(
-        token.id, account_id, token.kind, label, token.digest, now_ms, until_ms, lent_by=lent_by
-    )
+        token.id, account_id, token.kind, label, token.digest, now_ms, until_ms, lent_by=lent_by,
+        sealed=sealed, account_number=account_number,
+    )  # fmt: skip
     work.accounts.add_token(kept)
     event = Event(
         "token:created",
@@ -253,6 +280,7 @@ def _keep_token(
             "kind": kept.kind.value,
             "digest": kept.digest,
             "expires_ms": kept.expires_ms,
+            **({"account_number": account_number} if account_number else {}),
         },
         texts=({"label": label} if label else {}) | _lent(lent_by),
     )

@@ -19,10 +19,11 @@ from modelkeep.services import packages, resources
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A package that somebody names: by its model's handle and its number, and in their words."""
+    """A package that somebody names: by its model's handle and its number, None of one that no
+    group has; and in their words."""
 
     handle: str
-    number: int
+    number: int | None
     told: str
 
 

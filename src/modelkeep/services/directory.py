@@ -3,6 +3,9 @@
 A snapshot of accounts, tokens and grants is swapped for a newer one as a whole: at once after a
 change that this process made, and, where others may share the database, within `POLL_S` of theirs.
 So a token that was revoked anywhere is refused everywhere within a second.
+
+Access keys are found by their ids, with their secrets, which the vault has opened. One whose secret
+cannot be opened, or is not the one that was made, is no key.
 """
 
 import logging
@@ -13,9 +16,10 @@ from typing import Any, Protocol
 
 from modelkeep.domain.access import Access, Actor, Grant, Kind, Reach, person
 from modelkeep.domain.accounts import Account, StoredToken
-from modelkeep.domain.credentials import TokenKind, presented
-from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.credentials import Token, TokenKind, presented
+from modelkeep.domain.errors import IntegrityFailure, Unauthenticated
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.webhooks import Vault
 from modelkeep.ports.work import Work
 
 POLL_S = 0.3
@@ -36,9 +40,25 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """An access key: whose it is, and what it signs with."""
+
+    identity: Identity
+    secret: str = field(repr=False)
+
+    @property
+    def account_number(self) -> str:
+        """Of the account that it speaks for; empty for the server's own."""
+        return self.identity.token.account_number
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
+    """`by_token` has the access keys, too."""
+
     revision: int = -1
     by_token: dict[str, Identity] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)  # by the access key's id
 
 
 class Blocking(Protocol):
@@ -48,10 +68,10 @@ class Blocking(Protocol):
 
 
 class Directory:
-    """Finds the identity behind an `Authorization` header."""
+    """Finds the identity behind an `Authorization` header, or behind the id of an access key."""
 
-    def __init__(self, reader: Blocking, writer: Blocking, clock: Clock) -> None:
-        self._reader, self._writer, self._clock = reader, writer, clock
+    def __init__(self, reader: Blocking, writer: Blocking, clock: Clock, vault: Vault) -> None:
+        self._reader, self._writer, self._clock, self._vault = reader, writer, clock, vault
         self._snapshot = Snapshot()
         self._loading = threading.Lock()
         self._used: dict[str, int] = {}
@@ -91,14 +111,46 @@ class Directory:
             raise Unauthenticated("This token is not that user's; leave the user name empty.")
         if found.account is None and not is_local:
             raise Unauthenticated("A bootstrap token works from the server's own machine alone.")
-        if now_ms - (self._used.get(token.id) or found.token.used_ms or 0) >= HOUR_MS:
-            self._used[token.id] = now_ms - now_ms % HOUR_MS
+        self.mark_used(found)
         return found
+
+    def key(self, key_id: str) -> Key:
+        """The access key of an id: nobody is known by it before something that it signed was
+        verified, and none is used (`mark_used`). Raises Unauthenticated."""
+        snapshot = self._snapshot
+        found, secret = snapshot.by_token.get(key_id), snapshot.secrets.get(key_id)
+        if found is None or secret is None or found.token.expires_ms <= self._clock.now_ms():
+            raise Unauthenticated("The security token included in the request is invalid.")
+        return Key(found, secret)
 
     def reload(self) -> None:
         """Takes up what the database says now."""
         with self._loading:
-            self._snapshot = self._reader.run(_load)
+            revision, by_token = self._reader.run(_load)
+            keys = [i.token for i in by_token.values() if i.token.kind is TokenKind.ACCESS]
+            known = self._snapshot.secrets
+            secrets = {key.id: known.get(key.id) or self._opened(key) for key in keys}
+            self._snapshot = Snapshot(
+                revision, by_token, {key_id: found for key_id, found in secrets.items() if found}
+            )
+
+    def _opened(self, key: StoredToken) -> str:
+        """The secret of an access key; empty if it is not to be had."""
+        try:
+            secret = self._vault.open(key.sealed, key.id)
+        except IntegrityFailure as error:
+            _log.warning("access key %s is no good: %s", key.id, error)
+            return ""
+        if not Token(key.kind, key.id, secret).is_of(key.digest):
+            _log.warning("access key %s is no good: its secret was exchanged", key.id)
+            return ""
+        return secret
+
+    def mark_used(self, identity: Identity) -> None:
+        """To the hour."""
+        token, now_ms = identity.token, self._clock.now_ms()
+        if now_ms - (self._used.get(token.id) or token.used_ms or 0) >= HOUR_MS:
+            self._used[token.id] = now_ms - now_ms % HOUR_MS
 
     def _keep_up(self, every_s: float) -> None:
         waited_s = 0.0
@@ -128,7 +180,7 @@ def _note(work: Work, used: dict[str, int]) -> None:
     work.accounts.note_use(used)
 
 
-def _load(work: Work) -> Snapshot:
+def _load(work: Work) -> tuple[int, dict[str, Identity]]:
     accounts = {account.id: account for account in work.accounts.all()}
     granted = work.accounts.granted()
     deciding = frozenset(g.grant.scope.key for g in granted if g.grant.scope.reach is Reach.TAG)
@@ -149,4 +201,4 @@ def _load(work: Work) -> Snapshot:
         actor = Actor(account.name, True, account.kind, on_behalf_of, token.lent_by)
         access = Access(tuple(grants.get(account.id, ())), deciding)
         by_token[token.id] = Identity(actor, access, token, account)
-    return Snapshot(work.accounts.revision(), by_token)
+    return work.accounts.revision(), by_token

@@ -1,25 +1,30 @@
-"""Models as groups of packages: found by their handles, and listed."""
+"""Models as groups of packages: found by their handles, and listed.
+
+A prompt is no group, although MLflow keeps it among its models, and neither is a package that no
+group has: see `packages`.
+"""
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, NotFound
-from modelkeep.domain.models import Model
+from modelkeep.domain.models import Model, is_prompt
+from modelkeep.domain.packages import SINGLE_TAG
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import Listing
 from modelkeep.ports.work import Work
 from modelkeep.services import registry
 
 
-def name_of(work: Work, handle: str) -> str:
-    """The model's name. Raises NotFound."""
-    name = work.models.by_handle(handle)
-    if name is None:
-        raise NotFound(f"There is no model with the handle {handle}.")
-    return name
+class NoGroup(NotFound):
+    """There is no such group, or none that the caller may see."""
 
 
 def get(work: Work, handle: str) -> Model:
-    """Raises NotFound."""
-    return registry.get_model(work, name_of(work, handle))
+    """The model with a handle. Raises NoGroup."""
+    name = work.models.by_handle(handle)
+    model = registry.get_model(work, name) if name else None
+    if model is None or SINGLE_TAG in model.tags or is_prompt(model.tags):
+        raise NoGroup(f"There is no group with the handle {handle}.")
+    return model
 
 
 def listed(work: Work, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
@@ -27,9 +32,8 @@ def listed(work: Work, wanted: Listing, limit: int, after: Position | None) -> P
 
 
 def delete(work: Work, caller: Caller, handle: str) -> None:
-    """Deletes a model without versions. Raises NotFound; Conflict where there are versions."""
-    name = name_of(work, handle)
-    model = registry.get_model(work, name)
+    """Deletes a model without versions. Raises NoGroup; Conflict where there are versions."""
+    model = get(work, handle)
     if work.versions.count(model.id):
         raise Conflict(f"Model package group {handle} has model packages; delete those first.")
-    registry.delete_model(work, caller, name)
+    registry.delete_model(work, caller, model.name)

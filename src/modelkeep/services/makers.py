@@ -2,7 +2,8 @@
 
 Its author is who registered it; the others are who imported it, who made its run and its logged
 model, whoever had a hand in these or brought files of it, those of the version that it is a copy
-of, who attached its documents, and whoever answers for a service account among them.
+of, who attached its documents (a verdict is none), and whoever answers for a service account among
+them.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from modelkeep.domain.access import person
 from modelkeep.domain.approvals import AUTHOR
 from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.models import Version
+from modelkeep.domain.packages import MEMBERS, VERDICTS
 from modelkeep.domain.tracking import LoggedModel, Run
 from modelkeep.ports.work import Work
 
@@ -42,6 +44,12 @@ def of(work: Work, version: Version, run: Run | None, logged: LoggedModel | None
     found += [
         Maker(paper.author, f"attached its document {paper.name}")
         for paper in work.papers.of(version.id)
+        if paper.name != VERDICTS
+    ]
+    # Each of its revisions says again what those before it said.
+    found += [
+        Maker(name, f"attached its document {MEMBERS}")
+        for name in work.papers.authors(version.id, MEMBERS)
     ]
     owners = work.accounts.owners_of([maker.name for maker in found])
     found += [Maker(owner, "answers for one of its authors") for owner in owners]

@@ -1,126 +1,316 @@
-"""Packages: versions with what SageMaker's clients say of them, and the votes that they cast.
+"""Packages: versions with what SageMaker's clients say of them.
 
-"Approved" is a vote of whoever says it, for the stage that the policy calls production: it may be
-the one that suffices, and then moves the version like any other vote. "Rejected" is a vote against
-or, of what is in production, a rollback. What a policy refuses is a result, recorded; the edge says
-it in its own words.
+A package of a group is a version of that model. One without a group is the only version of a model
+of its own, which takes no other.
+
+Whatever is asked for at once happens as a whole. What a policy refuses of it is recorded, and then
+nothing else of it happens: verdicts and moves come first, and gates look at what was there before.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelkeep.domain.access import Actor, Caller, Kind
-from modelkeep.domain.approvals import Request, Status
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
+from modelkeep.domain.handles import handle_of
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
-from modelkeep.domain.packages import PAPER, VERDICT, Approval, Package, approval_of
+from modelkeep.domain.packages import SINGLE_TAG, Approval, Package
+from modelkeep.domain.search import Page, Position
+from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
-from modelkeep.services import papers, promotion, registry, voting
-from modelkeep.services.catalog import again, locate
-from modelkeep.services.groups import name_of
+from modelkeep.services import groups, promotion, registry, sayings, verdicts
+from modelkeep.services.catalog import again
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
 from modelkeep.services.registry import Draft
 from modelkeep.services.steps import Result
 
-REQUESTS_LIMIT = 20  # of one version, the newest, that may hold its approval
-# Who asks for an approval that nobody asked for before it was voted on.
-_REGISTRATION = Actor("sagemaker", verified=True, kind=Kind.SYSTEM)
-_REJECTED = "Rejected through SageMaker."
+TAGS_LIMIT = 50  # of a version that somebody adds to here
+SCANNED_LIMIT = 1000  # versions that one page looks at for those of an approval
+
+Members = Mapping[str, Any]
+
+_NOT_CLONED = ("ModelLifeCycle",)  # where the other stands
 
 
-def find(work: Work, handle: str, number: int) -> Package:
-    """A version of the model with a handle. Raises NotFound."""
-    return dressed(work, locate(work, name_of(work, handle), number))
+class NoPackage(NotFound):
+    """There is no such package, or none that the caller may see."""
 
 
-def dressed(work: Work, version: Version) -> Package:
-    said = said_of(work, version)
-    cycle = lifecycle_of(work, version.model_name)
-    requests = [asked for asked, _ in work.governance.requests_for(version.id, REQUESTS_LIMIT)]
-    verdict = Approval(said[VERDICT]) if VERDICT in said else None
-    digest = cycle.policy_digest if cycle.is_guarded(cycle.production) else None
-    approval = approval_of(version, verdict, requests, cycle.production, digest)
-    return Package(version, said, approval)
+# -- reading -------------------------------------------------------------------------------------
 
 
-def said_of(work: Work, version: Version) -> dict[str, Any]:
-    """What was said of a version, in SageMaker's words."""
-    paper = work.papers.get(version.id, PAPER, None)
-    return json.loads(paper.body) if paper else {}
+def find(work: Work, handle: str, number: int | None) -> Package:
+    """A version of the group with a handle or, without a number, the package that has no group.
+
+    Raises NoPackage.
+    """
+    name = work.models.by_handle(handle)
+    model_id = work.models.find(name) if name else None
+    version = work.versions.get(model_id, number or 1) if model_id else None
+    is_single = version is not None and work.models.tag(version.model_id, SINGLE_TAG) is not None
+    if name is None or version is None or is_single is not (number is None):
+        raise NoPackage(f"There is no package {handle}" + (f"/{number}." if number else "."))
+    return dressed(work, version, lifecycle_of(work, name), is_single=is_single)
 
 
-def register(work: Work, caller: Caller, draft: Draft, said: Mapping[str, Any]) -> Package:
-    """Creates a version with what is said of it. Raises what `registry.create_version` does."""
-    version = registry.create_version(work, caller, draft)
-    _say(work, caller, version, said)
-    return dressed(work, again(work, version))
+def find_all(work: Work, named: Sequence[tuple[str, int | None]]) -> list[Package | None]:
+    """As `find`, of several; None for what is not there."""
+    found: list[Package | None] = []
+    for handle, number in named:
+        try:
+            found.append(find(work, handle, number))
+        except NoPackage:
+            found.append(None)
+    return found
 
 
-def amend(work: Work, caller: Caller, version: Version, said: Mapping[str, Any]) -> None:
-    """Says something else of a version; None takes a member back."""
-    both = {**said_of(work, version), **said}
-    _say(work, caller, version, {name: value for name, value in both.items() if value is not None})
+def listed(
+    work: Work,
+    wanted: PackageListing,
+    group: str | None,
+    approval: Approval | None,
+    limit: int,
+    after: Position | None,
+) -> Page[Package]:
+    """A page of packages, of one group or of all, with one approval or with any.
+
+    An approval is derived, so that those with another are passed over one by one: a page that
+    passed over a thousand is short. Raises NoGroup.
+    """
+    if group is not None:
+        wanted = replace(wanted, model_id=groups.get(work, group).id, single=None)
+    cycles: dict[str, Lifecycle] = {}
+    singles: dict[int, bool] = {}
+    found: list[Package] = []
+    scanned, end = 0, after
+    while True:
+        page = work.versions.listed(wanted, limit, end)
+        for version in page.items:
+            cycle = cycles.get(version.model_name) or lifecycle_of(work, version.model_name)
+            cycles[version.model_name] = cycle
+            if version.model_id not in singles:
+                tag = work.models.tag(version.model_id, SINGLE_TAG)
+                singles[version.model_id] = tag is not None
+            single = singles[version.model_id]
+            package = dressed(work, version, cycle, is_single=single)
+            if approval in (None, shown_approval(package)):
+                found.append(package)
+            if len(found) == limit:
+                is_last = page.end is None and version is page.items[-1]
+                return Page(found, None if is_last else _position(wanted, version))
+        scanned, end = scanned + len(page.items), page.end
+        if end is None or scanned >= SCANNED_LIMIT:
+            return Page(found, end)
 
 
-def _say(work: Work, caller: Caller, version: Version, said: Mapping[str, Any]) -> None:
-    if said or said_of(work, version):
-        body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        number = str(version.number)
-        papers.attach(work, caller, version.model_name, number, PAPER, "application/json", body)
-
-
-# -- approvals -----------------------------------------------------------------------------------
-
-
-def approve(work: Work, caller: Caller, version: Version, comment: str) -> Result | None:
-    """The caller's vote for a version; None where it is approved already."""
-    if dressed(work, version).approval is Approval.APPROVED:
+def shown_approval(package: Package) -> Approval | None:
+    """The approval; None of a package without a group of which nobody said anything."""
+    if package.is_single and package.approval is Approval.PENDING and not package.said.approval:
         return None
-    cycle = lifecycle_of(work, version.model_name)
-    asked = _asked(work, version, cycle)
-    if asked is None:
-        asker = caller
-        if cycle.is_guarded(cycle.production):
-            asker = Caller(_REGISTRATION, caller.request_id)
-        order = Order(version.model_name, version.number, cycle.production, comment)
-        result = promotion.request(work, asker, order)
-        if result.request_id is None:
-            _note(work, caller, result, version, Approval.APPROVED)
-            return result
-        request_id = result.request_id
+    return package.approval
+
+
+def _position(wanted: PackageListing, version: Version) -> Position:
+    if wanted.by_handle:
+        return (handle_of(version.model_name), version.number)
+    return (version.created_ms, version.id)
+
+
+def dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
+    said = sayings.read(work, version)
+    approval = verdicts.approval_of(work, version, said.verdict, cycle)
+    return Package(version, said, approval, is_single)
+
+
+# -- registering ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What somebody says of a package that they register.
+
+    `name` is a group's handle or, of a `single` one, its own. `source` is where its bytes lie, and
+    stands aside for `clone_of`, the package that it is made from: what is not said of it is as of
+    that one.
+    """
+
+    name: str
+    source: str
+    single: bool = False
+    clone_of: tuple[str, int | None] | None = None
+    description: str | None = None
+    tags: Mapping[str, str] | None = None
+    model_tags: Mapping[str, str] = field(default_factory=dict)
+    said: Members = field(default_factory=dict)
+    approval: Approval | None = None
+    stage: str | None = None
+
+
+def register(work: Work, caller: Caller, wanted: Registration) -> Version:
+    """Creates a version with all that is said of it, or nothing.
+
+    Raises what `registry.create_version` does, NoGroup, NoPackage for the one to clone,
+    AlreadyExists for a name that is taken, and InvalidInput for a verdict or stage that a policy
+    does not let it have at once.
+    """
+    if wanted.clone_of:
+        wanted = _cloning(wanted, find(work, *wanted.clone_of))
+    if wanted.single:
+        model = registry.create_model(
+            work, caller, wanted.name, tags=wanted.model_tags, single=True
+        )
     else:
-        request_id = asked.id
-    result = voting.vote(work, caller, request_id, approves=True, comment=comment)
-    _note(work, caller, result, version, Approval.APPROVED)
-    return result
+        model = groups.get(work, wanted.name)
+    description = wanted.description or ""
+    draft = Draft(model.name, wanted.source, description=description, tags=wanted.tags)
+    version = registry.create_version(work, caller, draft)
+    if wanted.said:
+        sayings.keep(work, caller, version, wanted.said)
+    if wanted.approval is not None:
+        _begin(work, caller, version, wanted.approval)
+    if wanted.stage is not None:
+        _refuse_half(_moved(work, caller, version, wanted.stage, ""), "in this stage")
+    return version
 
 
-def reject(work: Work, caller: Caller, version: Version, comment: str) -> Result | None:
-    """The caller's vote against a version, or the end of its stay in production; None where nobody
-    had to be asked."""
-    cycle = lifecycle_of(work, version.model_name)
-    reason = comment or _REJECTED
-    asked = _asked(work, version, cycle)
-    result = None
-    if version.stage == cycle.production:
-        result = promotion.roll_back(work, caller, version.model_name, reason)
-    elif asked is not None:
-        result = voting.vote(work, caller, asked.id, approves=False, comment=reason)
-    if result is None or result.end.value in ("moved", "rejected"):
-        amend(work, caller, again(work, version), {VERDICT: Approval.REJECTED.value})
-    return result
-
-
-def _asked(work: Work, version: Version, cycle: Lifecycle) -> Request | None:
-    """The request for production that waits for votes."""
-    pending = work.governance.pending([version.id])
-    return next(
-        (r for r in pending if r.target == cycle.production and r.status is Status.PENDING), None
+def _cloning(wanted: Registration, original: Package) -> Registration:
+    version = original.version
+    return replace(
+        wanted,
+        source=f"models:/{version.model_name}/{version.number}",
+        description=version.description if wanted.description is None else wanted.description,
+        tags=version.tags if wanted.tags is None else wanted.tags,
+        said={**original.said.members, **dict.fromkeys(_NOT_CLONED), **wanted.said},
     )
 
 
-def _note(work: Work, caller: Caller, result: Result, version: Version, verdict: Approval) -> None:
-    if result.is_done:
-        amend(work, caller, again(work, version), {VERDICT: verdict.value})
+def _begin(work: Work, caller: Caller, version: Version, approval: Approval) -> None:
+    if approval is Approval.PENDING:
+        sayings.note(work, caller, version, approval, None)
+    else:
+        result = verdicts.cast(work, caller, version, approval)
+        _refuse_half(result, f"as {approval}")
+
+
+def _refuse_half(result: Result | None, how: str) -> None:
+    if result is not None and not verdicts.is_done(result):
+        raise InvalidInput(
+            f"A package cannot be registered {how} here: register it without, as "
+            f"PendingManualApproval, and ask then. {result.message}"
+        )
+
+
+# -- changing ------------------------------------------------------------------------------------
+
+
+def _nothing(_: Members) -> Members:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody changes of a package; what is None or empty stays as it is.
+
+    `say` makes the members that are to be said of those that were; None takes one back. `runs`
+    says that it changes what is run. `comment` is of the verdict, this one or the last.
+    """
+
+    approval: Approval | None = None
+    comment: str | None = None
+    stage: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    untagged: Sequence[str] = ()
+    say: Callable[[Members], Members] = _nothing
+    runs: bool = False
+
+
+def change(
+    work: Work, caller: Caller, handle: str, number: int | None, wanted: Change
+) -> tuple[Version, Result | None]:
+    """The version, and the refusal, recorded, of a verdict or a move: then nothing else happened.
+
+    Raises NoPackage, InvalidInput; Conflict for a change of what votes are cast on.
+    """
+    package = find(work, handle, number)
+    version = package.version
+    if wanted.runs:
+        _check_open(work, package)
+    if wanted.approval is not None:
+        result = verdicts.cast(work, caller, version, wanted.approval, wanted.comment)
+        if not verdicts.is_done(result):
+            return version, result
+    if wanted.stage is not None:
+        result = _staged(work, caller, package, wanted)
+        if not verdicts.is_done(result):
+            return version, result
+    _tag(work, caller, version, wanted)
+    if wanted.approval is None and wanted.comment is not None:
+        sayings.note(work, caller, version, None, wanted.comment)
+    if members := wanted.say(sayings.read(work, version).members):
+        sayings.keep(work, caller, version, members)
+    work.versions.touch(version.id, work.now_ms)
+    return again(work, version), None
+
+
+def _staged(work: Work, caller: Caller, package: Package, wanted: Change) -> Result | None:
+    assert wanted.stage is not None
+    version = again(work, package.version)
+    has_moved = version.stage != package.version.stage
+    is_new = wanted.approval not in (None, package.approval)
+    target = lifecycle_of(work, version.model_name).stage_named(wanted.stage)
+    if version.stage != target and (has_moved or is_new):
+        raise InvalidInput(
+            "ModelApprovalStatus and ModelLifeCycle ask for two different changes; "
+            "ask for one after the other."
+        )
+    return _moved(work, caller, version, wanted.stage, wanted.comment or "")
+
+
+def _moved(work: Work, caller: Caller, version: Version, stage: str, reason: str) -> Result | None:
+    """None where the version is there. Raises InvalidInput for a stage that is none."""
+    version = again(work, version)
+    if lifecycle_of(work, version.model_name).stage_named(stage) == version.stage:
+        return None
+    order = Order(version.model_name, version.number, stage, reason)
+    return promotion.request(work, caller, order)
+
+
+def _check_open(work: Work, package: Package) -> None:
+    """Nobody votes on one thing and gets another."""
+    version = package.version
+    cycle = lifecycle_of(work, version.model_name)
+    if not cycle.is_guarded(cycle.production):
+        return
+    if package.approval is Approval.APPROVED or work.governance.pending([version.id]):
+        raise Conflict(
+            "What this package runs was approved, or waits for votes, and does not change any "
+            "more: register another, or set ModelApprovalStatus to Rejected first."
+        )
+
+
+def _tag(work: Work, caller: Caller, version: Version, wanted: Change) -> None:
+    left = {key: value for key, value in version.tags.items() if key not in wanted.untagged}
+    new = wanted.tags.keys() - left.keys()
+    if new and len(left) + len(new) > TAGS_LIMIT:
+        raise InvalidInput(
+            f"CustomerMetadataProperties has at most {TAGS_LIMIT} entries; this would make them "
+            f"{len(left) + len(new)}."
+        )
+    model, number = version.model_name, version.number
+    for key in wanted.untagged:
+        registry.delete_version_tag(work, caller, model, number, key)
+    for key, value in wanted.tags.items():
+        registry.set_version_tag(work, caller, model, number, key, value)
+
+
+def delete(work: Work, caller: Caller, handle: str, number: int | None) -> Result | None:
+    """Deletes a version; a package without a group goes with its model. The result is a refusal,
+    recorded. Raises NoPackage."""
+    package = find(work, handle, number)
+    model = package.version.model_name
+    if package.is_single:
+        return registry.delete_model(work, caller, model)
+    return registry.delete_version(work, caller, model, package.version.number)

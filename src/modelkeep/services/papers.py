@@ -2,8 +2,10 @@
 
 from modelkeep.domain import papers
 from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import LimitExceeded, NotFound
+from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.events import Event
+from modelkeep.domain.models import Version
+from modelkeep.domain.packages import MEMBERS, VERDICTS
 from modelkeep.domain.papers import Document
 from modelkeep.ports.work import Work
 from modelkeep.services.catalog import resolve, subject
@@ -16,9 +18,20 @@ def attach(
 ) -> Document:
     """Attaches a document to a version; one that is there already, byte for byte, stays.
 
-    Raises NotFound, InvalidInput (see `papers.make`), LimitExceeded for more than 100.
+    Raises NotFound, InvalidInput (see `papers.make`; also for those that are SageMaker's),
+    LimitExceeded for more than 100.
     """
-    version = resolve(work, model, which)
+    if name in (MEMBERS, VERDICTS):
+        raise InvalidInput(
+            f"The document {name} is what SageMaker's calls say; only they write it."
+        )
+    return put(work, caller, resolve(work, model, which), name, media_type, body)
+
+
+def put(
+    work: Work, caller: Caller, version: Version, name: str, media_type: str, body: str
+) -> Document:
+    """As `attach`, to a version that was found, and under any name."""
     new = papers.make(name, media_type, body, caller.actor.name, work.now_ms)
     there = {paper.name: paper for paper in work.papers.of(version.id)}
     old = there.get(name)
@@ -36,7 +49,7 @@ def attach(
     }
     event = Event("version:document:attached", subject(version), after={"document": facts})
     work.record(caller, event, model_id=version.model_id)
-    return read(work, model, str(version.number), name)
+    return read(work, version.model_name, str(version.number), name)
 
 
 def listing(work: Work, model: str, which: str) -> list[Document]:

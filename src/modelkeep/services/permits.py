@@ -58,13 +58,20 @@ class Need:
 @dataclass(frozen=True, slots=True)
 class Permit:
     """What one call may do. `needs` are those left to settle; None until a rule has spoken.
-    `denied` are those that were not met, of the whole call.
+    `denied` are those that were not met, of the whole call. `spend` goes before each change, in its
+    transaction: the call may not make it if that raises.
     """
 
     caller: Caller
     needs: tuple[Need, ...] | None = None
     sees_all: bool = field(default=False)
     denied: list[Need] = field(default_factory=list)
+    spend: Callable[[Work], None] | None = None
+
+    def change(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.spend:
+            self.spend(work)
+        return self.run(work, use_case, *args, **kwargs)
 
     def run(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         access = self.caller.access
@@ -81,9 +88,9 @@ class Permit:
 _current: ContextVar[Permit | None] = ContextVar("permit", default=None)
 
 
-def ask(caller: Caller) -> None:
-    """Says who makes the call that runs in this context."""
-    _current.set(Permit(caller))
+def ask(caller: Caller, spend: Callable[[Work], None] | None = None) -> None:
+    """Says who makes the call that runs in this context, and what each change of it spends."""
+    _current.set(Permit(caller, spend=spend))
 
 
 def admit(*needs: Need) -> None:
@@ -205,6 +212,16 @@ class Gate:
         return await self._behind.submit(permit.run, use_case, *args, **kwargs)
 
 
+class WriteGate(Gate):
+    """As `Gate`, for those that change something."""
+
+    async def submit(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        permit = _admitted()
+        if permit.spend is None:
+            return await super().submit(use_case, *args, **kwargs)
+        return await self._behind.submit(permit.change, use_case, *args, **kwargs)
+
+
 class ReadGate(Gate):
     """As `Gate`, for those that only read."""
 
@@ -225,7 +242,7 @@ class ReadGate(Gate):
 
 def gated(app: App) -> App:
     """An application of which calls get only what a rule has admitted."""
-    return replace(app, reader=ReadGate(app.reader), writer=Gate(app.writer))
+    return replace(app, reader=ReadGate(app.reader), writer=WriteGate(app.writer))
 
 
 def _admitted() -> Permit:

@@ -10,10 +10,11 @@ from typing import Any
 from modelkeep.domain import names
 from modelkeep.domain.access import Caller, person
 from modelkeep.domain.emergencies import TAG as EMERGENCY_TAG
-from modelkeep.domain.errors import AlreadyExists, InvalidInput
+from modelkeep.domain.errors import AlreadyExists, Conflict, InvalidInput
 from modelkeep.domain.events import Event
 from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.models import PENDING, READY, Model, Version, is_prompt
+from modelkeep.domain.packages import SINGLE, SINGLE_TAG
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.ports.registry import NewVersion, Place
@@ -62,11 +63,20 @@ def create_model(
     description: str = "",
     tags: Mapping[str, str] = {},
     imported: Elsewhere | None = None,
+    *,
+    single: bool = False,
 ) -> Model:
-    """Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words."""
+    """`single`: it is to have one version, and is a package without a group.
+
+    Raises InvalidInput for a name that may not be, AlreadyExists in MLflow's words.
+    """
     names.check_model_name(name)
     names.check_text(description, "description", DESCRIPTION_LIMIT)
     _check_tags(tags)
+    if imported is None:
+        _refuse_kind(tags)
+    if single:
+        tags = {**tags, SINGLE_TAG: SINGLE}
     policies.check_model_name(work, name)
     known = work.models.get(name)
     if known is not None:
@@ -196,6 +206,7 @@ def delete_model(work: Work, caller: Caller, name: str) -> Result | None:
 
 def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -> None:
     _check_tags({key: value})
+    _refuse_kind([key])
     model_id = model_id_of(work, name)
     work.models.set_tag(model_id, key, value)
     _record_model(
@@ -211,6 +222,7 @@ def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -
 
 def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
     """Harmless when there is no such tag."""
+    _refuse_kind([key])
     model_id = model_id_of(work, name)
     if work.models.delete_tag(model_id, key):
         _record_model(work, caller, "model:tag:deleted", model_id, name, after={"untagged": [key]})
@@ -254,7 +266,8 @@ def create_version(
     an emergency, which a copy's tags may have, is not the copy's, and left out.
 
     Raises NotFound for a missing model, run or logged model; InvalidInput for a source that must
-    not be; LimitExceeded for a tree of more than 20,000 files.
+    not be; LimitExceeded for a tree of more than 20,000 files; Conflict for a second version of a
+    model that has but one.
     """
     tags = {key: value for key, value in (draft.tags or {}).items() if key != EMERGENCY_TAG}
     draft = replace(draft, tags=tags)
@@ -338,6 +351,8 @@ def _lay_hands(work: Work, caller: Caller, new: NewVersion, found: Iterable[Hand
 
 def _take_number(work: Work, place: Place, imported: Elsewhere | None) -> int:
     if imported is None:
+        if place.number > 1 and work.models.tag(place.model_id, SINGLE_TAG) is not None:
+            raise Conflict("The model is a package without a group: it has its one version.")
         work.models.take_number(place.model_id, place.number, work.now_ms)
         return place.number
     work.models.reserve(place.model_id, imported.number)
@@ -490,6 +505,11 @@ def _check_tags(tags: Mapping[str, str]) -> None:
 def _refuse_mark(key: str) -> None:
     if key == EMERGENCY_TAG:
         raise InvalidInput(f"The tag '{key}' says that a review is owed; only that ends it.")
+
+
+def _refuse_kind(keys: Iterable[str]) -> None:
+    if SINGLE_TAG in keys:
+        raise InvalidInput(f"The tag '{SINGLE_TAG}' says what a model is; that does not change.")
 
 
 def _texts(tags: Mapping[str, str]) -> dict[str, str]:

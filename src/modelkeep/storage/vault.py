@@ -1,9 +1,9 @@
 """Secrets at rest: AES-256-GCM, under a key that is not in the database.
 
 The key is the setting `secrets_key` or else a file in the data directory, made when a secret is
-first kept and readable by its owner alone. A sealed secret is bound to whom it belongs to, so that
-whoever can write to the database cannot give it to another webhook. (NIST SP 800-38D; a nonce is
-96 random bits, far below the bound of 2**32 seals under one key.)
+first kept and readable by its owner alone. A sealed secret is bound to the webhook or the access
+key that it belongs to, so that whoever can write to the database cannot give it to another. (NIST
+SP 800-38D; a nonce is 96 random bits, far below the bound of 2**32 seals under one key.)
 
 The library of ciphers is imported with the first secret: a server without one never pays for it.
 """
@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 _FORMAT = "v1:"
 _NONCE_BYTES = 12
 _CANNOT = (
-    "The webhook's secret cannot be opened: it was sealed under another key. Give back the key "
-    "(MODELKEEP_SECRETS_KEY, or the file secrets.key), or set the secret anew."
+    "A secret cannot be opened: it was sealed under another key. Give back the key "
+    "(MODELKEEP_SECRETS_KEY, or the file secrets.key), or set the secret anew, or "
+    "make another access key."
 )
 
 

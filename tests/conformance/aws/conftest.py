@@ -8,27 +8,32 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from tests.conformance.aws.shapes import hold
 from tests.support.server import Server
 
 
 class Aws:
-    """botocore's clients, which boto3's are made of, for one server."""
+    """botocore's clients, which boto3's are made of, for one server; whose answers must be of the
+    shapes that botocore's models have for them."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._clients: dict[tuple[str, str], Any] = {}
 
-    def client(self, service: str, key: str = "AKIAANNANNANNANNANNA") -> Any:
+    def client(
+        self, service: str, key: str = "AKIAANNANNANNANNANNA", secret: str = "secret"
+    ) -> Any:
         if (service, key) not in self._clients:
             config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-            self._clients[service, key] = botocore.session.Session().create_client(
+            client = botocore.session.Session().create_client(
                 service,
                 region_name="us-east-1",
                 endpoint_url=self.url,
                 aws_access_key_id=key,
-                aws_secret_access_key="secret",
+                aws_secret_access_key=secret,
                 config=config,
             )
+            self._clients[service, key] = hold(client)
         return self._clients[service, key]
 
 

@@ -59,6 +59,10 @@ def test_nobody_gets_past_the_door_without_a_good_token(quick: Estate) -> None:
     for path in paths:
         for method in METHODS:
             answer = quick.call(method, path)
+            if (method, path) == ("POST", "/"):  # told as AWS's clients expect
+                assert answer.status_code == 403
+                assert "<Code>MissingAuthenticationToken<" in answer.text
+                continue
             assert (answer.status_code == 401) is not is_open(path), (method, path)
             if answer.status_code == 401:
                 assert answer.headers["www-authenticate"] == 'Basic realm="mlflow"'

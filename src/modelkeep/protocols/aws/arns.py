@@ -11,13 +11,16 @@ _ARN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a caller calls a resource by. `account` and `kind` are empty of a name alone."""
+    """What a caller calls a resource by. All but `name` are empty of a name alone."""
 
     name: str
     kind: str = ""
     account: str = ""
+    region: str = ""
 
 
 def named(text: str) -> Named:
     found = _ARN.fullmatch(text)
-    return Named(found["name"], found["kind"], found["account"]) if found else Named(text)
+    if found is None:
+        return Named(text)
+    return Named(found["name"], found["kind"], found["account"], found["region"])

@@ -7,8 +7,7 @@ from typing import Any
 from modelkeep.domain.access import Caller
 from modelkeep.services.app import App
 
-ACCOUNT = "000000000000"  # of keys that say none, and while nobody signs
-REGION = "us-east-1"
+REGION = "us-east-1"  # while nobody signs
 
 
 @dataclass(frozen=True, slots=True)

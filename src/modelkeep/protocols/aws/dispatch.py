@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from modelkeep.protocols.aws import models
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.models import Operation
-from modelkeep.protocols.aws.sigv4 import Signature
 from modelkeep.protocols.http import Scope, header
 
 JSON, QUERY = "json", "query"
@@ -42,12 +41,13 @@ def by_target(scope: Scope) -> Target:
     return Target(operation, JSON, b"application/x-amz-json-" + version)
 
 
-def by_action(signature: Signature | None, fields: Mapping[str, str]) -> Target:
-    """The operation that a form's `Action` names. Raises Coded for one that is not there."""
+def by_action(signed_for: str, fields: Mapping[str, str]) -> Target:
+    """The operation that a form's `Action` names, of the service that the call was signed for (""
+    for none). Raises Coded for one that is not there."""
     action, version = fields.get("Action", ""), fields.get("Version", "")
     if not action:
         raise Coded("MissingAction", "The request says no Action.")
-    scope = models.BY_SCOPE.get(signature.service) if signature else None
+    scope = models.BY_SCOPE.get(signed_for)
     for name in [scope] if scope else _QUERY_SERVICES:
         service = models.service(name)
         operation = service.operation(action) if scope or service.version == version else None

@@ -1,20 +1,23 @@
 """Where AWS's clients come in: `POST /`, whatever service they mean.
 
-The request is read, its signature verified, its parameters checked against the model, and answered
-in one write. A refusal is said in the protocol's own words: an SDK never sees a page of HTML.
+The request is read, its signature verified where there are accounts, its parameters checked against
+the model, and answered in one write. A refusal is said in the protocol's own words: an SDK never
+sees a page of HTML.
 """
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.errors import ModelkeepError
-from modelkeep.protocols.aws import constraints, errors, parsing, rendering, sigv4
-from modelkeep.protocols.aws.calls import ACCOUNT, REGION, Call, Operation
+from modelkeep.protocols.aws import constraints, errors, models, parsing, rendering, sigv4
+from modelkeep.protocols.aws.calls import REGION, Call, Operation
 from modelkeep.protocols.aws.dispatch import JSON, Target, by_action, by_target, protocol_of
 from modelkeep.protocols.aws.errors import Coded, Refusal
-from modelkeep.protocols.http import Receive, Scope, Send, read_body
+from modelkeep.protocols.aws.signers import Signers, hashed, wrong_service
+from modelkeep.protocols.http import Receive, Scope, Send, caller_of, read_body
 from modelkeep.services.app import App
 from modelkeep.telemetry.tallies import ROUTE
 
@@ -23,38 +26,58 @@ _log = logging.getLogger(__name__)
 Operations = Mapping[tuple[str, str], Operation]
 
 
-class Dialect:
-    """An ASGI application. `operations` by service and name."""
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What a call was signed for: a service ("" if it is not signed), a region, an account."""
 
-    def __init__(self, app: App, operations: Operations, max_body_bytes: int) -> None:
+    service: str
+    region: str
+    account: str
+
+
+class Dialect:
+    """An ASGI application. `operations` by service and name; `account` is the number of
+    the server's own account. Without `signers` there are no accounts, and nothing is verified.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        operations: Operations,
+        max_body_bytes: int,
+        account: str,
+        signers: Signers | None,
+    ) -> None:
         self._app, self._operations, self._limit = app, operations, max_body_bytes
+        self._account, self._signers = account, signers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id: str = scope["modelkeep.request_id"]
         is_json, kind = protocol_of(scope) == JSON, b"application/x-amz-json-1.1"
         try:
-            body = await read_body(scope, receive, self._limit)
-            signature = sigv4.read(scope)
+            body, entered = await self._enter(scope, receive)
             if is_json:
                 target = by_target(scope)
-                params = parsing.from_json(target.operation.input, body)
+                fields = {}
             else:
                 fields = parsing.form(body)
-                target = by_action(signature, fields)
-                params = parsing.from_query(target.operation.input, fields)
+                target = by_action(entered.service, fields)
             kind = target.kind
-            scope[ROUTE] = f"{target.operation.service.name}:{target.operation.name}"
-            result = await self._answer(scope, target, params, signature)
-            shape = target.operation.output
-            status, told = (
-                200,
-                (
-                    rendering.to_json(shape, result)
-                    if is_json
-                    else rendering.to_query(target.operation, result, request_id)
-                ),
+            asked = target.operation
+            scope[ROUTE] = f"{asked.service.name}:{asked.name}"
+            self._check_service(entered, asked)
+            params = (
+                parsing.from_json(asked.input, body)
+                if is_json
+                else parsing.from_query(asked.input, fields)
             )
-            code = ""
+            result = await self._answer(scope, target, params, entered)
+            status, code = 200, ""
+            told = (
+                rendering.to_json(asked.output, result)
+                if is_json
+                else rendering.to_query(asked, result, request_id)
+            )
         except Exception as error:  # noqa: BLE001 - the outermost handler of a call
             refused = _refusal(error, request_id)
             status, code = refused.status, refused.code
@@ -62,12 +85,29 @@ class Dialect:
             kind = kind if is_json else b"text/xml"
         await _send(send, status, kind, told, request_id, code)
 
+    async def _enter(self, scope: Scope, receive: Receive) -> tuple[bytes, Entered]:
+        """The body, and who sends it. Raises Unauthenticated."""
+        if self._signers is None:
+            body = await read_body(scope, receive, self._limit)
+            claim = sigv4.claimed(scope)
+            if claim is None:
+                return body, Entered("", REGION, self._account)
+            # Without accounts the key's id is a claim, as a user name is in the other dialects.
+            caller = Caller(Actor(claim.key_id), scope["modelkeep.request_id"])
+            scope["modelkeep.caller"] = caller
+            return body, Entered(claim.service, claim.region, self._account)
+        signature, key = self._signers.find(scope)
+        body = await read_body(scope, receive, self._limit)
+        self._signers.enter(scope, signature, key, hashed(signature, body), models.BY_SCOPE)
+        number = key.account_number or self._account
+        return body, Entered(signature.service, signature.region, number)
+
+    def _check_service(self, entered: Entered, asked: models.Operation) -> None:
+        if self._signers and entered.service != asked.service.name:
+            raise wrong_service(asked.service.name)
+
     async def _answer(
-        self,
-        scope: Scope,
-        target: Target,
-        params: dict[str, Any],
-        signature: sigv4.Signature | None,
+        self, scope: Scope, target: Target, params: dict[str, Any], entered: Entered
     ) -> Mapping[str, Any]:
         asked = target.operation
         operation = self._operations.get((asked.service.name, asked.name))
@@ -77,15 +117,9 @@ class Dialect:
                 f"modelkeep does not have the operation {asked.name}.",
             )
         constraints.check(asked.input, params)
-        region = signature.region if signature else REGION
-        call = Call(self._caller(scope, signature), params, region, ACCOUNT)
+        call = Call(caller_of(scope), params, entered.region, entered.account)
         operation.admit(call)
         return await operation.handle(self._app, call)
-
-    def _caller(self, scope: Scope, signature: sigv4.Signature | None) -> Caller:
-        """Without accounts the key's id is a claim, as a user name is in the other dialects."""
-        name = signature.key_id if signature else ""
-        return Caller(Actor(name) if name else Actor(), scope["modelkeep.request_id"])
 
 
 def _refusal(error: Exception, request_id: str) -> Refusal:

@@ -15,6 +15,7 @@ from modelkeep.domain import errors
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.protocols.aws.constraints import Violation
 from modelkeep.protocols.aws.parsing import Malformed
+from modelkeep.protocols.aws.signers import MissingToken
 from modelkeep.protocols.aws.sigv4 import IncompleteSignature, SignatureDoesNotMatch
 from modelkeep.telemetry import logs
 
@@ -40,6 +41,8 @@ _JSON: Mapping[type[ModelkeepError], tuple[int, str]] = {
     Malformed: (400, "SerializationException"),
     Violation: (400, "ValidationException"),
     errors.InvalidInput: (400, "ValidationException"),
+    MissingToken: (403, "MissingAuthenticationTokenException"),
+    errors.Replayed: (403, "InvalidSignatureException"),
     errors.Unauthenticated: (403, "UnrecognizedClientException"),
     errors.Forbidden: (403, "AccessDeniedException"),
     errors.NotFound: (400, "ValidationException"),
@@ -55,6 +58,7 @@ _QUERY: Mapping[str, str] = {  # where the query services call it otherwise
     "ValidationException": "ValidationError",
     "InvalidSignatureException": "SignatureDoesNotMatch",
     "UnrecognizedClientException": "InvalidClientTokenId",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
     "AccessDeniedException": "AccessDenied",
     "ThrottlingException": "Throttling",
 }

@@ -2,7 +2,8 @@
 
 What a signature covers is taken from the request as it came over the wire: its raw path and query,
 not what they decode to. The host and every `x-amz-` header must be signed, or whoever passes the
-request on could add one. Who signs is looked up by the caller: nothing here knows any secret.
+request on could add one; and the type of the body, but for presigned addresses, whose users send
+what they like. Who signs is looked up by the caller: nothing here knows any secret.
 Source: AWS General Reference, "Create a signed AWS API request"; botocore 1.44 (`auth.py`) for what
 its signer leaves out.
 """
@@ -14,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from modelkeep.domain.errors import Unauthenticated
-from modelkeep.protocols.http import Scope
+from modelkeep.protocols.http import Scope, header
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=15)  # how far a client's clock may be from ours, either way
@@ -29,6 +30,7 @@ _SCOPE = re.compile(
     r"(?P<key>[A-Za-z0-9_]{3,128})/(?P<day>[0-9]{8})/(?P<region>[A-Za-z0-9-]{1,64})"
     r"/(?P<service>[a-z0-9-]{1,64})/aws4_request"
 )
+_CREDENTIAL = re.compile(f"Credential={_SCOPE.pattern}")
 _SIGNATURE = re.compile("[0-9a-f]{64}")
 _AT = re.compile("[0-9]{8}T[0-9]{6}Z")
 _HEADERS = re.compile("[a-z0-9-]+(;[a-z0-9-]+)*")
@@ -73,6 +75,22 @@ def read(scope: Scope) -> Signature | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request says of its signature, which nobody looks at where there are no accounts."""
+
+    key_id: str
+    region: str
+    service: str
+
+
+def claimed(scope: Scope) -> Claim | None:
+    """None of a request that says nothing, or nothing that can be read."""
+    given = header(scope, b"authorization") or unquote(scope["query_string"].decode("latin-1"))
+    found = _CREDENTIAL.search(given)
+    return Claim(found["key"], found["region"], found["service"]) if found else None
+
+
 def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
     found = [_FIELD.fullmatch(part) for part in given.split(",")]
     fields = {field[1]: field[2] for field in found if field}
@@ -91,6 +109,7 @@ def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
 
 
 def _of_query(fields: Mapping[str, str], headers: Mapping[str, str]) -> Signature:
+    """S3 leaves the body out."""
     lasts = fields.get("X-Amz-Expires", "")
     if not lasts.isascii() or not lasts.isdigit() or not 0 < int(lasts[:9]) <= PRESIGNED_LIMIT_S:
         raise IncompleteSignature(f"X-Amz-Expires must be 1 to {PRESIGNED_LIMIT_S} seconds.")
@@ -100,7 +119,7 @@ def _of_query(fields: Mapping[str, str], headers: Mapping[str, str]) -> Signatur
         fields.get("X-Amz-SignedHeaders", ""),
         fields.get("X-Amz-Signature", ""),
         headers,
-        payload=UNSIGNED,
+        payload=UNSIGNED if "/s3/" in fields.get("X-Amz-Credential", "") else None,
         lasts_s=int(lasts),
     )
 
@@ -122,10 +141,12 @@ def _signature(
     if not _HEADERS.fullmatch(signed) or not _SIGNATURE.fullmatch(signature):
         raise IncompleteSignature("SignedHeaders or Signature is not well formed.")
     names = tuple(signed.split(";"))
-    missing = {"host", *(n for n in headers if n.startswith("x-amz-"))} - set(names)
+    asked = {"host", *(n for n in headers if n.startswith("x-amz-"))}
+    asked |= {"content-type"} & headers.keys() if lasts_s is None else set()
+    missing = asked - set(names)
     if missing or not set(names) <= set(headers):
         raise IncompleteSignature(
-            "host and every x-amz- header must be signed, and each signed header be sent: "
+            "host, content-type and x-amz- headers must be signed, and what is signed be sent: "
             + ", ".join(sorted(missing or set(names) - set(headers)))
         )
     try:
@@ -199,7 +220,7 @@ def _canonical_request(signature: Signature, scope: Scope, body_sha256: str) -> 
         (
             scope["method"],
             _path(scope, is_s3=signature.service == "s3"),
-            _query(scope["query_string"].decode("latin-1")),
+            _query(scope["query_string"].decode("latin-1"), is_presigned=signature.is_presigned),
             told,
             ";".join(signature.headers),
             body_sha256,
@@ -219,12 +240,15 @@ def _path(scope: Scope, *, is_s3: bool) -> str:
         elif part not in ("", ".", ".."):
             parts.append(part)
     whole = "/" + "/".join(parts)
-    return quote(whole + ("/" if parts and raw.endswith("/") else ""), safe="/~")
+    whole += "/" if parts and raw.endswith("/") else ""
+    return quote(whole.encode("latin-1"), safe="/~")
 
 
-def _query(query: str) -> str:
+def _query(query: str, *, is_presigned: bool) -> str:
+    """Without the signature itself, where that is where it stands."""
+    left_out = "X-Amz-Signature" if is_presigned else ""
     parts = (part.partition("=") for part in query.split("&") if part)
-    pairs = sorted((name, value) for name, _, value in parts if name != "X-Amz-Signature")
+    pairs = sorted((name, value) for name, _, value in parts if name != left_out or not name)
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 

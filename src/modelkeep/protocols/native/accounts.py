@@ -35,9 +35,10 @@ from modelkeep.services.directory import Directory
 from modelkeep.services.passwords import SignIn
 
 T = TypeVar("T")
-_Days = Annotated[int, msgspec.Meta(ge=1, le=LIFETIME_LIMIT_DAYS)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=LIFETIME_LIMIT_DAYS)]
 KINDS = {TokenKind.PERSONAL: "personal", TokenKind.SERVICE: "service",
-         TokenKind.SESSION: "session", TokenKind.BOOTSTRAP: "bootstrap"}  # fmt: skip
+         TokenKind.SESSION: "session", TokenKind.BOOTSTRAP: "bootstrap",
+         TokenKind.ACCESS: "access key"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class NewToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`days` until it expires."""
 
     label: str = ""
-    days: _Days = LIFETIME_DAYS
+    days: Days = LIFETIME_DAYS
 
 
 class GrantView(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

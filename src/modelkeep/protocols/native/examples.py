@@ -44,6 +44,7 @@ _WORDS: Mapping[str, Any] = {
     "id": "01JD4R9Z8Q2N5W7X0C3V6B1M4K",
     "index": 41,
     "label": "nightly training",
+    "account_number": "123456789012",
     "least": "1.4.0",
     "manifest": _DIGEST,
     "message": "churn/3 is in Production",

@@ -15,6 +15,7 @@ from modelkeep.protocols.native import (
     holds,
     imports,
     journal,
+    keys,
     lifecycles,
     models,
     openapi,
@@ -63,6 +64,7 @@ def router(
         *reading.handlers(app, now_ms, parse_filter),
         *webhooks.handlers(app),
         *accounts.handlers(app, entrance),
+        *keys.handlers(app, entrance),
         *sessions.handlers(app, entrance),
         *problems.handlers(),
     ]

@@ -15,7 +15,7 @@ _ACCOUNT = (
 )
 _TOKEN_COLUMNS = (
     "token_id, account_id, kind, label, digest, created_ms, expires_ms, revoked_ms, used_ms,"
-    " lent_by"
+    " lent_by, sealed, account_number"
 )
 
 
@@ -130,7 +130,8 @@ class SqlAccounts:
     def add_token(self, token: StoredToken) -> None:
         self._db.later(
             "INSERT INTO tokens (project_id, token_id, account_id, kind, label, digest,"
-            " created_ms, expires_ms, lent_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_ms, expires_ms, lent_by, sealed, account_number)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
             token.id,
             token.account_id,
@@ -140,6 +141,8 @@ class SqlAccounts:
             token.created_ms,
             token.expires_ms,
             token.lent_by,
+            token.sealed,
+            token.account_number,
         )
         self._changed()
 

@@ -374,8 +374,9 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " WHERE project_id = ? ORDER BY id",
     ),
     "token": (
-        ("token", "account", "kind", "label", "lent_by", "digest", "expires_ms", "revoked"),
-        "SELECT token_id, account_id, kind, label, lent_by, digest, expires_ms,"
+        ("token", "account", "kind", "label", "lent_by", "digest", "expires_ms", "account_number",
+         "revoked"),
+        "SELECT token_id, account_id, kind, label, lent_by, digest, expires_ms, account_number,"
         " revoked_ms IS NOT NULL FROM tokens WHERE project_id = ? ORDER BY id",
     ),
     "grant": (

@@ -7,10 +7,9 @@ from modelkeep.domain.models import Model
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import Listing
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
-from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.model_search import ModelSearch
+from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import pairs_of, rows_of
-from modelkeep.storage.sql.search import Fragment, conjunction
 from modelkeep.storage.sql.sight import Sight
 
 _MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
@@ -68,36 +67,8 @@ class SqlModels:
         return row[0] if row else None
 
     def listed(self, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
-        created = Term("m.created_ms", wanted.ascending)
-        terms = (
-            [Term("m.handle", wanted.ascending, str)]
-            if wanted.by_handle
-            else [
-                created,
-                Term("m.id", wanted.ascending),
-            ]
-        )
-        check(terms, after)
-        tests = [Fragment("m.project_id = ? AND m.deleted_ms IS NULL", (self._project_id,))]
-        if wanted.contains:  # of letters, digits and dashes alone: nothing that LIKE would read
-            pattern = (f"%{wanted.contains}%",)
-            tests.append(Fragment(self._dialect.ilike("m.handle"), pattern))
-        if wanted.from_ms is not None:
-            tests.append(Fragment("m.created_ms > ?", (wanted.from_ms,)))
-        if wanted.until_ms is not None:
-            tests.append(Fragment("m.created_ms < ?", (wanted.until_ms,)))
-        if after:
-            tests.append(behind(terms, after))
-        where = conjunction(tests)
-        values = ", ".join(term.sql for term in terms)
-        rows = self._db.all(
-            f"SELECT {_MODEL_COLUMNS}, {values} FROM models m"
-            f" WHERE {where.sql.removeprefix(' AND ')}{self._sight.models.sql}"
-            f" {order_by(terms)} LIMIT {limit + 1}",
-            *where.params,
-            *self._sight.models.params,
-        )
-        found = page(rows, limit, terms)
+        listing = PackageSearch(self._db, self._project_id, self._dialect, self._sight)
+        found = listing.models(_MODEL_COLUMNS, wanted, limit, after)
         return Page(self._dress(found.items), found.end)
 
     def hidden(self, names: Collection[str]) -> frozenset[str]:

@@ -53,3 +53,13 @@ class SqlPapers:
         )
         found = Document(*row) if row else None
         return found if found and revision in (None, found.revision) else None
+
+    def authors(self, version_id: int, name: str) -> list[str]:
+        rows = self._db.all(
+            "SELECT author FROM papers WHERE project_id = ? AND version_id = ? AND name = ?"
+            " ORDER BY revision",
+            self._project_id,
+            version_id,
+            name,
+        )
+        return list(dict.fromkeys(row[0] for row in rows))

@@ -99,6 +99,16 @@ class SqlSlots:
         row = self._db.one(f"{_STAY} WHERE o.id = ?", occupancy_id)
         return _stay(row) if row else None
 
+    def was_rolled_back(self, stay: Occupancy) -> bool:
+        # Whoever takes another's place can return to it, or to one that came later.
+        row = self._db.one(
+            "SELECT 1 FROM occupancies o JOIN occupancies n ON n.slot_id = o.slot_id"
+            " AND n.epoch = o.until_epoch WHERE o.id = ?"
+            " AND (n.prior_id IS NULL OR n.prior_id < o.id)",
+            stay.id,
+        )
+        return row is not None
+
     def at(self, model_id: int, at_ms: int) -> list[Occupancy]:
         rows = self._db.all(
             f"{_STAY} WHERE s.project_id = ? AND s.model_id = ? AND o.from_ms <= ?"

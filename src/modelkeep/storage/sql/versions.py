@@ -7,8 +7,9 @@ from modelkeep.domain.models import READY, Version
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
-from modelkeep.ports.registry import NewVersion, Numbered, Place
+from modelkeep.ports.registry import NewVersion, Numbered, PackageListing, Place
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight
@@ -335,7 +336,13 @@ class SqlVersions:
         after: Position | None,
     ) -> Page[Version]:
         search = VersionSearch(self._db, self._project_id, self._dialect, self._sight)
-        found = search.find(where, order, limit, after)
+        return self._whole(search.find(where, order, limit, after))
+
+    def listed(self, wanted: PackageListing, limit: int, after: Position | None) -> Page[Version]:
+        search = PackageSearch(self._db, self._project_id, self._dialect, self._sight)
+        return self._whole(search.versions(wanted, limit, after))
+
+    def _whole(self, found: Page[int]) -> Page[Version]:
         rows: dict[int, Row] = {}
         for start in range(0, len(found.items), CHUNK):
             among, ids = self._db.among(found.items[start : start + CHUNK])

@@ -27,6 +27,7 @@ from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.resources import SqlResources
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.sight import Sight
+from modelkeep.storage.sql.signatures import SqlSignatures
 from modelkeep.storage.sql.slots import SqlSlots
 from modelkeep.storage.sql.versions import SqlVersions
 from modelkeep.storage.sql.webhooks import SqlWebhooks
@@ -75,6 +76,7 @@ class SqlWork:
         self.resources = SqlResources(db, project, dialect, sight)
         self.group_policies = SqlGroupPolicies(db, project)
         self.leases = SqlLeases(db, project)
+        self.signatures = SqlSignatures(db, project)
         self.stores = SqlStores(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":

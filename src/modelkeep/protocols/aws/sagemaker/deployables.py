@@ -7,8 +7,7 @@ from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
 from modelkeep.domain.resources import Kind
 from modelkeep.protocols.aws.calls import Call, Operation
-from modelkeep.protocols.aws.sagemaker.packages import KIND as PACKAGE
-from modelkeep.protocols.aws.sagemaker.packages import package_of
+from modelkeep.protocols.aws.sagemaker.described import arn_of, our_package_of
 from modelkeep.protocols.aws.sagemaker.wording import PAGE, instant, sought, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import deployables, permits, resources
@@ -22,7 +21,7 @@ _OF_PACKAGE = ("Image", "ModelDataUrl", "ModelDataSource")  # what a package say
 async def _create(app: App, call: Call) -> Mapping[str, Any]:
     name: str = call.params[_NAME]
     said = {key: value for key, value in call.params.items() if key not in (_NAME, "Tags")}
-    of = [Asked(*package_of(text), _in_full(call, text)) for text in _packages(said)]
+    of = [_asked(call, text) for text in _packages(said)]
     tags = tags_of(call.params.get("Tags", ()))
     try:
         await app.write(deployables.create, call.caller, name, said, of, tags)
@@ -31,9 +30,9 @@ async def _create(app: App, call: Call) -> Mapping[str, Any]:
     return {"ModelArn": _arn(call, name)}
 
 
-def _in_full(call: Call, text: str) -> str:
-    handle, number = package_of(text)
-    return call.arn(f"{PACKAGE}/{handle}/{number}")
+def _asked(call: Call, text: str) -> Asked:
+    handle, number = our_package_of(call, text)
+    return Asked(handle, number, arn_of(call, handle, number))
 
 
 def _packages(said: Mapping[str, Any]) -> list[str]:

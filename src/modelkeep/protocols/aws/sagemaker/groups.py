@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.errors import AlreadyExists, NotFound
+from modelkeep.domain.errors import AlreadyExists, InvalidInput
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import Model
 from modelkeep.ports.registry import Listing
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.sagemaker.wording import (
+    DESCRIPTION_LIMIT,
     PAGE,
+    check_ours,
     group_arn,
     group_of,
     instant,
@@ -29,6 +31,8 @@ _SYNCHRONOUS = "Completed"  # a group is there once its creation is answered
 
 async def _create(app: App, call: Call) -> Mapping[str, Any]:
     name: str = call.params[_NAME]
+    if "ManagedConfiguration" in call.params:
+        raise InvalidInput("ManagedConfiguration is not supported: no storage here is AWS's.")
     tags = tags_of(call.params.get("Tags", ()))
     description = call.params.get("ModelPackageGroupDescription", "")
     try:
@@ -44,12 +48,14 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
     handle = group_of(call.params[_NAME])
     try:
         model = await app.read(groups.get, handle, point=True)
-    except NotFound:
+    except groups.NoGroup:
         raise no_group(call, handle) from None
     return described(call, model)
 
 
 async def _list(app: App, call: Call) -> Mapping[str, Any]:
+    if call.params.get("CrossAccountFilterOption") == "CrossAccount":
+        return {"ModelPackageGroupSummaryList": []}  # there is one account's registry here
     wanted = Listing(
         contains=call.params.get("NameContains", ""),
         from_ms=ms_of(call.params, "CreationTimeAfter"),
@@ -70,12 +76,13 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
     handle = group_of(call.params[_NAME])
     try:
         await app.write(groups.delete, call.caller, handle)
-    except NotFound:
+    except groups.NoGroup:
         raise no_group(call, handle) from None
     return {}
 
 
 def described(call: Call, model: Model) -> dict[str, Any]:
+    # Who made a model is in the journal alone: this answer is read before every other.
     return {**_summary(call, model), "CreatedBy": {}}
 
 
@@ -83,7 +90,7 @@ def _summary(call: Call, model: Model) -> dict[str, Any]:
     return {
         _NAME: handle_of(model.name),
         "ModelPackageGroupArn": group_arn(call, model.name),
-        "ModelPackageGroupDescription": model.description or None,
+        "ModelPackageGroupDescription": model.description[:DESCRIPTION_LIMIT] or None,
         "CreationTime": instant(model.created_ms),
         "ModelPackageGroupStatus": _SYNCHRONOUS,
     }
@@ -102,6 +109,7 @@ def _knows(_call: Call) -> None:
 
 def _may(verb: Verb) -> Any:
     def admit(call: Call) -> None:
+        check_ours(call, call.params[_NAME])
         handle = group_of(call.params[_NAME])
         permits.admit(Need(verb, find=lambda work: work.models.by_handle(handle)))
 

@@ -1,231 +1,227 @@
-"""Model packages: versions of our models.
+"""Model packages: versions of our models, and models of one version."""
 
-A member that one of our words stands for is kept by that word: the description, the tags
-(CustomerMetadataProperties), the source (where the first container's data lies), the stage
-(ModelLifeCycle) and the approval, which is derived. Every other is kept as it was said.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.domain.handles import handle_of
-from modelkeep.domain.models import NO_STAGE, Version
-from modelkeep.domain.packages import VERDICT, Approval, Package
+from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
+from modelkeep.domain.models import Version
+from modelkeep.domain.packages import Approval
+from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
-from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.sagemaker.wording import group_of, instant, shown_tags
-from modelkeep.services import packages, permits, registry
+from modelkeep.protocols.aws.once import once
+from modelkeep.protocols.aws.sagemaker import members
+from modelkeep.protocols.aws.sagemaker.described import (
+    arn_of,
+    described,
+    in_batch,
+    no_package,
+    our_package_of,
+    package_arn,
+    summary,
+    without_contents,
+)
+from modelkeep.protocols.aws.sagemaker.members import GROUP, LIFE, NAME, VERDICT
+from modelkeep.protocols.aws.sagemaker.wording import (
+    PAGE,
+    check_ours,
+    group_of,
+    ms_of,
+    no_group,
+    tags_of,
+)
+from modelkeep.protocols.cursors import page_position, position_token
+from modelkeep.services import packages, permits
 from modelkeep.services.app import App
+from modelkeep.services.groups import NoGroup
+from modelkeep.services.packages import NoPackage
 from modelkeep.services.permits import Need
-from modelkeep.services.registry import Draft
-from modelkeep.services.steps import End, Result
+from modelkeep.services.steps import Result
+from modelkeep.services.verdicts import Voting
 
-KIND = "model-package"
-_GROUP, _NAME = "ModelPackageGroupName", "ModelPackageName"
-_TAGS, _DESCRIPTION = "CustomerMetadataProperties", "ModelPackageDescription"
-_OURS = {_GROUP, _NAME, _TAGS, _DESCRIPTION, VERDICT, "ClientToken", "Tags"}
+Find = Callable[[Work], str | None]
+
+_ARN = "ModelPackageArn"
+_SINGLE = {"Versioned": False, "Unversioned": True, "Both": None}
 
 
 async def _create(app: App, call: Call) -> Mapping[str, Any]:
-    params = call.params
-    handle = group_of(params[_GROUP])
-    said = {name: value for name, value in params.items() if name not in _OURS}
-    wanted = Approval(params.get(VERDICT, Approval.PENDING.value))
-    made = await app.write(
-        _register,
-        call.caller,
-        handle,
-        params.get(_DESCRIPTION, ""),
-        dict(params.get(_TAGS, {})),
-        said,
-        wanted,
-    )
-    return {"ModelPackageArn": package_arn(call, made.version)}
+    wanted = members.registration(call)
 
+    def tell(made: Version) -> Mapping[str, str]:
+        return {_ARN: package_arn(call, made, is_single=wanted.single)}
 
-def _register(
-    work: Work,
-    caller: Any,
-    handle: str,
-    description: str,
-    tags: dict[str, str],
-    said: dict[str, Any],
-    wanted: Approval,
-) -> Package:
-    model = work.models.by_handle(handle)
-    if model is None:
-        raise NotFound("Model Package Group does not exist.")
-    draft = Draft(model, _source(said), description=description, tags=tags)
-    made = packages.register(work, caller, draft, said)
-    if wanted is Approval.APPROVED:
-        result = packages.approve(work, caller, made.version, "")
-        if result is not None and not result.is_done:
-            raise InvalidInput(
-                "A package cannot be registered as Approved here: register it as "
-                f"PendingManualApproval. {result.message}"
-            )
-    elif wanted is Approval.REJECTED:
-        packages.reject(work, caller, made.version, "")
-    return made
-
-
-def _source(said: Mapping[str, Any]) -> str:
-    """Where the bytes are said to lie; else what stands for them, as a label."""
-    containers = said.get("InferenceSpecification", {}).get("Containers", [])
-    for container in containers:
-        if address := _address(container):
-            return address
-    if said.get("SourceUri"):
-        return said["SourceUri"]
-    return next((f"image://{c['Image']}" for c in containers if c.get("Image")), "sagemaker://none")
-
-
-def _address(container: Mapping[str, Any]) -> str:
-    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
-    return container.get("ModelDataUrl") or source.get("S3Uri") or ""
+    try:
+        return await once(app, call, "CreateModelPackage", tell, packages.register, wanted)
+    except AlreadyExists:
+        arn = arn_of(call, wanted.name, None)
+        raise AlreadyExists(f"ModelPackage already exists: {arn}") from None
+    except NoGroup:
+        raise NotFound("Model Package Group does not exist.") from None
+    except NoPackage:
+        assert wanted.clone_of is not None
+        raise no_package(call, *wanted.clone_of) from None
 
 
 async def _describe(app: App, call: Call) -> Mapping[str, Any]:
-    handle, number = package_of(call.params[_NAME])
+    named = our_package_of(call, call.params[NAME])
     try:
-        found = await app.read(packages.find, handle, number, point=True)
-    except NotFound:
-        raise no_package(call, handle, number) from None
-    return described(call, found)
+        told = described(call, await app.read(packages.find, *named, point=True))
+    except NoPackage:
+        raise no_package(call, *named) from None
+    is_brief = call.params.get("IncludedData") == "MetadataOnly"
+    return without_contents(told) if is_brief else told
+
+
+async def _describe_many(app: App, call: Call) -> Mapping[str, Any]:
+    named, errors = {}, {}
+    for arn in call.params["ModelPackageArnList"]:
+        try:
+            named[arn] = our_package_of(call, arn)
+        except InvalidInput as error:
+            errors[arn] = _told(error.message)
+    found = await app.read(packages.find_all, list(named.values()))
+    pairs = dict(zip(named, found, strict=True))
+    errors |= {
+        arn: _told(no_package(call, *named[arn]).message)
+        for arn, package in pairs.items()
+        if package is None
+    }
+    return {
+        "ModelPackageSummaries": {arn: in_batch(call, p) for arn, p in pairs.items() if p},
+        "BatchDescribeModelPackageErrorMap": errors or None,
+    }
+
+
+def _told(message: str) -> Mapping[str, str]:
+    return {"ErrorCode": "ValidationException", "ErrorResponse": message}
+
+
+async def _list(app: App, call: Call) -> Mapping[str, Any]:
+    params = call.params
+    group = group_of(params[GROUP]) if GROUP in params else None
+    approval = params.get(VERDICT)
+    wanted = PackageListing(
+        contains=params.get("NameContains", ""),
+        from_ms=ms_of(params, "CreationTimeAfter"),
+        until_ms=ms_of(params, "CreationTimeBefore"),
+        by_handle=params.get("SortBy") == "Name",
+        ascending=params.get("SortOrder") != "Descending",
+        single=_SINGLE[params.get("ModelPackageType", "Unversioned")],
+    )
+    search = (wanted, group, approval)
+    after = page_position(params.get("NextToken", ""), search)
+    size = params.get("MaxResults", PAGE)
+    status = Approval(approval) if approval else None
+    try:
+        found = await app.search(packages.listed, wanted, group, status, size, after)
+    except NoGroup:
+        raise no_group(call, group or "") from None
+    return {
+        "ModelPackageSummaryList": [summary(call, package) for package in found.items],
+        "NextToken": position_token(found.end, search) or None,
+    }
 
 
 async def _update(app: App, call: Call) -> Mapping[str, Any]:
-    handle, number = package_of(call.params["ModelPackageArn"])
+    handle, number = our_package_of(call, call.params[_ARN])
+    wanted = members.change(call.params)
+
+    def tell(came: tuple[Version, Result | None]) -> Mapping[str, str]:
+        version, refusal = came
+        if refusal is not None:
+            return {"refused": refusal.message}
+        return {_ARN: package_arn(call, version, is_single=number is None)}
+
     try:
-        version, result = await app.write(_patch, call.caller, handle, number, call.params)
-    except NotFound:
+        told = await once(
+            app, call, "UpdateModelPackage", tell, packages.change, handle, number, wanted
+        )
+    except NoPackage:
         raise no_package(call, handle, number) from None
-    if result is not None and result.end not in (End.MOVED, End.UNCHANGED, End.REJECTED):
-        raise Coded("ConflictException", result.message)
-    return {"ModelPackageArn": package_arn(call, version)}
-
-
-def _patch(
-    work: Work, caller: Any, handle: str, number: int, params: Mapping[str, Any]
-) -> tuple[Version, Result | None]:
-    """What was not given stays as it is."""
-    version = packages.find(work, handle, number).version
-    model = version.model_name
-    for key, value in params.get(_TAGS, {}).items():
-        registry.set_version_tag(work, caller, model, number, key, value)
-    for key in params.get("CustomerMetadataPropertiesToRemove", ()):
-        registry.delete_version_tag(work, caller, model, number, key)
-    kept = ("InferenceSpecification", "SourceUri", "ModelCard", "ApprovalDescription",
-            "ModelPackageRegistrationType")  # fmt: skip
-    said = {name: params[name] for name in kept if name in params}
-    if said:
-        packages.amend(work, caller, version, said)
-    comment = params.get("ApprovalDescription", "")
-    verdict = params.get(VERDICT)
-    if verdict == Approval.APPROVED:
-        return version, packages.approve(work, caller, version, comment)
-    if verdict == Approval.REJECTED:
-        return version, packages.reject(work, caller, version, comment)
-    return version, None
+    if "refused" in told:
+        raise Coded("ConflictException", told["refused"])
+    return told
 
 
 async def _delete(app: App, call: Call) -> Mapping[str, Any]:
-    handle, number = package_of(call.params[_NAME])
+    named = our_package_of(call, call.params[NAME])
     try:
-        refusal = await app.write(_remove, call.caller, handle, number)
-    except NotFound:
-        raise no_package(call, handle, number) from None
+        refusal = await app.write(packages.delete, call.caller, *named)
+    except NoPackage:
+        raise no_package(call, *named) from None
     if refusal is not None:
         raise Coded("ConflictException", refusal.message)
     return {}
 
 
-def _remove(work: Work, caller: Any, handle: str, number: int) -> Result | None:
-    version = packages.find(work, handle, number).version
-    return registry.delete_version(work, caller, version.model_name, number)
-
-
-# -- words ---------------------------------------------------------------------------------------
-
-
-def package_of(text: str) -> tuple[str, int]:
-    """The handle and number of a versioned package, named by `GROUP/N` or its ARN. InvalidInput for
-    any other."""
-    found = named(text)
-    handle, slash, number = found.name.rpartition("/")
-    if found.kind not in ("", KIND) or not slash or not number.isascii() or not number.isdigit():
-        raise InvalidInput(f"{text} does not name a version of a model package group.")
-    return handle, int(number[:18])
-
-
-def package_arn(call: Call, version: Version) -> str:
-    return call.arn(f"{KIND}/{handle_of(version.model_name)}/{version.number}")
-
-
-def no_package(call: Call, handle: str, number: int) -> NotFound:
-    return NotFound(f"ModelPackage {call.arn(f'{KIND}/{handle}/{number}')} does not exist.")
-
-
-def described(call: Call, package: Package) -> dict[str, Any]:
-    version = package.version
-    return {
-        **package.said,
-        _NAME: f"{handle_of(version.model_name)}/{version.number}",
-        _GROUP: handle_of(version.model_name),
-        "ModelPackageVersion": version.number,
-        "ModelPackageArn": package_arn(call, version),
-        _DESCRIPTION: version.description or None,
-        "CreationTime": instant(version.created_ms),
-        "LastModifiedTime": instant(version.updated_ms),
-        "CreatedBy": {},
-        "LastModifiedBy": {},
-        "ModelPackageStatus": _STATUS[version.status],
-        "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
-        VERDICT: package.approval.value,
-        _TAGS: shown_tags(version.tags) or None,
-        "ModelLifeCycle": _life(version, package.said),
-    }
-
-
-_STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
-
-
-def _life(version: Version, said: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    told: Mapping[str, Any] = said.get("ModelLifeCycle", {})
-    if version.stage == NO_STAGE or told.get("Stage", "").lower() == version.stage.lower():
-        return told or None
-    return {"Stage": version.stage, "StageStatus": "Approved"}
-
-
 # -- who may -------------------------------------------------------------------------------------
 
 
-def _on_group(call: Call) -> None:
-    handle = group_of(call.params.get(_GROUP, ""))
-    permits.admit(Need(Verb.WRITE, find=lambda work: work.models.by_handle(handle)))
+def _on_creation(call: Call) -> None:
+    params = call.params
+    if members.is_single(params):
+        permits.admit_new(params[NAME], tags_of(params.get("Tags", ())))
+        return
+    check_ours(call, params[GROUP])
+    find = _found(group_of(params[GROUP]))
+    is_waiting = params.get(VERDICT) == Approval.PENDING  # as it is without a word
+    permits.admit(Need(Verb.WRITE, find=find), *_of_moves(params, find, is_vote=not is_waiting))
 
 
-def _on_package(verb: Verb, field: str = _NAME) -> Any:
+def _on_package(verb: Verb) -> Any:
     def admit(call: Call) -> None:
-        handle, _ = package_of(call.params[field])
-        permits.admit(Need(verb, find=lambda work: work.models.by_handle(handle)))
+        handle, _ = our_package_of(call, call.params[NAME])
+        permits.admit(Need(verb, find=_found(handle)))
 
     return admit
 
 
 def _on_update(call: Call) -> None:
-    """A vote takes a role that approves; any other change one that writes."""
-    is_vote = VERDICT in call.params
-    _on_package(Verb.APPROVE if is_vote else Verb.WRITE, "ModelPackageArn")(call)
+    """A vote takes a role that approves, its comment with it; every other member what it takes
+    in any dialect."""
+    handle, _ = our_package_of(call, call.params[_ARN])
+    of_vote = {VERDICT, members.COMMENT} if VERDICT in call.params else set[str]()
+    others = call.params.keys() - {_ARN, "ClientToken", LIFE, *of_vote}
+    find = _found(handle)
+    needs = _of_moves(call.params, find)
+    if others or not needs:
+        needs.append(Need(Verb.WRITE, find=find))
+    permits.admit(*needs)
+
+
+def _of_moves(params: Mapping[str, Any], find: Find, *, is_vote: bool = True) -> list[Need]:
+    """What a verdict takes, and a stage."""
+    needs: list[Need] = []
+    if VERDICT in params and is_vote:
+        needs.append(Voting(Verb.APPROVE, find=find))
+    if LIFE in params:
+        needs.append(Need(Verb.PROMOTE, find=find))
+    return needs
+
+
+def _found(handle: str) -> Find:
+    return lambda work: work.models.by_handle(handle)
+
+
+def _on_list(call: Call) -> None:
+    """What may not be read is not listed."""
+    check_ours(call, call.params.get(GROUP, ""))
+    permits.admit()
+
+
+def _anywhere(_call: Call) -> None:
+    """As on a list."""
+    permits.admit()
 
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("sagemaker", "CreateModelPackage"): Operation(_create, _on_group),
+    ("sagemaker", "CreateModelPackage"): Operation(_create, _on_creation),
     ("sagemaker", "DescribeModelPackage"): Operation(_describe, _on_package(Verb.READ)),
+    ("sagemaker", "BatchDescribeModelPackage"): Operation(_describe_many, _anywhere),
+    ("sagemaker", "ListModelPackages"): Operation(_list, _on_list),
     ("sagemaker", "UpdateModelPackage"): Operation(_update, _on_update),
     ("sagemaker", "DeleteModelPackage"): Operation(_delete, _on_package(Verb.WRITE)),
 }

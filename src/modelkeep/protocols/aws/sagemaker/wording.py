@@ -13,6 +13,7 @@ from modelkeep.protocols.aws.calls import Call
 
 GROUP = "model-package-group"
 PAGE = 100  # items, where the caller says nothing
+DESCRIPTION_LIMIT = 1024  # characters of one of ours that are shown
 
 
 def group_of(text: str) -> str:
@@ -23,12 +24,27 @@ def group_of(text: str) -> str:
     return found.name
 
 
+def check_ours(call: Call, text: str) -> None:
+    """Raises InvalidInput for the ARN of a resource of another account or region."""
+    found = named(text)
+    if found.account not in ("", call.account):
+        raise InvalidInput(f"{text} is of account {found.account}; this is {call.account}.")
+    if found.region not in ("", call.region):
+        raise InvalidInput(f"{text} is in region {found.region}; the call is to {call.region}.")
+
+
 def group_arn(call: Call, model_name: str) -> str:
     return call.arn(f"{GROUP}/{handle_of(model_name)}")
 
 
 def no_group(call: Call, handle: str) -> NotFound:
     return NotFound(f"ModelPackageGroup {call.arn(f'{GROUP}/{handle}')} does not exist.")
+
+
+def identity(call: Call, name: str) -> dict[str, Any]:
+    """Who did something, as a UserContext."""
+    arn = f"arn:aws:iam::{call.account}:user/{name}"
+    return {"IamIdentity": {"Arn": arn, "PrincipalId": name}}
 
 
 def instant(at_ms: int) -> datetime:
@@ -64,6 +80,7 @@ def tags_of(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Those of our tags that fit SageMaker's limits: MLflow's keys and values may be longer, and
-    there may be more of them."""
-    return dict(list(fitting(tags).items())[:TAGS_LIMIT])
+    """Those of our tags that fit SageMaker's limits of metadata: MLflow's keys and values may be
+    longer, values empty, and there may be more of them."""
+    found = [(key, value) for key, value in fitting(tags).items() if value]
+    return dict(found[:TAGS_LIMIT])

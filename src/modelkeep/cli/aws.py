@@ -1,0 +1,89 @@
+"""The commands that set AWS's clients up."""
+
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelkeep.cli.client import Client, fail, misused
+from modelkeep.cli.keys import make
+from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="AWS's clients: what boto3 and the SageMaker SDK need to know of this server.",
+)
+
+# The SageMaker SDK asks nobody for the default bucket, or sends reports home, where this says so.
+_DEFAULTS = """\
+SchemaVersion: '1.0'
+SageMaker:
+  PythonSDK:
+    Modules:
+      Session:
+        DefaultS3Bucket: {bucket}
+      TelemetryOptOut: true
+"""
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9-]{1,64}")
+_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+
+
+@app.command()
+def env(
+    new_key: Annotated[
+        str, typer.Option("--new-key", metavar="LABEL", help="Make an access key of yours for it.")
+    ] = "",
+    region: Annotated[str, typer.Option(help="As ARNs will have it.")] = "us-east-1",
+    bucket: Annotated[str, typer.Option(help="Where the SageMaker SDK puts files.")] = "sagemaker",
+    defaults: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write the SDK's defaults. [~/.config/modelkeep/sagemaker.yaml]"
+        ),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    user: User = "",
+    as_json: Json = False,
+) -> None:
+    """Print the environment in which boto3 and the SageMaker SDK speak to this server.
+
+    \b
+    modelkeep aws env --new-key "my notebook"
+    modelkeep aws env --region eu-central-1 --json
+
+    Writes the SDK's defaults file, too. Without --new-key the key is the environment's own, or else
+    one to be filled in: a server with --auth off takes any.
+    JSON: {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION",
+    "SAGEMAKER_USER_CONFIG_OVERRIDE"}.
+    """
+    if not _BUCKET.fullmatch(bucket) or not _REGION.fullmatch(region):
+        misused("A bucket has 3 to 63 of a-z, 0-9, - and . in its name, a region of a-z, 0-9, -.")
+    path = defaults or _config_home() / "modelkeep" / "sagemaker.yaml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_DEFAULTS.format(bucket=bucket), encoding="utf-8")
+    except OSError as error:
+        fail(f"{path}: {error.strerror}.")
+    made = make(Client(url, user), new_key) if new_key else {}
+    values = {
+        "AWS_ENDPOINT_URL": url.rstrip("/"),
+        _ID: made.get("id") or os.environ.get(_ID, "modelkeep"),
+        _SECRET: made.get("secret") or os.environ.get(_SECRET, "modelkeep"),
+        "AWS_DEFAULT_REGION": region,
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(path.absolute()),
+    }
+    if as_json:
+        print(json.dumps(values, indent=2))
+        return
+    for name, value in values.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _config_home() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")

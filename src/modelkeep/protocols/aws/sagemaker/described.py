@@ -1,0 +1,148 @@
+"""Packages as SageMaker's operations tell of them, and how they are named."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.handles import handle_of
+from modelkeep.domain.models import NO_STAGE, READY, Version
+from modelkeep.domain.packages import Package
+from modelkeep.protocols.aws.arns import named
+from modelkeep.protocols.aws.calls import Call
+from modelkeep.protocols.aws.sagemaker.wording import (
+    DESCRIPTION_LIMIT,
+    check_ours,
+    identity,
+    instant,
+    shown_tags,
+)
+from modelkeep.services.packages import shown_approval
+
+KIND = "model-package"
+SOURCE_LIMIT = 1024  # characters of a SourceUri
+NOWHERE = "sagemaker:/none"  # the source of a package that says of none
+
+_NAMED = re.compile("([^/]+)(?:/([0-9]{1,9}))?")
+_STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
+
+
+def package_of(text: str) -> tuple[str, int | None]:
+    """The handle and number of a package, named by `GROUP/N` or its ARN; the handle and None of
+    one without a group. InvalidInput for any other."""
+    found = named(text)
+    parts = _NAMED.fullmatch(found.name)
+    if found.kind not in ("", KIND) or parts is None:
+        raise InvalidInput(f"{text} is not the name or the ARN of a model package.")
+    return parts[1], int(parts[2]) if parts[2] else None
+
+
+def our_package_of(call: Call, text: str) -> tuple[str, int | None]:
+    """As `package_of`; InvalidInput also for one of another account or region."""
+    check_ours(call, text)
+    return package_of(text)
+
+
+def arn_of(call: Call, handle: str, number: int | None) -> str:
+    return call.arn(f"{KIND}/{handle}" + (f"/{number}" if number is not None else ""))
+
+
+def package_arn(call: Call, version: Version, *, is_single: bool = False) -> str:
+    return arn_of(call, handle_of(version.model_name), None if is_single else version.number)
+
+
+def no_package(call: Call, handle: str, number: int | None) -> NotFound:
+    return NotFound(f"ModelPackage {arn_of(call, handle, number)} does not exist.")
+
+
+def described(call: Call, package: Package) -> dict[str, Any]:
+    """All that there is to say of a package."""
+    version, said = package.version, package.said
+    modified_ms = max(version.updated_ms, said.at_ms)
+    is_known = said.by and said.at_ms == modified_ms  # else MLflow's clients spoke last, or ours
+    return {
+        **_source(package),
+        "CertifyForMarketplace": False,
+        **said.members,
+        **summary(call, package),
+        "LastModifiedTime": instant(modified_ms),
+        "CreatedBy": identity(call, version.author),
+        "LastModifiedBy": identity(call, said.by) if is_known else None,
+        "ApprovalDescription": said.verdict.comment if said.verdict else None,
+        "ModelPackageStatusDetails": _details(package),
+        "CustomerMetadataProperties": shown_tags(version.tags) or None,
+    }
+
+
+def summary(call: Call, package: Package) -> dict[str, Any]:
+    """What lists say of a package."""
+    version, said = package.version, package.said.members
+    handle = handle_of(version.model_name)
+    approval = shown_approval(package)
+    versioned = {
+        "ModelPackageGroupName": handle,
+        "ModelPackageVersion": version.number,
+    }
+    return {
+        "ModelPackageName": handle if package.is_single else f"{handle}/{version.number}",
+        **({} if package.is_single else versioned),
+        "ModelPackageArn": package_arn(call, version, is_single=package.is_single),
+        "ModelPackageDescription": version.description[:DESCRIPTION_LIMIT] or None,
+        "CreationTime": instant(version.created_ms),
+        "ModelPackageStatus": _STATUS[version.status],
+        "ModelApprovalStatus": approval.value if approval else None,
+        "ModelLifeCycle": _life(version, said),
+        "ModelPackageRegistrationType": said.get("ModelPackageRegistrationType"),
+    }
+
+
+def in_batch(call: Call, package: Package) -> dict[str, Any]:
+    """What BatchDescribeModelPackage says of a package: of each it names a group and what it
+    runs."""
+    told = summary(call, package)
+    del told["ModelPackageName"], told["ModelLifeCycle"]
+    handle = handle_of(package.version.model_name)
+    runs = package.said.members.get("InferenceSpecification", {"Containers": []})
+    return {**told, "ModelPackageGroupName": handle, "InferenceSpecification": runs}
+
+
+def without_contents(told: dict[str, Any]) -> dict[str, Any]:
+    """With of the model card's content the risk rating alone (IncludedData MetadataOnly)."""
+    card = told.get("ModelCard", {})
+    if "ModelCardContent" not in card:
+        return told
+    uses = json.loads(card["ModelCardContent"]).get("intended_uses", {})
+    rating = {key: uses[key] for key in ("risk_rating",) if key in uses}
+    content = json.dumps({"intended_uses": rating} if rating else {})
+    return {**told, "ModelCard": {**card, "ModelCardContent": content}}
+
+
+def _source(package: Package) -> dict[str, Any]:
+    """Where MLflow's clients said that it lies; SageMaker's say so of what it runs."""
+    source = package.version.source
+    if "InferenceSpecification" in package.said.members or source == NOWHERE:
+        return {}
+    return {"SourceUri": source} if len(source) <= SOURCE_LIMIT else {}
+
+
+def _details(package: Package) -> dict[str, Any]:
+    """Validations are kept, and run by nobody."""
+    version = package.version
+    asked = package.said.members.get("ValidationSpecification", {}).get("ValidationProfiles", ())
+    found = [{"Name": one["ProfileName"], "Status": "NotStarted"} for one in asked]
+    if version.status != READY:
+        status = "Failed" if version.status_message else "InProgress"
+        reason = version.status_message or None
+        found.append({"Name": "files", "Status": status, "FailureReason": reason})
+    return {"ValidationStatuses": found, "ImageScanStatuses": []}
+
+
+def _life(version: Version, said: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The stage where it stands; of that stage what was said."""
+    told: Mapping[str, Any] = said.get("ModelLifeCycle", {})
+    if told.get("Stage", "").lower() == version.stage.lower():
+        return {**told, "Stage": version.stage}
+    if version.stage == NO_STAGE:
+        return None
+    return {"Stage": version.stage, "StageStatus": "Approved"}

@@ -1,0 +1,126 @@
+"""Who may give a verdict on a package: the roles, behind the rules of SageMaker's operations."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from modelkeep.domain.access import Actor, Caller
+from modelkeep.domain.errors import Forbidden
+from modelkeep.protocols.aws.calls import ACCOUNT, REGION, Call
+from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.sagemaker import groups, packages
+from modelkeep.services import permits, policies
+from tests.support.estate import Estate, access_of
+
+POLICY = {
+    "model_registry": {
+        "lifecycles": [
+            {
+                "name": "guarded",
+                "models": ["guarded"],
+                "stage_transitions": {"None -> Production": {"approval_required": True}},
+            }
+        ]
+    }
+}
+PEOPLE = {"ann": "contributor", "bob": "reviewer", "vic": "viewer", "dan": "deployer"}
+STAGING = {"Stage": "Staging", "StageStatus": "InProgress"}
+
+
+@pytest.fixture
+def groups_made(quick: Estate) -> Estate:
+    """Two groups with a version each, of which a policy guards one."""
+    quick.write(lambda work, by: policies.apply(work, by, POLICY, "the policy"))
+    for name in ("guarded", "free"):
+        do(quick, "ann", "CreateModelPackageGroup", ModelPackageGroupName=name)
+        do(quick, "ann", "CreateModelPackage", ModelPackageGroupName=name)
+    return quick
+
+
+def do(estate: Estate, who: str, operation: str, **params: Any) -> Any:
+    """What an operation answers somebody who has the role on every model."""
+    caller = Caller(Actor(who, verified=True), access=access_of(PEOPLE[who]))
+    found = {**groups.OPERATIONS, **packages.OPERATIONS}["sagemaker", operation]
+    call = Call(caller, params, REGION, ACCOUNT)
+
+    async def admitted() -> Any:
+        permits.ask(caller)
+        found.admit(call)
+        return await found.handle(permits.gated(estate.running.app), call)
+
+    return asyncio.run(admitted())
+
+
+def update(estate: Estate, who: str, model: str, **params: Any) -> None:
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{model}/1"
+    do(estate, who, "UpdateModelPackage", ModelPackageArn=arn, **params)
+
+
+def status(estate: Estate, model: str) -> str:
+    name = f"{model}/1"
+    return do(estate, "vic", "DescribeModelPackage", ModelPackageName=name)["ModelApprovalStatus"]
+
+
+def test_a_vote_takes_a_role_that_approves_and_no_other(groups_made: Estate) -> None:
+    for verdict in ("Approved", "Rejected", "PendingManualApproval"):
+        for who in ("ann", "dan", "vic"):
+            with pytest.raises(Forbidden, match="may approve on model guarded"):
+                update(groups_made, who, "guarded", ModelApprovalStatus=verdict)
+    said = {"ModelApprovalStatus": "Approved", "ApprovalDescription": "good"}
+    update(groups_made, "bob", "guarded", **said)
+    assert status(groups_made, "guarded") == "Approved"
+
+
+def test_where_nobody_votes_it_takes_a_role_that_promotes(groups_made: Estate) -> None:
+    for who in ("bob", "vic"):
+        with pytest.raises(Forbidden, match="may promote on model free"):
+            update(groups_made, who, "free", ModelApprovalStatus="Approved")
+    update(groups_made, "dan", "free", ModelApprovalStatus="Approved")
+    assert status(groups_made, "free") == "Approved"
+
+
+def test_every_other_member_takes_what_it_takes_in_any_dialect(groups_made: Estate) -> None:
+    tags = {"CustomerMetadataProperties": {"a": "1"}}
+    for who, params in (
+        ("bob", {"ModelApprovalStatus": "Approved", **tags}),
+        ("bob", {"ApprovalDescription": "good"}),
+        ("dan", tags),
+        ("bob", {"ModelLifeCycle": STAGING}),
+        ("dan", {"ModelLifeCycle": STAGING, **tags}),
+    ):
+        with pytest.raises(Forbidden):
+            update(groups_made, who, "guarded", **params)
+    update(groups_made, "ann", "free", ModelLifeCycle=STAGING, **tags)
+    update(groups_made, "dan", "free", ModelLifeCycle={**STAGING, "Stage": "Archived"})
+
+
+def test_registering_with_a_verdict_is_a_vote_as_well(groups_made: Estate) -> None:
+    params = {"ModelPackageGroupName": "guarded", "ModelApprovalStatus": "Approved"}
+    for who in ("ann", "bob"):
+        with pytest.raises(Forbidden):
+            do(groups_made, who, "CreateModelPackage", **params)
+    params["ModelApprovalStatus"] = "PendingManualApproval"
+    do(groups_made, "ann", "CreateModelPackage", **params)
+
+
+def test_the_authors_own_vote_is_denied_whatever_the_role(
+    groups_made: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PEOPLE, "ann", "admin")
+    with pytest.raises(Coded, match="ann is an author of this version"):
+        update(groups_made, "ann", "guarded", ModelApprovalStatus="Approved")
+
+
+def test_what_may_not_be_seen_is_not_there(groups_made: Estate) -> None:
+    hidden = Caller(Actor("eve", verified=True), access=access_of("viewer model:free"))
+    call = Call(hidden, {"ModelPackageType": "Versioned"}, REGION, ACCOUNT)
+
+    async def listed() -> Any:
+        permits.ask(hidden)
+        found = packages.OPERATIONS["sagemaker", "ListModelPackages"]
+        found.admit(call)
+        return await found.handle(permits.gated(groups_made.running.app), call)
+
+    found = asyncio.run(listed())["ModelPackageSummaryList"]
+    assert [package["ModelPackageName"] for package in found] == ["free/1"]
