@@ -19,11 +19,10 @@ from modelkeep.services import packages, resources
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A package that somebody names: by its model's handle and its number, None of one that no
-    group has; and in their words."""
+    """A package that somebody names: by its model's handle and its number, and in their words."""
 
     handle: str
-    number: int | None
+    number: int | None  # of one without a group
     told: str
 
 

@@ -11,17 +11,17 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
-from modelkeep.domain.lifecycles import Lifecycle
-from modelkeep.domain.models import PROMPT_TAG, Model, Version
+from modelkeep.domain.models import PROMPT_TAG, Model
 from modelkeep.domain.packages import SINGLE, SINGLE_TAG, Package
 from modelkeep.domain.queries import Path, Query, at
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.work import Work
 from modelkeep.services import packages, registry
-from modelkeep.services.policies import lifecycle_of
 
 ROWS_LIMIT = 5_000  # looked at by one search
 _AT_ONCE = 200
+_NO_PROMPTS = Comparison("tag", PROMPT_TAG, "IS NOT", "true")
+_NO_SINGLES = Comparison("tag", SINGLE_TAG, "IS NOT", SINGLE)
 
 # Whether the value is missing, the value (a time in seconds), and the row's id.
 _Key = tuple[int, str | float, int]
@@ -88,28 +88,26 @@ def of_packages(
     where = _of_models(work, wanted, on_models=False)
     if where is None:
         return Found([], None, 0, is_exact=True)
-    known: dict[str, tuple[Mapping[str, str], Lifecycle]] = {}
+    tags: dict[str, Mapping[str, str]] = {}
+    viewer = packages.Viewer(work)
 
-    def shown(version: Version) -> Shown:
-        name = version.model_name
-        if name not in known:
-            known[name] = registry.get_model(work, name).tags, lifecycle_of(work, name)
-        tags, cycle = known[name]
-        is_single = SINGLE_TAG in tags
-        package = packages.dressed(work, version, cycle, is_single=is_single)
-        return Shown(package, {} if is_single else tags)
+    def shown(package: Package) -> Shown:
+        name = package.version.model_name
+        if name not in tags:
+            tags[name] = registry.get_model(work, name).tags
+        return Shown(package, {} if package.is_single else tags[name])
 
     def read(size: int, position: Position | None) -> Page[Shown]:
         page = work.versions.search(where, _order(wanted), size, position)
-        return Page([shown(version) for version in page.items], page.end)
+        return Page([shown(viewer.package(version)) for version in page.items], page.end)
 
     return _find(wanted, read, document, lambda one: one.package.version.id, limit, after)
 
 
 def _of_models(work: Work, wanted: Wanted, *, on_models: bool) -> list[Comparison] | None:
     """The comparisons that narrow a search, of models or of their versions; None where nothing can
-    be found. A prompt is neither group nor package, and what no group has is no group."""
-    where = [*wanted.where, Comparison("tag", PROMPT_TAG, "IS NOT", "true")]
+    be found."""
+    where = [*wanted.where, _NO_PROMPTS]
     if wanted.handle is not None:
         name = work.models.by_handle(wanted.handle)
         if name is None:
@@ -117,7 +115,7 @@ def _of_models(work: Work, wanted: Wanted, *, on_models: bool) -> list[Compariso
         where.append(Comparison("attribute", "name", "=", name))
     tagged = [Comparison("tag", key, "=", value) for key, value in wanted.tags]
     if on_models:
-        return [*where, *tagged, Comparison("tag", SINGLE_TAG, "IS NOT", SINGLE)]
+        return [*where, *tagged, _NO_SINGLES]
     if tagged:
         found = work.models.search(tagged, [], _AT_ONCE, None)
         if found.end is None:

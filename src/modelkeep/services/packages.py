@@ -53,7 +53,7 @@ def find(work: Work, handle: str, number: int | None) -> Package:
     is_single = version is not None and work.models.tag(version.model_id, SINGLE_TAG) is not None
     if name is None or version is None or is_single is not (number is None):
         raise NoPackage(f"There is no package {handle}" + (f"/{number}." if number else "."))
-    return dressed(work, version, lifecycle_of(work, name), is_single=is_single)
+    return _dressed(work, version, lifecycle_of(work, name), is_single=is_single)
 
 
 def find_all(work: Work, named: Sequence[tuple[str, int | None]]) -> list[Package | None]:
@@ -82,20 +82,12 @@ def listed(
     """
     if group is not None:
         wanted = replace(wanted, model_id=groups.get(work, group).id, single=None)
-    cycles: dict[str, Lifecycle] = {}
-    singles: dict[int, bool] = {}
-    found: list[Package] = []
+    viewer, found = Viewer(work), list[Package]()
     scanned, end = 0, after
     while True:
         page = work.versions.listed(wanted, limit, end)
         for version in page.items:
-            cycle = cycles.get(version.model_name) or lifecycle_of(work, version.model_name)
-            cycles[version.model_name] = cycle
-            if version.model_id not in singles:
-                tag = work.models.tag(version.model_id, SINGLE_TAG)
-                singles[version.model_id] = tag is not None
-            single = singles[version.model_id]
-            package = dressed(work, version, cycle, is_single=single)
+            package = viewer.package(version)
             if approval in (None, shown_approval(package)):
                 found.append(package)
             if len(found) == limit:
@@ -119,7 +111,23 @@ def _position(wanted: PackageListing, version: Version) -> Position:
     return (version.created_ms, version.id)
 
 
-def dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
+class Viewer:
+    """Shows versions as packages; looks at the policy and the tags of each model once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._known: dict[int, tuple[Lifecycle, bool]] = {}
+
+    def package(self, version: Version) -> Package:
+        if version.model_id not in self._known:
+            is_single = self._work.models.tag(version.model_id, SINGLE_TAG) is not None
+            cycle = lifecycle_of(self._work, version.model_name)
+            self._known[version.model_id] = (cycle, is_single)
+        cycle, is_single = self._known[version.model_id]
+        return _dressed(self._work, version, cycle, is_single=is_single)
+
+
+def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
     approval = verdicts.approval_of(work, version, said.verdict, cycle)
     return Package(version, said, approval, is_single)

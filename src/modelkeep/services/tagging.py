@@ -31,6 +31,6 @@ def add_to_group(
 
 def remove_from_group(work: Work, caller: Caller, handle: str, keys: Iterable[str]) -> None:
     """Harmless for keys that it does not have. Raises NotFound."""
-    model = groups.get(work, handle)
+    name = groups.get(work, handle).name
     for key in keys:
-        registry.delete_model_tag(work, caller, model.name, key)
+        registry.delete_model_tag(work, caller, name, key)

@@ -43,7 +43,7 @@ def signed(
     given = {
         "Host": HOST,
         "Content-Type": "application/x-amz-json-1.1" if target else "application/json",
-    } | more
+    } | (more or {})
     given |= {"X-Amz-Target": target} if target else {}
     request = AWSRequest(method=method, url=f"http://{HOST}{path}", data=body, headers=given)
     at = datetime.fromtimestamp(estate.clock.now_ms() / 1000, UTC).replace(tzinfo=None)

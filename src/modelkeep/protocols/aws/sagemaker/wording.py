@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, NotFound
@@ -13,6 +14,7 @@ from modelkeep.protocols.aws.calls import Call
 
 GROUP = "model-package-group"
 PAGE = 100  # items, where the caller says nothing
+
 DESCRIPTION_LIMIT = 1024  # characters of one of ours that are shown
 
 
@@ -80,7 +82,7 @@ def tags_of(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Those of our tags that fit SageMaker's limits of metadata: MLflow's keys and values may be
-    longer, values empty, and there may be more of them."""
-    found = [(key, value) for key, value in fitting(tags).items() if value]
-    return dict(found[:TAGS_LIMIT])
+    """Those of our tags that fit SageMaker's limits: MLflow's keys and values may be longer, values
+    empty, and there may be more of them."""
+    shown = ((key, value) for key, value in fitting(tags).items() if value)
+    return dict(islice(shown, TAGS_LIMIT))
