@@ -18,9 +18,6 @@ CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 20  # between two packets
 RESUMES = 4  # of a download that breaks off
 CONNECTIONS = 32
-MISSING = (
-    "An S3 store needs a library that is not installed: pip install 'modelkeep[s3]' brings it."
-)
 NOT_IMPLEMENTED = "NotImplemented"
 _ABSENT = frozenset(("404", "NoSuchKey", "NotFound"))
 
@@ -42,12 +39,10 @@ class Refused(Exception):
 
 
 def connect(endpoint_url: str) -> Any:
-    """A client of the store. Raises Unavailable without the library or a region it can use."""
-    try:
-        import botocore.session
-        from botocore.config import Config
-    except ImportError:
-        raise Unavailable(MISSING) from None
+    """A client of the store. Raises Unavailable without a region that it can use."""
+    import botocore.session
+    from botocore.config import Config
+
     session = botocore.session.Session()
     config = Config(
         signature_version="s3v4",
