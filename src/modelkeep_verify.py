@@ -386,6 +386,29 @@ def _paper(step: _Step) -> None:
     step.put("paper", key, author=step.text("actor", ANONYMOUS), **facts)
 
 
+def _resource(step: _Step) -> None:
+    key, after = (step.obj["resource"],), step.after
+    if step.leaf["act"] == "resource:created":
+        step.put("resource", key, kind=step.obj["kind"], name=step.obj["name"], deleted=False)
+    if "revision" in after:
+        facts = {name: after[name] for name in ("status", "sha256")}
+        by = step.text("actor", ANONYMOUS)
+        step.put("resource", key, revision=after["revision"])
+        step.put("resource_revision", (*key, after["revision"]), author=by, **facts)
+    if after.get("deleted"):
+        step.put("resource", key, deleted=True)
+    step.set_tags("resource_tag", key)
+
+
+def _group_policy(step: _Step) -> None:
+    key = (step.obj["model"],)
+    if step.leaf["act"] == "model:policy:set":
+        by = step.text("actor", ANONYMOUS)
+        step.put("group_policy", key, sha256=step.after["sha256"], author=by)
+    else:
+        step.ledger.drop("group_policy", key)
+
+
 def _comment(step: _Step) -> None:
     key = (step.obj["request"], step.index)
     step.put("comment", key, name=step.text("actor", ANONYMOUS), text=step.text("comment"))
@@ -531,6 +554,13 @@ _HANDLERS = {
     "model:deleted": _model,
     "model:tag:set": _model,
     "model:tag:deleted": _model,
+    "model:policy:set": _group_policy,
+    "model:policy:deleted": _group_policy,
+    "resource:created": _resource,
+    "resource:revised": _resource,
+    "resource:deleted": _resource,
+    "resource:tag:set": _resource,
+    "resource:tag:deleted": _resource,
     "version:created": _version,
     "version:imported": _version,
     "version:described": _version,
@@ -1222,6 +1252,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "imported_version": ("model", "number"),
     "version_hand": ("model", "number", "place"),
     "paper": ("model", "number", "name", "revision"),
+    "resource": ("id",),
+    "resource_revision": ("resource", "revision"),
+    "resource_tag": ("resource", "key"),
+    "group_policy": ("model",),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
     "policy": ("revision",),
@@ -1239,6 +1273,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
 
 
 COMPARED = frozenset((*_KEYS, "file", "evidence"))  # the last two by their digests
+
+
+_TEXTS = ("paper", "resource_revision", "group_policy")  # known by the digest of their bodies
 
 
 _PLACED = ("vote", "comment")  # known by their order on a request
@@ -1315,7 +1352,7 @@ class _Ids:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
-        if table == "paper" and digest_of(row["body"]) != row["sha256"]:
+        if table in _TEXTS and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
         if table == "version_hand":
             row["place"] = self._place(table, row["version"])

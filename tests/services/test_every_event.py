@@ -39,6 +39,9 @@ NO_NEWS = {
     "version:semver:raised",  # unless its tag follows
     "version:bytes:verified",  # clients ask for the status; requests that it voids are news
     "version:bytes:refused",
+    *("model:policy:set", "model:policy:deleted"),
+    *("resource:created", "resource:revised", "resource:deleted"),
+    *("resource:tag:set", "resource:tag:deleted"),
     *("model:imported", "version:imported"),  # the past of another server
 }
 

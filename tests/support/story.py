@@ -8,10 +8,13 @@ from modelkeep.domain.addresses import parse_target
 from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS
 from modelkeep.domain.credentials import TokenKind, mint, mint_key
 from modelkeep.domain.endings import State
+from modelkeep.domain.resources import Kind
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
 from modelkeep.services import (
     accounts,
+    cards,
     denials,
+    deployables,
     emergencies,
     endings,
     holds,
@@ -22,6 +25,8 @@ from modelkeep.services import (
     promotion,
     registry,
     requests,
+    resources,
+    sharing,
     signing,
     sweeping,
     uploads,
@@ -38,6 +43,10 @@ from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, NOBODY, ROB, TAGS, Core
 
 ELSEWHERE = "http://mlflow.example:5000"
+SHARED = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},'
+    '"Action":"sagemaker:DescribeModelPackage","Resource":"*"}}'
+)
 POLICY: dict[str, Any] = {
     "stage_transitions": {
         "None -> Staging": {"required_tags": ["tested"], "required_metrics": ["accuracy"]},
@@ -138,6 +147,7 @@ def tell_the_rest(core: Core, clock: MovedClock) -> None:
     tell_of_people(core)
     tell_of_reviews(core, clock)
     tell_of_endings(core, clock)
+    tell_of_resources(core)
     tell_of_arrivals(core)
     core.write(models.bring_model, ANN, ELSEWHERE, GivenModel("old"))
     core.write(versions.bring_version, ANN, ELSEWHERE, GivenVersion("old", 3, "s3://bucket/3"))
@@ -199,6 +209,24 @@ def tell_of_endings(core: Core, clock: MovedClock) -> None:
     core.put(uploads.path_in("upload-0001", "weights"), "never registered")
     clock.advance(7 * DAY_MS)
     core.write(sweeping.sweep, SYSTEM, "upload-0001", 7)
+
+
+def tell_of_resources(core: Core) -> None:
+    said, tags = {"Content": "{}"}, {"team": "risk", "gone": "soon"}
+    core.write(cards.create, ANN, "card", said, "Draft", tags)
+    core.write(cards.update, BOB, "card", '{"model_overview": {}}', None)
+    core.write(cards.update, BOB, "card", None, "Approved")
+    core.write(resources.add_tags, ANN, Kind.CARD, "card", {"team": "fraud"})
+    core.write(resources.remove_tags, ANN, Kind.CARD, "card", ["gone"])
+    core.write(cards.create, NOBODY, "other", said, "Draft", {})
+    core.write(resources.delete, ANN, Kind.CARD, "other")
+    core.write(cards.create, NOBODY, "other", said, "Draft", {})
+    for version in ("2008-10-17", "2012-10-17"):
+        core.write(sharing.put, ANN, "churn", SHARED.replace("2012-10-17", version))
+    core.model("lent")
+    core.write(sharing.put, ANN, "lent", SHARED)
+    core.write(sharing.delete, BOB, "lent")
+    core.write(deployables.create, ANN, "serving", {"PrimaryContainer": {}}, [], {})
 
 
 def tell_of_arrivals(core: Core) -> None:

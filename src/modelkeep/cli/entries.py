@@ -47,6 +47,8 @@ def subject(entry: dict[str, Any]) -> str:
         return f"policy revision {thing['revision']}"
     if noun == "upload":
         return f"upload {thing['upload']}"
+    if noun == "resource":
+        return f"{thing['kind']} {thing['name']}"
     if noun == "store":
         return thing.get("folder") or f"{entry['post']['count']} files of the artifact store"
     if noun == "journal":
@@ -81,12 +83,15 @@ def _facts(entry: dict[str, Any]) -> Iterator[str]:
         yield f"emergency {found['id']}: {said}"
     if "document" in after:
         yield f"document {after['document']['name']} revision {after['document']['revision']}"
+    if "resource" in entry["obj"] and "revision" in after:
+        yield f"revision {after['revision']} {after['status']}".rstrip()
     if after.get("replacement"):
         yield f"use {after['replacement']} instead"
     if "role" in after:
         yield f"{after['role']} on {after['scope']}"
     if entry["act"] == "journal:origin:forked":
         yield f"{before['origin']} is {after['name']} from here on"
+    yield from (f"of {of['name']}/{of['version']}" for of in why.get("packages", ()))
     yield from (f"{g['gate']} {g['outcome']}" for g in why.get("gates", ()))
     yield from (f"tag {key}" for key in after.get("tags", ()))
     yield from (f"tag {key} removed" for key in after.get("untagged", ()))

@@ -254,6 +254,29 @@ def _paper(step: _Step) -> None:
     step.put("paper", key, author=step.text("actor", ANONYMOUS), **facts)
 
 
+def _resource(step: _Step) -> None:
+    key, after = (step.obj["resource"],), step.after
+    if step.leaf["act"] == "resource:created":
+        step.put("resource", key, kind=step.obj["kind"], name=step.obj["name"], deleted=False)
+    if "revision" in after:
+        facts = {name: after[name] for name in ("status", "sha256")}
+        by = step.text("actor", ANONYMOUS)
+        step.put("resource", key, revision=after["revision"])
+        step.put("resource_revision", (*key, after["revision"]), author=by, **facts)
+    if after.get("deleted"):
+        step.put("resource", key, deleted=True)
+    step.set_tags("resource_tag", key)
+
+
+def _group_policy(step: _Step) -> None:
+    key = (step.obj["model"],)
+    if step.leaf["act"] == "model:policy:set":
+        by = step.text("actor", ANONYMOUS)
+        step.put("group_policy", key, sha256=step.after["sha256"], author=by)
+    else:
+        step.ledger.drop("group_policy", key)
+
+
 def _comment(step: _Step) -> None:
     key = (step.obj["request"], step.index)
     step.put("comment", key, name=step.text("actor", ANONYMOUS), text=step.text("comment"))
@@ -399,6 +422,13 @@ _HANDLERS = {
     "model:deleted": _model,
     "model:tag:set": _model,
     "model:tag:deleted": _model,
+    "model:policy:set": _group_policy,
+    "model:policy:deleted": _group_policy,
+    "resource:created": _resource,
+    "resource:revised": _resource,
+    "resource:deleted": _resource,
+    "resource:tag:set": _resource,
+    "resource:tag:deleted": _resource,
     "version:created": _version,
     "version:imported": _version,
     "version:described": _version,

@@ -33,6 +33,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "imported_version": ("model", "number"),
     "version_hand": ("model", "number", "place"),
     "paper": ("model", "number", "name", "revision"),
+    "resource": ("id",),
+    "resource_revision": ("resource", "revision"),
+    "resource_tag": ("resource", "key"),
+    "group_policy": ("model",),
     "slot": ("model", "slot"),
     "stay": ("model", "slot", "version", "epoch"),
     "policy": ("revision",),
@@ -48,6 +52,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "origin": ("number",),
 }
 COMPARED = frozenset((*_KEYS, "file", "evidence"))  # the last two by their digests
+_TEXTS = ("paper", "resource_revision", "group_policy")  # known by the digest of their bodies
 _PLACED = ("vote", "comment")  # known by their order on a request
 
 
@@ -122,7 +127,7 @@ class _Ids:
                 row[name] = ANONYMOUS
         if table == "imported_version":
             row["version"] = int(row["version"])
-        if table == "paper" and digest_of(row["body"]) != row["sha256"]:
+        if table in _TEXTS and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
         if table == "version_hand":
             row["place"] = self._place(table, row["version"])

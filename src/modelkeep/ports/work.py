@@ -26,6 +26,8 @@ from modelkeep.ports.loads import Loads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
+from modelkeep.ports.resources import Resources
+from modelkeep.ports.sharing import GroupPolicies
 from modelkeep.ports.signatures import Signatures
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
@@ -102,6 +104,10 @@ class Work(Protocol):
     def loads(self) -> Loads: ...
     @property
     def replies(self) -> Replies: ...
+    @property
+    def resources(self) -> Resources: ...
+    @property
+    def group_policies(self) -> GroupPolicies: ...
     @property
     def leases(self) -> Leases: ...
     @property

@@ -82,20 +82,12 @@ def listed(
     """
     if group is not None:
         wanted = replace(wanted, model_id=groups.get(work, group).id, single=None)
-    cycles: dict[str, Lifecycle] = {}
-    singles: dict[int, bool] = {}
-    found: list[Package] = []
+    viewer, found = Viewer(work), list[Package]()
     scanned, end = 0, after
     while True:
         page = work.versions.listed(wanted, limit, end)
         for version in page.items:
-            cycle = cycles.get(version.model_name) or lifecycle_of(work, version.model_name)
-            cycles[version.model_name] = cycle
-            if version.model_id not in singles:
-                tag = work.models.tag(version.model_id, SINGLE_TAG)
-                singles[version.model_id] = tag is not None
-            single = singles[version.model_id]
-            package = _dressed(work, version, cycle, is_single=single)
+            package = viewer.package(version)
             if approval in (None, shown_approval(package)):
                 found.append(package)
             if len(found) == limit:
@@ -117,6 +109,22 @@ def _position(wanted: PackageListing, version: Version) -> Position:
     if wanted.by_handle:
         return (handle_of(version.model_name), version.number)
     return (version.created_ms, version.id)
+
+
+class Viewer:
+    """Shows versions as packages; looks at the policy and the tags of each model once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._known: dict[int, tuple[Lifecycle, bool]] = {}
+
+    def package(self, version: Version) -> Package:
+        if version.model_id not in self._known:
+            is_single = self._work.models.tag(version.model_id, SINGLE_TAG) is not None
+            cycle = lifecycle_of(self._work, version.model_name)
+            self._known[version.model_id] = (cycle, is_single)
+        cycle, is_single = self._known[version.model_id]
+        return _dressed(self._work, version, cycle, is_single=is_single)
 
 
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:

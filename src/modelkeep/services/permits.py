@@ -16,6 +16,7 @@ from typing import Any
 
 from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
 from modelkeep.domain.errors import Forbidden
+from modelkeep.domain.resources import Kind as ResourceKind
 from modelkeep.ports.work import About, Work
 from modelkeep.services.app import App, Reader, Runner
 
@@ -148,6 +149,29 @@ def of_tags(keys: Iterable[str]) -> list[Need]:
     permit = _current.get()
     decides = permit is not None and not permit.caller.access.deciding_tags.isdisjoint(keys)
     return [Need(Verb.ADMIN)] if decides else []
+
+
+@dataclass(frozen=True, slots=True)
+class _OnResource(Need):
+    """A verb on a resource: what a model of its name and its tags would be to the caller, it is."""
+
+    kind: ResourceKind = ResourceKind.CARD
+
+    def check(self, work: Work, access: Access) -> None:
+        found = work.resources.get(self.kind, self.model or "")
+        if found and not access.may(self.verb, found.name, found.tags):
+            raise self.refusal(found.name)
+
+    def refusal(self, model: str = "") -> Forbidden:
+        return Forbidden(
+            f"Permission denied. This needs a role that may {self.verb} on {self.kind} "
+            f"{model or self.model}."
+        )
+
+
+def on_resource(verb: Verb, kind: ResourceKind, name: str) -> Need:
+    """What a verb on a resource takes."""
+    return _OnResource(verb, model=name, kind=kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.errors import Forbidden
-from modelkeep.protocols.aws.calls import ACCOUNT, REGION, Call
+from modelkeep.protocols.aws.calls import REGION, Call
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.sagemaker import groups, packages
 from modelkeep.services import permits, policies
@@ -24,6 +24,7 @@ POLICY = {
         ]
     }
 }
+ACCOUNT = "000000000000"
 PEOPLE = {"ann": "contributor", "bob": "reviewer", "vic": "viewer", "dan": "deployer"}
 STAGING = {"Stage": "Staging", "StageStatus": "InProgress"}
 

@@ -4,10 +4,23 @@ from collections.abc import Mapping
 
 from modelkeep.protocols.aws import identity
 from modelkeep.protocols.aws.calls import Operation
-from modelkeep.protocols.aws.sagemaker import groups, packages
+from modelkeep.protocols.aws.sagemaker import (
+    cards,
+    deployables,
+    groups,
+    packages,
+    search,
+    sharing,
+    tags,
+)
 
 ALL: Mapping[tuple[str, str], Operation] = {
     **identity.OPERATIONS,
     **groups.OPERATIONS,
     **packages.OPERATIONS,
+    **search.OPERATIONS,
+    **cards.OPERATIONS,
+    **deployables.OPERATIONS,
+    **sharing.OPERATIONS,
+    **tags.OPERATIONS,
 }

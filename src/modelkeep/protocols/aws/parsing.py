@@ -54,7 +54,12 @@ def from_json(shape: Shape | None, body: bytes) -> dict[str, Any]:
         raise Malformed("The request's body is not valid JSON.") from None
     if not isinstance(given, dict):
         raise Malformed("The request's body is not a JSON object.")
-    return _of_json(shape, given, "") if shape is not None else {}
+    if shape is None:
+        return {}
+    try:
+        return _of_json(shape, given, "")
+    except RecursionError:  # shapes within themselves have no end of their own
+        raise Malformed("The request's body has too many objects within one another.") from None
 
 
 def _of_json(shape: Shape, value: Any, path: str) -> Any:

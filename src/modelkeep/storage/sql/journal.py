@@ -302,6 +302,26 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         "SELECT version_id, name, revision, media_type, sha256, size_bytes, author, body"
         " FROM papers WHERE project_id = ? ORDER BY id",
     ),
+    "resource": (
+        ("id", "kind", "name", "revision", "deleted"),
+        "SELECT id, kind, name, revision, deleted_ms IS NOT NULL FROM resources"
+        " WHERE project_id = ? ORDER BY id",
+    ),
+    "resource_revision": (
+        ("resource", "revision", "status", "sha256", "author", "body"),
+        "SELECT resource_id, revision, status, sha256, author, body FROM resource_revisions"
+        " WHERE project_id = ? ORDER BY resource_id, revision",
+    ),
+    "resource_tag": (
+        ("resource", "key", "value"),
+        "SELECT resource_id, key, value FROM resource_tags WHERE project_id = ?"
+        " ORDER BY resource_id, key",
+    ),
+    "group_policy": (
+        ("model", "sha256", "author", "body"),
+        "SELECT model_id, sha256, set_by, body FROM group_policies WHERE project_id = ?"
+        " ORDER BY model_id",
+    ),
     "slot": (
         ("model", "slot", "epoch", "holder"),
         "SELECT model_id, kind || ':' || name, epoch, version_id FROM slots"

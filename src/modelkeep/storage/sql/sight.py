@@ -15,6 +15,19 @@ _NOTHING_MORE = Fragment("", ())
 
 
 @dataclass(frozen=True, slots=True)
+class _Named:
+    """What a statement calls a row that has a name and tags."""
+
+    row: str
+    tags: str  # the table
+    owner: str  # its column that names the row
+
+
+_MODELS = _Named("m", "model_tags", "model_id")
+_RESOURCES = _Named("c", "resource_tags", "resource_id")
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """What `access` shows; without one, everything."""
 
@@ -25,6 +38,12 @@ class Sight:
     def models(self) -> Fragment:
         """` AND …` for a statement over `models m`."""
         return self._allowing(Verb.READ)
+
+    @property
+    def resources(self) -> Fragment:
+        """` AND …` for a statement over `resources c`: what a model of that name and those tags
+        would be to the caller, they are."""
+        return self._allowing(Verb.READ, _RESOURCES)
 
     @property
     def bytes(self) -> Fragment:
@@ -54,25 +73,27 @@ class Sight:
         )
         return frozenset(names) - {row[0] for row in rows}
 
-    def _allowing(self, verb: Verb) -> Fragment:
+    def _allowing(self, verb: Verb, of: _Named = _MODELS) -> Fragment:
         if self.access is None or self.access.may(verb):
             return _NOTHING_MORE
-        tests = [self._test(scope) for scope in self.access.scopes(verb)]
+        tests = [self._test(scope, of) for scope in self.access.scopes(verb)]
         if not tests:
             return Fragment(" AND 1 = 0", ())
         params = tuple(value for test in tests for value in test.params)
         return Fragment(f" AND ({' OR '.join(test.sql for test in tests)})", params)
 
-    def _test(self, scope: Scope) -> Fragment:
+    def _test(self, scope: Scope, of: _Named) -> Fragment:
         if scope.reach is Reach.MODEL:
-            return Fragment("m.name = ?", (scope.value,))
+            return Fragment(f"{of.row}.name = ?", (scope.value,))
         if scope.reach is Reach.PREFIX:
             # PostgreSQL counts characters in 32 bits, and its integers are bound as 64.
             return Fragment(
-                "substr(m.name, 1, CAST(? AS INTEGER)) = ?", (len(scope.value), scope.value)
+                f"substr({of.row}.name, 1, CAST(? AS INTEGER)) = ?",
+                (len(scope.value), scope.value),
             )
         sql = (
-            "EXISTS (SELECT 1 FROM model_tags g WHERE g.project_id = ? AND g.model_id = m.id"
+            f"EXISTS (SELECT 1 FROM {of.tags} g"
+            f" WHERE g.project_id = ? AND g.{of.owner} = {of.row}.id"
             " AND g.key = ? AND g.value = ?)"
         )
         return Fragment(sql, (self.project_id, scope.key, scope.value))

@@ -11,6 +11,7 @@ from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.garbage import SqlGarbage
 from modelkeep.storage.sql.governance import SqlGovernance
+from modelkeep.storage.sql.group_policies import SqlGroupPolicies
 from modelkeep.storage.sql.hands import SqlHands
 from modelkeep.storage.sql.holds import SqlHolds
 from modelkeep.storage.sql.imports import SqlImports
@@ -23,6 +24,7 @@ from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.models import SqlModels
 from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.replies import SqlReplies
+from modelkeep.storage.sql.resources import SqlResources
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.signatures import SqlSignatures
@@ -71,6 +73,8 @@ class SqlWork:
         self.deliveries = SqlDeliveries(db, project)
         self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
+        self.resources = SqlResources(db, project, dialect, sight)
+        self.group_policies = SqlGroupPolicies(db, project)
         self.leases = SqlLeases(db, project)
         self.signatures = SqlSignatures(db, project)
         self.stores = SqlStores(db, project)

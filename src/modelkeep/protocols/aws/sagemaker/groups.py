@@ -50,8 +50,7 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
         model = await app.read(groups.get, handle, point=True)
     except groups.NoGroup:
         raise no_group(call, handle) from None
-    # Who made a model is in the journal alone: this answer is read before every other.
-    return {**_summary(call, model), "CreatedBy": {}}
+    return described(call, model)
 
 
 async def _list(app: App, call: Call) -> Mapping[str, Any]:
@@ -80,6 +79,11 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
     except groups.NoGroup:
         raise no_group(call, handle) from None
     return {}
+
+
+def described(call: Call, model: Model) -> dict[str, Any]:
+    # Who made a model is in the journal alone: this answer is read before every other.
+    return {**_summary(call, model), "CreatedBy": {}}
 
 
 def _summary(call: Call, model: Model) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
+from modelkeep.domain.tags import TAGS_LIMIT, check_keys, fitting
+from modelkeep.ports.resources import Sought
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call
 
@@ -13,7 +16,6 @@ GROUP = "model-package-group"
 PAGE = 100  # items, where the caller says nothing
 
 DESCRIPTION_LIMIT = 1024  # characters of one of ours that are shown
-KEY_LIMIT, VALUE_LIMIT, TAGS_LIMIT = 128, 256, 50  # characters; of what can be shown of our tags
 
 
 def group_of(text: str) -> str:
@@ -57,20 +59,30 @@ def ms_of(params: Mapping[str, Any], name: str) -> int | None:
     return None if given is None else int(given.timestamp() * 1000)
 
 
+def sought(params: Mapping[str, Any], order: str, status: str = "") -> Sought:
+    """What a listing is asked for, by the members that they all have; `order` is its own, where the
+    caller says none."""
+    return Sought(
+        contains=params.get("NameContains", ""),
+        status=status,
+        from_ms=ms_of(params, "CreationTimeAfter"),
+        until_ms=ms_of(params, "CreationTimeBefore"),
+        by_name=params.get("SortBy") == "Name",
+        ascending=params.get("SortOrder", order) == "Ascending",
+    )
+
+
 def tags_of(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Raises InvalidInput for a key that comes twice."""
+    """Raises InvalidInput for a key that comes twice, or that only AWS sets."""
     found = {pair["Key"]: pair["Value"] for pair in pairs}
     if len(found) < len(pairs):
         raise InvalidInput("Duplicate tag keys found. Please note that tag keys are unique.")
+    check_keys(found)
     return found
 
 
 def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Those of our tags that fit SageMaker's limits: MLflow's keys and values may be longer, values
     empty, and there may be more of them."""
-    fitting = (
-        (key, value)
-        for key, value in sorted(tags.items())
-        if len(key) <= KEY_LIMIT and 0 < len(value) <= VALUE_LIMIT
-    )
-    return dict(list(fitting)[:TAGS_LIMIT])
+    shown = ((key, value) for key, value in fitting(tags).items() if value)
+    return dict(islice(shown, TAGS_LIMIT))

@@ -1,0 +1,140 @@
+"""Tags of whatever has an ARN and may have tags."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelkeep.domain.access import Caller, Verb
+from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.resources import Kind
+from modelkeep.domain.tags import fitting
+from modelkeep.ports.work import Work
+from modelkeep.protocols.aws.arns import named
+from modelkeep.protocols.aws.calls import Call, Operation
+from modelkeep.protocols.aws.sagemaker import cards, deployables
+from modelkeep.protocols.aws.sagemaker.wording import GROUP, PAGE, no_group, tags_of
+from modelkeep.protocols.cursors import page_position, position_token
+from modelkeep.services import permits, resources, tagging
+from modelkeep.services.app import App
+from modelkeep.services.permits import Need
+
+_ARN = "ResourceArn"
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A kind of thing that has tags: its use cases, what to say of one that is not there, and what
+    a verb on one takes. Each is given the thing's name."""
+
+    of: Callable[..., Mapping[str, str]]
+    add: Callable[..., Mapping[str, str]]
+    remove: Callable[..., None]
+    missing: Callable[[Call, str], Exception]
+    need: Callable[[Verb, str], Need]
+
+
+def _on_group(verb: Verb, handle: str) -> Need:
+    return Need(verb, find=lambda work: work.models.by_handle(handle))
+
+
+def _of(kind: Kind, missing: Callable[[Call, str], Exception]) -> Tagged:
+    def of(work: Work, name: str) -> Mapping[str, str]:
+        return resources.tags_of(work, kind, name)
+
+    def add(work: Work, caller: Caller, name: str, tags: Mapping[str, str]) -> Mapping[str, str]:
+        return resources.add_tags(work, caller, kind, name, tags)
+
+    def remove(work: Work, caller: Caller, name: str, keys: Sequence[str]) -> None:
+        resources.remove_tags(work, caller, kind, name, keys)
+
+    def need(verb: Verb, name: str) -> Need:
+        return permits.on_resource(verb, kind, name)
+
+    return Tagged(of, add, remove, missing, need)
+
+
+_KINDS: Mapping[str, Tagged] = {
+    Kind.CARD.value: _of(Kind.CARD, cards.no_card),
+    Kind.MODEL.value: _of(Kind.MODEL, deployables.no_model),
+    GROUP: Tagged(
+        tagging.of_group, tagging.add_to_group, tagging.remove_from_group, no_group, _on_group
+    ),
+}
+
+
+async def _add(app: App, call: Call) -> Mapping[str, Any]:
+    kind, name = _meant(call)
+    tags = tags_of(call.params["Tags"])
+    try:
+        found = await app.write(kind.add, call.caller, name, tags)
+    except NotFound:
+        raise kind.missing(call, name) from None
+    return {"Tags": _listed(fitting(found))}
+
+
+async def _list(app: App, call: Call) -> Mapping[str, Any]:
+    kind, name = _meant(call)
+    arn: str = call.params[_ARN]
+    after = page_position(call.params.get("NextToken", ""), arn)
+    size = call.params.get("MaxResults", PAGE)
+    try:
+        found = fitting(await app.read(kind.of, name, point=True))
+    except NotFound:
+        raise kind.missing(call, name) from None
+    rest = {key: value for key, value in found.items() if after is None or (key,) > after}
+    shown = dict(list(rest.items())[:size])
+    end = (list(shown)[-1],) if len(shown) < len(rest) else None
+    return {"Tags": _listed(shown), "NextToken": position_token(end, arn) or None}
+
+
+async def _delete(app: App, call: Call) -> Mapping[str, Any]:
+    kind, name = _meant(call)
+    try:
+        await app.write(kind.remove, call.caller, name, call.params["TagKeys"])
+    except NotFound:
+        raise kind.missing(call, name) from None
+    return {}
+
+
+def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _meant(call: Call) -> tuple[Tagged, str]:
+    """What an ARN names. Raises InvalidInput for what has no tags here."""
+    found = named(call.params[_ARN])
+    kind = _KINDS.get(found.kind)
+    if kind is None:
+        raise InvalidInput(
+            f"{call.params[_ARN]} cannot have tags here; these can: {', '.join(sorted(_KINDS))}."
+        )
+    return kind, found.name
+
+
+# -- who may -------------------------------------------------------------------------------------
+
+
+def _adds(call: Call) -> None:
+    _changes(call, tags_of(call.params["Tags"]))
+
+
+def _deletes(call: Call) -> None:
+    _changes(call, call.params["TagKeys"])
+
+
+def _changes(call: Call, keys: Any) -> None:
+    """A tag on which grants hang takes an admin."""
+    kind, name = _meant(call)
+    permits.admit(kind.need(Verb.WRITE, name), *permits.of_tags(keys))
+
+
+def _reads(call: Call) -> None:
+    kind, name = _meant(call)
+    permits.admit(kind.need(Verb.READ, name))
+
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("sagemaker", "AddTags"): Operation(_add, _adds),
+    ("sagemaker", "ListTags"): Operation(_list, _reads),
+    ("sagemaker", "DeleteTags"): Operation(_delete, _deletes),
+}

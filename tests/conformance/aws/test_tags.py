@@ -1,0 +1,122 @@
+"""Tags of groups: those of our models, whoever sets them."""
+
+import json
+import urllib.request
+from typing import Any
+
+from tests.support.refusals import refused
+from tests.support.server import Server
+
+INVALID = "ValidationException"
+
+
+def made(sagemaker: Any, name: str, **facts: Any) -> str:
+    return sagemaker.create_model_package_group(ModelPackageGroupName=name, **facts)[
+        "ModelPackageGroupArn"
+    ]
+
+
+def listed(sagemaker: Any, arn: str) -> dict[str, str]:
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
+def pairs(**tags: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def mlflow(server: Server, path: str, body: dict[str, Any] | None = None) -> Any:
+    request = urllib.request.Request(
+        f"{server.url}/api/2.0/mlflow/{path}",
+        json.dumps(body).encode() if body else None,
+        {"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_tags_are_added_changed_listed_and_deleted(sagemaker: Any) -> None:
+    arn = made(sagemaker, "tagged", Tags=pairs(team="risk"))
+    answer = sagemaker.add_tags(ResourceArn=arn, Tags=pairs(team="fraud", stage="beta"))
+    assert answer["Tags"] == pairs(stage="beta", team="fraud")
+    assert listed(sagemaker, arn) == {"team": "fraud", "stage": "beta"}
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["stage", "none"])
+    assert listed(sagemaker, arn) == {"team": "fraud"}
+
+
+def test_mlflow_and_sagemaker_see_one_set(sagemaker: Any, aws_server: Server) -> None:
+    arn = made(sagemaker, "shared")
+    sagemaker.add_tags(ResourceArn=arn, Tags=pairs(MLProject="weather"))
+    told = mlflow(aws_server, "registered-models/get?name=shared")["registered_model"]
+    assert told["tags"] == [{"key": "MLProject", "value": "weather"}]
+    tag = {"name": "shared", "key": "owner", "value": "ann"}
+    mlflow(aws_server, "registered-models/set-tag", tag)
+    assert listed(sagemaker, arn) == {"MLProject": "weather", "owner": "ann"}
+
+
+def test_what_mlflow_lets_be_longer_is_not_shown_and_stays(
+    sagemaker: Any, aws_server: Server
+) -> None:
+    arn = made(sagemaker, "long")
+    for key, value in (("k" * 129, "v"), ("long", "v" * 257), ("edge", "v" * 256)):
+        tag = {"name": "long", "key": key, "value": value}
+        mlflow(aws_server, "registered-models/set-tag", tag)
+    assert listed(sagemaker, arn) == {"edge": "v" * 256}
+    told = mlflow(aws_server, "registered-models/get?name=long")["registered_model"]
+    assert len(told["tags"]) == 3
+
+
+def test_many_tags_are_listed_in_pages(sagemaker: Any, aws_server: Server) -> None:
+    arn = made(sagemaker, "many", Tags=[{"Key": f"k{i:02}", "Value": ""} for i in range(50)])
+    for number in range(10):
+        tag = {"name": "many", "key": f"more{number}", "value": ""}
+        mlflow(aws_server, "registered-models/set-tag", tag)
+    page = sagemaker.list_tags(ResourceArn=arn, MaxResults=50)
+    assert [tag["Key"] for tag in page["Tags"]] == [f"k{i:02}" for i in range(50)]
+    rest = sagemaker.list_tags(ResourceArn=arn, MaxResults=50, NextToken=page["NextToken"])
+    assert [tag["Key"] for tag in rest["Tags"]] == [f"more{i}" for i in range(10)]
+    assert "NextToken" not in rest
+
+
+def test_a_thing_has_at_most_fifty_tags(sagemaker: Any) -> None:
+    arn = made(sagemaker, "full", Tags=[{"Key": f"k{i}", "Value": ""} for i in range(50)])
+    code, told = refused(sagemaker.add_tags, ResourceArn=arn, Tags=pairs(one="more"))
+    assert code == INVALID
+    assert "at most 50 tags; with these it would have 51" in told
+    sagemaker.add_tags(ResourceArn=arn, Tags=pairs(k1="another value"))
+    assert listed(sagemaker, arn)["k1"] == "another value"
+
+
+def test_tags_that_may_not_be_are_refused(sagemaker: Any) -> None:
+    arn = made(sagemaker, "picky")
+    reserved = "aws: prefixed tag key names are not allowed for external use."
+    tags = [{"Key": "AWS:owner", "Value": ""}]
+    assert refused(sagemaker.add_tags, ResourceArn=arn, Tags=tags) == (INVALID, reserved)
+    name = "picky-2"
+    made_so = sagemaker.create_model_package_group
+    assert refused(made_so, ModelPackageGroupName=name, Tags=tags) == (INVALID, reserved)
+    twice = [*pairs(a="1"), *pairs(a="2")]
+    assert "Duplicate tag keys" in refused(sagemaker.add_tags, ResourceArn=arn, Tags=twice)[1]
+    for key, value, rule in (
+        ("k" * 129, "", "length less than or equal to 128"),
+        ("k", "v" * 257, "length less than or equal to 256"),
+        ("k!", "", "regular expression pattern"),
+    ):
+        code, told = refused(
+            sagemaker.add_tags, ResourceArn=arn, Tags=[{"Key": key, "Value": value}]
+        )
+        assert code == INVALID
+        assert rule in told
+    assert listed(sagemaker, arn) == {}
+
+
+def test_what_is_not_there_or_has_no_tags_is_told_of(sagemaker: Any) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:000000000000:model-package-group/nowhere"
+    assert refused(sagemaker.list_tags, ResourceArn=arn) == (
+        INVALID,
+        f"ModelPackageGroup {arn} does not exist.",
+    )
+    version = "arn:aws:sagemaker:us-east-1:000000000000:model-package/churn/1"
+    code, told = refused(sagemaker.add_tags, ResourceArn=version, Tags=pairs(a="b"))
+    assert code == INVALID
+    assert told.startswith(f"{version} cannot have tags here")
