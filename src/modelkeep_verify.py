@@ -492,13 +492,29 @@ def _vote(step: _Step) -> None:
 def _webhook(step: _Step) -> None:
     key, after = (step.obj["webhook"],), step.after
     if step.leaf["act"] == "webhook:created":
-        step.put("webhook", key, description="", deleted=False)
+        step.put("webhook", key, description="", deleted=False, sns_topic="")
     texts = ("name", "url", "description")
     values = {name: step.text(name) for name in texts if name in step.leaf["texts"]}
-    values |= {name: after[name] for name in ("status", "signed", "deleted") if name in after}
+    facts = ("status", "signed", "deleted", "sns_topic")
+    values |= {name: after[name] for name in facts if name in after}
     if "topics" in after:
         values["topics"] = " ".join(after["topics"])
     step.put("webhook", key, **values)
+
+
+def _rule(step: _Step) -> None:
+    key, after = (step.obj["rule"],), step.after
+    if step.leaf["act"] == "rule:deleted":
+        return step.ledger.drop("rule", key)
+    facts = {name: after[name] for name in ("pattern", "state", "targets")}
+    return step.put("rule", key, description=step.text("description"), **facts)
+
+
+def _topic(step: _Step) -> None:
+    key = (step.obj["topic"],)
+    if step.leaf["act"] == "topic:deleted":
+        return step.ledger.drop("topic", key)
+    return step.put("topic", key)
 
 
 def _account(step: _Step) -> None:
@@ -588,6 +604,10 @@ _HANDLERS = {
     "webhook:changed": _webhook,
     "webhook:disabled": _webhook,
     "webhook:deleted": _webhook,
+    "rule:set": _rule,
+    "rule:deleted": _rule,
+    "topic:created": _topic,
+    "topic:deleted": _topic,
     "account:created": _account,
     "account:disabled": _account,
     "account:enabled": _account,
@@ -1265,6 +1285,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "emergency": ("id",),
     "hold": ("id",),
     "webhook": ("webhook",),
+    "rule": ("rule",),
+    "topic": ("topic",),
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),
@@ -1354,6 +1376,8 @@ class _Ids:
             row["version"] = int(row["version"])
         if table in _TEXTS and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
+        if table == "rule":
+            row["targets"] = _read(row["targets"])
         if table == "version_hand":
             row["place"] = self._place(table, row["version"])
         if table in ("version_tag", "imported_version", "version_hand", "paper"):

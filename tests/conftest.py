@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
@@ -79,7 +80,9 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         port: int | None = None,
         python: Path | None = None,
     ) -> Server:
-        folder = data_dir or tmp_path / f"data-{len(started)}"
+        # Those over one database have one folder, where their large files lie.
+        name = urlsplit(database_url).path.strip("/") or len(started)
+        folder = data_dir or tmp_path / f"data-{name}"
         server = Server(
             folder, args=args, env=env, database_url=database_url, port=port, python=python
         )

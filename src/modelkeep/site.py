@@ -6,8 +6,10 @@ from functools import partial
 
 from modelkeep.bootstrap import Running
 from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.notifications import CONFIRM_PATH
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
+from modelkeep.protocols.aws import sigv4
 from modelkeep.protocols.aws.signers import Signers
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.entrance import FrontDoor
@@ -53,28 +55,34 @@ def build(
     native = Later(lambda: _native(app, running, settings, now_ms))
     signers = Signers(running.directory, now_ms)
     aws = Later(lambda: _aws(app, settings, signers))
+    s3 = Later(lambda: _s3(app, settings, signers))
 
     def is_public(path: str) -> bool:
-        return path in paths.PUBLIC or path in probes.PUBLIC or mlflow.is_public(path)
+        known = path in paths.PUBLIC or path in probes.PUBLIC or path == CONFIRM_PATH
+        return known or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope["path"]
             handle = mlflow.handle_for(path)
-            if handle is not None:
+            if _is_s3(scope):  # whatever the path: its buckets might be called as ours are
+                await s3(scope, receive, send)
+            elif handle is not None:
                 scope[ROUTE] = mlflow.route_of(handle)
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
             elif _is_aws(scope):
                 await aws(scope, receive, send)
+            elif path == CONFIRM_PATH and scope["method"] == "GET":
+                await _confirm(app, scope, send)
             elif path in probes.ALL:
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
             else:
                 await _answer_unknown(scope, receive, send)
 
-    inner = _asking(by_path, running, settings, signers, now_ms, is_public, _is_aws)
+    inner = _asking(by_path, running, settings, signers, now_ms, is_public, _signs)
     if traces:
         inner = traces.of_requests(inner, mlflow.shown)
 
@@ -171,7 +179,28 @@ def _aws(app: App, settings: Settings, signers: Signers) -> Asgi:
         settings.max_body_bytes,
         settings.aws_account,
         signers if settings.auth else None,
+        settings.public_url,
     )
+
+
+def _s3(app: App, settings: Settings, signers: Signers) -> Asgi:
+    from modelkeep.protocols.aws.s3 import door  # with botocore's models
+
+    return door.Store(app, signers if settings.auth else None)
+
+
+def _signs(scope: Scope) -> bool:
+    return _is_aws(scope) or _is_s3(scope)
+
+
+def _is_s3(scope: Scope) -> bool:
+    return sigv4.is_for(scope, sigv4.S3)
+
+
+async def _confirm(app: App, scope: Scope, send: Send) -> None:
+    from modelkeep.protocols.aws import confirmation  # with botocore's models
+
+    await confirmation.confirm(app, scope, send)
 
 
 def _is_aws(scope: Scope) -> bool:

@@ -33,6 +33,7 @@ NO_NEWS = {
     "version:hold:released",
     *("webhook:created", "webhook:changed", "webhook:disabled", "webhook:deleted"),
     "webhook:replayed",
+    *("rule:set", "rule:deleted", "topic:created", "topic:deleted"),
     "version:document:attached",
     "model:access:denied",
     "upload:swept",

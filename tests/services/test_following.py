@@ -26,7 +26,7 @@ pytestmark = pytest.mark.postgresql
 def replicas(tmp_path: Path, clock: MovedClock, postgres: Postgres) -> Iterator[tuple[Core, Core]]:
     """Two of one database, in which an alias names the first of two versions."""
     url = postgres.create_database()
-    both = tuple(Core(tmp_path / name, url, clock) for name in ("here", "there"))
+    both = tuple(Core(tmp_path / "data", url, clock) for _ in range(2))
     here, there = both
     here.write(registry.create_model, ANN, "churn")
     for _ in range(2):

@@ -9,6 +9,8 @@ from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS
 from modelkeep.domain.credentials import TokenKind, mint, mint_key
 from modelkeep.domain.endings import State
 from modelkeep.domain.resources import Kind
+from modelkeep.domain.rules import State as RuleState
+from modelkeep.domain.rules import Target as RuleTarget
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
 from modelkeep.services import (
     accounts,
@@ -26,9 +28,11 @@ from modelkeep.services import (
     registry,
     requests,
     resources,
+    rules,
     sharing,
     signing,
     sweeping,
+    topics,
     uploads,
     webhooks,
 )
@@ -142,11 +146,29 @@ def tell_of_webhooks(core: Core) -> None:
     core.write(webhooks.replay, BOB, claim.delivery_id)
 
 
+def tell_of_topics(core: Core) -> None:
+    arns = [f"arn:aws:sns:us-east-1:000000000000:topic-{i}" for i in range(2)]
+    for arn in arns:
+        core.write(topics.create, ANN, arn)
+    target = parse_target("https://hooks.example.com/sns", allow_private=False)
+    for arn in arns:
+        core.write(topics.subscribe, BOB, arn, target, "https://modelkeep.example.com")
+    names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]
+    for name in names:
+        pattern = '{"source": ["aws.sagemaker"]}'
+        core.write(rules.put, ANN, name, pattern, RuleState.ENABLED, "of packages")
+    core.write(rules.aim, ANN, names[0], [RuleTarget(0, "a", arns[0], '"é"')])
+    core.write(rules.switch, BOB, names[0], RuleState.DISABLED)
+    core.write(rules.delete, BOB, names[1])
+    core.write(topics.delete, ANN, arns[1])
+
+
 def tell_the_rest(core: Core, clock: MovedClock) -> None:
     """What `tell`, which is told anew for many a test, leaves out. On a core with nothing in it."""
     tell_of_people(core)
     tell_of_reviews(core, clock)
     tell_of_endings(core, clock)
+    tell_of_topics(core)
     tell_of_resources(core)
     tell_of_arrivals(core)
     core.write(models.bring_model, ANN, ELSEWHERE, GivenModel("old"))

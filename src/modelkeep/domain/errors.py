@@ -22,6 +22,10 @@ class KeyReused(InvalidInput):
     """The idempotency key was used for another call before."""
 
 
+class InvalidPattern(InvalidInput):
+    """An event pattern that is none, or has a filter that is not known here."""
+
+
 class Unauthenticated(ModelkeepError):
     """Who is asking must be known first."""
 

@@ -360,13 +360,29 @@ def _vote(step: _Step) -> None:
 def _webhook(step: _Step) -> None:
     key, after = (step.obj["webhook"],), step.after
     if step.leaf["act"] == "webhook:created":
-        step.put("webhook", key, description="", deleted=False)
+        step.put("webhook", key, description="", deleted=False, sns_topic="")
     texts = ("name", "url", "description")
     values = {name: step.text(name) for name in texts if name in step.leaf["texts"]}
-    values |= {name: after[name] for name in ("status", "signed", "deleted") if name in after}
+    facts = ("status", "signed", "deleted", "sns_topic")
+    values |= {name: after[name] for name in facts if name in after}
     if "topics" in after:
         values["topics"] = " ".join(after["topics"])
     step.put("webhook", key, **values)
+
+
+def _rule(step: _Step) -> None:
+    key, after = (step.obj["rule"],), step.after
+    if step.leaf["act"] == "rule:deleted":
+        return step.ledger.drop("rule", key)
+    facts = {name: after[name] for name in ("pattern", "state", "targets")}
+    return step.put("rule", key, description=step.text("description"), **facts)
+
+
+def _topic(step: _Step) -> None:
+    key = (step.obj["topic"],)
+    if step.leaf["act"] == "topic:deleted":
+        return step.ledger.drop("topic", key)
+    return step.put("topic", key)
 
 
 def _account(step: _Step) -> None:
@@ -456,6 +472,10 @@ _HANDLERS = {
     "webhook:changed": _webhook,
     "webhook:disabled": _webhook,
     "webhook:deleted": _webhook,
+    "rule:set": _rule,
+    "rule:deleted": _rule,
+    "topic:created": _topic,
+    "topic:deleted": _topic,
     "account:created": _account,
     "account:disabled": _account,
     "account:enabled": _account,

@@ -46,6 +46,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "emergency": ("id",),
     "hold": ("id",),
     "webhook": ("webhook",),
+    "rule": ("rule",),
+    "topic": ("topic",),
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),
@@ -129,6 +131,8 @@ class _Ids:
             row["version"] = int(row["version"])
         if table in _TEXTS and digest_of(row["body"]) != row["sha256"]:
             row["sha256"] = f"that of another text than {row['sha256']}"
+        if table == "rule":
+            row["targets"] = _read(row["targets"])
         if table == "version_hand":
             row["place"] = self._place(table, row["version"])
         if table in ("version_tag", "imported_version", "version_hand", "paper"):

@@ -20,6 +20,11 @@ def fitting(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def shown(tags: Mapping[str, str]) -> dict[str, str]:
+    """Of those that are not too long as many as a thing can have."""
+    return dict(list(fitting(tags).items())[:TAGS_LIMIT])
+
+
 def check_keys(tags: Mapping[str, str]) -> None:
     """Raises InvalidInput for a key that only AWS sets."""
     if any(key.lower().startswith(RESERVED) for key in tags):

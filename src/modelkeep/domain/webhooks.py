@@ -115,6 +115,7 @@ def topic_of(entity: str, action: str) -> Topic:
 class Status(StrEnum):
     ACTIVE = "ACTIVE"
     DISABLED = "DISABLED"
+    PENDING = "PENDING"  # a topic's subscription that its receiver has not confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ class Webhook:
     """A subscription. `sealed` is its secret, sealed; None without one.
 
     `since` is the index of the first leaf that it may see, `failures` how many deliveries in a
-    row have failed for good, `disabled_reason` why it was disabled, if not by a person.
+    row have failed for good, `disabled_reason` why it was disabled, if not by a person. One that
+    subscribes to a topic has its ARN in `sns_topic`; `confirms` is the digest of its token.
     """
 
     id: int
@@ -138,6 +140,13 @@ class Webhook:
     updated_ms: int
     failures: int = 0
     disabled_reason: str = ""
+    sns_topic: str = ""
+    confirms: str = field(default="", repr=False)
+
+    @property
+    def subscription(self) -> str:
+        """Its ARN, of one that subscribes to a topic."""
+        return f"{self.sns_topic}:{self.webhook_id}"
 
 
 @dataclass(frozen=True, slots=True)

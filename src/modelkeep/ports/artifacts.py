@@ -19,11 +19,29 @@ class Entry:
         return self.size_bytes is None
 
 
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A file of the store, when it came, and the entity tag that it was given; "" for none."""
+
+    file: File
+    at_ms: int
+    etag: str
+
+
 class Artifacts(Protocol):
     def put(self, files: Sequence[tuple[File, str]], at_ms: int) -> bool:
         """Makes each path name these bytes, which an author brought, from now on.
 
         Says False if there is a `clash`: then it did so for the others alone."""
+        ...
+
+    def tag(self, path: str, etag: str) -> None:
+        """Gives a file an entity tag, for as long as it is not written again."""
+        ...
+
+    def dated(self, path: str) -> Dated | None: ...
+    def dated_page(self, start: str, after: str, limit: int) -> list[Dated]:
+        """Files whose paths begin with a text, by path: those that follow `after`."""
         ...
 
     def authors(self, path: str) -> list[str]:

@@ -79,6 +79,16 @@ class Blobs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that has come, and when."""
+
+    number: int
+    sha256: str
+    size_bytes: int
+    at_ms: int
+
+
 class Parts(Protocol):
     """Uploads that come in parts: each a set of numbered parts, kept until it's discarded.
 
@@ -102,6 +112,10 @@ class Parts(Protocol):
         Raises InvalidInput if no part of that number has that digest; IntegrityFailure before
         the last chunk is handed out if it is damaged; NotFound if there is no such upload.
         """
+        ...
+
+    def listing(self, upload_id: str) -> list[Part]:
+        """The parts that are there, by number. Raises NotFound."""
         ...
 
     def close(self, upload_id: str) -> None:

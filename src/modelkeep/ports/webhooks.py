@@ -56,6 +56,7 @@ class Claim:
     webhook_id: str
     url: str
     sealed: str | None
+    subscription: str  # the ARN, if the webhook subscribes to a topic
     lease: str
 
 
@@ -69,10 +70,17 @@ class Webhooks(Protocol):
         ...
 
     def all(self) -> list[Webhook]:
-        """Newest first. There are at most `webhooks.WEBHOOKS_LIMIT`."""
+        """Newest first, but for `subscriptions`. At most `webhooks.WEBHOOKS_LIMIT`."""
         ...
 
-    def active(self) -> list[Webhook]: ...
+    def subscriptions(self, topic: str = "") -> list[Webhook]:
+        """Those that subscribe to a topic (by its ARN), or to any; oldest first."""
+        ...
+
+    def active(self) -> list[Webhook]:
+        """All that something may be sent to: also the unconfirmed, which get their token."""
+        ...
+
     def put(self, webhook: Webhook) -> None:
         """Stores the webhook as it is now, by its row."""
         ...

@@ -27,6 +27,7 @@ from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.resources import Resources
+from modelkeep.ports.rules import Rules, Topics
 from modelkeep.ports.sharing import GroupPolicies
 from modelkeep.ports.signatures import Signatures
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
@@ -100,6 +101,10 @@ class Work(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def rules(self) -> Rules: ...
+    @property
+    def topics(self) -> Topics: ...
     @property
     def loads(self) -> Loads: ...
     @property

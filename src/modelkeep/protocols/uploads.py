@@ -6,33 +6,48 @@ is: an upload that breaks off leaves nothing.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
-from modelkeep.ports.blobs import Upload
+from modelkeep.ports.blobs import Blobs, Parts, Upload
 from modelkeep.protocols.http import Receive, Scope, header
-from modelkeep.services import artifacts
+from modelkeep.services import artifacts, objects
 from modelkeep.services.app import App
 
 WRITE_BYTES = 1 << 20  # how much is handed to the disk at a time
 WRITE_PIECES = 512  # or how many pieces, where a client sends crumbs
 
 
-async def store(app: App, caller: Caller, path: str, body: AsyncIterator[bytes]) -> None:
-    """Makes a path name a body, once all of it has come. Raises as `artifacts.put`."""
+async def store(
+    app: App,
+    caller: Caller,
+    path: str,
+    body: AsyncIterator[bytes],
+    etag: Callable[[], str] | None = None,
+) -> None:
+    """Makes a path name a body, once all of it has come. Raises as `artifacts.put`.
+
+    `etag` gives the entity tag, of a protocol that has its own, when the body is known.
+    """
     artifacts.check_writable(path)
     head, is_whole = await _begin(body)
     if is_whole:
         content = b"".join(head)
         sha256 = hashlib.sha256(content).hexdigest()
-        await app.write(artifacts.put_small, caller, path, sha256, content)
+        if etag is None:
+            await app.write(artifacts.put_small, caller, path, sha256, content)
+        else:
+            await app.write(objects.put_small, caller, path, sha256, content, etag())
     else:
         await app.read(artifacts.check_put, caller, path)  # before it fills the disk
         began_ms = app.clock.now_ms()
         upload = await asyncio.to_thread(app.blobs.begin)
         sha256, size = await fill(upload, body, head)
-        await app.write(artifacts.put, caller, path, sha256, size, began_ms)
+        if etag is None:
+            await app.write(artifacts.put, caller, path, sha256, size, began_ms)
+        else:
+            await app.write(objects.put, caller, path, sha256, size, began_ms, etag())
 
 
 async def pieces(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
@@ -108,3 +123,18 @@ async def _write(upload: Upload, waiting: list[bytes], body: AsyncIterator[bytes
     finally:
         if writing is not None:  # before anybody may close the file under it
             await asyncio.wait([writing])
+
+
+def assemble(
+    blobs: Blobs, parts: Parts, upload_id: str, named: Sequence[tuple[int, str]]
+) -> tuple[str, int]:
+    """Puts parts together as one file, by their numbers and SHA-256; its SHA-256 and size."""
+    whole = blobs.begin()
+    try:
+        for number, sha256 in named:
+            for chunk in parts.read(upload_id, number, sha256):
+                whole.write([chunk])
+        return whole.finish()
+    except BaseException:
+        whole.abandon()
+        raise

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from modelkeep.domain import notifications
 from modelkeep.domain.access import Caller
 from modelkeep.domain.addresses import Target
 from modelkeep.domain.announcements import body_of
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 async def create(app: App, caller: Caller, wanted: Changes) -> Webhook:
     """A new webhook. Raises InvalidInput, also for a URL that this server would not contact."""
     webhook_id = webhooks.new_id()
-    target = await _vetted(app, wanted.url or "")
+    target = await vetted(app, wanted.url or "")
     sealed = await _sealed(app, wanted.secret, webhook_id)
     return await app.write(webhooks.create, caller, wanted, target, sealed, webhook_id)
 
@@ -27,7 +28,7 @@ async def create(app: App, caller: Caller, wanted: Changes) -> Webhook:
 async def change(app: App, caller: Caller, webhook_id: str, wanted: Changes) -> Webhook:
     """Raises NotFound before it looks at what is wanted; else as `create`."""
     await app.read(webhooks.get, webhook_id, point=True)
-    target = await _vetted(app, wanted.url) if wanted.url is not None else None
+    target = await vetted(app, wanted.url) if wanted.url is not None else None
     sealed = await _sealed(app, wanted.secret, webhook_id)
     return await app.write(webhooks.change, caller, webhook_id, wanted, target, sealed)
 
@@ -46,7 +47,13 @@ async def try_out(app: App, webhook_id: str, topic: Topic | None = None) -> Outc
 async def deliver(app: App, claim: Claim) -> bool:
     """Attempts a delivery that was claimed, and settles it; whether it arrived."""
     outcome = await _attempt(
-        app, claim.webhook_id, claim.delivery_id, claim.url, claim.sealed, claim.body
+        app,
+        claim.webhook_id,
+        claim.delivery_id,
+        claim.url,
+        claim.sealed,
+        claim.body,
+        claim.subscription,
     )
     if not outcome.is_success:
         # The URL is not told: to some receivers it is the password.
@@ -61,7 +68,8 @@ async def deliver(app: App, claim: Claim) -> bool:
     return outcome.is_success
 
 
-async def _vetted(app: App, url: str) -> Target:
+async def vetted(app: App, url: str) -> Target:
+    """A URL that this server would contact. Raises InvalidInput for any other."""
     target = app.sender.target(url)
     await app.sender.vet(target)
     return target
@@ -75,9 +83,17 @@ async def _sealed(app: App, secret: str | None, webhook_id: str) -> str | None:
 
 
 async def _attempt(
-    app: App, webhook_id: str, delivery_id: str, url: str, sealed: str | None, body: str
+    app: App,
+    webhook_id: str,
+    delivery_id: str,
+    url: str,
+    sealed: str | None,
+    body: str,
+    subscription: str = "",
 ) -> Outcome:
     try:
+        if subscription:
+            return await app.sender.post(url, notifications.headers(body, subscription), body)
         secret = await asyncio.to_thread(app.vault.open, sealed, webhook_id) if sealed else None
         signed = headers(delivery_id, app.clock.now_ms() // 1000, body, secret)
         return await app.sender.post(url, signed, body)

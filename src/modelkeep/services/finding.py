@@ -95,7 +95,7 @@ def of_packages(
         name = package.version.model_name
         if name not in tags:
             tags[name] = registry.get_model(work, name).tags
-        return Shown(package, tags[name])
+        return Shown(package, {} if package.is_single else tags[name])
 
     def read(size: int, position: Position | None) -> Page[Shown]:
         page = work.versions.search(where, _order(wanted), size, position)

@@ -28,6 +28,7 @@ from modelkeep.domain.announcements import (
 from modelkeep.domain.approvals import Request
 from modelkeep.domain.events import instant
 from modelkeep.domain.loads import DAY_MS
+from modelkeep.domain.rules import Rule
 from modelkeep.domain.webhooks import (
     FAILURES_LIMIT,
     Outcome,
@@ -41,6 +42,7 @@ from modelkeep.domain.webhooks import (
 from modelkeep.ports.journal import Entry
 from modelkeep.ports.webhooks import Claim, NewDelivery
 from modelkeep.ports.work import Work
+from modelkeep.services import bus
 from modelkeep.services.history import told
 from modelkeep.services.webhooks import disable
 
@@ -85,9 +87,11 @@ def announce(work: Work, webhooks: list[Webhook]) -> int:
     """Queues what the next leaves announce; returns how many leaves those were."""
     start = max(work.webhooks.cursor(), min(webhook.since for webhook in webhooks))
     entries = work.journal.entries(start, LEAVES_LIMIT)
+    rules = work.rules.all()
     for entry in entries:
         listening = [webhook for webhook in webhooks if entry.index >= webhook.since]
         work.deliveries.queue(_deliveries(work, entry, listening), work.now_ms)
+        work.deliveries.queue(_matched(work, entry, rules, listening), work.now_ms)
     if entries:
         work.webhooks.move_cursor(entries[-1].index + 1)
     return len(entries)
@@ -122,6 +126,16 @@ def _announced(work: Work, entry: Entry) -> list[Announcement]:
     except _UNREADABLE:
         # Whoever altered it must not have silenced every event after it as well.
         _log.exception("entry %d announces nothing; run `modelkeep audit verify`", entry.index)
+        return []
+
+
+def _matched(
+    work: Work, entry: Entry, rules: list[Rule], webhooks: list[Webhook]
+) -> list[NewDelivery]:
+    try:
+        return bus.deliveries(work, entry, rules, webhooks)
+    except _UNREADABLE:
+        _log.exception("entry %d makes no event; run `modelkeep audit verify`", entry.index)
         return []
 
 
@@ -224,5 +238,5 @@ def release(work: Work, lease: str | None) -> None:
 def prune(work: Work) -> int:
     """Deletes ended deliveries that the history no longer keeps; returns how many."""
     before_ms = work.now_ms - KEEP_MS
-    webhooks = work.webhooks.all()
+    webhooks = [*work.webhooks.all(), *work.webhooks.subscriptions()]
     return sum(work.deliveries.prune(w.id, before_ms, KEEP_COUNT, PRUNE_LIMIT) for w in webhooks)

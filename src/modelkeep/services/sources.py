@@ -1,12 +1,13 @@
 """What the source of a version means: a tree that the server holds, or a label it never opens.
 
-A client names a source in a URI. Only four forms mean bytes of ours, and all are looked up as
+A client names a source in a URI. Only five forms mean bytes of ours, and all are looked up as
 rows; everything else is kept as text, given back verbatim, and opened by nobody:
 
 * `runs:/<run>/<path>`            what the run logged under that path
 * `models:/<logged model>[/path]` what the logged model has
 * `models:/<name>/<version>`      the frozen tree of another version
 * `mlflow-artifacts:/<path>`      a path of the artifact store
+* `s3://<bucket>/<key>`           an object of the S3 API, or all under a key, if one lies there
 
 `models:/<name>@<alias>` and `models:/<name>/<stage, latest, 1.4.0 or ~1.4>` stand for the version
 that they mean at that moment, and are kept as its number.
@@ -21,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from modelkeep.domain import names, semver
+from modelkeep.domain import names, objects, semver
 from modelkeep.domain.errors import Blocked, Conflict, Forbidden, InvalidInput, NotFound
 from modelkeep.domain.hands import Deed, Hand, Thing
 from modelkeep.domain.locations import (
@@ -89,9 +90,8 @@ def resolve(work: Work, source: str, run_id: str | None, model_id: str | None) -
     if kind == "mlflow-artifacts":
         return _from_artifacts(work, source, run_id, model_id)
     if model_id:
-        logged = _logged_model(work, model_id)
-        return Origin(run_id or logged.source_run_id, model_id, None)
-    return Origin(run_id, None, None)
+        run_id = run_id or _logged_model(work, model_id).source_run_id
+    return _from_object(work, source, run_id, model_id) or Origin(run_id, model_id, None)
 
 
 def check_claimed(source: str, run_id: str | None, model_id: str | None) -> None:
@@ -323,8 +323,23 @@ def _from_artifacts(work: Work, source: str, run_id: str | None, model_id: str |
     origin = _of_tree(work, owners.run_id, owners.logged_model_id, PROXIED + path, "")
     if owners.run_id or owners.logged_model_id:
         return origin
-    brought = (Hand(Thing.VERSION, who, Deed.FILES) for who in work.artifacts.authors(path) if who)
-    return replace(origin, hands=tuple(brought))
+    return replace(origin, hands=_brought(work, path))
+
+
+def _from_object(
+    work: Work, source: str, run_id: str | None, model_id: str | None
+) -> Origin | None:
+    """What an `s3://` address names that is one of ours; None where nothing lies there."""
+    path = objects.path_at(source)
+    origin = _of_tree(work, run_id, model_id, PROXIED + path, "") if path else None
+    if origin is None or not (origin.manifest or origin.pending):
+        return None
+    return replace(origin, hands=_brought(work, path or ""))
+
+
+def _brought(work: Work, path: str) -> tuple[Hand, ...]:
+    authors = work.artifacts.authors(path)
+    return tuple(Hand(Thing.VERSION, who, Deed.FILES) for who in authors if who)
 
 
 def _version_at(work: Work, source: str, path: str) -> Version:

@@ -58,7 +58,7 @@ def create(
     after = {"topics": [str(t) for t in topics], "status": status.value, "signed": bool(sealed)}
     texts = {"name": new.name, "url": new.url}
     texts |= {"description": new.description} if new.description else {}
-    _record(work, caller, "webhook:created", new, after, texts)
+    record(work, caller, "webhook:created", new, after, texts)
     return get(work, webhook_id)
 
 
@@ -112,7 +112,7 @@ def change(
         "signed": after.sealed is not None,
         "secret_changed": wanted.secret is not None,
     }
-    _record(work, caller, "webhook:changed", after, facts, texts)
+    record(work, caller, "webhook:changed", after, facts, texts)
     return after
 
 
@@ -120,7 +120,7 @@ def delete(work: Work, caller: Caller, webhook_id: str) -> None:
     """Its secret goes, and whatever was not delivered yet is cancelled. Raises NotFound."""
     webhook = get(work, webhook_id)
     work.webhooks.delete(webhook, work.now_ms)
-    _record(work, caller, "webhook:deleted", webhook, {"deleted": True, "signed": False}, {})
+    record(work, caller, "webhook:deleted", webhook, {"deleted": True, "signed": False}, {})
 
 
 def disable(work: Work, caller: Caller, webhook: Webhook, reason: str) -> None:
@@ -131,13 +131,13 @@ def disable(work: Work, caller: Caller, webhook: Webhook, reason: str) -> None:
     )
     work.webhooks.put(stopped)
     after = {"status": Status.DISABLED.value}
-    _record(work, caller, "webhook:disabled", webhook, after, {"reason": reason})
+    record(work, caller, "webhook:disabled", webhook, after, {"reason": reason})
 
 
 def get(work: Work, webhook_id: str) -> Webhook:
     """Raises NotFound in MLflow's words."""
     webhook = work.webhooks.get(webhook_id)
-    if webhook is None:
+    if webhook is None or webhook.sns_topic:
         raise NotFound(f"Webhook with ID {webhook_id} not found.")
     return webhook
 
@@ -174,7 +174,7 @@ def replay(work: Work, caller: Caller, delivery_id: str) -> Delivery:
         raise Conflict(f"Delivery {delivery_id} is under way: {delivery.progress.value}.")
     work.deliveries.requeue(delivery.id, work.now_ms)
     after = {"delivery": delivery_id}
-    _record(work, caller, "webhook:replayed", webhook, after, {})
+    record(work, caller, "webhook:replayed", webhook, after, {})
     return _delivery(work, delivery_id)
 
 
@@ -196,7 +196,7 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _record(
+def record(
     work: Work,
     caller: Caller,
     action: str,

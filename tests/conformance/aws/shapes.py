@@ -6,6 +6,8 @@ botocore reads an answer leniently: what is missing is missing, and any word wil
 from collections.abc import Iterator
 from typing import Any
 
+from botocore.model import OperationModel
+
 
 def hold(client: Any) -> Any:
     """The client, of which every answer from now on must be of its operation's shape."""
@@ -14,8 +16,10 @@ def hold(client: Any) -> Any:
 
 
 def complaints(shape: Any, value: Any, path: str = "") -> Iterator[str]:
-    """What of a parsed answer is not as its shape says."""
-    kind = shape.type_name if shape is not None else ""
+    """What of a parsed answer is not as its shape (None: nothing) says."""
+    if shape is None:
+        return
+    kind = shape.type_name
     if kind == "structure":
         for name in shape.required_members:
             if name not in value:
@@ -33,7 +37,7 @@ def complaints(shape: Any, value: Any, path: str = "") -> Iterator[str]:
         yield f"{path} is {value!r}, which is none of {shape.enum}"
 
 
-def _check(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+def _check(http_response: Any, parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
     if http_response.status_code < 300:
         found = list(complaints(model.output_shape, parsed))
         assert not found, (model.name, found)

@@ -110,7 +110,7 @@ def test_what_is_over_or_not_there_is_refused(churn: Any, aws_server: Server) ->
         ("churn/4", "churn/4 is over: churn/4 is retired: it leaks."),
         ("churn/9", "churn/9 does not exist."),
         ("nowhere/1", "nowhere/1 does not exist."),
-        ("churn", "does not name a version"),
+        ("churn", "model-package/churn does not exist."),
     ):
         container = {"ModelPackageName": package}
         code, sentence = refused(churn.create_model, ModelName="no", PrimaryContainer=container)

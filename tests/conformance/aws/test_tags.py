@@ -120,3 +120,20 @@ def test_what_is_not_there_or_has_no_tags_is_told_of(sagemaker: Any) -> None:
     code, told = refused(sagemaker.add_tags, ResourceArn=version, Tags=pairs(a="b"))
     assert code == INVALID
     assert told.startswith(f"{version} cannot have tags here")
+
+
+def test_an_arn_of_another_account_or_region_names_nothing_here(sagemaker: Any) -> None:
+    for arn in (
+        "arn:aws:sagemaker:us-east-1:111122223333:model-card/churn",
+        "arn:aws:sagemaker:eu-west-1:000000000000:model-package-group/churn",
+    ):
+        code, told = refused(sagemaker.list_tags, ResourceArn=arn)
+        assert (code, told.startswith(f"{arn} is ")) == (INVALID, True)
+
+
+def test_a_search_shows_tags_without_a_value(sagemaker: Any) -> None:
+    made(sagemaker, "bare", Tags=pairs(seen=""))
+    expression = {"Filters": [{"Name": "Tags.seen", "Operator": "Exists"}]}
+    found = sagemaker.search(Resource="ModelPackageGroup", SearchExpression=expression)
+    (one,) = found["Results"]
+    assert one["ModelPackageGroup"]["Tags"] == pairs(seen="")

@@ -18,6 +18,7 @@ class Call:
     params: Mapping[str, Any]
     region: str
     account: str
+    base: str | None = None  # the address of this server, as the caller knows it
 
     def arn(self, resource: str, service: str = "sagemaker") -> str:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"

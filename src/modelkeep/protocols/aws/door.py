@@ -12,6 +12,7 @@ from typing import Any
 
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.errors import ModelkeepError
+from modelkeep.protocols.addresses import address_of
 from modelkeep.protocols.aws import constraints, errors, models, parsing, rendering, sigv4
 from modelkeep.protocols.aws.calls import REGION, Call, Operation
 from modelkeep.protocols.aws.dispatch import JSON, Target, by_action, by_target, protocol_of
@@ -47,9 +48,11 @@ class Dialect:
         max_body_bytes: int,
         account: str,
         signers: Signers | None,
+        public_url: str = "",
     ) -> None:
         self._app, self._operations, self._limit = app, operations, max_body_bytes
         self._account, self._signers = account, signers
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id: str = scope["modelkeep.request_id"]
@@ -117,7 +120,8 @@ class Dialect:
                 f"modelkeep does not have the operation {asked.name}.",
             )
         constraints.check(asked.input, params)
-        call = Call(caller_of(scope), params, entered.region, entered.account)
+        base = address_of(scope, self._public_url)
+        call = Call(caller_of(scope), params, entered.region, entered.account, base)
         operation.admit(call)
         return await operation.handle(self._app, call)
 

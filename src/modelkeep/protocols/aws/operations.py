@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from modelkeep.protocols.aws import identity
+from modelkeep.protocols.aws import events, identity, sns
 from modelkeep.protocols.aws.calls import Operation
 from modelkeep.protocols.aws.sagemaker import (
     cards,
@@ -23,4 +23,6 @@ ALL: Mapping[tuple[str, str], Operation] = {
     **deployables.OPERATIONS,
     **sharing.OPERATIONS,
     **tags.OPERATIONS,
+    **events.OPERATIONS,
+    **sns.OPERATIONS,
 }

@@ -24,7 +24,9 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=15)  # how far a client's clock may be from ours, either way
 PRESIGNED_LIMIT_S = 7 * 24 * 3600
 
+S3 = "s3"  # the service that signs otherwise than all others
 UNSIGNED = "UNSIGNED-PAYLOAD"
+_PRESIGNED = b"X-Amz-Signature="
 _FIELD = re.compile(r"\s*(Credential|SignedHeaders|Signature)=([^,\s]+)\s*")
 _SCOPE = re.compile(
     r"(?P<key>[A-Za-z0-9_]{3,128})/(?P<day>[0-9]{8})/(?P<region>[A-Za-z0-9-]{1,64})"
@@ -70,7 +72,7 @@ def read(scope: Scope) -> Signature | None:
     given = headers.get("authorization", "")
     if given.startswith(ALGORITHM):
         return _of_header(given.removeprefix(ALGORITHM), headers)
-    if b"X-Amz-Signature=" in scope["query_string"]:
+    if _PRESIGNED in scope["query_string"]:
         return _of_query(dict(parse_qsl(scope["query_string"].decode("latin-1"))), headers)
     return None
 
@@ -89,6 +91,45 @@ def claimed(scope: Scope) -> Claim | None:
     given = header(scope, b"authorization") or unquote(scope["query_string"].decode("latin-1"))
     found = _CREDENTIAL.search(given)
     return Claim(found["key"], found["region"], found["service"]) if found else None
+
+
+def is_for(scope: Scope, service: str) -> bool:
+    """Whether a request says that it was signed for a service."""
+    given = header(scope, b"authorization")
+    if not given.startswith(ALGORITHM) and (
+        given or b"X-Amz-Signature=" not in scope["query_string"]
+    ):
+        return False
+    claim = claimed(scope)
+    return claim is not None and claim.service == service
+
+
+class Chain:
+    """The signatures of a body's chunks, each of which covers the one before; the request's own is
+    the first. `feed` takes what is to be covered next."""
+
+    def __init__(self, signature: Signature, secret: str) -> None:
+        self._key = _signing_key(secret, signature.day, signature.region, signature.service)
+        self._head = f"{signature.at:%Y%m%dT%H%M%SZ}\n{signature.credential_scope}"
+        self._last, self._hash = signature.signature, hashlib.sha256()
+
+    def feed(self, piece: bytes) -> None:
+        self._hash.update(piece)
+
+    def check_chunk(self, given: str) -> None:
+        """Raises SignatureDoesNotMatch."""
+        self._check("PAYLOAD", f"{hashlib.sha256().hexdigest()}\n", given)
+
+    def check_trailer(self, given: str) -> None:
+        """Raises SignatureDoesNotMatch."""
+        self._check("TRAILER", "", given)
+
+    def _check(self, what: str, between: str, given: str) -> None:
+        told = f"{ALGORITHM}-{what}\n{self._head}\n{self._last}\n{between}{self._hash.hexdigest()}"
+        self._last = hmac.digest(self._key, told.encode(), "sha256").hex()
+        self._hash = hashlib.sha256()
+        if not hmac.compare_digest(self._last.encode(), given.encode()):
+            raise SignatureDoesNotMatch("The signature of a chunk of the body does not match.")
 
 
 def _of_header(given: str, headers: Mapping[str, str]) -> Signature:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.names import check_text, leads_up
-from modelkeep.ports.blobs import Blobs, Parts
+from modelkeep.ports.blobs import Parts
 from modelkeep.ports.stores import Direct, Landing
 from modelkeep.protocols import uploads
 from modelkeep.protocols.http import Receive, Scope, header
@@ -121,7 +121,10 @@ async def complete(app: App, caller: Caller, folder: str, request: Finish) -> No
     if await asyncio.to_thread(parts.is_closed, upload.upload_id):
         return
     digests, began_ms = _digests(request.parts, upload.parts), app.clock.now_ms()
-    sha256, size = await asyncio.to_thread(_assemble, app.blobs, parts, upload.upload_id, digests)
+    numbered = list(enumerate(digests, 1))
+    sha256, size = await asyncio.to_thread(
+        uploads.assemble, app.blobs, parts, upload.upload_id, numbered
+    )
     await app.write(artifacts.put, caller, upload.path, sha256, size, began_ms)
     await asyncio.to_thread(parts.close, upload.upload_id)
 
@@ -189,17 +192,3 @@ def _etags(given: Sequence[PartDone], count: int) -> list[str]:
         raise InvalidInput(f"Invalid value for parameter 'parts': parts 1 to {count}, each once.")
     ordered = sorted(given, key=lambda part: part.part_number)
     return [check_text(part.etag or "", "etag", ETAG_LIMIT) for part in ordered]
-
-
-def _assemble(
-    blobs: Blobs, parts: Parts, upload_id: str, digests: Sequence[str]
-) -> tuple[str, int]:
-    whole = blobs.begin()
-    try:
-        for number, sha256 in enumerate(digests, 1):
-            for chunk in parts.read(upload_id, number, sha256):
-                whole.write([chunk])
-        return whole.finish()
-    except BaseException:
-        whole.abandon()
-        raise

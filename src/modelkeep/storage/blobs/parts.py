@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.ports.blobs import Part
 from modelkeep.storage.blobs.checks import verified
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
@@ -55,6 +56,17 @@ class DiskParts:
             raise _no_such_part(number) from None
         with file:
             yield from verified(file, sha256, None)
+
+    def listing(self, upload_id: str) -> list[Part]:
+        if not self._folder(upload_id).is_dir() or self.is_closed(upload_id):
+            raise _gone()
+        found: list[Part] = []
+        with self._lock:
+            for file in self._folder(upload_id).glob("[0-9]*/*"):
+                known = file.stat()
+                at_ms = known.st_mtime_ns // 1_000_000
+                found.append(Part(int(file.parent.name), file.name, known.st_size, at_ms))
+        return sorted(found, key=lambda part: part.number)
 
     def close(self, upload_id: str) -> None:
         folder = self._folder(upload_id)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from modelkeep.domain.manifests import File, Manifest
-from modelkeep.ports.artifacts import Entry
+from modelkeep.ports.artifacts import Dated, Entry
 from modelkeep.storage.sql.dialects import Db, Row
 
 
@@ -20,7 +20,7 @@ def _put_below(folders: int) -> str:
         f" (SELECT 1 FROM artifacts WHERE project_id = ? AND path > ? AND path < ?){free}"
         " ON CONFLICT (project_id, path) DO UPDATE SET"
         " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
-        " updated_ms = excluded.updated_ms, author = excluded.author"
+        " updated_ms = excluded.updated_ms, author = excluded.author, etag = ''"
     )
 
 
@@ -41,6 +41,35 @@ class SqlArtifacts:
             )
         touched = sum(self._db.touched(_put_below(depth), rows) for depth, rows in deep.items())
         return touched == len(files)
+
+    def tag(self, path: str, etag: str) -> None:
+        self._db.later(
+            "UPDATE artifacts SET etag = ? WHERE project_id = ? AND path = ?",
+            etag,
+            self._project_id,
+            path,
+        )
+
+    def dated(self, path: str) -> Dated | None:
+        row = self._db.one(
+            "SELECT path, sha256, size_bytes, updated_ms, etag FROM artifacts"
+            " WHERE project_id = ? AND path = ?",
+            self._project_id,
+            path,
+        )
+        return _dated(row) if row else None
+
+    def dated_page(self, start: str, after: str, limit: int) -> list[Dated]:
+        rows = self._db.all(
+            "SELECT path, sha256, size_bytes, updated_ms, etag FROM artifacts"
+            " WHERE project_id = ? AND path >= ? AND path > ? AND path < ? ORDER BY path LIMIT ?",
+            self._project_id,
+            start,
+            after,
+            f"{start}\U0010ffff",
+            limit,
+        )
+        return [_dated(row) for row in rows]
 
     def authors(self, path: str) -> list[str]:
         rows = self._db.all(
@@ -228,6 +257,11 @@ def _above(path: str) -> list[str]:
 def _range(folder: str) -> tuple[str, str]:
     """The open interval of paths under a folder: "0" is the character after "/"."""
     return (f"{folder}/", f"{folder}0") if folder else ("", "\U0010ffff")
+
+
+def _dated(row: Row) -> Dated:
+    path, sha256, size_bytes, at_ms, etag = row
+    return Dated(File(path, sha256, size_bytes), at_ms, etag)
 
 
 def _renamed(file: File, path: str) -> File:

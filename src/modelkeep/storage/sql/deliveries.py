@@ -87,7 +87,7 @@ class SqlDeliveries:
         for progress in ("QUEUED", "RETRYING"):  # each has an index of its own
             row = self._db.one(
                 "SELECT 1 FROM webhooks w JOIN webhook_deliveries d ON d.webhook = w.id"
-                f" WHERE w.project_id = ? AND w.status = 'ACTIVE' AND d.progress = '{progress}'"
+                f" WHERE w.project_id = ? AND w.status <> 'DISABLED' AND d.progress = '{progress}'"
                 " AND d.next_ms <= ? AND d.leased_until_ms <= ? LIMIT 1",
                 self._project_id,
                 now_ms,
@@ -102,7 +102,7 @@ class SqlDeliveries:
         for progress in ("QUEUED", "RETRYING"):  # each has an index of its own
             row = self._db.one(
                 "SELECT count(*) FROM webhooks w JOIN webhook_deliveries d ON d.webhook = w.id"
-                f" WHERE w.project_id = ? AND w.status = 'ACTIVE' AND d.progress = '{progress}'",
+                f" WHERE w.project_id = ? AND w.status <> 'DISABLED' AND d.progress = '{progress}'",
                 self._project_id,
             )
             assert row is not None
@@ -130,7 +130,8 @@ class SqlDeliveries:
             *ids,
         )
         rows = self._db.all(
-            "SELECT d.id, d.delivery_id, d.body, d.attempts, w.webhook_id, w.url, w.sealed"
+            "SELECT d.id, d.delivery_id, d.body, d.attempts, w.webhook_id, w.url, w.sealed,"
+            " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END"
             " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook"
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
             *ids,

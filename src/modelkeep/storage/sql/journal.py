@@ -390,9 +390,16 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " WHERE project_id = ? AND number > 1 ORDER BY number",
     ),
     "webhook": (
-        ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted"),
+        ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted",
+         "sns_topic"),
         "SELECT webhook_id, name, url, topics, description, status, sealed IS NOT NULL,"
-        " deleted_ms IS NOT NULL FROM webhooks WHERE project_id = ? ORDER BY id",
+        " deleted_ms IS NOT NULL, sns_topic FROM webhooks WHERE project_id = ? ORDER BY id",
     ),
+    "rule": (
+        ("rule", "pattern", "state", "targets", "description"),
+        "SELECT arn, pattern, state, targets, description FROM event_rules"
+        " WHERE project_id = ? ORDER BY id",
+    ),
+    "topic": (("topic",), "SELECT arn FROM sns_topics WHERE project_id = ? ORDER BY id"),
 }
 # fmt: on

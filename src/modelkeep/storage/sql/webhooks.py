@@ -7,7 +7,7 @@ from modelkeep.storage.sql.dialects import Db, Row
 
 _WEBHOOK = (
     "SELECT id, webhook_id, name, url, topics, description, status, sealed, since,"
-    " created_ms, updated_ms, failures, disabled_reason"
+    " created_ms, updated_ms, failures, disabled_reason, sns_topic, confirms"
     " FROM webhooks WHERE project_id = ? AND deleted_ms IS NULL"
 )
 
@@ -21,8 +21,8 @@ class SqlWebhooks:
     def add(self, new: Webhook) -> None:
         self._db.later(
             "INSERT INTO webhooks (project_id, webhook_id, name, url, topics, description, status,"
-            " sealed, since, failures, disabled_reason, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " sealed, since, failures, disabled_reason, sns_topic, confirms, created_ms,"
+            " updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
             new.webhook_id,
             *_values(new),
@@ -35,18 +35,25 @@ class SqlWebhooks:
         return _webhook(row) if row else None
 
     def all(self) -> list[Webhook]:
-        rows = self._db.all(f"{_WEBHOOK} ORDER BY created_ms DESC, id DESC", self._project_id)
+        rows = self._db.all(
+            f"{_WEBHOOK} AND sns_topic = '' ORDER BY created_ms DESC, id DESC", self._project_id
+        )
+        return [_webhook(row) for row in rows]
+
+    def subscriptions(self, topic: str = "") -> list[Webhook]:
+        where, params = ("sns_topic = ?", (topic,)) if topic else ("sns_topic <> ''", ())
+        rows = self._db.all(f"{_WEBHOOK} AND {where} ORDER BY id", self._project_id, *params)
         return [_webhook(row) for row in rows]
 
     def active(self) -> list[Webhook]:
-        rows = self._db.all(f"{_WEBHOOK} AND status = 'ACTIVE' ORDER BY id", self._project_id)
+        rows = self._db.all(f"{_WEBHOOK} AND status <> 'DISABLED' ORDER BY id", self._project_id)
         return [_webhook(row) for row in rows]
 
     def put(self, webhook: Webhook) -> None:
         self._db.later(
             "UPDATE webhooks SET name = ?, url = ?, topics = ?, description = ?, status = ?,"
-            " sealed = ?, since = ?, failures = ?, disabled_reason = ?, updated_ms = ?"
-            " WHERE id = ?",
+            " sealed = ?, since = ?, failures = ?, disabled_reason = ?, sns_topic = ?,"
+            " confirms = ?, updated_ms = ? WHERE id = ?",
             *_values(webhook),
             webhook.updated_ms,
             webhook.id,
@@ -87,6 +94,8 @@ def _values(webhook: Webhook) -> tuple[Any, ...]:
         webhook.since,
         webhook.failures,
         webhook.disabled_reason,
+        webhook.sns_topic,
+        webhook.confirms,
     )
 
 

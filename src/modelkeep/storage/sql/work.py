@@ -25,6 +25,7 @@ from modelkeep.storage.sql.models import SqlModels
 from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.resources import SqlResources
+from modelkeep.storage.sql.rules import SqlRules, SqlTopics
 from modelkeep.storage.sql.runs import SqlRuns
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.signatures import SqlSignatures
@@ -71,6 +72,8 @@ class SqlWork:
         self.intakes = SqlIntakes(db, project)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
+        self.rules = SqlRules(db, project)
+        self.topics = SqlTopics(db, project)
         self.loads = SqlLoads(db, project)
         self.replies = SqlReplies(db, project)
         self.resources = SqlResources(db, project, dialect, sight)

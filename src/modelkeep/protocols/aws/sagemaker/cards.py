@@ -10,7 +10,7 @@ from modelkeep.ports.resources import Sought
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.sagemaker.wording import PAGE, instant, sought, tags_of
+from modelkeep.protocols.aws.sagemaker.wording import PAGE, check_ours, instant, sought, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import cards, permits, resources
 from modelkeep.services.app import App
@@ -107,6 +107,7 @@ def _no_version(name: str, version: int) -> Coded:
 
 def _meant(call: Call) -> str:
     """Raises InvalidInput for the ARN of something else."""
+    check_ours(call, call.params[_NAME])
     found = named(call.params[_NAME])
     if found.kind not in ("", Kind.CARD):
         raise InvalidInput(f"{call.params[_NAME]} is not the ARN of a model card.")

@@ -10,12 +10,12 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.models import Model
 from modelkeep.domain.queries import Condition, Query, Relation
 from modelkeep.domain.search import Comparison
+from modelkeep.domain.tags import shown
 from modelkeep.protocols.aws import models
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.models import Shape
 from modelkeep.protocols.aws.sagemaker import described, groups
 from modelkeep.protocols.aws.sagemaker.expressions import TAGS, property_of, query_of
-from modelkeep.protocols.aws.sagemaker.wording import shown_tags
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import finding, permits
 from modelkeep.services.app import App
@@ -42,15 +42,15 @@ async def _search(app: App, call: Call) -> Mapping[str, Any]:
     size = params.get("MaxResults", PAGE)
     as_group, as_package = partial(_group, call), partial(_package, call)
     if params.get("CrossAccountFilterOption") == _OTHER_ACCOUNTS:
-        found, shown = Found([], None, 0, is_exact=True), []
+        found, results = Found([], None, 0, is_exact=True), []
     elif resource == GROUP:
         found = await app.search(finding.groups, wanted, as_group, size, after)
-        shown = map(as_group, found.items)
+        results = map(as_group, found.items)
     else:
         found = await app.search(finding.of_packages, wanted, as_package, size, after)
-        shown = map(as_package, found.items)
+        results = map(as_package, found.items)
     return {
-        "Results": [{resource: _listed(one)} for one in shown],
+        "Results": [{resource: _listed(one)} for one in results],
         "NextToken": position_token(found.end, (resource, wanted)) or None,
         "TotalHits": {
             "Value": found.total,
@@ -119,14 +119,14 @@ def _narrowing(one: Condition, resource: str) -> Comparison | None:
 
 
 def _group(call: Call, model: Model) -> dict[str, Any]:
-    return {**groups.described(call, model), TAGS: shown_tags(model.tags)}
+    return {**groups.described(call, model), TAGS: shown(model.tags)}
 
 
 def _package(call: Call, one: Shown) -> dict[str, Any]:
     known = _shape(PACKAGE).members
     told = described.described(call, one.package)
     told = {name: value for name, value in told.items() if name in known}
-    return {**told, TAGS: shown_tags(one.tags)}
+    return {**told, TAGS: shown(one.tags)}
 
 
 def _listed(told: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from modelkeep.ports.work import Work
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.sagemaker import cards, deployables
-from modelkeep.protocols.aws.sagemaker.wording import GROUP, PAGE, no_group, tags_of
+from modelkeep.protocols.aws.sagemaker.wording import GROUP, PAGE, check_ours, no_group, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import permits, resources, tagging
 from modelkeep.services.app import App
@@ -102,6 +102,7 @@ def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _meant(call: Call) -> tuple[Tagged, str]:
     """What an ARN names. Raises InvalidInput for what has no tags here."""
+    check_ours(call, call.params[_ARN])
     found = named(call.params[_ARN])
     kind = _KINDS.get(found.kind)
     if kind is None:

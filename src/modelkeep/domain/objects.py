@@ -1,0 +1,74 @@
+"""Objects of the S3 API: files of the artifact store, under a bucket's folder.
+
+`s3://<bucket>/<key>` is the file `s3/<bucket>/<key>`. The bucket `modelkeep` is the server's own
+folder, where frozen versions are read. Every other name that S3 would allow is a bucket, which
+exists as soon as somebody asks.
+"""
+
+import re
+
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.locations import RESERVED
+from modelkeep.domain.names import check_path
+
+OBJECTS = "s3"  # the folder of the buckets
+SCHEME = "s3://"
+_BUCKET = re.compile(r"[a-z0-9]([a-z0-9\-]|\.(?![.\-])){1,61}[a-z0-9]")
+_NUMBERS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
+# Where other things are served; a proxy that goes by the path would send them there.
+_TAKEN = frozenset(
+    (
+        "ajax-api",
+        "api",
+        "get-artifact",
+        "graphql",
+        "health",
+        "metrics",
+        "model-versions",
+        "ready",
+        "sign-in",
+        "version",
+    )
+)
+
+
+def check_bucket(name: str) -> str:
+    """A bucket's name: 3 to 63 lower-case letters, digits, dashes and dots. Raises InvalidInput."""
+    if not _BUCKET.fullmatch(name) or _NUMBERS.fullmatch(name):
+        raise InvalidInput(
+            f"The specified bucket is not valid: {name[:80]!r}. A name has 3 to 63 lower-case "
+            "letters, digits, dashes and dots, and is no address."
+        )
+    if name in _TAKEN:
+        raise InvalidInput(f"The bucket name '{name}' is taken: this server answers other calls.")
+    return name
+
+
+def folder_of(bucket: str) -> str:
+    """Where a bucket's objects lie. Raises InvalidInput."""
+    return RESERVED if check_bucket(bucket) == RESERVED else f"{OBJECTS}/{bucket}"
+
+
+def path_of(bucket: str, key: str) -> str:
+    """Where an object lies. Raises InvalidInput for keys that are no path of the store's."""
+    folder = folder_of(bucket)
+    try:
+        return check_path(f"{folder}/{key}")
+    except InvalidInput:
+        raise InvalidInput(
+            f"The key {key[:200]!r} is refused: keys are kept as paths, of at most "
+            f"{1024 - len(folder) - 1} characters and 255 bytes a segment, in NFC, without empty "
+            "segments, '.' or '..' (however they are encoded), a slash at either end, "
+            "backslashes, control characters, and spaces at a segment's ends."
+        ) from None
+
+
+def path_at(uri: str) -> str | None:
+    """The path that an `s3://` address would have here; None for what can be none."""
+    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    if not uri.startswith(SCHEME) or bucket == RESERVED:
+        return None
+    try:
+        return path_of(bucket, key.removesuffix("/")) if key else folder_of(bucket)
+    except InvalidInput:
+        return None

@@ -1,0 +1,28 @@
+"""Rows of rules and topics."""
+
+from typing import Protocol
+
+from modelkeep.domain.rules import Rule, Topic
+
+
+class Rules(Protocol):
+    def all(self) -> list[Rule]:
+        """By ARN. There are at most `rules.RULES_LIMIT`."""
+        ...
+
+    def get(self, arn: str) -> Rule | None: ...
+    def put(self, rule: Rule) -> None:
+        """Makes the rule of this ARN so; the `id` of a new one is ignored."""
+        ...
+
+    def delete(self, arn: str) -> None: ...
+
+
+class Topics(Protocol):
+    def all(self) -> list[Topic]:
+        """By ARN. There are at most `rules.TOPICS_LIMIT`."""
+        ...
+
+    def get(self, arn: str) -> Topic | None: ...
+    def add(self, topic: Topic) -> None: ...
+    def delete(self, arn: str) -> None: ...

@@ -1,0 +1,110 @@
+"""Buckets: which there are, and what is in them, by pages."""
+
+import base64
+import binascii
+from urllib.parse import quote
+
+from modelkeep.domain.names import check_text
+from modelkeep.ports.artifacts import Dated
+from modelkeep.protocols.aws.calls import REGION
+from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.s3 import xml
+from modelkeep.protocols.aws.s3.asked import LISTS, WRITES, Asked
+from modelkeep.services import objects
+from modelkeep.services.app import App
+
+KEYS_LIMIT = 1000  # of a page
+_OWNER = {"ID": "modelkeep", "DisplayName": "modelkeep"}
+_TEXT_LIMIT = 2048  # of a prefix, a delimiter, a key to begin behind
+
+
+async def every(app: App, asked: Asked) -> None:
+    """The first thousand buckets, as S3 has no more."""
+    LISTS.admit(asked)
+    found = await app.search(objects.buckets, "", KEYS_LIMIT)
+    told = [{"Name": name, "CreationDate": xml.moment(at_ms)} for name, at_ms in found]
+    content = {"Owner": _OWNER, "Buckets": {"Bucket": told}}
+    await asked.say("ListAllMyBucketsResult", content)
+
+
+async def create(app: App, asked: Asked) -> None:
+    """Every bucket is there: to create one says so."""
+    WRITES.admit(asked)
+    assert asked.folder
+    await asked.answer(200, [(b"location", f"/{asked.bucket}".encode())])
+
+
+async def head(app: App, asked: Asked) -> None:
+    LISTS.admit(asked)
+    assert asked.folder
+    await asked.answer(200, [(b"x-amz-bucket-region", REGION.encode())])
+
+
+async def location(app: App, asked: Asked) -> None:
+    LISTS.admit(asked)
+    assert asked.folder
+    await asked.say("LocationConstraint", {})
+
+
+async def delete(app: App, asked: Asked) -> None:
+    WRITES.admit(asked)
+    if not await app.read(objects.is_empty, asked.folder):
+        raise Coded("BucketNotEmpty", "The bucket you tried to delete is not empty.", 409)
+    await asked.answer(204)
+
+
+async def listing(app: App, asked: Asked) -> None:
+    """ListObjectsV2, and the older ListObjects."""
+    LISTS.admit(asked)
+    query, is_v2 = asked.query, asked.query.get("list-type") == "2"
+    limit = asked.number("max-keys", KEYS_LIMIT, KEYS_LIMIT)
+    prefix, delimiter = (_text(asked, name) for name in ("prefix", "delimiter"))
+    token = query.get("continuation-token", "") if is_v2 else ""
+    after = _from_token(token) if token else _text(asked, "start-after" if is_v2 else "marker")
+    page = await app.search(objects.page, asked.folder, prefix, delimiter, after, limit)
+    encode = quote if query.get("encoding-type") == "url" else str
+    content = {
+        "Name": asked.bucket,
+        "Prefix": encode(prefix),
+        "Delimiter": encode(delimiter) if delimiter else None,
+        "MaxKeys": limit,
+        "EncodingType": query.get("encoding-type"),
+        "IsTruncated": page.end != "",
+        "Contents": [_told(one, encode(one.file.path)) for one in page.objects],
+        "CommonPrefixes": [{"Prefix": encode(common)} for common in page.prefixes],
+    }
+    if is_v2:
+        content["KeyCount"] = len(page.objects) + len(page.prefixes)
+        content["ContinuationToken"] = token or None
+        content["NextContinuationToken"] = _token(page.end) if page.end else None
+        content["StartAfter"] = encode(query["start-after"]) if "start-after" in query else None
+    else:
+        content["Marker"] = encode(after)
+        content["NextMarker"] = encode(page.end) if page.end else None
+    await asked.say("ListBucketResult", content)
+
+
+def _told(one: Dated, key: str) -> dict[str, object]:
+    return {
+        "Key": key,
+        "LastModified": xml.moment(one.at_ms),
+        "ETag": f'"{one.etag}"',
+        "Size": one.file.size_bytes,
+        "StorageClass": "STANDARD",
+    }
+
+
+def _text(asked: Asked, name: str) -> str:
+    return check_text(asked.query.get(name, ""), name, _TEXT_LIMIT)
+
+
+def _token(end: str) -> str:
+    return base64.urlsafe_b64encode(end.encode()).decode()
+
+
+def _from_token(token: str) -> str:
+    try:
+        end = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise Coded("InvalidArgument", "The continuation token provided is incorrect") from None
+    return check_text(end, "continuation-token", _TEXT_LIMIT)

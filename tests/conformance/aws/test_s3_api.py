@@ -1,0 +1,338 @@
+"""The S3 API, through botocore's own client."""
+
+import base64
+import hashlib
+import os
+from typing import Any
+
+import botocore.session
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.support.office import Office
+from tests.support.server import Server
+
+MIB = 1 << 20
+
+
+def client_of(url: str, key: str = "AKIAANNANNANNANNANNA", secret: str = "secret") -> Any:
+    config = Config(
+        retries={"total_max_attempts": 1},
+        s3={"addressing_style": "path"},
+        signature_version="s3v4",  # or addresses are presigned in the way before that
+    )
+    return botocore.session.Session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=config,
+    )
+
+
+@pytest.fixture(scope="module")
+def s3(aws_server: Server) -> Any:
+    return client_of(aws_server.url)
+
+
+def md5_tag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+def refusal(call: Any, **params: Any) -> tuple[int, str, str]:
+    with pytest.raises(ClientError) as refused:
+        call(**params)
+    response = refused.value.response
+    error = response["Error"]
+    return response["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error.get("Message", "")
+
+
+def test_what_is_put_is_got_with_its_md5_for_a_tag(s3) -> None:
+    for size in (0, 1, 100_000, 3 * MIB):
+        body = os.urandom(size)
+        etag = md5_tag(body)
+        put = s3.put_object(Bucket="basics", Key=f"k/{size}.bin", Body=body)
+        assert put["ETag"] == etag
+        assert put["ChecksumCRC32"]
+        got = s3.get_object(Bucket="basics", Key=f"k/{size}.bin")
+        assert got["Body"].read() == body
+        head = s3.head_object(Bucket="basics", Key=f"k/{size}.bin")
+        assert (head["ETag"], head["ContentLength"]) == (etag, size)
+        assert head["LastModified"] == got["LastModified"]
+
+
+def test_a_key_that_is_not_there_is_said_as_s3_says_it(s3) -> None:
+    assert refusal(s3.get_object, Bucket="basics", Key="none")[:2] == (404, "NoSuchKey")
+    assert refusal(s3.head_object, Bucket="basics", Key="none")[:2] == (404, "404")
+
+
+def test_ranges_and_conditions(s3) -> None:
+    body = os.urandom(100_000)
+    etag = s3.put_object(Bucket="ranges", Key="a", Body=body)["ETag"]
+    part = s3.get_object(Bucket="ranges", Key="a", Range="bytes=10-50009", IfMatch=etag)
+    assert part["Body"].read() == body[10:50_010]
+    assert part["ContentRange"] == "bytes 10-50009/100000"
+    tail = s3.get_object(Bucket="ranges", Key="a", Range="bytes=-5")
+    assert tail["Body"].read() == body[-5:]
+    asked = {"Bucket": "ranges", "Key": "a"}
+    assert refusal(s3.get_object, **asked, Range="bytes=100000-")[:2] == (416, "InvalidRange")
+    assert refusal(s3.get_object, **asked, IfNoneMatch=etag)[0] == 304
+    assert refusal(s3.get_object, **asked, IfMatch='"x"')[:2] == (412, "PreconditionFailed")
+
+
+def test_a_listing_has_pages_and_folders(s3) -> None:
+    keys = sorted(["a.txt", *(f"d{i}/f{j}" for i in range(4) for j in range(3)), "z"])
+    for key in keys:
+        s3.put_object(Bucket="pages", Key=key, Body=key.encode())
+    for size in (1, 2, 5, 14, 1000):
+        pages = list(
+            s3.get_paginator("list_objects_v2").paginate(
+                Bucket="pages", PaginationConfig={"PageSize": size}
+            )
+        )
+        assert [one["Key"] for page in pages for one in page["Contents"]] == keys
+        assert len(pages) == -(-len(keys) // size)
+        rolled = s3.get_paginator("list_objects").paginate(
+            Bucket="pages", Delimiter="/", PaginationConfig={"PageSize": size}
+        )
+        found = [
+            (
+                [one["Key"] for one in page.get("Contents", [])],
+                [one["Prefix"] for one in page.get("CommonPrefixes", [])],
+            )
+            for page in rolled
+        ]
+        assert [key for objects, _ in found for key in objects] == ["a.txt", "z"]
+        assert [one for _, folders in found for one in folders] == ["d0/", "d1/", "d2/", "d3/"]
+    under = s3.list_objects_v2(Bucket="pages", Prefix="d1/f", StartAfter="d1/f0")
+    assert [one["Key"] for one in under["Contents"]] == ["d1/f1", "d1/f2"]
+    assert under["Contents"][0]["ETag"] == md5_tag(b"d1/f1")
+    assert "pages" in [one["Name"] for one in s3.list_buckets()["Buckets"]]
+
+
+def test_deletes_forget_what_is_there_and_nothing_beneath(s3) -> None:
+    for key in ("x/1", "x/2", "y"):
+        s3.put_object(Bucket="deletes", Key=key, Body=b"1")
+    s3.delete_object(Bucket="deletes", Key="x")  # no object: a folder, of which nothing goes
+    assert s3.list_objects_v2(Bucket="deletes")["KeyCount"] == 3
+    assert refusal(s3.delete_bucket, Bucket="deletes")[:2] == (409, "BucketNotEmpty")
+    wanted = {"Objects": [{"Key": "x/1"}, {"Key": "none"}, {"Key": "y"}]}
+    told = s3.delete_objects(Bucket="deletes", Delete=wanted)["Deleted"]
+    assert [one["Key"] for one in told] == ["x/1", "none", "y"]
+    s3.delete_object(Bucket="deletes", Key="x/2")
+    assert s3.list_objects_v2(Bucket="deletes")["KeyCount"] == 0
+    s3.delete_bucket(Bucket="deletes")
+
+
+def test_twenty_mebibytes_in_parts(s3) -> None:
+    body = os.urandom(20 * MIB)
+    of = {"Bucket": "parts", "Key": "model.bin"}
+    upload = s3.create_multipart_upload(**of)["UploadId"]
+    pieces = {3: body[16 * MIB :], 1: body[: 8 * MIB], 2: body[8 * MIB : 16 * MIB]}
+    etags = {
+        number: s3.upload_part(**of, UploadId=upload, PartNumber=number, Body=piece)["ETag"]
+        for number, piece in pieces.items()
+    }
+    listed = s3.list_parts(**of, UploadId=upload)["Parts"]
+    assert [(one["PartNumber"], one["Size"]) for one in listed] == [
+        (1, 8 * MIB),
+        (2, 8 * MIB),
+        (3, 4 * MIB),
+    ]
+    named = [{"PartNumber": number, "ETag": etags[number]} for number in (1, 2, 3)]
+    backwards = {"Parts": named[::-1]}
+    done = s3.complete_multipart_upload
+    assert refusal(done, **of, UploadId=upload, MultipartUpload=backwards)[1] == "InvalidPartOrder"
+    etag = done(**of, UploadId=upload, MultipartUpload={"Parts": named})["ETag"]
+    assert etag.endswith('-3"')
+    assert done(**of, UploadId=upload, MultipartUpload={"Parts": named})["ETag"] == etag
+    head = s3.head_object(**of)
+    assert (head["ETag"], head["ContentLength"]) == (etag, len(body))
+    assert s3.get_object(**of)["Body"].read() == body
+    copied = s3.copy_object(Bucket="parts", Key="copy.bin", CopySource=of)
+    assert copied["CopyObjectResult"]["ETag"] == etag
+    again = s3.get_object(Bucket="parts", Key="copy.bin", Range="bytes=9000000-9000009")
+    assert again["Body"].read() == body[9_000_000:9_000_010]
+
+
+def test_an_upload_that_was_aborted_is_gone(s3) -> None:
+    of = {"Bucket": "parts", "Key": "never"}
+    upload = s3.create_multipart_upload(**of)["UploadId"]
+    s3.upload_part(**of, UploadId=upload, PartNumber=1, Body=b"x")
+    s3.abort_multipart_upload(**of, UploadId=upload)
+    assert refusal(s3.list_parts, **of, UploadId=upload)[0] == 404
+    assert refusal(s3.list_parts, **of, UploadId="none")[:2] == (404, "NoSuchUpload")
+    assert refusal(s3.get_object, **of)[1] == "NoSuchKey"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ChecksumCRC32": "AAAAAA=="},
+        {"ChecksumSHA256": base64.b64encode(bytes(32)).decode()},
+        {"ContentMD5": base64.b64encode(bytes(16)).decode()},
+    ],
+    ids=str,
+)
+def test_what_is_not_what_it_says_is_refused_and_leaves_nothing(s3, wrong) -> None:
+    for size in (10, 100_000):
+        of = {"Bucket": "wrong", "Key": f"{size}"}
+        assert refusal(s3.put_object, **of, Body=b"x" * size, **wrong)[:2] == (400, "BadDigest")
+        assert refusal(s3.get_object, **of)[1] == "NoSuchKey"
+
+
+def test_a_checksum_that_is_not_verified_is_refused(s3) -> None:
+    of = {"Bucket": "wrong", "Key": "crc", "Body": b"1"}
+    status, code, told = refusal(s3.put_object, **of, ChecksumCRC64NVME="AAAAAAAAAAA=")
+    assert (status, code) == (400, "InvalidArgument")
+    assert told.startswith("x-amz-checksum-crc64nvme is not verified here; send one of ")
+
+
+@pytest.mark.parametrize(
+    "key", ["a b+c%2Fd.txt", "ünï/日本.bin", "a=b&c?d#e", "~!'()*;:@$,", "%25", "plus+plus"]
+)
+def test_odd_keys_come_back_as_they_went(s3, key: str) -> None:
+    s3.put_object(Bucket="odd-keys", Key=key, Body=key.encode())
+    assert s3.get_object(Bucket="odd-keys", Key=key)["Body"].read() == key.encode()
+    assert key in [one["Key"] for one in s3.list_objects_v2(Bucket="odd-keys")["Contents"]]
+    s3.delete_objects(Bucket="odd-keys", Delete={"Objects": [{"Key": key}]})
+    assert s3.list_objects_v2(Bucket="odd-keys")["KeyCount"] == 0
+
+
+@pytest.mark.parametrize(
+    "key", ["../up", "a/../b", "a/./b", "/lead", "trail/", "a//b", "a\\b", "a%2F..%2Fb", "e\u0301"]
+)
+def test_keys_that_are_no_path_are_refused_in_a_sentence(s3, key: str) -> None:
+    status, code, told = refusal(s3.put_object, Bucket="odd-keys", Key=key, Body=b"1")
+    assert (status, code) == (400, "InvalidArgument")
+    assert told.startswith(f"The key {key!r} is refused: keys are kept as paths")
+
+
+def test_a_key_is_an_object_or_a_folder_and_never_both(s3) -> None:
+    s3.put_object(Bucket="clash", Key="a/b", Body=b"1")
+    assert refusal(s3.put_object, Bucket="clash", Key="a", Body=b"1")[1] == "InvalidArgument"
+
+
+@pytest.mark.parametrize("name", ["api", "ajax-api", "health", "metrics", "a..b", "10.0.0.1"])
+def test_bucket_names_that_mean_something_else_are_refused(s3, name: str) -> None:
+    assert refusal(s3.create_bucket, Bucket=name)[:2] == (400, "InvalidBucketName")
+
+
+def test_every_other_bucket_is_there(s3) -> None:
+    s3.create_bucket(Bucket="sagemaker-us-east-1-000000000000")
+    s3.head_bucket(Bucket="sagemaker-us-east-1-000000000000")
+    assert s3.get_bucket_location(Bucket="anything")["LocationConstraint"] is None
+
+
+def test_what_would_be_lost_is_refused(s3) -> None:
+    of = {"Bucket": "lost", "Key": "k", "Body": b"1"}
+    status, code, told = refusal(s3.put_object, **of, ServerSideEncryption="aws:kms")
+    assert (status, code) == (501, "NotImplemented")
+    assert "x-amz-server-side-encryption" in told
+    assert refusal(s3.get_object_acl, Bucket="lost", Key="k")[:2] == (501, "NotImplemented")
+
+
+def test_presigned_addresses_put_and_get(s3) -> None:
+    of = {"Bucket": "presigned", "Key": "a b.txt"}
+    put = s3.generate_presigned_url("put_object", Params=of)
+    assert httpx.put(put, content=b"hello").status_code == 200
+    assert httpx.get(s3.generate_presigned_url("get_object", Params=of)).content == b"hello"
+
+
+def test_chunks_with_a_trailer_are_decoded_and_verified(aws_server: Server, s3) -> None:
+    def send(crc: str) -> httpx.Response:
+        body = f"5\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum-crc32:{crc}\r\n\r\n"
+        headers = {
+            "Authorization": "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/s3/aws4_request,"
+            f"SignedHeaders=host,Signature={'0' * 64}",
+            "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            "x-amz-decoded-content-length": "11",
+            "x-amz-trailer": "x-amz-checksum-crc32",
+            "content-encoding": "aws-chunked",
+        }
+        return httpx.put(f"{aws_server.url}/chunked/k", content=body, headers=headers)
+
+    assert "BadDigest" in send("AAAAAA==").text
+    assert send("DUoRhQ==").status_code == 200
+    assert s3.get_object(Bucket="chunked", Key="k")["Body"].read() == b"hello world"
+
+
+def test_a_package_keeps_the_bytes_that_were_registered(aws_server: Server, s3, sagemaker) -> None:
+    first, of = os.urandom(100_000), {"Bucket": "models", "Key": "churn/model.tar.gz"}
+    s3.put_object(**of, Body=first)
+    sagemaker.create_model_package_group(ModelPackageGroupName="s3-churn")
+    specification = {
+        "Containers": [
+            {"Image": "image:1", "ModelDataUrl": "s3://models/churn/model.tar.gz"},
+        ],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    arn = sagemaker.create_model_package(
+        ModelPackageGroupName="s3-churn", InferenceSpecification=specification
+    )["ModelPackageArn"]
+    s3.put_object(**of, Body=b"something else")
+    told = sagemaker.describe_model_package(ModelPackageName=arn)
+    container = told["InferenceSpecification"]["Containers"][0]
+    assert container["ModelDataUrl"] == "s3://models/churn/model.tar.gz"
+    api = f"{aws_server.url}/api/2.0"
+    version = {"name": "s3-churn", "version": "1"}
+    uri = httpx.get(f"{api}/mlflow/model-versions/get-download-uri", params=version)
+    path = uri.json()["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    got = httpx.get(f"{api}/mlflow-artifacts/artifacts/{path}/model.tar.gz")
+    assert got.content == first
+    bucket, _, folder = path.partition("/")
+    frozen = {"Bucket": bucket, "Key": f"{folder}/model.tar.gz"}
+    assert s3.get_object(**frozen)["Body"].read() == first
+    assert refusal(s3.put_object, **frozen, Body=b"1")[:2] == (403, "AccessDenied")
+
+
+def test_what_nobody_put_here_stays_a_label(aws_server: Server) -> None:
+    api = f"{aws_server.url}/api/2.0/mlflow"
+    httpx.post(f"{api}/registered-models/create", json={"name": "elsewhere"})
+    given = {"name": "elsewhere", "source": "s3://of-others/model.tar.gz"}
+    assert httpx.post(f"{api}/model-versions/create", json=given).status_code == 200
+    version = {"name": "elsewhere", "version": "1"}
+    uri = httpx.get(f"{api}/model-versions/get-download-uri", params=version).json()
+    assert uri["artifact_uri"] == given["source"]
+
+
+def test_with_accounts_a_key_may_do_what_its_roles_let_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    server = Server(tmp_path_factory.mktemp("s3") / "data", args=("--auth", "on"))
+    server.start()
+    try:
+        office = Office(server)
+        clients = {}
+        for name, role in (("ann", "contributor"), ("bob", "contributor"), ("vic", "viewer")):
+            office.user(name, role, "*")
+            key = office.post(f"/accounts/{name}/keys", {})
+            clients[name] = client_of(server.url, key["id"], key["secret"])
+        ann, vic = clients["ann"], clients["vic"]
+        of = {"Bucket": "guarded", "Key": "a b/ü+.bin"}
+        for body in (b"small", os.urandom(100_000)):
+            ann.put_object(**of, Body=body)
+            assert ann.get_object(**of)["Body"].read() == body
+        assert refusal(vic.put_object, **of, Body=b"1")[:2] == (403, "AccessDenied")
+        assert refusal(vic.delete_object, **of)[:2] == (403, "AccessDenied")
+        forged = client_of(server.url, key["id"], "x" * 40)
+        assert refusal(forged.list_buckets)[:2] == (403, "SignatureDoesNotMatch")
+        nobody = client_of(server.url, "MK" + "A" * 18, "x" * 40)
+        assert refusal(nobody.get_object, **of)[1] in (
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+        )
+        upload = ann.create_multipart_upload(**of)["UploadId"]
+        part = {**of, "UploadId": upload, "PartNumber": 1}
+        assert refusal(clients["bob"].upload_part, **part, Body=b"1")[0] == 404
+        got = ann.generate_presigned_url("get_object", Params=of)
+        assert httpx.get(got).content == body
+        assert httpx.get(got).status_code == 200  # as often as one likes
+        assert httpx.get(got.replace("guarded", "others")).status_code == 403
+        assert httpx.get(got.partition("?")[0]).status_code == 401
+    finally:
+        server.kill()

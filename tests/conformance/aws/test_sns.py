@@ -1,0 +1,145 @@
+"""SNS's topics and subscriptions, asked for by a stock client, with receivers over HTTP."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import StartServer
+from tests.support.aws_bus import client, subscribed, visit
+from tests.support.receiver import Receiver, answer
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("sns") / "data", args=("--webhook-allow-private",))
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def sns(server: Server) -> Any:
+    return client(server, "sns")
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
+    return error.value.response["Error"]["Code"]
+
+
+def test_a_topic_is_made_once_by_its_name_listed_and_deleted(sns: Any) -> None:
+    arn = sns.create_topic(Name="once")["TopicArn"]
+    assert arn == "arn:aws:sns:us-east-1:000000000000:once"
+    assert sns.create_topic(Name="once")["TopicArn"] == arn
+    assert [t["TopicArn"] for t in sns.list_topics()["Topics"]].count(arn) == 1
+    assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["SubscriptionsConfirmed"] == "0"
+    sns.delete_topic(TopicArn=arn)
+    sns.delete_topic(TopicArn=arn)
+    with pytest.raises(sns.exceptions.NotFoundException, match="Topic does not exist"):
+        sns.get_topic_attributes(TopicArn=arn)
+    with pytest.raises(sns.exceptions.NotFoundException):
+        sns.publish(TopicArn=arn, Message="m")
+
+
+def test_a_receiver_hears_nothing_until_it_has_visited_the_address_it_was_sent(
+    server: Server, sns: Any, receiver: Receiver
+) -> None:
+    arn = sns.create_topic(Name="confirmed")["TopicArn"]
+    made = sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
+    assert made["SubscriptionArn"] == "pending confirmation"
+    (asked,) = receiver.wait(1)
+    assert asked.headers["x-amz-sns-message-type"] == "SubscriptionConfirmation"
+    assert asked.json["Type"] == "SubscriptionConfirmation"
+    assert asked.json["TopicArn"] == asked.headers["x-amz-sns-topic-arn"] == arn
+    (shown,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    assert shown["SubscriptionArn"] == "PendingConfirmation"
+    sns.publish(TopicArn=arn, Message="too early")
+    with pytest.raises(sns.exceptions.InvalidParameterException, match="Token"):
+        sns.confirm_subscription(TopicArn=arn, Token="0" * 128)
+    answered = visit(server, asked.json["SubscribeURL"])
+    assert answered.status_code == 200
+    assert "<SubscriptionArn>" + arn in answered.text
+    told = sns.publish(TopicArn=arn, Message="now", Subject="of it")["MessageId"]
+    message = receiver.wait(2)[1]
+    assert message.json == {
+        "Type": "Notification",
+        "MessageId": told,
+        "TopicArn": arn,
+        "Subject": "of it",
+        "Message": "now",
+        "Timestamp": message.json["Timestamp"],
+    }
+    assert message.headers["x-amz-sns-message-type"] == "Notification"
+    assert message.headers["x-amz-sns-message-id"] == told
+    (shown,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    assert message.headers["x-amz-sns-subscription-arn"] == shown["SubscriptionArn"]
+    assert (shown["Protocol"], shown["Endpoint"]) == ("http", receiver.url)
+
+
+def test_the_sdk_may_confirm_with_the_token_and_unsubscribe(sns: Any, receiver: Receiver) -> None:
+    arn = sns.create_topic(Name="by-sdk")["TopicArn"]
+    sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
+    token = receiver.wait(1)[0].json["Token"]
+    confirmed = sns.confirm_subscription(TopicArn=arn, Token=token)["SubscriptionArn"]
+    assert sns.confirm_subscription(TopicArn=arn, Token=token)["SubscriptionArn"] == confirmed
+    again = sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
+    assert again["SubscriptionArn"] == confirmed
+    sns.unsubscribe(SubscriptionArn=confirmed)
+    assert sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] == []
+    assert confirmed not in str(sns.list_subscriptions()["Subscriptions"])
+
+
+def test_a_message_keeps_its_id_and_envelope_when_it_is_sent_again(
+    server: Server, sns: Any, receiver: Receiver
+) -> None:
+    arn = subscribed(server, receiver, "again")
+    receiver.script = [answer(503)]
+    told = sns.publish(TopicArn=arn, Message="m")["MessageId"]
+    first, second = receiver.wait(2)
+    assert first.body == second.body
+    assert first.headers["x-amz-sns-message-id"] == second.json["MessageId"] == told
+
+
+def test_what_cannot_be_subscribed_or_said_is_refused(sns: Any, receiver: Receiver) -> None:
+    arn = sns.create_topic(Name="refused")["TopicArn"]
+    for wrong, said in (
+        ({"Protocol": "email", "Endpoint": "ann@example.com"}, "sends no e-mail"),
+        ({"Protocol": "sqs", "Endpoint": "arn:aws:sqs:us-east-1:000000000000:q"}, "Protocol"),
+        ({"Protocol": "https", "Endpoint": receiver.url}, "match the specified protocol"),
+        ({"Protocol": "http", "Endpoint": "http://ann@x.example/"}, "."),
+    ):
+        with pytest.raises(sns.exceptions.InvalidParameterException, match=said):
+            sns.subscribe(TopicArn=arn, **wrong)
+    for wrong in ({"Message": "x" * 262_145}, {"Message": "m", "Subject": "two\nlines"}):
+        with pytest.raises(sns.exceptions.InvalidParameterException):
+            sns.publish(TopicArn=arn, **wrong)
+    with pytest.raises(ClientError) as error:
+        sns.create_topic(Name="not a name")
+    assert code_of(error) in ("InvalidParameter", "ValidationError")
+
+
+def test_a_subscription_is_no_webhook_that_other_dialects_show_or_change(
+    server: Server, sns: Any, receiver: Receiver
+) -> None:
+    arn = subscribed(server, receiver, "hidden")
+    (shown,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    webhook_id = shown["SubscriptionArn"].rpartition(":")[2]
+    api = f"{server.url}/api/v1/webhooks"
+    assert webhook_id not in httpx.get(api, trust_env=False).text
+    assert httpx.get(f"{api}/{webhook_id}", trust_env=False).status_code == 404
+
+
+def test_with_accounts_only_the_token_confirms_and_only_administrators_subscribe(
+    start_server: StartServer,
+) -> None:
+    server = start_server("--auth", "on")
+    arn = "arn:aws:sns:us-east-1:000000000000:topic"
+    answered = visit(server, f"{server.url}/sns/confirm?TopicArn={arn}&Token=0")
+    assert answered.status_code == 404
+    assert "<Code>NotFound</Code>" in answered.text
+    with pytest.raises(ClientError) as error:
+        client(server, "sns").create_topic(Name="topic")
+    assert code_of(error) == "InvalidClientTokenId"
