@@ -46,6 +46,14 @@ class NotFound(ModelkeepError):
     """No such thing, or none that this caller may know of."""
 
 
+class NoGroup(NotFound):
+    """No such group of packages."""
+
+
+class NoPackage(NotFound):
+    """No such package."""
+
+
 class AlreadyExists(ModelkeepError):
     """The name is taken."""
 

@@ -5,17 +5,13 @@ group has: see `packages`.
 """
 
 from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import Conflict, NotFound
+from modelkeep.domain.errors import Conflict, NoGroup
 from modelkeep.domain.models import Model, is_prompt
 from modelkeep.domain.packages import SINGLE_TAG
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import Listing
 from modelkeep.ports.work import Work
 from modelkeep.services import registry
-
-
-class NoGroup(NotFound):
-    """There is no such group, or none that the caller may see."""
 
 
 def get(work: Work, handle: str) -> Model:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelkeep.domain.access import Caller
-from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
+from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
@@ -33,10 +33,6 @@ SCANNED_LIMIT = 1000  # versions that one page looks at for those of an approval
 Members = Mapping[str, Any]
 
 _NOT_CLONED = ("ModelLifeCycle",)  # where the other stands
-
-
-class NoPackage(NotFound):
-    """There is no such package, or none that the caller may see."""
 
 
 # -- reading -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.errors import AlreadyExists, InvalidInput
+from modelkeep.domain.errors import AlreadyExists, InvalidInput, NoGroup
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import Model
 from modelkeep.ports.registry import Listing
@@ -48,7 +48,7 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
     handle = group_of(call.params[_NAME])
     try:
         model = await app.read(groups.get, handle, point=True)
-    except groups.NoGroup:
+    except NoGroup:
         raise no_group(call, handle) from None
     return described(call, model)
 
@@ -76,7 +76,7 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
     handle = group_of(call.params[_NAME])
     try:
         await app.write(groups.delete, call.caller, handle)
-    except groups.NoGroup:
+    except NoGroup:
         raise no_group(call, handle) from None
     return {}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelkeep.domain.access import Verb
-from modelkeep.domain.errors import AlreadyExists, InvalidInput, NotFound
+from modelkeep.domain.errors import AlreadyExists, InvalidInput, NoGroup, NoPackage, NotFound
 from modelkeep.domain.models import Version
 from modelkeep.domain.packages import Approval
 from modelkeep.ports.registry import PackageListing
@@ -35,8 +35,6 @@ from modelkeep.protocols.aws.sagemaker.wording import (
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import packages, permits
 from modelkeep.services.app import App
-from modelkeep.services.groups import NoGroup
-from modelkeep.services.packages import NoPackage
 from modelkeep.services.permits import Need
 from modelkeep.services.steps import Result
 from modelkeep.services.verdicts import Voting
