@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import circumstances, databases, peers, profiles, report, schedule
@@ -33,10 +34,12 @@ QUICK = Plan(
     decisions=100,
     moves=10_000,
 )
+ROUNDS_LIMIT = 20
 _EXAMPLES = """
 examples:
   make bench                                             everything, three rounds
   make bench BENCH_ARGS='--quick'                        one short round of everything
+  make bench BENCH_ARGS='--rounds 1'                     one whole round of everything
   make bench BENCH_ARGS='--quick --servers mlflow-sqlite,modelkeep-sqlite'
   make bench BENCH_ARGS='--only alias,create --servers modelkeep-sqlite'
   make bench BENCH_ARGS='--out results.json --markdown results.md'
@@ -65,6 +68,7 @@ def main() -> None:
     if not _NEEDS_NO_WRK.issuperset(options.only) and not has_wrk():
         sys.exit("The load comes from wrk, which is not on this machine; `make bench` installs it.")
     plan = QUICK if options.quick else Plan()
+    plan = replace(plan, rounds=options.rounds or plan.rounds)
     # So that whoever ends the run does not leave its servers and its folder behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with contextlib.ExitStack() as stack:
@@ -123,6 +127,9 @@ def _options() -> argparse.Namespace:
     names = list(_servers())
     parser.add_argument("--quick", action="store_true", help="one short round, smaller registries")
     parser.add_argument(
+        "--rounds", type=_rounds, metavar="N", help="instead of three, or of --quick's one"
+    )
+    parser.add_argument(
         "--only",
         type=_some_of(MEASUREMENTS),
         default=list(MEASUREMENTS),
@@ -160,6 +167,13 @@ def _document(text: str) -> Path:
     except (report.NoBlock, OSError) as problem:
         raise argparse.ArgumentTypeError(str(problem)) from problem
     return path
+
+
+def _rounds(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= ROUNDS_LIMIT:
+        raise argparse.ArgumentTypeError(f"takes 1 to {ROUNDS_LIMIT}")
+    return number
 
 
 def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
