@@ -170,10 +170,9 @@ def _document(text: str) -> Path:
 
 
 def _rounds(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= ROUNDS_LIMIT:
+    if not text.isdecimal() or not 1 <= int(text) <= ROUNDS_LIMIT:
         raise argparse.ArgumentTypeError(f"takes 1 to {ROUNDS_LIMIT}")
-    return number
+    return int(text)
 
 
 def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
