@@ -24,9 +24,9 @@ def _rows(tables: Tables, crowd: Crowd) -> None:
     models, champions = crowd.models, {version.model: version for version in crowd}
     tables.insert(
         "models",
-        "id, project_id, name, description, next_number, created_ms, updated_ms",
+        "id, project_id, name, handle, description, next_number, created_ms, updated_ms",
         (
-            (index + 1, 1, name, "", champions[index].number + 1, BEGAN_MS, BEGAN_MS + index)
+            (index + 1, 1, name, name, "", champions[index].number + 1, BEGAN_MS, BEGAN_MS + index)
             for index, name in enumerate(models)
         ),
     )

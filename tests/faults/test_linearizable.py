@@ -218,7 +218,7 @@ def test_promoters_see_one_order_over_two_replicas_and_a_database_that_crashes(
 @pytest.mark.postgresql
 @pytest.mark.timeout(240)
 def test_a_replica_that_is_cut_off_from_the_database_makes_no_champion_of_its_own(
-    start_server: StartServer, tmp_path: Path
+    start_server: StartServer,
 ) -> None:
     """Its network is pulled out and put back, in the middle of batches; its clients stay."""
     try:
@@ -232,7 +232,7 @@ def test_a_replica_that_is_cut_off_from_the_database_makes_no_champion_of_its_ow
         url = postgres.create_database()
         near = start_server(database_url=url)
         far = stack.enter_context(
-            contextlib.closing(Apart(at, tmp_path / "far", url.replace("127.0.0.1", at.here)))
+            contextlib.closing(Apart(at, near.data_dir, url.replace("127.0.0.1", at.here)))
         )
         far.start()
         prepare(near)

@@ -123,8 +123,8 @@ def crowd(work: SqlWork) -> SqlWork:
     insert(
         work,
         "models",
-        "id, project_id, name, description, next_number, created_ms, updated_ms",
-        [(index, 1, name, "", 2 * TIED, T0, T0 + index % 2) for name, index in ids.items()],
+        "id, project_id, name, handle, description, next_number, created_ms, updated_ms",
+        [(index, 1, name, name, "", 2 * TIED, T0, T0 + index % 2) for name, index in ids.items()],
     )
     insert(
         work,
@@ -299,8 +299,8 @@ def tracked(work: SqlWork) -> SqlWork:
     insert(
         work,
         "models",
-        "project_id, name, description, next_number, created_ms, updated_ms",
-        [(1, f"m{i}", "", 1, T0, T0 + i % 3) for i in count],
+        "project_id, name, handle, description, next_number, created_ms, updated_ms",
+        [(1, f"m{i}", f"m{i}", "", 1, T0, T0 + i % 3) for i in count],
     )
     return work
 
