@@ -26,6 +26,7 @@ pytestmark = pytest.mark.postgresql
 
 API = "/api/2.0/mlflow"
 CROWD, CROWD_LIMIT_S = 40, 17.0  # a turn, a read, a new connection; and what the machine takes
+BEHIND = 10  # changes; five seconds for each would be three times the limit above
 HELD = (
     "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
     " WHERE l.locktype = 'advisory' AND l.granted AND a.state = 'idle in transaction'"
@@ -93,6 +94,22 @@ def test_nobody_is_told_an_outcome_that_cannot_be_known(
         core.model("a")
     proxy.let_through()
     assert models(core) == (["a"] if lost == "answer" else [])
+
+
+def test_who_waits_behind_a_database_that_is_away_hears_so_with_the_first(
+    core: Core, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "BATCH_LIMIT", 1)  # each would wait in turn to begin
+    core.model("there")
+    proxy.freeze()
+    began = time.monotonic()
+    with ThreadPoolExecutor(BEHIND) as threads:
+        asked = [threads.submit(core.model, f"m{n}") for n in range(BEHIND)]
+    assert {type(one.exception()) for one in asked} == {Unavailable}
+    assert time.monotonic() - began < CROWD_LIMIT_S
+    proxy.thaw()
+    core.model("again")
+    assert models(core) == ["again", "there"]
 
 
 def test_a_503_says_when_to_try_again(start_server: StartServer, proxy: Proxy) -> None:

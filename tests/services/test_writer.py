@@ -52,6 +52,14 @@ class Held:
 
 
 def in_one_batch(core: Core, *jobs: Job) -> list[Any]:
+    """Runs use cases in a batch of their own; what each returned or raised."""
+    before = core.writer.tally.commits
+    found = at_once(core, *jobs)
+    assert core.writer.tally.commits - before <= 2
+    return found
+
+
+def at_once(core: Core, *jobs: Job) -> list[Any]:
     """Runs use cases that all wait at once; what each returned or raised."""
 
     async def story() -> list[Any]:
@@ -63,10 +71,7 @@ def in_one_batch(core: Core, *jobs: Job) -> list[Any]:
         await holding
         return await asyncio.gather(*waiting, return_exceptions=True)
 
-    before = core.writer.tally.commits
-    found = asyncio.run(story())
-    assert core.writer.tally.commits - before <= 2
-    return found
+    return asyncio.run(story())
 
 
 def by_many_threads(count: int, act: Callable[[int], Any]) -> list[Any]:
@@ -282,6 +287,20 @@ def test_a_read_whose_connection_dies_is_to_be_tried_again(core: Core) -> None:
         with pytest.raises(Unavailable):
             core.read(dies)
     assert models(core) == []
+
+
+@on_postgresql
+def test_what_waits_behind_a_lost_connection_is_stored_over_another(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(work: Any) -> None:
+        cut_off(core, work.db.one("SELECT pg_backend_pid()")[0])
+        registry.create_model(work, ANN, "a")
+
+    monkeypatch.setattr(writing, "BATCH_LIMIT", 1)
+    found = at_once(core, (dies,), create("b"), create("c"))
+    assert isinstance(found[0], Unavailable)
+    assert models(core) == ["b", "c"]
 
 
 # -- what commits together ---------------------------------------------------------------------

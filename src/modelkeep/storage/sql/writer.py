@@ -178,8 +178,8 @@ class Writer:
             if fate:
                 self.tally.failed += 1
                 _abandon(batch, error, fate)
-                if isinstance(error, Unavailable) and not self._dialect.embedded:
-                    # The database is away: each batch behind this one would wait as long again.
+                if (not name or fate == _UNKNOWN) and not self._dialect.embedded:
+                    # No batch can be begun: each behind this one would wait as long again.
                     behind = self._take_waiting()
                     _abandon(behind, error, _UNDONE)
                     batch += behind
