@@ -177,10 +177,11 @@ class Running:
     def _keep_house(self, dialect: Dialect, clock: Clock) -> None:
         blobs, parts = self._blobs, self._parts
         chores: list[Callable[[], None]] = []
-        if parts:
-            chores.append(lambda: parts.sweep(clock.now_ms()))
         if isinstance(blobs, S3Blobs):
             chores.append(_every(SWEEP_STORE_EVERY_S, lambda: blobs.sweep(clock.now_ms())))
+            chores.append(_every(SWEEP_STORE_EVERY_S, lambda: parts.sweep(clock.now_ms())))
+        else:
+            chores.append(lambda: parts.sweep(clock.now_ms()))
         if isinstance(dialect, Sqlite):
             chores.append(lambda: _checkpoint(dialect))
         chores.append(_every(SWEEP_EVERY_S, self._sweep))

@@ -106,11 +106,11 @@ class Parts(Protocol):
         """
         ...
 
-    def read(self, upload_id: str, number: int, sha256: str) -> Iterator[bytes]:
-        """A part's bytes in chunks of at most 1 MiB.
+    def assemble(self, upload_id: str, named: Sequence[tuple[int, str]]) -> tuple[str, int]:
+        """Puts parts together as one blob, by their numbers and SHA-256; its SHA-256 and size.
 
-        Raises InvalidInput if no part of that number has that digest; IntegrityFailure before
-        the last chunk is handed out if it is damaged; NotFound if there is no such upload.
+        Raises InvalidInput if no part of that number has that digest; IntegrityFailure if one is
+        damaged; NotFound if there is no such upload.
         """
         ...
 

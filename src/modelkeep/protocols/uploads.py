@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
-from modelkeep.ports.blobs import Blobs, Parts, Upload
+from modelkeep.ports.blobs import Upload
 from modelkeep.protocols.http import Receive, Scope, header
 from modelkeep.services import artifacts, objects
 from modelkeep.services.app import App
@@ -123,18 +123,3 @@ async def _write(upload: Upload, waiting: list[bytes], body: AsyncIterator[bytes
     finally:
         if writing is not None:  # before anybody may close the file under it
             await asyncio.wait([writing])
-
-
-def assemble(
-    blobs: Blobs, parts: Parts, upload_id: str, named: Sequence[tuple[int, str]]
-) -> tuple[str, int]:
-    """Puts parts together as one file, by their numbers and SHA-256; its SHA-256 and size."""
-    whole = blobs.begin()
-    try:
-        for number, sha256 in named:
-            for chunk in parts.read(upload_id, number, sha256):
-                whole.write([chunk])
-        return whole.finish()
-    except BaseException:
-        whole.abandon()
-        raise

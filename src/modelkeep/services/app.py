@@ -45,7 +45,7 @@ class App:
     reader: Reader
     writer: Runner
     blobs: Blobs
-    parts: Parts | None  # None where parts go to the store itself, or nowhere
+    parts: Parts
     direct: Direct | None  # None where clients cannot reach the store by themselves
     outside: Outside | None  # None where nothing is taken in from elsewhere
     artifact_root: str  # where clients put new experiments' files; "" is a folder of ours

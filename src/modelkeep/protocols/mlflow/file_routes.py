@@ -91,9 +91,7 @@ class FileRoutes:
 
     def takes_parts(self, scope: Scope) -> bool:
         """Whether this client can upload in parts."""
-        if self._app.direct is not None:
-            return True
-        return self._app.parts is not None and self.knows_address(scope)
+        return self._app.direct is not None or self.knows_address(scope)
 
     def knows_address(self, scope: Scope) -> bool:
         """Whether this client can be given addresses to follow."""
@@ -203,7 +201,7 @@ class FileRoutes:
             pass
         elif app.direct is not None:
             created = await multipart.create_direct(app, app.direct, caller, folder, request)
-        elif app.parts is not None and address is not None:
+        elif address is not None:
             created = await multipart.create(app, caller, folder, request, address)
         await _answer_address(send, created, "Multipart upload")
 

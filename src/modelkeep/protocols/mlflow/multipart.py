@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.names import check_text, leads_up
-from modelkeep.ports.blobs import Parts
 from modelkeep.ports.stores import Direct, Landing
 from modelkeep.protocols import uploads
 from modelkeep.protocols.http import Receive, Scope, header
@@ -72,7 +71,7 @@ async def create(app: App, caller: Caller, folder: str, request: Create, address
     """Opens an upload; `address` is what the addresses of its parts begin with."""
     path = _target(folder, request.path)
     until_ms = await app.read(grants.multipart_expiry, caller, path, request.num_parts)
-    upload_id = await asyncio.to_thread(_parts(app).open, until_ms)
+    upload_id = await asyncio.to_thread(app.parts.open, until_ms)
     upload = Multipart(upload_id, path, request.num_parts)
     args = caller, app.signer, upload, until_ms
     whole, parts = await asyncio.to_thread(grants.to_multipart, *args)
@@ -104,7 +103,7 @@ def _created(upload_id: str, addresses: Sequence[str]) -> Created:
 async def put_part(app: App, grant: str, scope: Scope, receive: Receive) -> str:
     """Keeps a part; its ETag."""
     part = await app.read(grants.part, app.signer, grant)
-    upload = await asyncio.to_thread(_parts(app).begin, part.upload_id, part.number)
+    upload = await asyncio.to_thread(app.parts.begin, part.upload_id, part.number)
     limit = grants.PART_LIMIT_BYTES
     body = uploads.limited(scope, receive, limit, f"A part may have at most {limit} bytes.")
     sha256, _ = await uploads.fill(upload, body)
@@ -117,16 +116,14 @@ async def complete(app: App, caller: Caller, folder: str, request: Finish) -> No
     if app.direct is not None:
         await _complete_direct(app, app.direct, caller, upload, request)
         return
-    parts = _parts(app)
-    if await asyncio.to_thread(parts.is_closed, upload.upload_id):
+    upload_id = _kept(upload)
+    if await asyncio.to_thread(app.parts.is_closed, upload_id):
         return
     digests, began_ms = _digests(request.parts, upload.parts), app.clock.now_ms()
     numbered = list(enumerate(digests, 1))
-    sha256, size = await asyncio.to_thread(
-        uploads.assemble, app.blobs, parts, upload.upload_id, numbered
-    )
+    sha256, size = await asyncio.to_thread(app.parts.assemble, upload_id, numbered)
     await app.write(artifacts.put, caller, upload.path, sha256, size, began_ms)
-    await asyncio.to_thread(parts.close, upload.upload_id)
+    await asyncio.to_thread(app.parts.close, upload_id)
 
 
 async def _complete_direct(
@@ -144,20 +141,24 @@ async def abort(app: App, caller: Caller, folder: str, request: Finish) -> None:
     if app.direct is not None:
         await asyncio.to_thread(app.direct.abort, _landing(upload))
     else:
-        await asyncio.to_thread(_parts(app).discard, upload.upload_id)
-
-
-def _parts(app: App) -> Parts:
-    if app.parts is None:
-        raise NotFound("No such upload: this server takes none in parts any more.")
-    return app.parts
+        await asyncio.to_thread(app.parts.discard, _kept(upload))
 
 
 def _landing(upload: Multipart) -> Landing:
     upload_id, _, key = upload.upload_id.partition(" ")
     if not key:
-        raise NotFound("No such upload: it began before the artifacts moved to another store.")
+        raise _moved()
     return Landing(key, upload_id)
+
+
+def _kept(upload: Multipart) -> str:
+    if " " in upload.upload_id:
+        raise _moved()
+    return upload.upload_id
+
+
+def _moved() -> NotFound:
+    return NotFound("No such upload: it began before the artifacts moved to another store.")
 
 
 async def _find(app: App, caller: Caller, folder: str, request: Finish) -> Multipart:

@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from modelkeep.domain.errors import InvalidInput, NotFound
@@ -19,7 +19,7 @@ from modelkeep.storage.blobs.checks import verified
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
 
-_ID = re.compile(r"(?P<expires_ms>[0-9]{1,15})-[0-9a-f]{32}")
+ID = re.compile(r"(?P<expires_ms>[0-9]{1,15})-[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CLOSED = "closed"
 
@@ -33,7 +33,7 @@ class DiskParts:
         self._lock = threading.Lock()  # two parts of one number: the later one stays
 
     def open(self, expires_ms: int) -> str:
-        upload_id = f"{expires_ms}-{secrets.token_hex(16)}"
+        upload_id = new_id(expires_ms)
         try:
             self._folder(upload_id).mkdir(mode=0o700)
         except OSError as error:
@@ -42,24 +42,36 @@ class DiskParts:
 
     def begin(self, upload_id: str, number: int) -> "_PartUpload":
         if not self._folder(upload_id).is_dir() or self.is_closed(upload_id):
-            raise _gone()
+            raise gone()
         return _PartUpload(self, upload_id, number, self._blobs.incoming())
 
     def read(self, upload_id: str, number: int, sha256: str) -> Iterator[bytes]:
+        """A part's bytes in chunks of at most 1 MiB. Raises as `assemble`."""
         if not self._folder(upload_id).is_dir():
-            raise _gone()
+            raise gone()
         if not _SHA256.fullmatch(sha256):
-            raise _no_such_part(number)
+            raise no_such_part(number)
         try:
             file = (self._folder(upload_id) / str(number) / sha256).open("rb", buffering=0)
         except OSError:
-            raise _no_such_part(number) from None
+            raise no_such_part(number) from None
         with file:
             yield from verified(file, sha256, None)
 
+    def assemble(self, upload_id: str, named: Sequence[tuple[int, str]]) -> tuple[str, int]:
+        whole = self._blobs.begin()
+        try:
+            for number, sha256 in named:
+                for chunk in self.read(upload_id, number, sha256):
+                    whole.write([chunk])
+            return whole.finish()
+        except BaseException:
+            whole.abandon()
+            raise
+
     def listing(self, upload_id: str) -> list[Part]:
         if not self._folder(upload_id).is_dir() or self.is_closed(upload_id):
-            raise _gone()
+            raise gone()
         found: list[Part] = []
         with self._lock:
             for file in self._folder(upload_id).glob("[0-9]*/*"):
@@ -83,7 +95,7 @@ class DiskParts:
 
     def sweep(self, now_ms: int) -> None:
         for folder in self._uploads.iterdir():
-            named = _ID.fullmatch(folder.name)
+            named = ID.fullmatch(folder.name)
             if named and int(named["expires_ms"]) < now_ms:
                 self.discard(folder.name)
 
@@ -92,19 +104,19 @@ class DiskParts:
         folder = self._folder(upload_id) / str(number)
         with self._lock:
             if self.is_closed(upload_id):
-                raise _gone()
+                raise gone()
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)
                 for earlier in folder.iterdir():
                     earlier.unlink()
                 part.move(folder / part.sha256)
             except FileNotFoundError:
-                raise _gone() from None
+                raise gone() from None
             except OSError as error:
                 raise not_stored(error) from None
 
     def _folder(self, upload_id: str) -> Path:
-        assert _ID.fullmatch(upload_id), upload_id  # the server's own, never a client's text
+        assert ID.fullmatch(upload_id), upload_id  # the server's own, never a client's text
         return self._uploads / upload_id
 
 
@@ -121,9 +133,13 @@ class _PartUpload:
         return self._incoming.sha256, self._incoming.size_bytes
 
 
-def _gone() -> NotFound:
+def new_id(expires_ms: int) -> str:
+    return f"{expires_ms}-{secrets.token_hex(16)}"
+
+
+def gone() -> NotFound:
     return NotFound("No such upload: it was completed or aborted, or has expired.")
 
 
-def _no_such_part(number: int) -> InvalidInput:
+def no_such_part(number: int) -> InvalidInput:
     return InvalidInput(f"Part {number} was not uploaded, or its ETag is not the one given.")

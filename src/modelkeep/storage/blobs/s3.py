@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
-from typing import Any, BinaryIO, cast
+from itertools import pairwise
+from typing import Any, BinaryIO, Protocol, cast
 
 from modelkeep.domain.errors import IntegrityFailure, LimitExceeded, Unavailable
 from modelkeep.domain.stores import MARK
@@ -42,6 +43,7 @@ IN_FLIGHT = 2  # parts of one upload that are sent while the next one fills: 24 
 PARTS_LIMIT = 10_000  # of S3: a file may have 80 GiB through the server
 COPY_BYTES = 64 << 20  # in one copy within the store: many stores say nothing until it is done
 COPIES_AT_ONCE = 4
+LEAST_PART_BYTES = 5 << 20  # of S3, of every part but the last
 SENDERS = 16
 STALE_MS = 48 * 3_600_000
 MARK_LIMIT = 100  # bytes of a mark that are read
@@ -73,7 +75,7 @@ class S3Blobs:
         return self.bucket.place.key(f"blobs/{MARK}")
 
     def begin(self) -> "S3Upload":
-        return S3Upload(self)
+        return S3Upload(self, self)
 
     def read(self, sha256: str, size_bytes: int) -> Iterator[bytes]:
         with closing(self._open(sha256)) as file:
@@ -131,42 +133,52 @@ class S3Blobs:
         target = self.key(sha256)
         if not self._is_whole(sha256, size_bytes):
             self.copy(key, target, size_bytes)
-            if self.bucket.call("head_object", Key=target)["ContentLength"] != size_bytes:
-                raise Unavailable(
-                    f"The artifact store {self.bucket.place} did not copy what it was told."
-                )
+            self._check_copied(target, size_bytes)
+
+    def join(self, sources: Sequence[tuple[str, int]], sha256: str) -> None:
+        """Puts objects, of which each but the last has `LEAST_PART_BYTES`, together under the name
+        of what they hash to, unless it is there; the store does. Each has a key and a size."""
+        size_bytes = sum(size for _, size in sources)
+        if not self._is_whole(sha256, size_bytes):
+            self._copy_parts(sources, self.key(sha256))
+            self._check_copied(self.key(sha256), size_bytes)
 
     def copy(self, source: str, target: str, size_bytes: int) -> None:
         """Copies within the bucket, in parts where it is large. Raises Absent without a source."""
-        of = {"Bucket": self.bucket.place.bucket, "Key": source}
-        if size_bytes <= COPY_BYTES:
+        if size_bytes > COPY_BYTES:
+            self._copy_parts([(source, size_bytes)], target)
+        else:
+            of = {"Bucket": self.bucket.place.bucket, "Key": source}
             self.bucket.call("copy_object", Key=target, CopySource=of)
-            return
+
+    def _copy_parts(self, sources: Sequence[tuple[str, int]], target: str) -> None:
         upload_id = self.bucket.call("create_multipart_upload", Key=target)["UploadId"]
+
+        def copy(piece: tuple[int, tuple[str, int, int]]) -> str:
+            number, (source, start, stop) = piece
+            part = self.bucket.call(
+                "upload_part_copy",
+                Key=target,
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource={"Bucket": self.bucket.place.bucket, "Key": source},
+                CopySourceRange=f"bytes={start}-{stop - 1}",
+            )
+            return part["CopyPartResult"]["ETag"]
+
         try:
-            into = {"Key": target, "UploadId": upload_id, "CopySource": of}
-            self.complete(target, upload_id, self._copy_parts(into, size_bytes))
+            with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copier") as threads:
+                etags = list(threads.map(copy, enumerate(_pieces(sources), 1)))
+            self.complete(target, upload_id, etags)
         except BaseException:
             self.abort(target, upload_id)
             raise
 
-    def _copy_parts(self, into: dict[str, Any], size_bytes: int) -> list[str]:
-        """The ETags of the parts of a copy, `COPIES_AT_ONCE` of which are made together."""
-        part_bytes = max(COPY_BYTES, -(-size_bytes // PARTS_LIMIT))
-
-        def copy(start: int) -> str:
-            last = min(start + part_bytes, size_bytes) - 1
-            number = start // part_bytes + 1
-            part = self.bucket.call(
-                "upload_part_copy",
-                **into,
-                PartNumber=number,
-                CopySourceRange=f"bytes={start}-{last}",
+    def _check_copied(self, target: str, size_bytes: int) -> None:
+        if self.bucket.call("head_object", Key=target)["ContentLength"] != size_bytes:
+            raise Unavailable(
+                f"The artifact store {self.bucket.place} did not copy what it was told."
             )
-            return part["CopyPartResult"]["ETag"]
-
-        with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copier") as threads:
-            return list(threads.map(copy, range(0, size_bytes, part_bytes)))
 
     def complete(self, key: str, upload_id: str, etags: Sequence[str]) -> int:
         """Puts parts together; the size in bytes. To do it again does nothing.
@@ -245,11 +257,21 @@ class S3Blobs:
             more = {name: page[found] for name, found in names.items() if page.get(found)}
 
 
+class Target(Protocol):
+    """Where an upload ends, when its SHA-256 is known. Both raise Absent, Present, Refused."""
+
+    def put(self, sha256: str, content: bytes) -> None: ...
+    def name(self, key: str, sha256: str, size_bytes: int) -> None:
+        """Copies what lies under a key there."""
+        ...
+
+
 class S3Upload:
     """See `ports.blobs.Upload`. For one thread at a time."""
 
-    def __init__(self, blobs: S3Blobs) -> None:
-        self._blobs, self._digest, self._size = blobs, hashlib.sha256(), 0
+    def __init__(self, blobs: S3Blobs, target: Target) -> None:
+        self._blobs, self._target = blobs, target
+        self._digest, self._size = hashlib.sha256(), 0
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._key, self._upload_id = "", ""
@@ -268,12 +290,12 @@ class S3Upload:
         sha256 = self._digest.hexdigest()
         try:
             if not self._upload_id:
-                self._blobs.put(sha256, b"".join(self._waiting))
+                self._target.put(sha256, b"".join(self._waiting))
             else:
                 self._send(b"".join(self._waiting))
                 etags = [part.result() for part in self._parts]
                 self._blobs.complete(self._key, self._upload_id, etags)
-                self._blobs.name(self._key, sha256, self._size)
+                self._target.name(self._key, sha256, self._size)
                 self._blobs.drop(self._key)
                 self._upload_id = ""
         except (Absent, Present, Refused) as error:
@@ -329,6 +351,16 @@ def _quietly(call: Callable[[], object]) -> None:
         call()
     except (Absent, Present, Refused, Unavailable):
         return
+
+
+def _pieces(sources: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int, int]]:
+    """The keys and bounds of what is copied at once: each source alike, and none too small."""
+    total = sum(size for _, size in sources)
+    piece_bytes = max(COPY_BYTES, -(-2 * total // PARTS_LIMIT))
+    for key, size in sources:
+        count = max(1, min(-(-size // piece_bytes), size // LEAST_PART_BYTES))
+        bounds = [size * number // count for number in range(count + 1)]
+        yield from ((key, start, stop) for start, stop in pairwise(bounds))
 
 
 def _age_ms(then: datetime, now_ms: int) -> float:

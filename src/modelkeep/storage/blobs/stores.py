@@ -8,6 +8,7 @@ from modelkeep.storage.blobs.direct import S3Direct
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.outside import S3Outside
 from modelkeep.storage.blobs.parts import DiskParts
+from modelkeep.storage.blobs.parts_s3 import S3Parts
 from modelkeep.storage.blobs.s3 import S3Blobs
 
 
@@ -16,7 +17,7 @@ class Stores:
     """What an `App` needs of them; see there."""
 
     blobs: DiskBlobs | S3Blobs
-    parts: DiskParts | None
+    parts: DiskParts | S3Parts
     direct: S3Direct | None
     outside: S3Outside | None
 
@@ -34,4 +35,5 @@ class Stores:
         bucket = Bucket(place, client)
         bucket.check()  # a wrong one must be seen now, and not at the first upload
         blobs = S3Blobs(bucket)
-        return cls(blobs, None, S3Direct(blobs) if settings.direct_transfers else None, outside)
+        direct = S3Direct(blobs) if settings.direct_transfers else None
+        return cls(blobs, S3Parts(blobs), direct, outside)
