@@ -23,7 +23,15 @@ from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Work
-from modelkeep.services import checkpoints, experiments, replies, spending, whereabouts
+from modelkeep.services import (
+    buckets,
+    checkpoints,
+    experiments,
+    object_uploads,
+    replies,
+    spending,
+    whereabouts,
+)
 from modelkeep.services.app import App
 from modelkeep.services.directory import Directory
 from modelkeep.services.loads import Counter
@@ -159,6 +167,20 @@ class Running:
             if standing.objection and (is_ours or self.is_alone):
                 raise IntegrityFailure(f"No checkpoint is signed: {standing.objection}.")
 
+    def reserve_buckets(self) -> None:
+        """Keeps the buckets that the settings name from being written to as if they were ours."""
+        names = self._settings.named_buckets
+        if names:
+            self.writer.run(buckets.reserve, names)
+        for name, count, size_bytes in self.reader.run(buckets.squatted, names):
+            _log.warning(
+                "s3://%s is a store that the settings name, and %s objects of %s bytes were put "
+                "under that name here. They are not what s3://%s means any more: versions that "
+                "were registered of them keep those bytes, new ones will not have them. Read and "
+                "delete them by the S3 API; nothing can be added.",
+                name, count, size_bytes, name,
+            )  # fmt: skip
+
     def close(self) -> None:
         self._sender.close()
         self.directory.close()
@@ -193,7 +215,7 @@ class Running:
                     _log.warning("a chore failed; the next turn tries again", exc_info=True)
 
     def _sweep(self) -> None:
-        for sweep in (replies.sweep, spending.sweep):
+        for sweep in (replies.sweep, spending.sweep, object_uploads.sweep):
             while self.writer.run(sweep):
                 pass
 

@@ -39,6 +39,7 @@ def serve(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT, and ends as `protocols.serving` says; by a second, at once."""
     _expect_signals(heeds_second=True)
     with contextlib.closing(Running(settings)) as running:
+        running.reserve_buckets()
         if settings.auth:
             let_first_admin_in(running)
         _serve(running, settings, listen(settings.host, settings.port))
@@ -67,6 +68,7 @@ def work(settings: Settings) -> None:
         contextlib.closing(Running(settings)) as running,
         _in_background(running, settings) as attempts,
     ):
+        running.reserve_buckets()
         _log.info("modelkeep %s works in the background of %s", __version__, settings.data_dir)
         if settings.metrics_port:
             _be_watched(running, settings, attempts)

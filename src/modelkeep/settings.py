@@ -23,7 +23,7 @@ from modelkeep.domain.accounts import check_number
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.locations import PROXIED, artifact_location
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
-from modelkeep.domain.stores import Place
+from modelkeep.domain.stores import SCHEME, Place
 
 PREFIX = "MODELKEEP_"
 COMMAND_NAMES = ("URL", "USER", "TOKEN")  # what the commands that ask a server read
@@ -91,6 +91,15 @@ class Settings:
     def ingest_places(self) -> tuple[Place, ...]:
         """Where files may be taken in from. Raises InvalidInput."""
         return tuple(Place.parse(uri) for uri in self.ingest)
+
+    @property
+    def named_buckets(self) -> tuple[str, ...]:
+        """The buckets of other stores that any of the settings names, in order."""
+        root = self.default_artifact_root
+        places = [self.artifacts_place, *self.ingest_places]
+        if root.lower().startswith(SCHEME):
+            places.append(Place(root[len(SCHEME) :].partition("/")[0], ""))
+        return tuple(sorted({place.bucket for place in places if place}))
 
     @property
     def witness_keys(self) -> list[tuple[str, PublicKey]]:

@@ -33,6 +33,7 @@ def serve(settings: Settings) -> None:
         server.serve(settings)
         return
     with closing(Running(settings)) as running:  # whose threads have ended before any fork
+        running.reserve_buckets()
         if settings.auth:
             server.let_first_admin_in(running)
     with server.listen(settings.host, settings.port) as listener:

@@ -66,6 +66,10 @@ class StaleRevision(Conflict):
     """The caller named an epoch that is no longer current."""
 
 
+class PreconditionFailed(Conflict):
+    """The caller said what must hold of a thing, and it does not."""
+
+
 class TransitionNotAllowed(Conflict):
     """The lifecycle has no such step from here."""
 

@@ -6,6 +6,8 @@ exists as soon as somebody asks.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.locations import RESERVED
@@ -30,6 +32,51 @@ _TAKEN = frozenset(
         "version",
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said of an object beside its bytes: headers to be told with them, by name in lower
+    case; hashes that were verified, by the headers that tell them; tags."""
+
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    checksums: Mapping[str, str] = field(default_factory=dict[str, str])
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+NOTHING = Said()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of an object (RFC 9110, section 13.1): entity tags as in the headers, moments
+    in seconds."""
+
+    match: str = ""
+    none_match: str = ""
+    modified_since_s: int | None = None
+    unmodified_since_s: int | None = None
+
+    def failing(self, etag: str, at_ms: int) -> str:
+        """The header whose condition does not hold of an object; "" where all do. `etag` is "" for
+        one that is not there."""
+        if self.match:
+            if not _has(self.match, etag):
+                return "If-Match"
+        elif self.unmodified_since_s is not None and at_ms // 1000 > self.unmodified_since_s:
+            return "If-Unmodified-Since"
+        if self.none_match:
+            return "If-None-Match" if _has(self.none_match, etag) else ""
+        since_s = self.modified_since_s
+        return "If-Modified-Since" if since_s is not None and at_ms // 1000 <= since_s else ""
+
+
+ALWAYS = Condition()
+
+
+def _has(given: str, etag: str) -> bool:
+    tags = (tag.strip().removeprefix("W/").strip('"') for tag in given.split(","))
+    return etag != "" and (given.strip() == "*" or etag in tags)
 
 
 def check_bucket(name: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modelkeep.domain.manifests import File, Manifest
+from modelkeep.domain.objects import NOTHING, Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A file of the store, when it came, and the entity tag that it was given; "" for none."""
+    """A file of the store, when it came, the entity tag that it was given ("" for none), and what
+    was said of it, which pages do not tell."""
 
     file: File
     at_ms: int
     etag: str
+    said: Said = NOTHING
 
 
 class Artifacts(Protocol):
@@ -35,8 +38,9 @@ class Artifacts(Protocol):
         Says False if there is a `clash`: then it did so for the others alone."""
         ...
 
-    def tag(self, path: str, etag: str) -> None:
-        """Gives a file an entity tag, for as long as it is not written again."""
+    def tag(self, path: str, etag: str, said: Said) -> None:
+        """Gives a file an entity tag, and keeps what was said of it, for as long as it is not
+        written again."""
         ...
 
     def dated(self, path: str) -> Dated | None: ...

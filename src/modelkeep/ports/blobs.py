@@ -1,6 +1,6 @@
 """Immutable bytes, addressed by their SHA-256; and the parts of what is still being uploaded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -106,8 +106,14 @@ class Parts(Protocol):
         """
         ...
 
-    def assemble(self, upload_id: str, named: Sequence[tuple[int, str]]) -> tuple[str, int]:
+    def assemble(
+        self,
+        upload_id: str,
+        named: Sequence[tuple[int, str]],
+        each: Callable[[bytes], object] | None = None,
+    ) -> tuple[str, int]:
         """Puts parts together as one blob, by their numbers and SHA-256; its SHA-256 and size.
+        `each` is given every chunk, in order.
 
         Raises InvalidInput if no part of that number has that digest; IntegrityFailure if one is
         damaged; NotFound if there is no such upload.

@@ -23,6 +23,7 @@ from modelkeep.ports.intake import Intakes
 from modelkeep.ports.journal import Journal
 from modelkeep.ports.leases import Leases
 from modelkeep.ports.loads import Loads
+from modelkeep.ports.objects import BucketsElsewhere, ObjectUploads
 from modelkeep.ports.papers import Papers
 from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
@@ -119,6 +120,10 @@ class Work(Protocol):
     def signatures(self) -> Signatures: ...
     @property
     def stores(self) -> Stores: ...
+    @property
+    def object_uploads(self) -> ObjectUploads: ...
+    @property
+    def buckets_elsewhere(self) -> BucketsElsewhere: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

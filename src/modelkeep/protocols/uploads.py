@@ -14,6 +14,7 @@ from modelkeep.ports.blobs import Upload
 from modelkeep.protocols.http import Receive, Scope, header
 from modelkeep.services import artifacts, objects
 from modelkeep.services.app import App
+from modelkeep.services.objects import Brought
 
 WRITE_BYTES = 1 << 20  # how much is handed to the disk at a time
 WRITE_PIECES = 512  # or how many pieces, where a client sends crumbs
@@ -24,30 +25,30 @@ async def store(
     caller: Caller,
     path: str,
     body: AsyncIterator[bytes],
-    etag: Callable[[], str] | None = None,
+    bring: Callable[[], Brought] | None = None,
 ) -> None:
     """Makes a path name a body, once all of it has come. Raises as `artifacts.put`.
 
-    `etag` gives the entity tag, of a protocol that has its own, when the body is known.
+    `bring` gives what comes with an object of the S3 API, when the body is known.
     """
     artifacts.check_writable(path)
     head, is_whole = await _begin(body)
     if is_whole:
         content = b"".join(head)
         sha256 = hashlib.sha256(content).hexdigest()
-        if etag is None:
+        if bring is None:
             await app.write(artifacts.put_small, caller, path, sha256, content)
         else:
-            await app.write(objects.put_small, caller, path, sha256, content, etag())
+            await app.write(objects.put_small, caller, path, sha256, content, bring())
     else:
         await app.read(artifacts.check_put, caller, path)  # before it fills the disk
         began_ms = app.clock.now_ms()
         upload = await asyncio.to_thread(app.blobs.begin)
         sha256, size = await fill(upload, body, head)
-        if etag is None:
+        if bring is None:
             await app.write(artifacts.put, caller, path, sha256, size, began_ms)
         else:
-            await app.write(objects.put, caller, path, sha256, size, began_ms, etag())
+            await app.write(objects.put, caller, path, sha256, size, began_ms, bring())
 
 
 async def pieces(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:

@@ -19,7 +19,7 @@ from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Joint, Work
-from modelkeep.services import garbage, hands
+from modelkeep.services import buckets, garbage, hands
 from modelkeep.services.catalog import locate, resolve
 from modelkeep.services.sources import VERSION_FOLDER, check_bytes
 
@@ -48,7 +48,8 @@ def check_writable(path: str) -> str:
 
 def check_put(work: Work, caller: Caller, path: str) -> None:
     """Raises InvalidInput, or Forbidden, where `put` would."""
-    hands.check_path(work, caller, check_writable(path))
+    buckets.refuse_elsewhere(work, check_writable(path))
+    hands.check_path(work, caller, path)
 
 
 def put(
@@ -81,7 +82,8 @@ def put_small(work: Work, uploads: Sequence[tuple[Caller, str, str, bytes]]) -> 
 
 def _name(work: Work, files: Sequence[tuple[Caller, File]]) -> None:
     for caller, file in files:
-        hands.on_path(work, caller, check_writable(file.path))
+        buckets.refuse_elsewhere(work, check_writable(file.path))
+        hands.on_path(work, caller, file.path)
     authored = [(file, caller.actor.name) for caller, file in files]
     if not work.artifacts.put(authored, work.now_ms):
         raise next(filter(None, (_clash(work, file.path) for _, file in files)))

@@ -38,7 +38,7 @@ from modelkeep.domain.models import LATEST, PENDING, Version, is_prompt
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.domain.tracking import LoggedModel, Run
 from modelkeep.ports.work import Work
-from modelkeep.services import makers
+from modelkeep.services import buckets, makers
 from modelkeep.services.catalog import by_alias, latest_per_stage, locate, stage_meant
 from modelkeep.services.catalog import resolve as resolve_version
 
@@ -331,10 +331,12 @@ def _from_object(
 ) -> Origin | None:
     """What an `s3://` address names that is one of ours; None where nothing lies there."""
     path = objects.path_at(source)
-    origin = _of_tree(work, run_id, model_id, PROXIED + path, "") if path else None
-    if origin is None or not (origin.manifest or origin.pending):
+    if path is None or buckets.is_elsewhere(work, path):
         return None
-    return replace(origin, hands=_brought(work, path or ""))
+    origin = _of_tree(work, run_id, model_id, PROXIED + path, "")
+    if not (origin.manifest or origin.pending):
+        return None
+    return replace(origin, hands=_brought(work, path))
 
 
 def _brought(work: Work, path: str) -> tuple[Hand, ...]:

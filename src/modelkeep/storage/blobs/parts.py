@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from modelkeep.domain.errors import InvalidInput, NotFound
@@ -58,12 +58,19 @@ class DiskParts:
         with file:
             yield from verified(file, sha256, None)
 
-    def assemble(self, upload_id: str, named: Sequence[tuple[int, str]]) -> tuple[str, int]:
+    def assemble(
+        self,
+        upload_id: str,
+        named: Sequence[tuple[int, str]],
+        each: Callable[[bytes], object] | None = None,
+    ) -> tuple[str, int]:
         whole = self._blobs.begin()
         try:
             for number, sha256 in named:
                 for chunk in self.read(upload_id, number, sha256):
                     whole.write([chunk])
+                    if each:
+                        each(chunk)
             return whole.finish()
         except BaseException:
             whole.abandon()

@@ -9,7 +9,7 @@ parts together.
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import BinaryIO, cast
@@ -46,7 +46,12 @@ class S3Parts:
         self.check_open(upload_id)
         return [part for part, _ in self._parts(upload_id).values()]
 
-    def assemble(self, upload_id: str, named: Sequence[tuple[int, str]]) -> tuple[str, int]:
+    def assemble(
+        self,
+        upload_id: str,
+        named: Sequence[tuple[int, str]],
+        each: Callable[[bytes], object] | None = None,
+    ) -> tuple[str, int]:
         self.check_open(upload_id)
         there = self._parts(upload_id)
         for number, sha256 in named:
@@ -55,10 +60,12 @@ class S3Parts:
         found = [there[number] for number, _ in named]
         try:
             if any(part.size_bytes < LEAST_PART_BYTES for part, _ in found[:-1]):
-                return self._write_anew(found)
+                return self._write_anew(found, each)
             digest = hashlib.sha256()
             for chunk in self._read(found):
                 digest.update(chunk)
+                if each:
+                    each(chunk)
             sources = [(key, part.size_bytes) for part, key in found]
             self._blobs.join(sources, digest.hexdigest())
         except Absent:
@@ -113,12 +120,16 @@ class S3Parts:
             with closing(Stream(self._bucket, key)) as stream:
                 yield from verified(cast("BinaryIO", stream), part.sha256, part.size_bytes)
 
-    def _write_anew(self, found: Sequence[tuple[Part, str]]) -> tuple[str, int]:
+    def _write_anew(
+        self, found: Sequence[tuple[Part, str]], each: Callable[[bytes], object] | None
+    ) -> tuple[str, int]:
         """Where a part is too small for the store to put it together with others."""
         whole = self._blobs.begin()
         try:
             for chunk in self._read(found):
                 whole.write([chunk])
+                if each:
+                    each(chunk)
             return whole.finish()
         except BaseException:
             whole.abandon()

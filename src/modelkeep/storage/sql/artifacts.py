@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from modelkeep.domain.manifests import File, Manifest
+from modelkeep.domain.objects import Said
 from modelkeep.ports.artifacts import Dated, Entry
 from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.objects import said_in, said_text
 
 
 @cache
@@ -20,7 +22,8 @@ def _put_below(folders: int) -> str:
         f" (SELECT 1 FROM artifacts WHERE project_id = ? AND path > ? AND path < ?){free}"
         " ON CONFLICT (project_id, path) DO UPDATE SET"
         " sha256 = excluded.sha256, size_bytes = excluded.size_bytes,"
-        " updated_ms = excluded.updated_ms, author = excluded.author, etag = ''"
+        " updated_ms = excluded.updated_ms, author = excluded.author, etag = '',"
+        " said = ''"
     )
 
 
@@ -42,17 +45,18 @@ class SqlArtifacts:
         touched = sum(self._db.touched(_put_below(depth), rows) for depth, rows in deep.items())
         return touched == len(files)
 
-    def tag(self, path: str, etag: str) -> None:
+    def tag(self, path: str, etag: str, said: Said) -> None:
         self._db.later(
-            "UPDATE artifacts SET etag = ? WHERE project_id = ? AND path = ?",
+            "UPDATE artifacts SET etag = ?, said = ? WHERE project_id = ? AND path = ?",
             etag,
+            said_text(said),
             self._project_id,
             path,
         )
 
     def dated(self, path: str) -> Dated | None:
         row = self._db.one(
-            "SELECT path, sha256, size_bytes, updated_ms, etag FROM artifacts"
+            "SELECT path, sha256, size_bytes, updated_ms, etag, said FROM artifacts"
             " WHERE project_id = ? AND path = ?",
             self._project_id,
             path,
@@ -260,8 +264,8 @@ def _range(folder: str) -> tuple[str, str]:
 
 
 def _dated(row: Row) -> Dated:
-    path, sha256, size_bytes, at_ms, etag = row
-    return Dated(File(path, sha256, size_bytes), at_ms, etag)
+    path, sha256, size_bytes, at_ms, etag, *said = row
+    return Dated(File(path, sha256, size_bytes), at_ms, etag, *map(said_in, said))
 
 
 def _renamed(file: File, path: str) -> File:

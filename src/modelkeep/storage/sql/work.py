@@ -22,6 +22,7 @@ from modelkeep.storage.sql.loads import SqlLoads
 from modelkeep.storage.sql.logged_models import SqlLoggedModels
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.models import SqlModels
+from modelkeep.storage.sql.objects import SqlBucketsElsewhere, SqlObjectUploads
 from modelkeep.storage.sql.papers import SqlPapers
 from modelkeep.storage.sql.replies import SqlReplies
 from modelkeep.storage.sql.resources import SqlResources
@@ -81,6 +82,8 @@ class SqlWork:
         self.leases = SqlLeases(db, project)
         self.signatures = SqlSignatures(db, project)
         self.stores = SqlStores(db, project)
+        self.object_uploads = SqlObjectUploads(db, project)
+        self.buckets_elsewhere = SqlBucketsElsewhere(db, project)
 
     def seen_by(self, access: Access) -> "SqlWork":
         sight = Sight(DEFAULT_PROJECT_ID, access)

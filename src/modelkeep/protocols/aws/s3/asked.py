@@ -1,18 +1,25 @@
 """What a request asks for, taken apart: the bucket, the key, the fields of the query."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from modelkeep.domain import objects
 from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.names import check_text
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
 from modelkeep.protocols.aws.s3.bodies import Body
+from modelkeep.protocols.aws.s3.refusals import refusal
 from modelkeep.protocols.http import Scope, Send, caller_of, header, path_of, query_of
 from modelkeep.protocols.rules import somewhere
 
 LISTS, READS, WRITES = somewhere(Verb.READ), somewhere(Verb.DOWNLOAD), somewhere(Verb.WRITE)
+PATIENCE_S = 10.0  # after which a client is told that something is being done; they wait a minute
+TEXT_LIMIT = 2048  # of a prefix, a delimiter, a key to begin behind
+OWNER = {"ID": "modelkeep", "DisplayName": "modelkeep"}
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -59,6 +66,14 @@ class Asked:
     def header(self, name: str) -> str:
         return header(self.scope, name.encode())
 
+    def text(self, name: str) -> str:
+        """A field of the query. Raises InvalidInput for one that is too long, or no text."""
+        return check_text(self.query.get(name, ""), name, TEXT_LIMIT)
+
+    def encode(self, key: str) -> str:
+        """A key, as the client wants it in an answer."""
+        return quote(key) if self.query.get("encoding-type") == "url" else key
+
     def number(self, name: str, default: int, most: int) -> int:
         """A field of the query. Raises Coded unless it is 0 or more; what is over `most` is it."""
         given = self.query.get(name, "") or str(default)
@@ -72,6 +87,33 @@ class Asked:
         told = [*headers, *kind] if status == 204 else [*headers, *kind, length]
         await self.send({"type": "http.response.start", "status": status, "headers": told})
         await self.send({"type": "http.response.body", "body": body})
+
+    async def say_later(self, name: str, content: Awaitable[Mapping[str, object]]) -> None:
+        """As `say`, of what may take longer than a client waits for an answer.
+
+        Then spaces are sent until it is there, and what goes wrong is told under the status 200,
+        as S3 has it: clients know.
+        """
+        coming = asyncio.ensure_future(content)
+        if (await asyncio.wait([coming], timeout=PATIENCE_S))[0]:
+            await self.say(name, await coming)
+            return
+        headers = [(b"content-type", b"application/xml")]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        begun = xml.HEAD.encode()
+        while not coming.done():
+            await self.send({"type": "http.response.body", "body": begun, "more_body": True})
+            begun = b" "
+            await asyncio.wait([coming], timeout=PATIENCE_S)
+        request_id: str = self.scope["modelkeep.request_id"]
+        failed = coming.exception()
+        if failed is None:
+            body = xml.document(name, coming.result())
+        else:
+            told = refusal(failed, request_id)
+            body = xml.error(told.code, told.message, self.scope["path"], request_id)
+        rest = body.removeprefix(xml.HEAD.encode())
+        await self.send({"type": "http.response.body", "body": rest})
 
     async def say(self, name: str, content: Mapping[str, object], headers: Headers = ()) -> None:
         """Answers with an XML document."""

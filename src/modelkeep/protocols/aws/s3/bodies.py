@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from modelkeep.domain.errors import InvalidInput
@@ -109,6 +109,8 @@ class Body:
         return chain
 
     def _headers(self) -> dict[str, str]:
+        if self._scope["method"] == "POST" and b"uploadId=" in self._scope["query_string"]:
+            return {}  # which tell of the object that is put together, and not of the body
         pairs = ((name.decode("latin-1"), value) for name, value in self._scope["headers"])
         return {name: value.decode("latin-1") for name, value in pairs if _tells(name)}
 
@@ -123,9 +125,41 @@ class Body:
         if self._chunks:
             self._told |= {n: v for n, v in self._chunks.trailers.items() if n in self._hashes}
         for name, hashing in self._hashes.items():
-            found = base64.b64encode(hashing.digest()).decode()
-            if self._told.get(name) != found:
-                raise Coded("BadDigest", f"The {name} you specified did not match the body's.")
+            check(name, self._told.get(name, ""), hashing)
+
+
+class Expected:
+    """The hashes that a client told of an object that is put together of parts."""
+
+    def __init__(self, told: Mapping[str, str]) -> None:
+        self._told = told
+        self._hashes = {name: _hash_of(name) for name in told}
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Expected":
+        """Raises Coded for a hash of hashes, and for one that is not verified here."""
+        pairs = (
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        told = {name: value for name, value in pairs if name.startswith(_CHECKSUM) and _tells(name)}
+        if any("-" in value for value in told.values()):
+            raise Coded(
+                "NotImplemented",
+                "A checksum of the parts' checksums is not verified here: send that of the whole "
+                "object (x-amz-checksum-type: FULL_OBJECT), or none.",
+                501,
+            )
+        return cls(told)
+
+    def update(self, data: bytes) -> None:
+        for hashing in self._hashes.values():
+            hashing.update(data)
+
+    def checked(self) -> Mapping[str, str]:
+        """What was told. Raises Coded where it does not hold."""
+        for name, hashing in self._hashes.items():
+            check(name, self._told[name], hashing)
+        return self._told
 
 
 async def whole(body: Body, limit_bytes: int) -> bytes:
@@ -137,6 +171,17 @@ async def whole(body: Body, limit_bytes: int) -> bytes:
             raise Coded("MalformedXML", f"The body is longer than {limit_bytes} bytes.")
         parts.append(piece)
     return b"".join(parts)
+
+
+def check(name: str, told: str, hashing: Hash) -> None:
+    """Raises Coded."""
+    if told != base64.b64encode(hashing.digest()).decode():
+        raise Coded("BadDigest", f"The {name} you specified did not match the calculated checksum.")
+
+
+def check_known(algorithm: str) -> None:
+    """Raises InvalidInput for one that is not verified here."""
+    _hash_of(f"{_CHECKSUM}{algorithm.lower()}")
 
 
 def _tells(name: str) -> bool:

@@ -2,20 +2,19 @@
 
 import base64
 import binascii
-from urllib.parse import quote
 
+from modelkeep.domain.errors import Forbidden
 from modelkeep.domain.names import check_text
 from modelkeep.ports.artifacts import Dated
 from modelkeep.protocols.aws.calls import REGION
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
-from modelkeep.protocols.aws.s3.asked import LISTS, WRITES, Asked
+from modelkeep.protocols.aws.s3.asked import LISTS, OWNER, TEXT_LIMIT, WRITES, Asked
 from modelkeep.services import objects
 from modelkeep.services.app import App
+from modelkeep.services.buckets import is_elsewhere
 
 KEYS_LIMIT = 1000  # of a page
-_OWNER = {"ID": "modelkeep", "DisplayName": "modelkeep"}
-_TEXT_LIMIT = 2048  # of a prefix, a delimiter, a key to begin behind
 
 
 async def every(app: App, asked: Asked) -> None:
@@ -23,20 +22,27 @@ async def every(app: App, asked: Asked) -> None:
     LISTS.admit(asked)
     found = await app.search(objects.buckets, "", KEYS_LIMIT)
     told = [{"Name": name, "CreationDate": xml.moment(at_ms)} for name, at_ms in found]
-    content = {"Owner": _OWNER, "Buckets": {"Bucket": told}}
+    content = {"Owner": OWNER, "Buckets": {"Bucket": told}}
     await asked.say("ListAllMyBucketsResult", content)
 
 
 async def create(app: App, asked: Asked) -> None:
-    """Every bucket is there: to create one says so."""
+    """Every bucket is there: to create one says so; but for those of other stores."""
     WRITES.admit(asked)
-    assert asked.folder
+    if await app.read(is_elsewhere, asked.folder):
+        raise Coded(
+            "BucketAlreadyExists",
+            "The requested bucket name is not available: it is a bucket of another store, which "
+            "this server's settings name. Please select a different name and try again.",
+            409,
+        )
     await asked.answer(200, [(b"location", f"/{asked.bucket}".encode())])
 
 
 async def head(app: App, asked: Asked) -> None:
     LISTS.admit(asked)
-    assert asked.folder
+    if await app.read(is_elsewhere, asked.folder):
+        raise Forbidden("The bucket is another store's.")
     await asked.answer(200, [(b"x-amz-bucket-region", REGION.encode())])
 
 
@@ -58,11 +64,12 @@ async def listing(app: App, asked: Asked) -> None:
     LISTS.admit(asked)
     query, is_v2 = asked.query, asked.query.get("list-type") == "2"
     limit = asked.number("max-keys", KEYS_LIMIT, KEYS_LIMIT)
-    prefix, delimiter = (_text(asked, name) for name in ("prefix", "delimiter"))
+    prefix, delimiter = (asked.text(name) for name in ("prefix", "delimiter"))
     token = query.get("continuation-token", "") if is_v2 else ""
-    after = _from_token(token) if token else _text(asked, "start-after" if is_v2 else "marker")
+    after = _from_token(token) if token else asked.text("start-after" if is_v2 else "marker")
     page = await app.search(objects.page, asked.folder, prefix, delimiter, after, limit)
-    encode = quote if query.get("encoding-type") == "url" else str
+    encode = asked.encode
+    owner = OWNER if not is_v2 or query.get("fetch-owner") == "true" else None
     content = {
         "Name": asked.bucket,
         "Prefix": encode(prefix),
@@ -70,7 +77,7 @@ async def listing(app: App, asked: Asked) -> None:
         "MaxKeys": limit,
         "EncodingType": query.get("encoding-type"),
         "IsTruncated": page.end != "",
-        "Contents": [_told(one, encode(one.file.path)) for one in page.objects],
+        "Contents": [_told(one, encode(one.file.path), owner) for one in page.objects],
         "CommonPrefixes": [{"Prefix": encode(common)} for common in page.prefixes],
     }
     if is_v2:
@@ -84,18 +91,15 @@ async def listing(app: App, asked: Asked) -> None:
     await asked.say("ListBucketResult", content)
 
 
-def _told(one: Dated, key: str) -> dict[str, object]:
+def _told(one: Dated, key: str, owner: object) -> dict[str, object]:
     return {
         "Key": key,
         "LastModified": xml.moment(one.at_ms),
         "ETag": f'"{one.etag}"',
         "Size": one.file.size_bytes,
+        "Owner": owner,
         "StorageClass": "STANDARD",
     }
-
-
-def _text(asked: Asked, name: str) -> str:
-    return check_text(asked.query.get(name, ""), name, _TEXT_LIMIT)
 
 
 def _token(end: str) -> str:
@@ -107,4 +111,4 @@ def _from_token(token: str) -> str:
         end = base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise Coded("InvalidArgument", "The continuation token provided is incorrect") from None
-    return check_text(end, "continuation-token", _TEXT_LIMIT)
+    return check_text(end, "continuation-token", TEXT_LIMIT)

@@ -4,26 +4,21 @@ The signature covers the head of the request, and says what the body will hash t
 verified before anything is done, and the body while it comes. What is not understood is refused.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from modelkeep.domain import errors
 from modelkeep.domain.access import Actor, Caller
-from modelkeep.domain.errors import ModelkeepError
 from modelkeep.protocols.aws import sigv4
-from modelkeep.protocols.aws.errors import Coded, Refusal
-from modelkeep.protocols.aws.s3 import buckets, files, multipart, xml
+from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.s3 import buckets, deletes, files, multipart, tags, xml
 from modelkeep.protocols.aws.s3.asked import Asked
 from modelkeep.protocols.aws.s3.bodies import Body
-from modelkeep.protocols.aws.signers import MissingToken, Signers
-from modelkeep.protocols.aws.sigv4 import S3, Chain, IncompleteSignature, SignatureDoesNotMatch
+from modelkeep.protocols.aws.s3.refusals import refusal
+from modelkeep.protocols.aws.signers import Signers
+from modelkeep.protocols.aws.sigv4 import S3, Chain, IncompleteSignature
 from modelkeep.protocols.http import Receive, Scope, Send, header
 from modelkeep.services.app import App
-from modelkeep.telemetry import logs
 from modelkeep.telemetry.tallies import ROUTE
-
-_log = logging.getLogger(__name__)
 
 _Handle = Callable[[App, Asked], Awaitable[None]]
 
@@ -35,13 +30,18 @@ _OF_BUCKET: Mapping[tuple[str, str], tuple[str, _Handle]] = {
     ("GET", ""): ("ListObjects", buckets.listing),
     ("GET", "list-type"): ("ListObjectsV2", buckets.listing),
     ("GET", "location"): ("GetBucketLocation", buckets.location),
-    ("POST", "delete"): ("DeleteObjects", files.delete_many),
+    ("POST", "delete"): ("DeleteObjects", deletes.many),
+    ("GET", "uploads"): ("ListMultipartUploads", multipart.every),
 }
 _OF_OBJECT: Mapping[tuple[str, str], tuple[str, _Handle]] = {
     ("PUT", ""): ("PutObject", files.put),
     ("GET", ""): ("GetObject", files.get),
     ("HEAD", ""): ("HeadObject", files.get),
-    ("DELETE", ""): ("DeleteObject", files.delete),
+    ("DELETE", ""): ("DeleteObject", deletes.one),
+    ("GET", "attributes"): ("GetObjectAttributes", files.attributes),
+    ("GET", "tagging"): ("GetObjectTagging", tags.get),
+    ("PUT", "tagging"): ("PutObjectTagging", tags.put),
+    ("DELETE", "tagging"): ("DeleteObjectTagging", tags.delete),
     ("POST", "uploads"): ("CreateMultipartUpload", multipart.create),
     ("PUT", "uploadId"): ("UploadPart", multipart.put_part),
     ("POST", "uploadId"): ("CompleteMultipartUpload", multipart.complete),
@@ -50,25 +50,12 @@ _OF_OBJECT: Mapping[tuple[str, str], tuple[str, _Handle]] = {
 }
 # Fields that say how something is done, and not what; of the others nothing is known here.
 _HOWS = (
-    "continuation-token delimiter encoding-type fetch-owner marker max-keys max-parts"
-    " part-number-marker partNumber prefix start-after x-id"
+    "continuation-token delimiter encoding-type fetch-owner key-marker marker max-keys max-parts"
+    " max-uploads part-number-marker partNumber prefix response-cache-control"
+    " response-content-disposition response-content-encoding response-content-language"
+    " response-content-type response-expires start-after upload-id-marker x-id"
 )
 _HOW = frozenset(_HOWS.split())
-_CODES: Mapping[type[ModelkeepError], tuple[int, str]] = {
-    MissingToken: (403, "AccessDenied"),
-    IncompleteSignature: (400, "AuthorizationHeaderMalformed"),
-    SignatureDoesNotMatch: (403, "SignatureDoesNotMatch"),
-    errors.Replayed: (403, "RequestTimeTooSkewed"),
-    errors.Unauthenticated: (403, "InvalidAccessKeyId"),
-    errors.InvalidInput: (400, "InvalidArgument"),
-    errors.Forbidden: (403, "AccessDenied"),
-    errors.NotFound: (404, "NoSuchKey"),
-    errors.AlreadyExists: (409, "OperationAborted"),
-    errors.Conflict: (409, "OperationAborted"),
-    errors.LimitExceeded: (400, "InvalidRequest"),
-    errors.IntegrityFailure: (409, "IntegrityFailure"),
-    errors.Unavailable: (503, "SlowDown"),
-}
 
 
 class Store:
@@ -127,7 +114,7 @@ def _operation(asked: Asked) -> tuple[str, _Handle]:
 
 async def _refuse(scope: Scope, send: Send, error: Exception) -> None:
     request_id: str = scope["modelkeep.request_id"]
-    told = _refusal(error, request_id)
+    told = refusal(error, request_id)
     body = xml.error(told.code, told.message, scope["path"], request_id)
     headers = [
         (b"content-type", b"application/xml"),
@@ -139,14 +126,3 @@ async def _refuse(scope: Scope, send: Send, error: Exception) -> None:
     await send({"type": "http.response.start", "status": told.status, "headers": headers})
     shown = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": shown})
-
-
-def _refusal(error: Exception, request_id: str) -> Refusal:
-    if not isinstance(error, ModelkeepError):
-        _log.error("request %s failed", request_id, exc_info=error)
-        return Refusal(500, "InternalError", f"Internal error; request id {request_id}.")
-    logs.tell_of_damage(error)
-    if isinstance(error, Coded):
-        return Refusal(error.status, error.code, error.message)
-    status, code = next(_CODES[base] for base in type(error).__mro__ if base in _CODES)
-    return Refusal(status, code, error.message)

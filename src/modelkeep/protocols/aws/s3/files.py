@@ -1,26 +1,30 @@
-"""Objects: put, get, head, copy, delete."""
+"""Objects: put, get, head, and what is to be known of them."""
 
+from dataclasses import replace
 from email.utils import formatdate
-from urllib.parse import unquote
-from xml.etree.ElementTree import Element
 
-from modelkeep.domain import objects as places
 from modelkeep.domain.errors import NotFound
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.s3 import xml
+from modelkeep.protocols.aws.s3 import copies
 from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked
-from modelkeep.protocols.aws.s3.bodies import whole
+from modelkeep.protocols.aws.s3.told import (
+    as_headers,
+    checksum_elements,
+    checksums_of,
+    condition_in,
+    new_condition_in,
+    overrides_in,
+    said_in,
+)
 from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.notices import headers_of
-from modelkeep.protocols.ranges import Part, is_known, part_of
+from modelkeep.protocols.ranges import Part, part_of
 from modelkeep.protocols.sending import content_type, send_file, send_head
 from modelkeep.services import objects
 from modelkeep.services.app import App
-from modelkeep.services.objects import Object
+from modelkeep.services.objects import Brought, Object
 
-DELETES_LIMIT = 1000  # keys of one call
-XML_LIMIT_BYTES = 2 << 20
 PUT_LIMIT_BYTES = 5 << 30  # S3's own, of one call
 # What would be lost if it were passed over.
 _REFUSED = (
@@ -28,14 +32,11 @@ _REFUSED = (
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-legal-hold",
-    "x-amz-copy-source-if-match",
-    "x-amz-copy-source-if-none-match",
-    "x-amz-copy-source-range",
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
-    "if-match",
-    "if-none-match",
 )
+_ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"))
+_UNCHANGED = ("If-None-Match", "If-Modified-Since")  # conditions that fail because it is so
 
 
 def check_headers(asked: Asked) -> None:
@@ -52,26 +53,19 @@ async def put(app: App, asked: Asked) -> None:
     check_headers(asked)
     path, body = asked.path, asked.body
     if asked.header("x-amz-copy-source"):
-        await _copy(app, asked, path)
+        await copies.copy(app, asked)
         return
     announced = asked.header("content-length")
     if announced.isdigit() and int(announced) > PUT_LIMIT_BYTES:
         raise Coded("EntityTooLarge", f"One call puts at most {PUT_LIMIT_BYTES} bytes.")
-    await uploads.store(app, asked.caller, path, body.read(), lambda: body.md5)
-    told = [(name.encode(), value.encode()) for name, value in body.checksums.items()]
-    await asked.answer(200, [(b"etag", f'"{body.md5}"'.encode()), *told])
+    said, condition = said_in(asked), new_condition_in(asked)
 
+    def bring() -> Brought:
+        return Brought(body.md5, replace(said, checksums=body.checksums), condition)
 
-async def _copy(app: App, asked: Asked, path: str) -> None:
-    READS.admit(asked)
-    WRITES.admit(asked)
-    source, _, query = asked.header("x-amz-copy-source").partition("?")
-    bucket, _, key = unquote(source, errors="strict").removeprefix("/").partition("/")
-    if query or not key:
-        raise Coded("InvalidArgument", "x-amz-copy-source must be bucket/key, without a version.")
-    copied = await app.write(objects.copy, asked.caller, places.path_of(bucket, key), path)
-    told = {"LastModified": xml.moment(copied.at_ms), "ETag": f'"{copied.etag}"'}
-    await asked.say("CopyObjectResult", told)
+    await uploads.store(app, asked.caller, path, body.read(), bring)
+    told = checksums_of(bring().said)
+    await asked.answer(200, [(b"etag", f'"{body.md5}"'.encode()), *as_headers(told)])
 
 
 async def get(app: App, asked: Asked) -> None:
@@ -79,74 +73,73 @@ async def get(app: App, asked: Asked) -> None:
     READS.admit(asked)
     if "partNumber" in asked.query:
         raise Coded("NotImplemented", "Objects are not kept in parts; ask for a range.", 501)
-    found = await _find(app, asked)
-    scope, etag = asked.scope, f'"{found.etag}"'
-    file, version = found.found.file, found.found.version
-    wanted = asked.header("if-match")
-    if wanted and wanted != "*" and etag not in _tags(wanted) and found.etag not in _tags(wanted):
-        raise Coded("PreconditionFailed", "The object's ETag is not the If-Match one.", 412)
-    if asked.header("if-none-match") and is_known(scope, etag):
-        await send_head(asked.send, 304, [(b"etag", etag.encode())], last=True)
+    found = await find(app, asked)
+    failing = condition_in(asked).failing(found.etag, found.at_ms)
+    if failing in _UNCHANGED:
+        await send_head(asked.send, 304, _validators(found), last=True)
         return
-    part = part_of(scope, etag, file.size_bytes)
+    objects.check(condition_in(asked), found.etag, found.at_ms)
+    file, version = found.found.file, found.found.version
+    # A HEAD has parts here, as on S3.
+    part = part_of({**asked.scope, "method": "GET"}, f'"{found.etag}"', file.size_bytes)
     if part is not None and not part.is_satisfiable:
-        raise Coded("InvalidRange", f"The object has {file.size_bytes} bytes.", 416)
+        raise Coded("InvalidRange", f"The requested range is not within {file.size_bytes}.", 416)
+    headers = _headers(asked, found, part)
     if asked.method == "HEAD":
-        await send_head(asked.send, 200, _headers(found, None), last=True)
+        await send_head(asked.send, 200 if part is None else 206, headers, last=True)
         return
     if version is not None:
-        app.loads.note(loader_in(scope), version, by_file=True)
-    await send_file(app, found.found, part, _headers(found, part), asked.send)
+        app.loads.note(loader_in(asked.scope), version, by_file=True)
+    await send_file(app, found.found, part, headers, asked.send)
 
 
-async def _find(app: App, asked: Asked) -> Object:
+async def attributes(app: App, asked: Asked) -> None:
+    """GetObjectAttributes. Of parts nothing is told: objects are not kept in them."""
+    READS.admit(asked)
+    wanted = {one.strip() for one in asked.header("x-amz-object-attributes").split(",")}
+    if not wanted <= _ATTRIBUTES:
+        raise Coded("InvalidArgument", "Invalid attribute name specified.")
+    found = await find(app, asked)
+    known = {
+        "ETag": found.etag,
+        "Checksum": checksum_elements(found.said),
+        "StorageClass": "STANDARD",
+        "ObjectSize": found.found.file.size_bytes,
+    }
+    content = {name: value for name, value in known.items() if name in wanted}
+    await asked.say("GetObjectAttributesResponse", content, _validators(found)[1:])
+
+
+async def find(app: App, asked: Asked) -> Object:
+    """The object that is asked for. Raises Coded, and as `objects.find`."""
     try:
         return await app.read(objects.find, asked.path, point=True)
     except NotFound:
         raise Coded("NoSuchKey", "The specified key does not exist.", 404) from None
 
 
-async def delete(app: App, asked: Asked) -> None:
-    WRITES.admit(asked)
-    await app.write(objects.delete, asked.caller, [asked.path])
-    await asked.answer(204)
-
-
-async def delete_many(app: App, asked: Asked) -> None:
-    WRITES.admit(asked)
-    root = xml.read(await whole(asked.body, XML_LIMIT_BYTES), "Delete")
-    keys = [_key(element) for element in root.iter("Object")]
-    if not 1 <= len(keys) <= DELETES_LIMIT:
-        raise xml.malformed()
-    is_quiet = (root.findtext("Quiet") or "").strip() == "true"
-    assert asked.folder
-    paths = [places.path_of(asked.bucket, key) for key in keys]
-    await app.write(objects.delete, asked.caller, paths)
-    deleted = [] if is_quiet else [{"Key": key} for key in keys]
-    await asked.say("DeleteResult", {"Deleted": deleted})
-
-
-def _key(element: Element) -> str:
-    if element.findtext("VersionId"):
-        raise Coded("NotImplemented", "Objects have no versions here.", 501)
-    return element.findtext("Key") or ""
-
-
-def _tags(given: str) -> list[str]:
-    return [tag.strip() for tag in given.split(",")]
-
-
-def _headers(found: Object, part: Part | None) -> list[tuple[bytes, bytes]]:
-    file, version = found.found.file, found.found.version
-    length = file.size_bytes if part is None else part.stop - part.start
-    headers = [
-        (b"content-type", content_type(file.path.rsplit("/", 1)[-1]).encode()),
-        (b"content-length", str(length).encode()),
-        (b"accept-ranges", b"bytes"),
+def _validators(found: Object) -> list[tuple[bytes, bytes]]:
+    return [
         (b"etag", f'"{found.etag}"'.encode()),
         (b"last-modified", formatdate(found.at_ms // 1000, usegmt=True).encode()),
-        (b"content-security-policy", b"sandbox"),
     ]
+
+
+def _headers(asked: Asked, found: Object, part: Part | None) -> list[tuple[bytes, bytes]]:
+    file, version, said = found.found.file, found.found.version, found.said
+    length = file.size_bytes if part is None else part.stop - part.start
+    named = {"content-type": content_type(file.path.rsplit("/", 1)[-1])}
+    told = {**named, **said.headers, **overrides_in(asked)}
     if part is not None:
-        headers.append((b"content-range", part.content_range.encode()))
-    return [*headers, *((k.encode(), v.encode()) for k, v in headers_of(version).items())]
+        told["content-range"] = part.content_range
+    elif asked.header("x-amz-checksum-mode").upper() == "ENABLED":
+        told |= checksums_of(said)
+    if said.tags:
+        told["x-amz-tagging-count"] = str(len(said.tags))
+    return [
+        *_validators(found),
+        (b"content-length", str(length).encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"content-security-policy", b"sandbox"),
+        *as_headers({**told, **headers_of(version)}),
+    ]
