@@ -34,7 +34,7 @@ class Store:
     def __init__(self, kind: str, folder: Path, python: Path) -> None:
         self.kind, self.port = kind, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._folder, self._python = folder, python
+        self._folder, self.python = folder, python
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,9 +54,9 @@ class Store:
 
     def start(self) -> None:
         """Returns once it answers."""
-        command = [self._python, _SWIFT, self._folder, str(self.port)]
+        command = [self.python, _SWIFT, self._folder, str(self.port)]
         if self.kind == "moto":
-            moto = self._python.with_name("moto_server")
+            moto = self.python.with_name("moto_server")
             command = [moto, "-H", "127.0.0.1", "-p", str(self.port)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

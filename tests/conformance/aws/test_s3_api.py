@@ -5,32 +5,14 @@ import hashlib
 import os
 from typing import Any
 
-import botocore.session
 import httpx
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from tests.conformance.aws.s3_clients import client_of, refusal
 from tests.support.office import Office
 from tests.support.server import Server
 
 MIB = 1 << 20
-
-
-def client_of(url: str, key: str = "AKIAANNANNANNANNANNA", secret: str = "secret") -> Any:
-    config = Config(
-        retries={"total_max_attempts": 1},
-        s3={"addressing_style": "path"},
-        signature_version="s3v4",  # or addresses are presigned in the way before that
-    )
-    return botocore.session.Session().create_client(
-        "s3",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-        config=config,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +22,6 @@ def s3(aws_server: Server) -> Any:
 
 def md5_tag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
-
-
-def refusal(call: Any, **params: Any) -> tuple[int, str, str]:
-    with pytest.raises(ClientError) as refused:
-        call(**params)
-    response = refused.value.response
-    error = response["Error"]
-    return response["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error.get("Message", "")
 
 
 def test_what_is_put_is_got_with_its_md5_for_a_tag(s3) -> None:
