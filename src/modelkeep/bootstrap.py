@@ -174,11 +174,11 @@ class Running:
             self.writer.run(buckets.reserve, names)
         for name, count, size_bytes in self.reader.run(buckets.squatted, names):
             _log.warning(
-                "s3://%s is a store that the settings name, and %s objects of %s bytes were put "
-                "under that name here. They are not what s3://%s means any more: versions that "
-                "were registered of them keep those bytes, new ones will not have them. Read and "
-                "delete them by the S3 API; nothing can be added.",
-                name, count, size_bytes, name,
+                "s3://%s is a store that the settings name, and before they did %s objects (%s "
+                "bytes) were put under that name here. They are not what it means any more: "
+                "versions that were registered of them keep those bytes, new ones will not have "
+                "them. Read and delete them by the S3 API; nothing can be added.",
+                name, count, size_bytes,
             )  # fmt: skip
 
     def close(self) -> None:

@@ -93,8 +93,8 @@ class SqlObjectUploads:
 
 
 def _upload(row: Row) -> ObjectUpload:
-    *facts, said, etag = row
-    return ObjectUpload(*facts, said_in(said), etag)
+    upload_id, path, author, lent_by, began_ms, until_ms, said, etag = row
+    return ObjectUpload(upload_id, path, author, lent_by, began_ms, until_ms, said_in(said), etag)
 
 
 class SqlBucketsElsewhere:

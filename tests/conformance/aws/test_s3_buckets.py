@@ -1,0 +1,126 @@
+"""Buckets that are another store's: nobody makes their addresses mean bytes that were put here."""
+
+import os
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conformance.aws.s3_clients import client_of, refusal
+from tests.conftest import StartServer
+from tests.support.s3 import Store
+from tests.support.server import Server
+
+API = "/api/2.0/mlflow"
+FILES = "/api/2.0/mlflow-artifacts"
+
+
+def settings_of(moto: Store) -> dict[str, tuple[str, str]]:
+    """By each setting that names a bucket: the bucket, and what the setting says."""
+    names = {"--artifacts": "ours", "--ingest": "models", "--default-artifact-root": "runs"}
+    for bucket in names.values():
+        moto.client.create_bucket(Bucket=bucket)
+    return {setting: (name, f"s3://{name}/some/prefix") for setting, name in names.items()}
+
+
+@pytest.fixture(scope="module")
+def buckets(moto: Store) -> dict[str, tuple[str, str]]:
+    return settings_of(moto)
+
+
+@pytest.fixture
+def server(buckets: dict[str, tuple[str, str]], start_server: StartServer, moto: Store) -> Server:
+    given = [part for setting, (_, place) in buckets.items() for part in (setting, place)]
+    return start_server(*given, env=moto.environment)
+
+
+def registered(http: httpx.Client, name: str, source: str) -> dict[str, Any]:
+    http.post(f"{API}/registered-models/create", json={"name": name})
+    made = http.post(f"{API}/model-versions/create", json={"name": name, "source": source})
+    assert made.status_code == 200, made.text
+    return made.json()["model_version"]
+
+
+def address_of(http: httpx.Client, name: str) -> str:
+    found = http.get(f"{API}/model-versions/get-download-uri", params={"name": name, "version": 1})
+    return found.json()["artifact_uri"]
+
+
+def test_a_bucket_that_a_setting_names_is_written_to_in_no_way(
+    server: Server, buckets: dict[str, tuple[str, str]]
+) -> None:
+    with (
+        closing(client_of(server.url)) as s3,
+        httpx.Client(base_url=server.url, trust_env=False) as http,
+    ):
+        s3.put_object(Bucket="free", Key="m", Body=b"x")
+        for bucket, _ in buckets.values():
+            of = {"Bucket": bucket, "Key": "churn/model.tar.gz"}
+            assert refusal(s3.create_bucket, Bucket=bucket)[:2] == (409, "BucketAlreadyExists")
+            assert refusal(s3.head_bucket, Bucket=bucket)[0] == 403
+            for size in (5, 100_000):
+                status, code, told = refusal(s3.put_object, **of, Body=bytes(size))
+                assert (status, code) == (403, "AccessDenied")
+                assert told.startswith(f"The bucket '{bucket}' is not this server's: s3://{bucket}")
+            copied = {"CopySource": {"Bucket": "free", "Key": "m"}}
+            assert refusal(s3.copy_object, **of, **copied)[:2] == (403, "AccessDenied")
+            assert refusal(s3.create_multipart_upload, **of)[:2] == (403, "AccessDenied")
+            path = f"s3/{bucket}/churn/model.tar.gz"  # where MLflow's own calls would put it
+            assert http.put(f"{FILES}/artifacts/{path}", content=b"x").status_code == 403
+            asked = {"path": "model.tar.gz", "num_parts": 1}
+            folder = path.rpartition("/")[0]
+            parts = http.post(f"{FILES}/mpu/create/{folder}", json=asked)
+            assert parts.status_code == 403
+            assert refusal(s3.get_object, **of)[:2] == (404, "NoSuchKey")
+
+
+def test_what_was_put_there_before_is_told_of_and_is_no_version_any_more(
+    start_server: StartServer, moto: Store
+) -> None:
+    moto.client.create_bucket(Bucket="squatted")
+    source, body = "s3://squatted/churn/model.tar.gz", os.urandom(1000)
+    of = {"Bucket": "squatted", "Key": "churn/model.tar.gz"}
+    server = start_server()
+    with (
+        closing(client_of(server.url)) as s3,
+        httpx.Client(base_url=server.url, trust_env=False) as http,
+    ):
+        s3.put_object(**of, Body=body)
+        registered(http, "before", source)
+        assert address_of(http, "before").startswith("mlflow-artifacts:/")
+    server.stop()
+    again = start_server(
+        "--ingest", "s3://squatted/other", data_dir=server.data_dir, env=moto.environment
+    )
+    with (
+        closing(client_of(again.url)) as s3,
+        httpx.Client(base_url=again.url, trust_env=False) as http,
+    ):
+        told = "s3://squatted is a store that the settings name, and before they did 1 objects"
+        assert told in again.log_text()
+        registered(http, "after", source)
+        assert address_of(http, "after") == source
+        assert address_of(http, "before").startswith("mlflow-artifacts:/")
+        assert refusal(s3.put_object, **of, Body=b"x")[1] == "AccessDenied"
+        assert s3.get_object(**of)["Body"].read() == body
+        s3.delete_object(**of)
+        assert refusal(s3.get_object, **of)[1] == "NoSuchKey"
+    again.stop()
+    freed = start_server(data_dir=server.data_dir)  # what an address means does not change back
+    with closing(client_of(freed.url)) as s3:
+        assert refusal(s3.put_object, **of, Body=b"x")[1] == "AccessDenied"
+        s3.put_object(Bucket="squatted-not", Key="k", Body=b"x")
+
+
+def test_a_version_of_a_named_bucket_has_the_bytes_that_lie_there(
+    server: Server, buckets: dict[str, tuple[str, str]], moto: Store
+) -> None:
+    _, place = buckets["--ingest"]
+    moto.client.put_object(Bucket="models", Key="some/prefix/m/model.bin", Body=b"theirs")
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        registered(http, "taken-in", f"{place}/m")
+        while not (address := address_of(http, "taken-in")).startswith("mlflow-artifacts:/"):
+            pass
+        path = address.removeprefix("mlflow-artifacts:/")
+        assert http.get(f"{FILES}/artifacts/{path}/model.bin").content == b"theirs"
