@@ -13,6 +13,7 @@ from tests.support.office import Office
 from tests.support.server import Server
 
 MIB = 1 << 20
+DIGITS = b"123456789"
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,8 @@ def test_an_upload_that_was_aborted_is_gone(s3) -> None:
     "wrong",
     [
         {"ChecksumCRC32": "AAAAAA=="},
+        {"ChecksumCRC32C": "AAAAAA=="},
+        {"ChecksumCRC64NVME": "AAAAAAAAAAA="},
         {"ChecksumSHA256": base64.b64encode(bytes(32)).decode()},
         {"ContentMD5": base64.b64encode(bytes(16)).decode()},
     ],
@@ -158,11 +161,35 @@ def test_what_is_not_what_it_says_is_refused_and_leaves_nothing(s3, wrong) -> No
         assert refusal(s3.get_object, **of)[1] == "NoSuchKey"
 
 
-def test_a_checksum_that_is_not_verified_is_refused(s3) -> None:
-    of = {"Bucket": "wrong", "Key": "crc", "Body": b"1"}
-    status, code, told = refusal(s3.put_object, **of, ChecksumCRC64NVME="AAAAAAAAAAA=")
-    assert (status, code) == (400, "InvalidArgument")
-    assert told.startswith("x-amz-checksum-crc64nvme is not verified here; send one of ")
+@pytest.mark.parametrize(
+    ("algorithm", "value"),  # of the nine digits, as the catalogue of CRCs and the RFCs have them
+    [
+        ("CRC32", 0xCBF43926.to_bytes(4, "big")),
+        ("CRC32C", 0xE3069283.to_bytes(4, "big")),
+        ("CRC64NVME", 0xAE8B14860A799888.to_bytes(8, "big")),
+        ("SHA1", hashlib.sha1(DIGITS, usedforsecurity=False).digest()),
+        ("SHA256", hashlib.sha256(DIGITS).digest()),
+    ],
+)
+def test_checksums_are_verified_kept_and_told(s3, algorithm: str, value: bytes) -> None:
+    of, name = {"Bucket": "checksums", "Key": algorithm}, f"Checksum{algorithm}"
+    told = base64.b64encode(value).decode()
+    put = s3.put_object(**of, Body=DIGITS, **{name: told})
+    assert (put[name], put["ChecksumType"]) == (told, "FULL_OBJECT")
+    head = s3.head_object(**of, ChecksumMode="ENABLED")
+    assert (head[name], head["ChecksumType"]) == (told, "FULL_OBJECT")
+    assert name not in s3.head_object(**of)
+    wrong = base64.b64encode(value[:-1] + bytes([value[-1] ^ 1])).decode()
+    assert refusal(s3.put_object, **of, Body=DIGITS, **{name: wrong})[1] == "BadDigest"
+    asked = {"ObjectAttributes": ["Checksum"]}
+    assert s3.get_object_attributes(**of, **asked)["Checksum"][name] == told
+
+
+def test_a_checksum_that_is_not_verified_is_refused(s3, aws_server: Server) -> None:
+    put = s3.generate_presigned_url("put_object", Params={"Bucket": "wrong", "Key": "sum"})
+    refused = httpx.put(put, content=b"1", headers={"x-amz-checksum-xxhash64": "AAAA"})
+    assert refused.status_code == 400
+    assert "x-amz-checksum-xxhash64 is not verified here; send one of " in refused.text
 
 
 @pytest.mark.parametrize(

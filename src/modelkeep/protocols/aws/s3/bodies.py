@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 from modelkeep.domain.errors import InvalidInput
@@ -30,23 +30,33 @@ class Hash(Protocol):
     def digest(self) -> bytes: ...
 
 
-class Crc32:
-    def __init__(self) -> None:
-        self._value = 0
+class Crc:
+    """A cyclic redundancy check of so many bytes; `step` takes more bytes into a value."""
+
+    def __init__(self, step: Callable[[bytes, int], int], size: int) -> None:
+        self._step, self._size, self._value = step, size, step(b"", 0)
 
     def update(self, data: bytes, /) -> None:
-        self._value = zlib.crc32(data, self._value)
+        self._value = self._step(data, self._value)
 
     def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
+        return self._value.to_bytes(self._size, "big")
+
+
+def _crc_of(model: str, size: int) -> Crc:
+    import anycrc
+
+    return Crc(anycrc.Model(model).calc, size)
 
 
 def _md5() -> Hash:
     return hashlib.md5(usedforsecurity=False)
 
 
-_HASHES = {
-    f"{_CHECKSUM}crc32": Crc32,
+_HASHES: Mapping[str, Callable[[], Hash]] = {
+    f"{_CHECKSUM}crc32": lambda: Crc(zlib.crc32, 4),
+    f"{_CHECKSUM}crc32c": lambda: _crc_of("CRC32-ISCSI", 4),
+    f"{_CHECKSUM}crc64nvme": lambda: _crc_of("CRC64-NVME", 8),
     f"{_CHECKSUM}sha1": lambda: hashlib.sha1(usedforsecurity=False),
     f"{_CHECKSUM}sha256": hashlib.sha256,
     "content-md5": _md5,
