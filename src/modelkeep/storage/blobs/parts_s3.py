@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.ports.blobs import Part
@@ -87,7 +87,7 @@ class S3Parts:
 
     def sweep(self, now_ms: int) -> None:
         folder = self._bucket.place.key(f"{FOLDER}/")
-        for one in self._bucket.listed(folder):
+        for one in self._listed(folder):
             named = ID.fullmatch(one["Key"][len(folder) :].partition("/")[0])
             if named and int(named["expires_ms"]) < now_ms:
                 self._blobs.drop(one["Key"])
@@ -108,7 +108,7 @@ class S3Parts:
         """The part of each number that counts, in order, and its key."""
         found: dict[int, tuple[Part, str]] = {}
         folder = self._key(upload_id, "")
-        for one in self._bucket.listed(folder):
+        for one in self._listed(folder):
             named = _PART.fullmatch(one["Key"][len(folder) :])
             if named:
                 number, at_ms = int(named["number"]), int(named["at_ns"]) // 1_000_000
@@ -153,10 +153,16 @@ class S3Parts:
     def _end(self, upload_id: str) -> None:
         """Deletes all but the mark of the end; what the store keeps is swept."""
         self._blobs.drop(self._key(upload_id, _OPEN))  # first, so that no part comes any more
-        keys = [one["Key"] for one in self._bucket.listed(self._key(upload_id, ""))]
+        keys = [one["Key"] for one in self._listed(self._key(upload_id, ""))]
         with ThreadPoolExecutor(DROPS_AT_ONCE, thread_name_prefix="dropper") as threads:
             parts = (key for key in keys if not key.endswith(f"/{_CLOSED}"))
             list(threads.map(self._blobs.drop, parts))
+
+    def _listed(self, folder: str) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._bucket.listed(folder)
+        except (Absent, Present, Refused) as error:
+            raise Unavailable(f"The artifact store says: {error}.") from None
 
     def _key(self, upload_id: str, path: str) -> str:
         assert ID.fullmatch(upload_id), upload_id  # the server's own, never a client's text

@@ -8,7 +8,7 @@ from modelkeep.domain.objects import NOTHING, Said
 from modelkeep.ports.objects import ObjectUpload
 from modelkeep.storage.sql.dialects import Db, Row
 
-_COLUMNS = "id, path, author, lent_by, began_ms, until_ms, said, etag"
+_COLUMNS = "upload_id, path, author, lent_by, began_ms, until_ms, said, etag"
 
 
 def said_text(said: Said) -> str:
@@ -43,7 +43,7 @@ class SqlObjectUploads:
 
     def get(self, upload_id: str) -> ObjectUpload | None:
         row = self._db.one(
-            f"SELECT {_COLUMNS} FROM object_uploads WHERE project_id = ? AND id = ?",
+            f"SELECT {_COLUMNS} FROM object_uploads WHERE project_id = ? AND upload_id = ?",
             self._project_id,
             upload_id,
         )
@@ -54,8 +54,8 @@ class SqlObjectUploads:
     ) -> list[ObjectUpload]:
         rows = self._db.all(
             f"SELECT {_COLUMNS} FROM object_uploads WHERE project_id = ? AND author = ?"
-            " AND lent_by = ? AND etag = '' AND path >= ? AND path < ? AND (path, id) > (?, ?)"
-            " ORDER BY path, id LIMIT ?",
+            " AND lent_by = ? AND etag = '' AND path >= ? AND path < ? AND (path, upload_id) > (?, ?)"
+            " ORDER BY path, upload_id LIMIT ?",
             self._project_id,
             author,
             lent_by,
@@ -68,7 +68,7 @@ class SqlObjectUploads:
 
     def complete(self, upload_id: str, etag: str) -> None:
         self._db.later(
-            "UPDATE object_uploads SET etag = ? WHERE project_id = ? AND id = ?",
+            "UPDATE object_uploads SET etag = ? WHERE project_id = ? AND upload_id = ?",
             etag,
             self._project_id,
             upload_id,
@@ -76,14 +76,14 @@ class SqlObjectUploads:
 
     def delete(self, upload_id: str) -> None:
         self._db.later(
-            "DELETE FROM object_uploads WHERE project_id = ? AND id = ?",
+            "DELETE FROM object_uploads WHERE project_id = ? AND upload_id = ?",
             self._project_id,
             upload_id,
         )
 
     def sweep(self, before_ms: int, limit: int) -> int:
         return self._db.run(
-            "DELETE FROM object_uploads WHERE project_id = ? AND id IN (SELECT id"
+            "DELETE FROM object_uploads WHERE project_id = ? AND upload_id IN (SELECT upload_id"
             " FROM object_uploads WHERE project_id = ? AND until_ms < ? ORDER BY until_ms LIMIT ?)",
             self._project_id,
             self._project_id,

@@ -66,7 +66,8 @@ _HASHES: Mapping[str, Callable[[], Hash]] = {
 class Body:
     """The body of one request. `chain` verifies its chunks' signatures, where there are accounts.
 
-    `md5` and `checksums` (as they were told, by header) are known when all of it was read.
+    `md5`, of a whole object, and `checksums` (as they were told, by header) are known when all of
+    it was read.
     """
 
     def __init__(self, scope: Scope, receive: Receive, chain: Chain | None) -> None:
@@ -82,6 +83,7 @@ class Body:
                 "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-… or a SHA-256.",
             )
         self._sha256, self._md5 = hashlib.sha256(), _md5()
+        self._is_whole = scope["method"] == "PUT" and not _is_of_upload(scope)
         self._told = self._headers()
         self._hashes = {name: _hash_of(name) for name in (*self._told, *self._trailing())}
 
@@ -98,7 +100,8 @@ class Body:
         is_hashed, size = _SHA256.fullmatch(self._payload) is not None, 0
         async for piece in self._chunks.read() if self._chunks else self._raw:
             size += len(piece)
-            self._md5.update(piece)
+            if self._is_whole:
+                self._md5.update(piece)
             if is_hashed:
                 self._sha256.update(piece)
             for hashing in self._hashes.values():
@@ -119,7 +122,7 @@ class Body:
         return chain
 
     def _headers(self) -> dict[str, str]:
-        if self._scope["method"] == "POST" and b"uploadId=" in self._scope["query_string"]:
+        if self._scope["method"] == "POST" and _is_of_upload(self._scope):
             return {}  # which tell of the object that is put together, and not of the body
         pairs = ((name.decode("latin-1"), value) for name, value in self._scope["headers"])
         return {name: value.decode("latin-1") for name, value in pairs if _tells(name)}
@@ -192,6 +195,10 @@ def check(name: str, told: str, hashing: Hash) -> None:
 def check_known(algorithm: str) -> None:
     """Raises InvalidInput for one that is not verified here."""
     _hash_of(f"{_CHECKSUM}{algorithm.lower()}")
+
+
+def _is_of_upload(scope: Scope) -> bool:
+    return b"uploadId=" in scope["query_string"]
 
 
 def _tells(name: str) -> bool:
