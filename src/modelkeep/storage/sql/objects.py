@@ -54,8 +54,8 @@ class SqlObjectUploads:
     ) -> list[ObjectUpload]:
         rows = self._db.all(
             f"SELECT {_COLUMNS} FROM object_uploads WHERE project_id = ? AND author = ?"
-            " AND lent_by = ? AND etag = '' AND path >= ? AND path < ? AND (path, upload_id) > (?, ?)"
-            " ORDER BY path, upload_id LIMIT ?",
+            " AND lent_by = ? AND etag = '' AND path >= ? AND path < ?"
+            " AND (path, upload_id) > (?, ?) ORDER BY path, upload_id LIMIT ?",
             self._project_id,
             author,
             lent_by,
