@@ -10,7 +10,7 @@ from typing import Any
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.protocols.aws import sigv4
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.s3 import buckets, deletes, files, multipart, tags, xml
+from modelkeep.protocols.aws.s3 import buckets, completing, deletes, files, multipart, tags, xml
 from modelkeep.protocols.aws.s3.asked import Asked
 from modelkeep.protocols.aws.s3.bodies import Body
 from modelkeep.protocols.aws.s3.refusals import refusal
@@ -44,7 +44,7 @@ _OF_OBJECT: Mapping[tuple[str, str], tuple[str, _Handle]] = {
     ("DELETE", "tagging"): ("DeleteObjectTagging", tags.delete),
     ("POST", "uploads"): ("CreateMultipartUpload", multipart.create),
     ("PUT", "uploadId"): ("UploadPart", multipart.put_part),
-    ("POST", "uploadId"): ("CompleteMultipartUpload", multipart.complete),
+    ("POST", "uploadId"): ("CompleteMultipartUpload", completing.complete),
     ("DELETE", "uploadId"): ("AbortMultipartUpload", multipart.abort),
     ("GET", "uploadId"): ("ListParts", multipart.listing),
 }
