@@ -85,6 +85,24 @@ def test_an_upload_that_was_aborted_or_has_expired_is_gone(core: Core) -> None:
     assert left == [None, None, kept]
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_list_of_uploads_ends_whatever_is_in_the_keys(core: Core, size: int) -> None:
+    last = "\U0010ffff"  # behind which there is nothing
+    keys = ["a", f"d/{last}1", f"d/{last}{last}2", f"d/{last}{last}3", "d/x", f"e{last}/1", "z"]
+    for number, key in enumerate(keys):
+        begin(core, f"1-{number}", f"s3/models/{key}")
+    told, after = list[str](), ("", "")
+    while True:
+        page = core.read(object_uploads.page, ANN, "s3/models", "", "/", after, size)
+        told += [one.path.removeprefix("s3/models/") for one in page.uploads]
+        told += page.prefixes
+        if page.end is None:
+            break
+        after = page.end
+        assert len(told) <= len(keys)
+    assert sorted(told) == ["a", "d/", f"e{last}/", "z"]
+
+
 def test_nobody_writes_to_a_bucket_of_another_store_nor_means_what_lies_here(core: Core) -> None:
     put(core)
     put(core, "s3/models-of-ours/m")

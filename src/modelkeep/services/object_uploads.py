@@ -100,23 +100,26 @@ def page(
     """The caller's uploads into a folder whose keys begin with a prefix, behind a key and an id."""
     top, by = f"{folder}/", (caller.actor.name, caller.actor.lent_by)
     uploads, prefixes, end = list[ObjectUpload](), list[str](), after
+    behind = (top + after[0], after[1]) if after[0] else ("", "")
+    told = after[0].removesuffix(END) if after[0].endswith(END) else ""  # it stands for what comes
     while True:
         room = limit - len(uploads) - len(prefixes)
-        behind = (top + end[0], end[1]) if end[0] else ("", "")
         found = work.object_uploads.page(*by, top + prefix, behind, room + 1)
         for upload in found:
             key = upload.path[len(top) :]
-            if prefixes and key.startswith(prefixes[-1]):
+            if told and key.startswith(told):
+                behind = (upload.path, upload.id)
                 continue
             if len(uploads) + len(prefixes) == limit:
                 return Page(uploads, prefixes, end)
             cut = key.find(delimiter, len(prefix)) if delimiter else -1
             if cut < 0:
                 uploads.append(upload)
-                end = (key, upload.id)
+                end, behind = (key, upload.id), (upload.path, upload.id)
             else:
-                prefixes.append(key[: cut + len(delimiter)])
-                end = (prefixes[-1] + END, "")
+                told = key[: cut + len(delimiter)]
+                prefixes.append(told)
+                end, behind = (told + END, ""), (top + told + END, "")
         if len(found) <= room:
             return Page(uploads, prefixes, None)
 

@@ -17,6 +17,8 @@ from modelkeep.protocols.aws.s3.chunks import Chunks
 from modelkeep.protocols.aws.sigv4 import UNSIGNED, Chain
 from modelkeep.protocols.http import Receive, Scope, header
 
+LIMIT_BYTES = 5 << 30  # S3's own, of one object or part that is put at once
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 _CHECKSUM = "x-amz-checksum-"
 # Headers of that family that tell of no hash.
@@ -83,7 +85,7 @@ class Body:
                 "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-… or a SHA-256.",
             )
         self._sha256, self._md5 = hashlib.sha256(), _md5()
-        self._is_whole = scope["method"] == "PUT" and not _is_of_upload(scope)
+        self._is_whole = not _is_of_upload(scope)
         self._told = self._headers()
         self._hashes = {name: _hash_of(name) for name in (*self._told, *self._trailing())}
 
@@ -96,10 +98,13 @@ class Body:
         return {name: value for name, value in self._told.items() if name.startswith(_CHECKSUM)}
 
     async def read(self) -> AsyncIterator[bytes]:
-        """Raises Coded where a hash or the length is not the one told, SignatureDoesNotMatch."""
+        """Raises Coded where a hash or the length is not the one told, or it is too long;
+        SignatureDoesNotMatch."""
         is_hashed, size = _SHA256.fullmatch(self._payload) is not None, 0
         async for piece in self._chunks.read() if self._chunks else self._raw:
             size += len(piece)
+            if size > LIMIT_BYTES:
+                raise too_large()
             if self._is_whole:
                 self._md5.update(piece)
             if is_hashed:
@@ -122,7 +127,7 @@ class Body:
         return chain
 
     def _headers(self) -> dict[str, str]:
-        if self._scope["method"] == "POST" and _is_of_upload(self._scope):
+        if _is_of_upload(self._scope) and self._scope["method"] == "POST":
             return {}  # which tell of the object that is put together, and not of the body
         pairs = ((name.decode("latin-1"), value) for name, value in self._scope["headers"])
         return {name: value.decode("latin-1") for name, value in pairs if _tells(name)}
@@ -139,6 +144,10 @@ class Body:
             self._told |= {n: v for n, v in self._chunks.trailers.items() if n in self._hashes}
         for name, hashing in self._hashes.items():
             check(name, self._told.get(name, ""), hashing)
+
+
+def too_large() -> Coded:
+    return Coded("EntityTooLarge", f"One call puts at most {LIMIT_BYTES} bytes.")
 
 
 class Expected:
@@ -198,7 +207,7 @@ def check_known(algorithm: str) -> None:
 
 
 def _is_of_upload(scope: Scope) -> bool:
-    return b"uploadId=" in scope["query_string"]
+    return b"uploadId=" in scope.get("query_string", b"")
 
 
 def _tells(name: str) -> bool:

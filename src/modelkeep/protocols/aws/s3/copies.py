@@ -13,8 +13,8 @@ from modelkeep.protocols.aws.s3 import xml
 from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked
 from modelkeep.protocols.aws.s3.told import (
     checksum_elements,
-    condition_in,
     headers_in,
+    source_condition_in,
     tags_in,
 )
 from modelkeep.services import objects
@@ -22,7 +22,6 @@ from modelkeep.services.app import App
 from modelkeep.services.objects import Object
 
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{1,15})")
-_IF = "x-amz-copy-source-"
 
 
 async def copy(app: App, asked: Asked) -> None:
@@ -48,7 +47,7 @@ async def copy(app: App, asked: Asked) -> None:
 
     try:
         copied = await app.write(
-            objects.copy, asked.caller, source, target, condition_in(asked, _IF), anew
+            objects.copy, asked.caller, source, target, source_condition_in(asked), anew
         )
     except NotFound:
         raise _no_source() from None
@@ -63,7 +62,7 @@ async def find_part(app: App, asked: Asked) -> tuple[Object, int, int]:
         found = await app.read(objects.find, _source(asked))
     except NotFound:
         raise _no_source() from None
-    objects.check(condition_in(asked, _IF), found.etag, found.at_ms)
+    objects.check(source_condition_in(asked), found.etag, found.at_ms)
     size, given = found.found.file.size_bytes, asked.header("x-amz-copy-source-range")
     if not given:
         return found, 0, size

@@ -13,11 +13,17 @@ from modelkeep.services.app import App
 
 DELETES_LIMIT = 1000  # keys of one call
 XML_LIMIT_BYTES = 2 << 20
+_CONDITIONS = (
+    "if-match",
+    "if-none-match",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
+)
 
 
 async def one(app: App, asked: Asked) -> None:
     WRITES.admit(asked)
-    if asked.header("if-match"):
+    if any(asked.header(name) for name in _CONDITIONS):
         raise Coded("NotImplemented", "Objects are not deleted on a condition.", 501)
     refused = await app.write(objects.delete, asked.caller, [asked.path])
     if refused:

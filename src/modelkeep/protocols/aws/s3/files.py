@@ -8,6 +8,7 @@ from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies
 from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked
+from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, too_large
 from modelkeep.protocols.aws.s3.told import (
     as_headers,
     checksum_elements,
@@ -25,7 +26,6 @@ from modelkeep.services import objects
 from modelkeep.services.app import App
 from modelkeep.services.objects import Brought, Object
 
-PUT_LIMIT_BYTES = 5 << 30  # S3's own, of one call
 # What would be lost if it were passed over.
 _REFUSED = (
     "x-amz-server-side-encryption",
@@ -56,8 +56,8 @@ async def put(app: App, asked: Asked) -> None:
         await copies.copy(app, asked)
         return
     announced = asked.header("content-length")
-    if announced.isdigit() and int(announced) > PUT_LIMIT_BYTES:
-        raise Coded("EntityTooLarge", f"One call puts at most {PUT_LIMIT_BYTES} bytes.")
+    if announced.isdigit() and int(announced) > LIMIT_BYTES:
+        raise too_large()
     said, condition = said_in(asked), new_condition_in(asked)
 
     def bring() -> Brought:

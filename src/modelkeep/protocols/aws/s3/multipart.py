@@ -14,12 +14,12 @@ from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies, xml
 from modelkeep.protocols.aws.s3.asked import OWNER, WRITES, Asked
-from modelkeep.protocols.aws.s3.bodies import check_known
+from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, check_known, too_large
 from modelkeep.protocols.aws.s3.files import check_headers
 from modelkeep.protocols.aws.s3.told import as_headers, said_in
 from modelkeep.services import object_uploads
 from modelkeep.services.app import App
-from modelkeep.services.grants import PART_LIMIT_BYTES, PARTS_LIMIT
+from modelkeep.services.grants import PARTS_LIMIT
 from modelkeep.services.objects import END
 
 UPLOADS_LIMIT = 1000  # of a page
@@ -55,8 +55,8 @@ async def put_part(app: App, asked: Asked) -> None:
             f"Part number must be an integer between 1 and {PARTS_LIMIT}, inclusive",
         )
     announced = asked.header("content-length")
-    if announced.isdigit() and int(announced) > PART_LIMIT_BYTES:
-        raise _too_large()
+    if announced.isdigit() and int(announced) > LIMIT_BYTES:
+        raise too_large()
     upload = await find(app, asked)
     if asked.header("x-amz-copy-source"):
         await _copy_part(app, asked, upload, number)
@@ -70,8 +70,8 @@ async def put_part(app: App, asked: Asked) -> None:
 
 async def _copy_part(app: App, asked: Asked, upload: ObjectUpload, number: int) -> None:
     found, start, stop = await copies.find_part(app, asked)
-    if stop - start > PART_LIMIT_BYTES:
-        raise _too_large()
+    if stop - start > LIMIT_BYTES:
+        raise too_large()
 
     async def copied() -> Mapping[str, object]:
         with missing():
@@ -183,12 +183,4 @@ def no_such_upload() -> Coded:
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have "
         "been aborted or completed.",
         404,
-    )
-
-
-def _too_large() -> Coded:
-    return Coded(
-        "EntityTooLarge",
-        "Your proposed upload exceeds the maximum allowed size: a part has at most "
-        f"{PART_LIMIT_BYTES} bytes.",
     )

@@ -25,6 +25,7 @@ _HTTP = (
     "content-type",
     "expires",
 )
+_SOURCE_IF = "x-amz-copy-source-if-"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may be in a header
 
 
@@ -101,14 +102,24 @@ def check_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return tags
 
 
-def condition_in(asked: Asked, prefix: str = "") -> Condition:
-    """What a request says must hold of an object. A date that is none says nothing."""
+def condition_in(asked: Asked) -> Condition:
+    """What a request says must hold of an object. A date that is none says nothing (RFC 9110)."""
     return Condition(
-        asked.header(f"{prefix}if-match"),
-        asked.header(f"{prefix}if-none-match"),
-        _seconds(asked.header(f"{prefix}if-modified-since")),
-        _seconds(asked.header(f"{prefix}if-unmodified-since")),
+        asked.header("if-match"),
+        asked.header("if-none-match"),
+        _seconds(asked.header("if-modified-since")),
+        _seconds(asked.header("if-unmodified-since")),
     )
+
+
+def source_condition_in(asked: Asked) -> Condition:
+    """What must hold of an object that is to be copied. Raises Coded."""
+    dates = [asked.header(f"{_SOURCE_IF}{name}") for name in ("modified-since", "unmodified-since")]
+    moments = [_seconds(date) for date in dates]
+    if any(date and moment is None for date, moment in zip(dates, moments, strict=True)):
+        raise Coded("InvalidArgument", "A condition of a copy has a date that is none.")
+    tags = [asked.header(f"{_SOURCE_IF}{name}") for name in ("match", "none-match")]
+    return Condition(tags[0], tags[1], moments[0], moments[1])
 
 
 def new_condition_in(asked: Asked) -> Condition:
