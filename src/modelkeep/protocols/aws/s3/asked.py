@@ -100,7 +100,7 @@ class Asked:
             return
         headers = [(b"content-type", b"application/xml")]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        begun = xml.HEAD.encode()
+        begun = xml.head()
         while not coming.done():
             await self.send({"type": "http.response.body", "body": begun, "more_body": True})
             begun = b" "
@@ -112,7 +112,7 @@ class Asked:
         else:
             told = refusal(failed, request_id)
             body = xml.error(told.code, told.message, self.scope["path"], request_id)
-        rest = body.removeprefix(xml.HEAD.encode())
+        rest = body.removeprefix(xml.head())
         await self.send({"type": "http.response.body", "body": rest})
 
     async def say(self, name: str, content: Mapping[str, object], headers: Headers = ()) -> None:

@@ -11,17 +11,22 @@ from modelkeep.protocols.aws.errors import Coded
 
 _SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # in XML
-HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def document(name: str, content: Mapping[str, Any]) -> bytes:
     """`content` by element: text, a number, a mapping, or a list of those; None is left out."""
-    return f'{HEAD}<{name} xmlns="{_SPACE}">{_inner(content)}</{name}>'.encode()
+    return f'{_HEAD}<{name} xmlns="{_SPACE}">{_inner(content)}</{name}>'.encode()
 
 
 def error(code: str, message: str, resource: str, request_id: str) -> bytes:
     told = {"Code": code, "Message": message, "Resource": resource, "RequestId": request_id}
-    return f"{HEAD}<Error>{_inner(told)}</Error>".encode()
+    return f"{_HEAD}<Error>{_inner(told)}</Error>".encode()
+
+
+def head() -> bytes:
+    """How every document begins."""
+    return _HEAD.encode()
 
 
 def moment(at_ms: int) -> str:
