@@ -57,6 +57,7 @@ class Place:
     number: int
     version_id: int
     before: Numbered | None
+    is_single: bool  # a model that has but one version, ever
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of 
 QUICK_MS = 200  # of one statement, on PostgreSQL
 PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
+_IDS = 32  # taken from a sequence at once; those that a batch has no use for are nobody's
 GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
@@ -137,11 +138,13 @@ class Dialect(Protocol):
         ...
 
     def connect(self, *, read_only: bool) -> Db: ...
-    def begin_batch(self, db: Db) -> str:
-        """Opens a writing transaction once no other writer, here or elsewhere, has one.
+    @property
+    def batch(self) -> str:
+        """An expression for what `was_committed` knows the batch by that asks."""
+        ...
 
-        Returns what `was_committed` knows it by.
-        """
+    def begin_batch(self, db: Db) -> None:
+        """Opens a writing transaction once no other writer, here or elsewhere, has one."""
         ...
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
@@ -169,6 +172,10 @@ class Dialect(Protocol):
 
     def next_id(self, table: str) -> str:
         """An expression for the id of a row that a batch is about to add, each time another."""
+        ...
+
+    def next_ids(self, table: str) -> str:
+        """A query for such ids: as many at once as are worth the wait."""
         ...
 
     def like(self, column: str) -> str: ...
@@ -345,9 +352,12 @@ class Sqlite:
             raise away(f"{self.path}: {error}") from None
         return _SqliteDb(connection)
 
-    def begin_batch(self, db: Db) -> str:
+    @property
+    def batch(self) -> str:
+        return "''"
+
+    def begin_batch(self, db: Db) -> None:
         db.run("BEGIN IMMEDIATE")
-        return ""
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
         if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
@@ -383,6 +393,9 @@ class Sqlite:
 
     def next_id(self, table: str) -> str:
         return f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
+
+    def next_ids(self, table: str) -> str:
+        return f"SELECT coalesce(max(id), 0) + 1 FROM {table}"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
@@ -481,12 +494,14 @@ class Postgres:
             return PostgresDb(self.url, _READING, Blocking(_READ_PATIENCE_S))
         return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
-    def begin_batch(self, db: Db) -> str:
+    @property
+    def batch(self) -> str:
+        return "pg_current_xact_id()::text"
+
+    def begin_batch(self, db: Db) -> None:
         cast("PostgresDb", db).is_spoilt = False
         db.later("BEGIN")
         db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
-        row = db.one("SELECT pg_current_xact_id()::text")
-        return row[0] if row else ""
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
         db.close()
@@ -516,6 +531,9 @@ class Postgres:
 
     def next_id(self, table: str) -> str:
         return f"nextval('{table}_id_seq')"
+
+    def next_ids(self, table: str) -> str:
+        return f"SELECT nextval('{table}_id_seq') FROM generate_series(1, {_IDS})"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"

@@ -1,14 +1,17 @@
 """Versions of models: their rows, stages, tags and semantic versions."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from modelkeep.domain.endings import NO_ENDING, Ending, State
 from modelkeep.domain.models import READY, Version
+from modelkeep.domain.packages import SINGLE_TAG
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered, PackageListing, Place
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.search import any_of
@@ -32,7 +35,9 @@ _PLACE = (
     " v.semver_minor || ' ' || v.semver_patch || ' ' || coalesce(f.digest, '')"
     " FROM versions v LEFT JOIN manifests f ON f.id = v.manifest_id"
     " WHERE v.project_id = m.project_id AND v.model_id = m.id"
-    " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1)"
+    " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1),"
+    " EXISTS (SELECT 1 FROM model_tags t WHERE t.project_id = m.project_id"
+    " AND t.model_id = m.id AND t.key = ?)"
     " FROM models m WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
 )
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
@@ -64,9 +69,16 @@ _TAGS_AND_ALIASES = (
 class SqlVersions:
     """See `ports.registry.Versions`."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
+    def __init__(
+        self,
+        db: Db,
+        project_id: int,
+        dialect: Dialect,
+        sight: Sight,
+        memory: Memory | None = None,
+    ) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
-        self._sight = sight
+        self._sight, self._memory = sight, memory
         self._place = _PLACE.format(next_id=dialect.next_id("versions"))
 
     def get(self, model_id: int, number: int) -> Version | None:
@@ -104,14 +116,37 @@ class SqlVersions:
         return self._dress([row])[0] if row else None
 
     def place(self, model_name: str) -> Place | None:
+        memory = None if self._sight.models.sql else self._memory
+        known = memory.places.of(model_name) if memory else None
+        if memory and known:
+            return replace(known, version_id=self._new_id(memory.ids))
+        place = self._look_for_place(model_name)
+        if memory and place:
+            memory.places.learn(model_name, place)
+        return place
+
+    def _look_for_place(self, model_name: str) -> Place | None:
         seen = self._sight.models
-        row = self._db.one(self._place + seen.sql, self._project_id, model_name, *seen.params)
+        params = (SINGLE_TAG, self._project_id, model_name, *seen.params)
+        row = self._db.one(self._place + seen.sql, *params)
         if row is None:
             return None
-        model_id, number, version_id, before = row
-        return Place(model_id, number, version_id, _before(before))
+        model_id, number, version_id, before, is_single = row
+        return Place(model_id, number, version_id, _before(before), bool(is_single))
+
+    def _new_id(self, free: list[int]) -> int:
+        if not free:
+            found = self._db.all(self._dialect.next_ids("versions"))
+            free += [version_id for (version_id,) in reversed(found)]
+        return free.pop()
+
+    def _forget_places(self) -> None:
+        if self._memory:
+            self._memory.places.forget()
 
     def add(self, new: NewVersion, at_ms: int) -> None:
+        if self._memory:
+            self._memory.places.taken(new)
         self._db.later(
             "INSERT INTO versions (id, project_id, model_id, number, source, run_id,"
             " logged_model_id, run_link, description, stage, manifest_id, author, semver_major,"
@@ -140,6 +175,7 @@ class SqlVersions:
         self._set(version_id, "description", description, at_ms)
 
     def hold(self, version_id: int, manifest_id: int, at_ms: int) -> None:
+        self._forget_places()
         self._set(version_id, "manifest_id", manifest_id, at_ms)
         self.set_status(version_id, READY, "", at_ms)
 
@@ -229,6 +265,7 @@ class SqlVersions:
         )
 
     def renumber(self, version_id: int, semver: Semver) -> None:
+        self._forget_places()
         self._db.later(
             "UPDATE versions SET semver_major = ?, semver_minor = ?, semver_patch = ?,"
             " semver_fixed = 1 WHERE id = ?",

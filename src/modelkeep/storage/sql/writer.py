@@ -236,8 +236,8 @@ class Writer:
         return self._begin(work)
 
     def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
-        name = self._dialect.begin_batch(work.db)
-        work.journal.open(self._clock.now_ms())
+        self._dialect.begin_batch(work.db)
+        name = work.journal.open(self._clock.now_ms(), self._dialect.batch)
         self._memory.begin(work.journal.next_index())
         return work, name
 
