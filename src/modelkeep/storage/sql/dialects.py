@@ -32,7 +32,6 @@ QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of 
 QUICK_MS = 200  # of one statement, on PostgreSQL
 PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
-_IDS = 32  # taken from a sequence at once; those that a batch has no use for are nobody's
 GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
@@ -168,14 +167,6 @@ class Dialect(Protocol):
 
     def by_index(self, table: str, index: str) -> str:
         """A table, to be looked into by an index; PostgreSQL finds out by itself."""
-        ...
-
-    def next_id(self, table: str) -> str:
-        """An expression for the id of a row that a batch is about to add, each time another."""
-        ...
-
-    def next_ids(self, table: str) -> str:
-        """A query for such ids: as many at once as are worth the wait."""
         ...
 
     def like(self, column: str) -> str: ...
@@ -391,12 +382,6 @@ class Sqlite:
     def by_index(self, table: str, index: str) -> str:
         return f"{table} INDEXED BY {index}"
 
-    def next_id(self, table: str) -> str:
-        return f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
-
-    def next_ids(self, table: str) -> str:
-        return f"SELECT coalesce(max(id), 0) + 1 FROM {table}"
-
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
 
@@ -528,12 +513,6 @@ class Postgres:
 
     def by_index(self, table: str, index: str) -> str:
         return table
-
-    def next_id(self, table: str) -> str:
-        return f"nextval('{table}_id_seq')"
-
-    def next_ids(self, table: str) -> str:
-        return f"SELECT nextval('{table}_id_seq') FROM generate_series(1, {_IDS})"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"

@@ -20,13 +20,10 @@ class Memory:
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
         self.places = Places()
-        # Of versions to be. They serve one batch, so that the ids of two writers keep their order.
-        self.ids: list[int] = []
         self._size = 0  # of the journal, as of which they hold
 
     def begin(self, size: int) -> None:
         """A batch begins, with so many entries in the journal."""
-        self.ids.clear()
         if size != self._size:
             self.forget()
 
@@ -43,4 +40,3 @@ class Memory:
     def forget(self) -> None:
         self._values.clear()
         self.places.forget()
-        self.ids.clear()

@@ -4,6 +4,7 @@ It asks once, and then counts along: nobody else adds versions while it knows wh
 (`memory`). What changes a model's name, numbers or end by another way makes it ask again.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from modelkeep.ports.registry import NewVersion, Numbered, Place
@@ -12,22 +13,29 @@ LIMIT = 10_000  # models, of some 300 bytes each
 
 
 class Places:
-    """By the names of the models. A place's id is to be replaced by a new one."""
+    """By the names of the models."""
 
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
         self._names: dict[int, str] = {}
+        self._next_id = 0  # of the next version, whichever model's
 
-    def of(self, name: str) -> Place | None:
-        return self._places.get(name)
-
-    def learn(self, name: str, place: Place) -> None:
-        if len(self._places) >= LIMIT:
-            self.forget()
-        self._places[name], self._names[place.model_id] = place, name
+    def find(self, name: str, look: Callable[[str], Place | None]) -> Place | None:
+        """The place in a model of that name, which is looked for first if it is not known."""
+        known = self._places.get(name)
+        if known is not None:
+            return replace(known, version_id=self._next_id)
+        place = look(name)
+        if place is not None:
+            if len(self._places) >= LIMIT:
+                self.forget()
+            self._places[name], self._names[place.model_id] = place, name
+            self._next_id = place.version_id
+        return place
 
     def taken(self, new: NewVersion) -> None:
         """A version was added; the one after it has the next number."""
+        self._next_id = new.id + 1
         name = self._names.get(new.model_id)
         if name is None:
             return

@@ -1,7 +1,6 @@
 """Versions of models: their rows, stages, tags and semantic versions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from modelkeep.domain.endings import NO_ENDING, Ending, State
 from modelkeep.domain.models import READY, Version
@@ -31,8 +30,9 @@ _SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
 # All that a new version waits for, in one statement. What a subquery finds is one text: a join with
 # its row has PostgreSQL read every version where it last planned for a few of them.
 _PLACE = (
-    "SELECT m.id, m.next_number, {next_id}, (SELECT v.id || ' ' || v.semver_major || ' ' ||"
-    " v.semver_minor || ' ' || v.semver_patch || ' ' || coalesce(f.digest, '')"
+    "SELECT m.id, m.next_number, (SELECT coalesce(max(id), 0) + 1 FROM versions),"
+    " (SELECT v.id || ' ' || v.semver_major || ' ' || v.semver_minor || ' ' || v.semver_patch"
+    " || ' ' || coalesce(f.digest, '')"
     " FROM versions v LEFT JOIN manifests f ON f.id = v.manifest_id"
     " WHERE v.project_id = m.project_id AND v.model_id = m.id"
     " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1),"
@@ -79,7 +79,6 @@ class SqlVersions:
     ) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
         self._sight, self._memory = sight, memory
-        self._place = _PLACE.format(next_id=dialect.next_id("versions"))
 
     def get(self, model_id: int, number: int) -> Version | None:
         return self._one(
@@ -117,28 +116,18 @@ class SqlVersions:
 
     def place(self, model_name: str) -> Place | None:
         memory = None if self._sight.models.sql else self._memory
-        known = memory.places.of(model_name) if memory else None
-        if memory and known:
-            return replace(known, version_id=self._new_id(memory.ids))
-        place = self._look_for_place(model_name)
-        if memory and place:
-            memory.places.learn(model_name, place)
-        return place
+        if memory is None:
+            return self._look_for_place(model_name)
+        return memory.places.find(model_name, self._look_for_place)
 
     def _look_for_place(self, model_name: str) -> Place | None:
         seen = self._sight.models
         params = (SINGLE_TAG, self._project_id, model_name, *seen.params)
-        row = self._db.one(self._place + seen.sql, *params)
+        row = self._db.one(_PLACE + seen.sql, *params)
         if row is None:
             return None
         model_id, number, version_id, before, is_single = row
         return Place(model_id, number, version_id, _before(before), bool(is_single))
-
-    def _new_id(self, free: list[int]) -> int:
-        if not free:
-            found = self._db.all(self._dialect.next_ids("versions"))
-            free += [version_id for (version_id,) in reversed(found)]
-        return free.pop()
 
     def _forget_places(self) -> None:
         if self._memory:
