@@ -10,7 +10,7 @@ from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered, PackageListing, Place
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.dialects import Db, Dialect
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import CHUNK, in_order
@@ -99,6 +99,18 @@ class SqlVersions:
             self._project_id,
             model_id,
             number,
+        )
+
+    def find(self, model_name: str, number: int) -> Version | None:
+        seen = self._sight.models
+        return self._one(
+            "m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+            f" AND v.project_id = ? AND v.number = ? AND v.deleted_ms IS NULL{seen.sql}",
+            self._project_id,
+            model_name,
+            self._project_id,
+            number,
+            *seen.params,
         )
 
     def is_taken(self, model_id: int, number: int) -> bool:
@@ -431,5 +443,5 @@ def _before(text: str | None) -> Numbered | None:
     return Numbered(int(version_id), Semver(int(major), int(minor), int(patch)), digest or None)
 
 
-def _ending(row: Row) -> Ending:
+def _ending(row: Sequence[Any]) -> Ending:
     return Ending(State(row[0]), *row[1:]) if row[3] is not None else NO_ENDING
