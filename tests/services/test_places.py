@@ -91,7 +91,9 @@ def two(core: Core, clock: MovedClock) -> Iterator[tuple[Core, Core]]:
     other.close()
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
 def test_writers_that_take_turns_leave_no_gap_and_double_nothing(two: tuple[Core, Core]) -> None:
     two[0].model("churn")
     made = [two[turn % 2 if turn < 10 else turn // 3 % 2].register("churn", "s3://b/x")

@@ -68,6 +68,10 @@ class Db(Protocol):
         """The number of rows that the statement touched."""
         ...
 
+    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
+        """As `all`, for which nobody waits before the next statement: who calls what it returns."""
+        ...
+
     def later(self, sql: str, *params: Any) -> None:
         """As `run`, for which nobody waits. If it fails, the next statement or `settle` raises."""
         ...
@@ -252,6 +256,10 @@ class _SqliteDb:
 
     def run(self, sql: str, *params: Any) -> int:
         return self._run(sql, params, attrgetter("rowcount"))
+
+    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
+        rows = self.all(sql, *params)
+        return lambda: rows
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         self.touched(sql, rows)

@@ -1,7 +1,7 @@
 """Leaves of the journal, appended once a batch, last before its commit."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -151,6 +151,12 @@ class SqlJournal:
 
     def size(self) -> int:
         return self.state()[0]
+
+    def size_ahead(self) -> Callable[[], int]:
+        """As `size`, of the same moment as the statement that is waited for next, along with it."""
+        sql = "SELECT size FROM journal_state WHERE project_id = ?"
+        rows = self._db.ahead(sql, self._project_id)
+        return lambda: rows()[0][0]
 
     def models_since(self, start: int) -> set[int | None]:
         """The models that the entries from an index on are about; None for one about no model."""
