@@ -245,7 +245,7 @@ def test_lists_have_their_edges(s3: Any) -> None:
 # -- many at once ------------------------------------------------------------------------------
 
 KEYS = [f"k/{number}" for number in range(6)]
-STEPS = 40
+STEPS = 25
 
 
 def content(seed: int) -> bytes:

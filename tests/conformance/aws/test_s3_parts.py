@@ -43,7 +43,7 @@ def any_store(request: pytest.FixtureRequest, start_server: Callable[..., Server
 def test_boto3s_transfers_work_as_they_are(any_store: Server, moto: Store) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "AKIAANNANNANNANNANNA", "AWS_SECRET_ACCESS_KEY": "secret"}
     done = subprocess.run(
-        [moto.python, TRANSFERS, any_store.url, "20"],
+        [moto.python, TRANSFERS, any_store.url, "17"],
         env={**os.environ, **keys, "AWS_CONFIG_FILE": "/dev/null"},
         capture_output=True,
         text=True,
