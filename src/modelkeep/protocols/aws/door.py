@@ -24,6 +24,8 @@ from modelkeep.telemetry.tallies import ROUTE
 
 _log = logging.getLogger(__name__)
 
+BODY_LIMIT_BYTES = 4 << 20  # more than any operation takes
+
 Operations = Mapping[tuple[str, str], Operation]
 
 
@@ -50,7 +52,8 @@ class Dialect:
         signers: Signers | None,
         public_url: str = "",
     ) -> None:
-        self._app, self._operations, self._limit = app, operations, max_body_bytes
+        self._app, self._operations = app, operations
+        self._limit = min(max_body_bytes, BODY_LIMIT_BYTES)
         self._account, self._signers = account, signers
         self._public_url = public_url
 

@@ -112,8 +112,9 @@ def without_contents(told: dict[str, Any]) -> dict[str, Any]:
     card = told.get("ModelCard", {})
     if "ModelCardContent" not in card:
         return told
-    uses = json.loads(card["ModelCardContent"]).get("intended_uses", {})
-    rating = {key: uses[key] for key in ("risk_rating",) if key in uses}
+    uses = json.loads(card["ModelCardContent"]).get("intended_uses")  # whatever somebody said
+    known = uses if isinstance(uses, dict) else {}
+    rating = {key: known[key] for key in ("risk_rating",) if key in known}
     content = json.dumps({"intended_uses": rating} if rating else {})
     return {**told, "ModelCard": {**card, "ModelCardContent": content}}
 

@@ -1,0 +1,175 @@
+"""Calls of AWS's operations made up by chance, of what botocore's models say that they take.
+
+Most of what is made is nearly right, since what is all wrong is refused at the first look: one or
+two members of a call are spoilt, the rest may be. The same seed makes the same calls.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from typing import Any
+from urllib.parse import urlencode
+
+from modelkeep.protocols.aws import constraints
+from modelkeep.protocols.aws.models import Shape
+
+DEPTH = 6  # of objects within one another that are made on purpose
+_CONTROLS = "".join(map(chr, (0, 1, 8, 9, 10, 0x1F, 0x7F, 0x85, 0x2028, 0xFFFE, 0xFFFF)))
+_TEXTS = (
+    *("", " ", "a", "A-b", "-", "a-", "0", "-1", "9" * 40, "1e400", "NaN", "true", "null", "None"),
+    *("..", "../../etc/passwd", "a/b", "/a", "a//b", "%2e%2e%2f", "a%00b", "a\\b", "*", "?", "a:b"),
+    *("'", '"', "' OR 1=1 --", "<a>", "&amp;", "]]>", "<!DOCTYPE a [<!ENTITY b 'c'>]>", "{}", "[]"),
+    *("é", "e\u0301", "\u202etxt", "\u200b", "\U0001f600", "\U0010ffff", "ｆｕｌｌ", _CONTROLS),
+    *("2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+    *('{"a": [1]}', '{"\\ud800": 1}', '{"intended_uses": 1}', '{"model_overview": []}', "[" * 2000),
+    *("x" * 64, "x" * 1025, "x" * 300_000),
+    *("arn:aws:sagemaker:us-east-1:000000000000:model-package/known/1", "arn:aws:x:::", "arn:"),
+    *("s3://bucket/key", "s3://", "models:/known/1", "runs:/none/model", "file:///etc/passwd"),
+)
+# Between them they fit most patterns.
+_FIT = (
+    *(
+        "a",
+        "A-b",
+        "x1",
+        "2",
+        "text/csv",
+        "ml.m5.large",
+        "TENSORFLOW",
+        "a" * 20,
+        "0" * 36,
+        "GROUP-1",
+    ),
+    *("arn:aws:iam::000000000000:role/r", "arn:aws:sagemaker:us-east-1:000000000000:model/model"),
+    *("arn:aws:kms:us-east-1:000000000000:key/k", "s3://bucket/key", "https://s3/bucket/key"),
+    *("sha256:" + "0" * 64, "i/j:1", "sg-0", "subnet-0", "{}", "/a", "None", "us-east-1"),
+)
+# Members of which an operation takes one alone.
+_APART = (
+    *(("ModelPackageName", "ModelPackageGroupName"), ("SourceUri", "InferenceSpecification")),
+    *(("PrimaryContainer", "Containers"), ("EventPattern", "ScheduleExpression")),
+)
+_NUMBERS = (0, 1, -1, 2, 100, 101, 2**31, 2**63 - 1, 2**63, 2**70, -(2**63) - 1, 0.5, 1e308, 1e15)
+_ODD: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    {},
+    [],
+    [[]],
+    [None],
+    {"": ""},
+    1,
+    0.5,
+    "1",
+    [{}],
+    {"a": {}},
+)
+
+
+class Words:
+    """Makes values of shapes. `known` are texts that name what is there, by part of a member's
+    name: some of what is made should find something."""
+
+    def __init__(self, random: Random, known: Mapping[str, Sequence[str]]) -> None:
+        self.random, self._known = random, known
+        self._fitting: dict[str, list[str]] = {}
+
+    def params(self, shape: Shape | None) -> Any:
+        """What a call brings: as it should be, but for what is spoilt."""
+        if shape is None:
+            return self.random.choice(({}, {"Any": 1}))
+        if self.random.random() < 0.02:
+            return self.random.choice(_ODD)
+        self._spoils = self.random.choice((0.0, 0.0, 0.02, 0.1))
+        self._told = self.random.choice((0.1, 0.3, 0.6))
+        made = self._of(shape, "", 0)
+        for pair in _APART:
+            if isinstance(made, dict) and made.keys() >= set(pair) and self.chance(0.9):
+                del made[self.random.choice(pair)]
+        return made
+
+    def text(self) -> str:
+        if self.random.random() < 0.8:
+            return self.random.choice(_TEXTS)
+        length = self.random.choice((1, 3, 20))
+        letters = (chr(self.random.choice((0x7F, 0x2FFF, 0xD7FF))) for _ in range(length))
+        return "".join(letters)
+
+    def chance(self, of: float) -> bool:
+        return self.random.random() < of
+
+    def _of(self, shape: Shape, name: str, depth: int) -> Any:
+        if self.chance(self._spoils):
+            return self.random.choice((*_ODD, self.text(), self.random.choice(_NUMBERS)))
+        match shape.kind:
+            case "structure":
+                return self._structure(shape, depth)
+            case "list":
+                count = self._count(shape, depth)
+                return [self._of(shape.element, name, depth + 1) for _ in range(count)]
+            case "map":
+                keys = (
+                    self._of(shape.key, name, depth + 1) for _ in range(self._count(shape, depth))
+                )
+                return {str(key): self._of(shape.value, name, depth + 1) for key in keys}
+            case "boolean":
+                return self.chance(0.5)
+            case "integer" | "long" | "float" | "double":
+                return self._number(shape)
+            case "timestamp":
+                return self.random.choice(
+                    (0, 1_700_000_000.5, 2e9, -1, 1e11, "2026-01-01T00:00:00Z")
+                )
+            case "blob":
+                return base64.b64encode(self.random.randbytes(9)).decode()
+            case _:
+                return self._text(shape, name)
+
+    def _structure(self, shape: Shape, depth: int) -> dict[str, Any]:
+        told = self._told if depth < DEPTH else 0.0
+        return {
+            member.place_name or name: self._of(member, name, depth + 1)
+            for name, member in shape.members.items()
+            if self.chance(1 - self._spoils if name in shape.required else told)
+        }
+
+    def _count(self, shape: Shape, depth: int) -> int:
+        least = shape.rules.get("min", 0)
+        return max(least, self.random.choice((0, 1, 1, 2) if depth < DEPTH else (0,)))
+
+    def _number(self, shape: Shape) -> float:
+        if self.chance(0.7):
+            least = shape.rules.get("min", 1)
+            return self.random.choice((least, least + 1, shape.rules.get("max", least + 9)))
+        return self.random.choice(_NUMBERS)
+
+    def _text(self, shape: Shape, name: str) -> str:
+        for part, texts in self._known.items():
+            if part in name and self.chance(0.8):
+                return self.random.choice(texts)
+        if shape.choices and self.chance(0.9):
+            return self.random.choice(shape.choices)
+        if shape.name not in self._fitting:
+            fits = [text for text in _FIT if not any(constraints.broken(shape, text))]
+            self._fitting[shape.name] = fits
+        fitting = self._fitting[shape.name]
+        return self.random.choice(fitting) if fitting and self.chance(0.9) else self.text()
+
+
+def as_form(given: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a form that say what a JSON value says."""
+    before = f"{name}." if name else ""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            yield from as_form(value, before + str(key))
+    elif isinstance(given, list):
+        for place, value in enumerate(given, start=1):
+            yield from as_form(value, f"{before}member.{place}")
+    elif given is not None:
+        yield name or "x", json.dumps(given) if not isinstance(given, str) else given
+
+
+def form(fields: Any) -> bytes:
+    return urlencode(list(fields), errors="surrogatepass").encode()
