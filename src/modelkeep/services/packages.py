@@ -250,6 +250,8 @@ def change(
         result = _staged(work, caller, package, wanted)
         if not verdicts.is_done(result):
             return version, result
+    if wanted.runs:  # nor may who lets it in exchange it in the same breath
+        _check_open(work, find(work, handle, number))
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
         sayings.note(work, caller, version, None, wanted.comment)
