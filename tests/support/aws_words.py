@@ -7,6 +7,7 @@ two members of a call are spoilt, the rest may be. The same seed makes the same 
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from urllib.parse import urlencode
@@ -173,3 +174,150 @@ def as_form(given: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def form(fields: Any) -> bytes:
     return urlencode(list(fields), errors="surrogatepass").encode()
+
+
+# -- S3 --------------------------------------------------------------------------------------------
+
+_BUCKETS = (
+    "bucket",
+    "bucket",
+    "bucket",
+    "modelkeep",
+    "other",
+    "api",
+    "..",
+    "B",
+    "a" * 64,
+    "%ff",
+    "",
+)
+_KEYS = (
+    *("key", "key", "folder/key", "folder", "", "a%20b", "a+b", "%C3%A9", "e%CC%81", "%00", "%ff"),
+    *("..", "../x", "a/../b", "%2e%2e/x", "a%2F..%2Fb", "a//b", "/a", "a/", "a%5Cb", "k" * 300),
+    *("versions/1/MLmodel", "versions/1", "versions/%31/x", "k/" * 600, "%F4%8F%BF%BF", "%25"),
+)
+_FIELDS = (
+    *(
+        "list-type",
+        "prefix",
+        "delimiter",
+        "max-keys",
+        "continuation-token",
+        "start-after",
+        "marker",
+    ),
+    *(
+        "encoding-type",
+        "uploads",
+        "uploadId",
+        "partNumber",
+        "delete",
+        "location",
+        "acl",
+        "versionId",
+    ),
+    *(
+        "part-number-marker",
+        "max-parts",
+        "fetch-owner",
+        "x-id",
+        "X-Amz-Expires",
+        "response-expires",
+    ),
+)
+_VALUES = (
+    *(
+        "",
+        "",
+        "1",
+        "2",
+        "0",
+        "-1",
+        "1000",
+        "10001",
+        "9" * 30,
+        "url",
+        "/",
+        "a",
+        "%00",
+        "%ff",
+        "%ED%A0%80",
+    ),
+    *("k", "folder/", "bm9uZQ==", "=", "%C3%A9", "%F4%8F%BF%BF", "x" * 3000),
+)
+_HEADERS = {
+    "range": ("bytes=0-0", "bytes=5-1", "bytes=-1", "bytes=0-", "bytes=9-", "bytes=a-b",
+              "bytes=" + "9" * 30 + "-"),
+    "if-match": ("*", '"x"', "", '"x", "y"', "W/"),
+    "if-none-match": ("*", '"x"', ","),
+    "if-range": ('"x"', "Wed, 21 Oct 2015 07:28:00 GMT"),
+    "content-md5": ("", "x", "AAAA", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+    "x-amz-copy-source": ("/bucket/key", "bucket/key", "/bucket/%ff", "", "?", "/",
+                          "/modelkeep/versions/1/MLmodel"),
+    "x-amz-content-sha256": ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+                             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-x", "0" * 64, "x"),
+    "x-amz-checksum-crc32": ("AAAAAA==", "x", ""),
+    "x-amz-checksum-crc64nvme": ("AAAAAAAAAAA=",),
+    "x-amz-trailer": ("x-amz-checksum-crc32", "x", ",", "x-amz-checksum-x"),
+    "x-amz-decoded-content-length": ("0", "5", "-1", "x"),
+    "x-amz-acl": ("public-read", "private", "x"),
+    "x-amz-tagging": ("a=b",),
+    "content-encoding": ("aws-chunked", "gzip"),
+}  # fmt: skip
+_BODIES = (
+    *(
+        b"",
+        b"hello",
+        b"x" * 70_000,
+        b"<",
+        b"<a/>",
+        b"\x00",
+        b"\xff\xfe<\x00",
+        b"<Delete>" + b"<a>" * 9000,
+    ),
+    b"<Delete><Object><Key>key</Key></Object><Object><Key>../x</Key></Object></Delete>",
+    b"<Delete><Object><Key>key</Key></Object></Delete>",
+    b"<Delete><Quiet>true</Quiet><Object><Key></Key></Object></Delete>",
+    b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>"
+    b"</CompleteMultipartUpload>",
+    b'<!DOCTYPE d [<!ENTITY a "b">]><Delete>&a;</Delete>',
+    *(
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"5\r\nhel",
+        b"fffffffffffffff\r\nx",
+        b"0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n",
+    ),
+    *(
+        b"5;chunk-signature=" + b"0" * 64 + b"\r\nhello\r\n0\r\n\r\n",
+        b"-1\r\n\r\n",
+        b"0\r\n" + b"a:b\r\n" * 50,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of S3's, whose path and query are as they stand on the wire."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def objects(random: Random) -> Asked:
+    """A request that S3's clients might make, or might not."""
+    key = random.choice(_KEYS)
+    path = f"/{random.choice(_BUCKETS)}" + (f"/{key}" if random.random() < 0.8 else "")
+    count = random.choice((0, 0, 1, 1, 2, 3))
+    fields = (
+        random.choice(_FIELDS) + random.choice(("", "=")) + random.choice(_VALUES)
+        for _ in range(count)
+    )
+    names = random.sample(list(_HEADERS), random.choice((0, 0, 1, 1, 2, 4)))
+    return Asked(
+        random.choice(("GET", "GET", "PUT", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS")),
+        path + "?" + "&".join(fields),
+        {name: random.choice(_HEADERS[name]) for name in names},
+        random.choice(_BODIES),
+    )
