@@ -21,6 +21,7 @@ from botocore.credentials import Credentials
 from modelkeep.domain.access import VERBS, Role, Verb
 from modelkeep.protocols.aws import models, operations
 from modelkeep.protocols.aws.s3 import door
+from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import audit
 from tests.services.access.test_keys import HOST, key_of
 from tests.services.access.test_models import model
@@ -259,14 +260,18 @@ class Ward:
     def send(
         self, who: str, service: str, method: str, path: str, body: bytes, headers: dict[str, str]
     ) -> httpx.Response:
-        key, url = self._keys[who], f"http://{HOST}{path}"
+        url = f"http://{HOST}{path}"
         request = AWSRequest(method=method, url=url, data=body, headers={"Host": HOST, **headers})
         at = datetime.fromtimestamp(self.estate.clock.now_ms() / 1000, UTC).replace(tzinfo=None)
         kind = auth.S3SigV4Auth if service == "s3" else auth.SigV4Auth
         with patch.object(auth, "get_current_datetime", lambda: at):
-            kind(Credentials(key["id"], key["secret"]), service, REGION).add_auth(request)
+            kind(Credentials(*self.key(who)), service, REGION).add_auth(request)
         sent = {name.lower(): str(value) for name, value in request.headers.items()}
         return self.estate.call(method, path, content=body, headers=sent)
+
+    def key(self, who: str) -> tuple[str, str]:
+        """Its id, and its secret."""
+        return self._keys[who]["id"], self._keys[who]["secret"]
 
     def rows(self) -> list[Any]:
         """All that the journal vouches for, but for denials, which are told of what one may see."""
@@ -388,3 +393,32 @@ def test_frozen_files_are_there_for_whoever_may_download_their_model(ward: Ward)
         copied = s3(ward, "ann", "PUT", "/bucket/mine", Copy_Source=quote(source))
         assert copied.status_code == 404
     assert ward.rows() == before
+
+
+def presigned(ward: Ward, who: str, method: str, path: str, lasts_s: int = 3600) -> str:
+    """An address that somebody has signed now."""
+    request = AWSRequest(method=method, url=f"http://{HOST}{path}", headers={"Host": HOST})
+    at = datetime.fromtimestamp(ward.estate.clock.now_ms() / 1000, UTC).replace(tzinfo=None)
+    with patch.object(auth, "get_current_datetime", lambda: at):
+        credentials = Credentials(*ward.key(who))
+        auth.S3SigV4QueryAuth(credentials, "s3", REGION, expires=lasts_s).add_auth(request)
+    return str(request.url).removeprefix(f"http://{HOST}")
+
+
+def test_an_address_is_no_longer_good_than_its_key_and_its_roles(quick_ward: Ward) -> None:
+    estate = quick_ward.estate
+    assert s3(quick_ward, "ann", "PUT", "/bucket/mine").status_code == 200
+    address = {who: presigned(quick_ward, who, "GET", "/bucket/mine") for who in ("ann", "vic")}
+
+    def status(who: str, **headers: str) -> int:
+        given = {"host": HOST, **headers}
+        return estate.call("GET", address[who], headers=given).status_code
+
+    assert status("ann") == status("vic") == 200
+    assert status("ann", **{"x-amz-tagging": "a=b"}) == 400  # that was not signed
+    taken = f"{PREFIX}/accounts/vic/grants?role=viewer&on=prefix:open-"
+    assert estate.call("DELETE", taken, "boss").status_code == 204
+    assert (status("ann"), status("vic")) == (200, 403)
+    gone = estate.call("DELETE", f"{PREFIX}/accounts/ann/keys/{quick_ward.key('ann')[0]}", "ann")
+    assert gone.status_code == 204
+    assert status("ann") == 403
