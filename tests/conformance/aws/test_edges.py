@@ -94,6 +94,24 @@ def test_a_simulation_has_one_page_of_results(http: httpx.Client) -> None:
     assert "are 1100 results; the limit is 1000" in text_of(root, "Message")
 
 
+@pytest.mark.parametrize("event", ['{"a": [' + "1," * 2000 + "1]}", f'{{"a": "{"x" * 300_000}"}}'])
+def test_an_event_that_is_tested_is_no_larger_than_events_are(
+    http: httpx.Client, event: str
+) -> None:
+    pattern = json.dumps({"a": [""] * 1000})
+    asked = {"EventPattern": pattern, "Event": event}
+    status, told = ask(http, "AWSEvents.TestEventPattern", asked)
+    assert (status, told["__type"]) == (400, "ValidationException")
+    assert "Parameter Event" in told["message"]
+
+
+@pytest.mark.parametrize("time", [-(2**63) - 1, 2**70, 1e15, -1e300, "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_no_calendar_has_is_refused(http: httpx.Client, time: object) -> None:
+    status, told = ask(http, "SageMaker.ListModelPackages", {"CreationTimeBefore": time})
+    assert (status, told["__type"]) == (400, "SerializationException")
+    assert told["message"] == "The value at CreationTimeBefore is not a time."
+
+
 def test_objects_within_objects_have_an_end() -> None:
     operation = models.service("sagemaker").operation("Search")
     assert operation is not None

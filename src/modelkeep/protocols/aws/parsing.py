@@ -58,29 +58,29 @@ def from_json(shape: Shape | None, body: bytes) -> dict[str, Any]:
         raise Malformed("The request's body is not a JSON object.")
     if shape is None:
         return {}
-    _check_count(given)
+    check_count(given, VALUES_LIMIT, "The request's body")
     try:
         return _of_json(shape, given, "")
     except RecursionError:  # shapes within themselves have no end of their own
         raise Malformed("The request's body has too many objects within one another.") from None
 
 
-def _check_count(given: Any) -> None:
-    """That nobody waits for the one who sent all this. Raises Malformed."""
+def check_count(given: Any, limit: int, what: str) -> None:
+    """That nobody waits for the one who sent all this. Raises Malformed for more values."""
     left, count = [given], 1
     while left:
         one = left.pop()
         ones = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
         count += len(ones)
-        if count > VALUES_LIMIT:
-            raise Malformed(f"The request's body has over {VALUES_LIMIT} values.")
+        if count > limit:
+            raise Malformed(f"{what} has over {limit} values.")
         left.extend(ones)
 
 
 def _of_json(shape: Shape, value: Any, path: str) -> Any:
     try:
         return _READ[shape.kind](shape, value, path)
-    except (TypeError, ValueError, OverflowError, binascii.Error):
+    except (TypeError, ValueError, OverflowError, OSError, binascii.Error):  # OSError of a time
         kind = _KINDS[shape.kind]
         raise Malformed(f"The value at {path or 'the top'} is not {kind}.") from None
 
