@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from modelkeep.protocols.aws import constraints
 from modelkeep.protocols.aws.models import Shape
@@ -305,15 +305,19 @@ class Asked:
     body: bytes
 
 
-def objects(random: Random) -> Asked:
-    """A request that S3's clients might make, or might not."""
+def objects(random: Random, uploads: Sequence[str] = ()) -> Asked:
+    """A request that S3's clients might make, or might not. `uploads` are the ids of some."""
     key = random.choice(_KEYS)
     path = f"/{random.choice(_BUCKETS)}" + (f"/{key}" if random.random() < 0.8 else "")
     count = random.choice((0, 0, 1, 1, 2, 3))
-    fields = (
+    fields = [
         random.choice(_FIELDS) + random.choice(("", "=")) + random.choice(_VALUES)
         for _ in range(count)
-    )
+    ]
+    if uploads and random.random() < 0.2:
+        path = "/bucket/key"
+        fields = [f"uploadId={quote(random.choice(uploads))}", *fields[:1]]
+        fields += random.choice(([], ["partNumber=1"], ["partNumber=10001"]))
     names = random.sample(list(_HEADERS), random.choice((0, 0, 1, 1, 2, 4)))
     return Asked(
         random.choice(("GET", "GET", "PUT", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS")),
@@ -321,3 +325,45 @@ def objects(random: Random) -> Asked:
         {name: random.choice(_HEADERS[name]) for name in names},
         random.choice(_BODIES),
     )
+
+
+# -- signatures ------------------------------------------------------------------------------------
+
+_PARTS = {
+    "Credential": (
+        *(
+            "AKIAANN/20260101/us-east-1/s3/aws4_request",
+            "AKIAANN/20260101/us-east-1/sts/aws4_request",
+        ),
+        *(
+            "",
+            "/",
+            "a/b",
+            "AKIA/99999999/x/s3/aws4_request",
+            "A" * 5000,
+            "AKIA/20260101/é/s3/aws4_request",
+        ),
+    ),
+    "SignedHeaders": ("host", "host;x-amz-date", "", ";", "host;host", "HOST", "x" * 5000),
+    "Signature": ("0" * 64, "", "x", "0" * 63, "G" * 64),
+    "Date": ("20260101T000000Z", "99991231T235959Z", "00010101T000000Z", "20260230T000000Z", ""),
+    "Expires": ("1", "604800", "604801", "0", "-1", "9" * 30, "0" * 20 + "9" * 13, "x", ""),
+}
+
+
+def signed(random: Random) -> tuple[str, dict[str, str]]:
+    """Fields of a query, and headers, that look like a signature to this reader or that."""
+    said = {name: random.choice(some) for name, some in _PARTS.items() if random.random() < 0.9}
+    if random.random() < 0.5:
+        pairs = [("X-Amz-" + name, value) for name, value in said.items()]
+        random.shuffle(pairs)
+        return urlencode(pairs + random.choice(([], pairs[:1]))), {}
+    between = random.choice((",", ", ", " ", ",,"))
+    parts = [f"{name}={value}" for name, value in said.items()]
+    kind = random.choice(("AWS4-HMAC-SHA256 ", "AWS4-HMAC-SHA256", "AWS ", "Basic ", "Bearer ", ""))
+    given = {
+        "authorization": kind + between.join(parts + random.choice(([], parts[:1]))),
+        "x-amz-date": random.choice(_PARTS["Date"]),
+        "x-amz-content-sha256": random.choice(("UNSIGNED-PAYLOAD", "0" * 64, "", "x")),
+    }
+    return "", {name: value.encode().decode("latin-1") for name, value in given.items()}

@@ -9,6 +9,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from tests.support import aws_words
 from tests.support.aws_words import Words, as_form, form
 
 FUZZ_S = float(os.environ.get("MODELKEEP_FUZZ_S", "8"))
+PROTOCOLS = ("application/json", "application/xml", "text/xml", "application/x-amz-json-1.1")
 SLOW_S = 20.0  # of a machine that has other things to do
 SAGEMAKER = "arn:aws:sagemaker:us-east-1:000000000000:"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:topic"
@@ -93,7 +95,7 @@ class Line:
     def __init__(self, port: int) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._known = {name: [*texts] for name, texts in KNOWN.items()}
-        self._tokens: list[str] = []
+        self._tokens, self._uploads = list[str](), list[str]()
         self.codes: dict[str, Counter[str]] = defaultdict(Counter)
 
     def close(self) -> None:
@@ -131,7 +133,7 @@ class Line:
 
     def objects(self, random: Random) -> None:
         """One request of S3's."""
-        asked = aws_words.objects(random)
+        asked = aws_words.objects(random, self._uploads)
         headers = {"authorization": S3_SIGNED, **asked.headers}
         status, kind, body = self._ask(asked.method, asked.target, asked.body, headers)
         code = ""
@@ -139,8 +141,23 @@ class Line:
             assert kind == "application/xml", (asked, kind)
             code = ElementTree.fromstring(body).findtext("Code") or ""
             assert code, (asked, body)
+        if upload := re.search(b"<UploadId>([^<]+)", body):
+            self._uploads.append(upload[1].decode())
         assert status < 500 or code in ("", "NotImplemented"), (asked, body)
         self.codes["S3"][code or str(status)] += 1
+
+    def strangers(self, random: Random) -> None:
+        """One request, which nobody has signed who is known."""
+        query, headers = aws_words.signed(random)
+        method, path = random.choice(
+            (("POST", "/"), ("GET", "/bucket/key"), ("PUT", "/b"), ("GET", "/"))
+        )
+        if random.random() < 0.3:
+            headers |= {"x-amz-target": "SageMaker.ListModels"}
+        status, kind, body = self._ask(method, f"{path}?{query}", b"{}", headers)
+        assert 400 <= status < 404, (path, query, headers, body)
+        assert kind in PROTOCOLS, (path, query, headers, kind)
+        assert b"rror" in body or b"__type" in body, body
 
     def _json(self, name: str, target: str, body: bytes) -> dict[str, Any]:
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
@@ -201,3 +218,11 @@ def test_nothing_that_is_said_is_answered_but_in_the_words_of_its_protocol(
     assert "Traceback" not in server.log_text()
     report = verifier.verify(list(open_export(server.data_dir, database_url)))
     assert report.is_intact, report.problems
+
+
+def test_whoever_did_not_sign_is_refused_whatever_they_say(start_server: StartServer) -> None:
+    server, random = start_server("--auth", "on"), Random(1)
+    with closing(Line(server.port)) as line:
+        for _ in range(100 * int(FUZZ_S)):
+            line.strangers(random)
+    assert "Traceback" not in server.log_text()
