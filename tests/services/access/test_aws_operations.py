@@ -8,9 +8,10 @@ case fails, and so does one of S3's.
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import audit
 from tests.services.access.test_keys import HOST, key_of
 from tests.services.access.test_models import model
-from tests.support.aws_words import as_form
+from tests.support.aws_words import Words, as_form, form
 from tests.support.estate import Estate
 
 REGION, NUMBER = "us-east-1", "000000000000"
@@ -232,12 +233,19 @@ class Ward:
 
     def _make(self, name: str) -> None:
         model(self.estate, f"{name}-g", note=name)
+        tags = [{"Key": "words", "Value": f"{name}-words"}]
         card = {"ModelCardName": f"{name}-card", "Content": "{}", "ModelCardStatus": "Draft"}
         for operation, params in (
             ("PutModelPackageGroupPolicy", {**described(f"{name}-g"), "ResourcePolicy": POLICY}),
-            ("CreateModelPackage", {"ModelPackageName": f"{name}-single"}),
-            ("CreateModelCard", card),
-            ("CreateModel", {"ModelName": f"{name}-model"}),
+            (
+                "CreateModelPackage",
+                {
+                    "ModelPackageName": f"{name}-single",
+                    "ModelPackageDescription": f"{name}-words",
+                },
+            ),
+            ("CreateModelCard", {**card, "Tags": tags}),
+            ("CreateModel", {"ModelName": f"{name}-model", "Tags": tags}),
         ):
             made = self.ask("boss", ("sagemaker", operation), params)
             assert made.status_code == 200, made.text
@@ -255,7 +263,7 @@ class Ward:
             return self.send(who, service, "POST", "/", json.dumps(params).encode(), headers)
         fields = [("Action", action), ("Version", described.version), *as_form(params)]
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.send(who, service, "POST", "/", urlencode(fields).encode(), headers)
+        return self.send(who, service, "POST", "/", form(fields), headers)
 
     def send(
         self, who: str, service: str, method: str, path: str, body: bytes, headers: dict[str, str]
@@ -334,6 +342,36 @@ def test_every_case_is_a_call_that_is_answered_to_who_may_make_it(quick_ward: Wa
         params = INSTEAD.get(operation, cases[0].params)
         answer = quick_ward.ask("boss", operation, params, "secret")
         assert (answer.status_code == 200) is (operation not in REFUSED), (operation, answer.text)
+
+
+def test_whatever_one_says_who_may_do_nothing_gets_and_changes_nothing(quick_ward: Ward) -> None:
+    known = {
+        "ModelPackageGroupName": ["secret-g"],
+        "ModelPackage": ["secret-g/1", "secret-single", PACKAGE.replace("NAME", "secret")],
+        "ModelCardName": ["secret-card"],
+        "ModelName": ["secret-model"],
+        "ResourceArn": [
+            f"{SAGEMAKER}model-package-group/secret-g",
+            f"{SAGEMAKER}model/secret-model",
+        ],
+        "NameContains": ["secret", ""],
+        "Resource": ["ModelPackage", "ModelPackageGroup"],
+        "Name": ["Tags.words", "Tags.note", "CreationTime"],
+    }
+    words, before = Words(Random(1), known), quick_ward.rows()
+    answered = 0
+    for operation in list(operations.ALL) * 8:
+        described = models.service(operation[0]).operation(operation[1])
+        assert described is not None
+        params = words.params(described.input)
+        if not isinstance(params, dict):
+            continue
+        answer = quick_ward.ask("nobody", operation, params)
+        assert answer.status_code in (200, 400, 403, 404), answer.text
+        assert "secret-words" not in answer.text, operation
+        answered += answer.status_code == 200
+    assert answered > 40
+    assert quick_ward.rows() == before
 
 
 def test_counts_are_of_what_may_be_seen(quick_ward: Ward) -> None:
