@@ -92,7 +92,7 @@ def _copy_source(asked: Asked) -> str:
     try:
         bucket, _, key = unquote(source, errors="strict").removeprefix("/").partition("/")
     except UnicodeDecodeError:
-        key = ""
+        bucket = key = ""
     if query or not key:
         raise Coded("InvalidArgument", "x-amz-copy-source must be bucket/key, without a version.")
     return places.path_of(bucket, key)
