@@ -121,6 +121,21 @@ def test_objects_within_objects_have_an_end() -> None:
             parsing.from_json(operation.input, body)
 
 
+def test_no_tag_makes_a_group_one_that_nobody_finds(http: httpx.Client) -> None:
+    group = "arn:aws:sagemaker:us-east-1:000000000000:model-package-group/stays"
+    tag = {"Key": "mlflow.prompt.is_prompt", "Value": "true"}
+    ask(http, "SageMaker.CreateModelPackageGroup", {"ModelPackageGroupName": "stays"})
+    for operation, params in (
+        ("AddTags", {"ResourceArn": group, "Tags": [tag]}),
+        ("CreateModelPackageGroup", {"ModelPackageGroupName": "lost", "Tags": [tag]}),
+        ("CreateModelPackage", {"ModelPackageName": "lost", "Tags": [tag]}),
+    ):
+        status, told = ask(http, f"SageMaker.{operation}", params)
+        assert (status, told["__type"]) == (400, "ValidationException")
+    status, told = ask(http, "SageMaker.ListTags", {"ResourceArn": group})
+    assert (status, told["Tags"]) == (200, [])
+
+
 # -- what cannot be said back ----------------------------------------------------------------------
 
 
