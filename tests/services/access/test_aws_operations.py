@@ -94,6 +94,7 @@ PACKAGES = {
         Case(Verb.WRITE, described("NAME-g")),
         Case(Verb.WRITE, {"ModelPackageName": "NAME-alone"}),
         Case(Verb.WRITE, {**described("open-g"), "SourceUri": PACKAGE}),
+        Case(Verb.WRITE, {**described("open-g"), "SourceUri": "models:/NAME-g/1"}),
         Case(Verb.WRITE, {**described("NAME-g"), "ModelApprovalStatus": "Approved"}),
     ],
     "DescribeModelPackage": [
@@ -371,6 +372,18 @@ def test_whatever_one_says_who_may_do_nothing_gets_and_changes_nothing(quick_war
         assert "secret-words" not in answer.text, operation
         answered += answer.status_code == 200
     assert answered > 40
+    assert quick_ward.rows() == before
+
+
+def test_who_may_not_have_the_bytes_gets_them_by_no_package_of_their_own(quick_ward: Ward) -> None:
+    estate = quick_ward.estate
+    estate.grant("ann", "restricted_viewer prefix:secret-")
+    before = quick_ward.rows()
+    for source in (PACKAGE.replace("NAME", "secret"), "models:/secret-g/1"):
+        made = {**described("open-g"), "SourceUri": source}
+        answer = quick_ward.ask("ann", ("sagemaker", "CreateModelPackage"), made)
+        assert is_denied(answer), answer.text
+        assert "may download on model secret-g" in answer.text
     assert quick_ward.rows() == before
 
 
