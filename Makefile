@@ -52,7 +52,7 @@ faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush a
 histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind against their policies (half an hour)
 	MODELKEEP_HISTORIES=1000 .venv/bin/python -m pytest --timeout 0 -s tests/services/test_guarded_histories.py $(PYTEST_ARGS)
 
-fuzz: system-packages $(TOOLS) $(OPENAPI) ## Try the native API and AWS's dialects with calls made of their descriptions, for twenty minutes
+fuzz: system-packages $(TOOLS) $(OPENAPI) ## Try the native API and AWS's dialects with calls made of their descriptions (a quarter of an hour)
 	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py tests/conformance/aws/test_fuzz.py $(PYTEST_ARGS)
 
 bench: $(SERVER) $(PEER) ## Measure against MLflow in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'

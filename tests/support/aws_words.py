@@ -30,21 +30,10 @@ _TEXTS = (
 )
 # Between them they fit most patterns.
 _FIT = (
-    *(
-        "a",
-        "A-b",
-        "x1",
-        "2",
-        "text/csv",
-        "ml.m5.large",
-        "TENSORFLOW",
-        "a" * 20,
-        "0" * 36,
-        "GROUP-1",
-    ),
+    *("a", "A-b", "x1", "2", "text/csv", "ml.m5.large", "TENSORFLOW", "a" * 20, "0" * 36, "{}"),
     *("arn:aws:iam::000000000000:role/r", "arn:aws:sagemaker:us-east-1:000000000000:model/model"),
     *("arn:aws:kms:us-east-1:000000000000:key/k", "s3://bucket/key", "https://s3/bucket/key"),
-    *("sha256:" + "0" * 64, "i/j:1", "sg-0", "subnet-0", "{}", "/a", "None", "us-east-1"),
+    *("sha256:" + "0" * 64, "i/j:1", "sg-0", "subnet-0", "GROUP-1", "/a", "None", "us-east-1"),
 )
 # Members of which an operation takes one alone.
 _APART = (
@@ -53,19 +42,8 @@ _APART = (
 )
 _NUMBERS = (0, 1, -1, 2, 100, 101, 2**31, 2**63 - 1, 2**63, 2**70, -(2**63) - 1, 0.5, 1e308, 1e15)
 _ODD: tuple[Any, ...] = (
-    None,
-    True,
-    False,
-    {},
-    [],
-    [[]],
-    [None],
-    {"": ""},
-    1,
-    0.5,
-    "1",
-    [{}],
-    {"a": {}},
+    *(None, True, False, 1, 0.5, "1"),
+    *({}, [], [[]], [None], [{}], {"": ""}, {"a": {}}),
 )
 
 
