@@ -214,7 +214,7 @@ def test_nothing_that_is_said_is_answered_but_in_the_words_of_its_protocol(
             if seed >= ROUNDS and time.monotonic() - began_s > FUZZ_S / 3:
                 break
     unanswered = [name for name, codes in line.codes.items() if not codes[""]]
-    assert len(unanswered) < len(line.codes) / 4, line.codes
+    assert len(unanswered) < len(line.codes) / 2, line.codes
     assert server.stop() == 0
     assert "Traceback" not in server.log_text()
     report = verifier.verify(list(open_export(server.data_dir, database_url)))
