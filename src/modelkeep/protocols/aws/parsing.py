@@ -66,7 +66,7 @@ def from_json(shape: Shape | None, body: bytes) -> dict[str, Any]:
 
 
 def check_count(given: Any, limit: int, what: str) -> None:
-    """That nobody waits for the one who sent all this. Raises Malformed for more values."""
+    """Raises Malformed for more values than that: nobody should wait for whoever sent them."""
     left, count = [given], 1
     while left:
         one = left.pop()
