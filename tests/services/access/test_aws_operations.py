@@ -371,7 +371,7 @@ def test_whatever_one_says_who_may_do_nothing_gets_and_changes_nothing(quick_war
         assert answer.status_code in (200, 400, 403, 404), answer.text
         assert "secret-words" not in answer.text, operation
         answered += answer.status_code == 200
-    assert answered > 40
+    assert answered > 20
     assert quick_ward.rows() == before
 
 
