@@ -12,6 +12,7 @@ MLFLOW3 := .envs/mlflow3/.installed
 MLFLOW2 := .envs/mlflow2/.installed
 OPENAPI := .envs/openapi/.installed
 S3 := .envs/s3/.installed
+SAGEMAKER := .envs/sagemaker/.installed
 DEPLOY := .envs/deploy/.installed
 PEER := .envs/bench/.installed
 PROFILER := .envs/profile/.installed
@@ -33,7 +34,7 @@ demo: $(SERVER) $(MLFLOW3) ## Tell the whole story with real clients and data; K
 serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001' goes to it
 	@.venv/bin/modelkeep serve $(SERVE_ARGS)
 
-test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) $(DEPLOY) ## Install what is missing, then run every check and every test
+test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) $(SAGEMAKER) $(DEPLOY) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
 	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
@@ -115,6 +116,11 @@ $(OPENAPI): tests/requirements-openapi.txt | python
 $(S3): tests/requirements-s3.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "two servers of S3 (half a minute)" --requirement $<
+	@touch $@
+
+$(SAGEMAKER): tests/requirements-sagemaker.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "SageMaker's SDK (one or two minutes)" --requirement $<
 	@touch $@
 
 $(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
