@@ -1,7 +1,8 @@
 """What is remembered of packages: what DescribeModelPackage would say if it looked it up."""
 
 import json
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,21 +26,26 @@ GUARDED = {
         }
     ]
 }
+T = TypeVar("T")
 DESCRIBE = packages.OPERATIONS["sagemaker", "DescribeModelPackage"]
+
+
+async def awaited(answer: Awaitable[T]) -> T:
+    return await answer
 
 
 def do(core: Core, operation: str, caller: Caller = ANN, **params: Any) -> None:
     found = {**groups.OPERATIONS, **packages.OPERATIONS}["sagemaker", operation]
-    core.ask(found.handle(core.app, Call(REGION, ACCOUNT, caller, params)))
+    core.ask(awaited(found.handle(core.app, Call(REGION, ACCOUNT, caller, params))))
 
 
 def remembered(core: Core, number: int = 1) -> dict[str, Any] | None:
     """What is told from memory, which must be what would be looked up; None for nothing."""
     asked = Call(REGION, ACCOUNT, ANN, {"ModelPackageName": f"churn/{number}"})
     assert DESCRIBE.known is not None
-    body = core.ask(DESCRIBE.known(core.app, asked))
+    body = core.ask(awaited(DESCRIBE.known(core.app, asked)))
     shape = models.output_of("sagemaker", "DescribeModelPackage")
-    now = rendering.to_json(shape, core.ask(DESCRIBE.handle(core.app, asked)))
+    now = rendering.to_json(shape, core.ask(awaited(DESCRIBE.handle(core.app, asked))))
     assert not body or json.loads(body) == json.loads(now)
     return json.loads(body) if body else None
 
@@ -61,9 +67,7 @@ def change(core: Core, caller: Caller = ANN, number: int = 1, **params: Any) -> 
 def test_every_change_of_a_package_is_seen_at_once(grouped: Core) -> None:
     properties = {"CustomerMetadataProperties": {"ok": "yes"}}
     approved = {"ModelApprovalStatus": "Approved", "ApprovalDescription": "good"}
-    shown = remembered(grouped)
-    assert shown is not None
-    for caller, params in (
+    changes: list[tuple[Caller, dict[str, Any]]] = [
         (ANN, properties),
         (ANN, {"CustomerMetadataPropertiesToRemove": ["no"]}),
         (ANN, {"SourceUri": "s3://bucket/elsewhere"}),
@@ -71,7 +75,10 @@ def test_every_change_of_a_package_is_seen_at_once(grouped: Core) -> None:
         (ROB, approved),
         (ROB, {"ApprovalDescription": "very good"}),
         (ROB, {"ModelApprovalStatus": "Rejected"}),
-    ):
+    ]
+    shown = remembered(grouped)
+    assert shown is not None
+    for caller, params in changes:
         grouped.clock.advance(1_000)
         change(grouped, caller, **params)
         before, shown = shown, remembered(grouped)

@@ -43,7 +43,7 @@ from modelkeep.services.verdicts import Voting
 Find = Callable[[Work], str | None]
 
 _ARN = "ModelPackageArn"
-KNOWN_LIMIT_BYTES = 8192  # of an answer that is remembered
+KNOWN_LIMIT_BYTES = 4096  # of an answer that is remembered
 _SINGLE = {"Versioned": False, "Unversioned": True, "Both": None}
 
 
