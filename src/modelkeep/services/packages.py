@@ -125,8 +125,8 @@ class Viewer:
 
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
-    approval = verdicts.approval_of(work, version, said.verdict, cycle)
-    return Package(version, said, approval, is_single)
+    approval, lasts = verdicts.approval_of(work, version, said.verdict, cycle)
+    return Package(version, said, approval, is_single, lasts)
 
 
 # -- registering ---------------------------------------------------------------------------------
@@ -257,7 +257,6 @@ def change(
         sayings.note(work, caller, version, None, wanted.comment)
     if members := wanted.say(sayings.read(work, version).members):
         sayings.keep(work, caller, version, members)
-    work.versions.touch(version.id, work.now_ms)
     return again(work, version), None
 
 
@@ -310,6 +309,8 @@ def _tag(work: Work, caller: Caller, version: Version, wanted: Change) -> None:
         registry.delete_version_tag(work, caller, model, number, key)
     for key, value in wanted.tags.items():
         registry.set_version_tag(work, caller, model, number, key, value)
+    if wanted.tags or left.keys() < version.tags.keys():
+        work.versions.touch(version.id, work.now_ms)
 
 
 def delete(work: Work, caller: Caller, handle: str, number: int | None) -> Result | None:

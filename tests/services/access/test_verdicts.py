@@ -43,7 +43,7 @@ def do(estate: Estate, who: str, operation: str, **params: Any) -> Any:
     """What an operation answers somebody who has the role on every model."""
     caller = Caller(Actor(who, verified=True), access=access_of(PEOPLE[who]))
     found = {**groups.OPERATIONS, **packages.OPERATIONS}["sagemaker", operation]
-    call = Call(caller, params, REGION, ACCOUNT)
+    call = Call(REGION, ACCOUNT, caller, params)
 
     async def admitted() -> Any:
         permits.ask(caller)
@@ -145,7 +145,7 @@ def test_the_authors_own_vote_is_denied_whatever_the_role(
 
 def test_what_may_not_be_seen_is_not_there(groups_made: Estate) -> None:
     hidden = Caller(Actor("eve", verified=True), access=access_of("viewer model:free"))
-    call = Call(hidden, {"ModelPackageType": "Versioned"}, REGION, ACCOUNT)
+    call = Call(REGION, ACCOUNT, hidden, {"ModelPackageType": "Versioned"})
 
     async def listed() -> Any:
         permits.ask(hidden)

@@ -14,7 +14,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -210,7 +210,7 @@ def _signature(
             + ", ".join(sorted(missing or set(names) - set(headers)))
         )
     try:
-        moment = datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(at)
     except ValueError:
         raise IncompleteSignature("X-Amz-Date is no moment.") from None
     return Signature(
