@@ -76,9 +76,11 @@ def _written(said: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A version, what was said of it and its approval. `is_single`: no group has it."""
+    """A version, what was said of it and its approval. `is_single`: no group has it. `lasts`: the
+    approval hangs on its model and the policy alone, and on nothing that gates look at now."""
 
     version: Version
     said: Saying
     approval: Approval
     is_single: bool = False
+    lasts: bool = False

@@ -125,8 +125,8 @@ class Viewer:
 
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
-    approval = verdicts.approval_of(work, version, said.verdict, cycle)
-    return Package(version, said, approval, is_single)
+    approval, lasts = verdicts.approval_of(work, version, said.verdict, cycle)
+    return Package(version, said, approval, is_single, lasts)
 
 
 # -- registering ---------------------------------------------------------------------------------
@@ -250,12 +250,13 @@ def change(
         result = _staged(work, caller, package, wanted)
         if not verdicts.is_done(result):
             return version, result
+    if wanted.runs:  # nor may who lets it in exchange it in the same breath
+        _check_open(work, find(work, handle, number))
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
         sayings.note(work, caller, version, None, wanted.comment)
     if members := wanted.say(sayings.read(work, version).members):
         sayings.keep(work, caller, version, members)
-    work.versions.touch(version.id, work.now_ms)
     return again(work, version), None
 
 
@@ -308,6 +309,8 @@ def _tag(work: Work, caller: Caller, version: Version, wanted: Change) -> None:
         registry.delete_version_tag(work, caller, model, number, key)
     for key, value in wanted.tags.items():
         registry.set_version_tag(work, caller, model, number, key, value)
+    if wanted.tags or left.keys() < version.tags.keys():
+        work.versions.touch(version.id, work.now_ms)
 
 
 def delete(work: Work, caller: Caller, handle: str, number: int | None) -> Result | None:

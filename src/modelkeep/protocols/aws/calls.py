@@ -11,25 +11,37 @@ REGION = "us-east-1"  # while nobody signs
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call of an operation. `params` are as its model has them, and have been checked."""
+class Place:
+    """What ARNs say of where something is."""
 
-    caller: Caller
-    params: Mapping[str, Any]
     region: str
     account: str
-    base: str | None = None  # the address of this server, as the caller knows it
 
     def arn(self, resource: str, service: str = "sagemaker") -> str:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
 
+@dataclass(frozen=True, slots=True)
+class Call(Place):
+    """One call of an operation. `params` are as its model has them, and have been checked."""
+
+    caller: Caller
+    params: Mapping[str, Any]
+    base: str | None = None  # the address of this server, as the caller knows it
+
+
 Handle = Callable[[App, Call], Awaitable[Mapping[str, Any]]]
+Known = Callable[[App, Call], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What answers an operation, and the rule that lets a caller in: it raises Forbidden."""
+    """What answers an operation, and the rule that lets a caller in: it raises Forbidden.
+
+    `known` is asked first for the body of an answer in JSON, which may be remembered; where it has
+    none, it says nothing.
+    """
 
     handle: Handle
     admit: Callable[[Call], None]
+    known: Known | None = None
