@@ -411,8 +411,8 @@ def test_every_operation_of_s3_takes_a_role(quick_ward: Ward) -> None:
     asked += [(method, "/bucket", field) for method, field in door._OF_BUCKET]
     asked += [(method, "/bucket/WHO", field) for method, field in door._OF_OBJECT]
     for method, path, field in asked:
-        reads_bytes = method in ("GET", "HEAD") and path == "/bucket/WHO" and not field
-        is_write = method in WRITES_OBJECTS or field == "uploadId"
+        is_write = method in WRITES_OBJECTS or field in ("uploadId", "uploads")
+        reads_bytes = path == "/bucket/WHO" and not is_write
         need = Verb.WRITE if is_write else Verb.DOWNLOAD if reads_bytes else Verb.READ
         for who, role in ROLES.items():
             answer = s3(quick_ward, who, method, path.replace("WHO", who), field)
