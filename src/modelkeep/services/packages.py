@@ -138,7 +138,7 @@ class Registration:
 
     `name` is a group's handle or, of a `single` one, its own. `source` is where its bytes lie, and
     stands aside for `clone_of`, the package that it is made from: what is not said of it is as of
-    that one.
+    that one. Where it `is_label`, nothing of ours is meant by it, whatever lies there.
     """
 
     name: str
@@ -151,6 +151,7 @@ class Registration:
     said: Members = field(default_factory=dict)
     approval: Approval | None = None
     stage: str | None = None
+    is_label: bool = False
 
 
 def register(work: Work, caller: Caller, wanted: Registration) -> Version:
@@ -169,7 +170,10 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     else:
         model = groups.get(work, wanted.name)
     description = wanted.description or ""
-    draft = Draft(model.name, wanted.source, description=description, tags=wanted.tags)
+    is_label = wanted.is_label and wanted.clone_of is None
+    draft = Draft(
+        model.name, wanted.source, description=description, tags=wanted.tags, is_label=is_label
+    )
     version = registry.create_version(work, caller, draft)
     if wanted.said:
         sayings.keep(work, caller, version, wanted.said)

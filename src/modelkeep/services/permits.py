@@ -17,7 +17,9 @@ from typing import Any
 from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
 from modelkeep.domain.errors import Forbidden
 from modelkeep.domain.resources import Kind as ResourceKind
+from modelkeep.domain.sharing import Guest, Lent
 from modelkeep.ports.work import About, Work
+from modelkeep.services import guests
 from modelkeep.services.app import App, Reader, Runner
 
 
@@ -59,7 +61,7 @@ class Need:
 class Permit:
     """What one call may do. `needs` are those left to settle; None until a rule has spoken.
     `denied` are those that were not met, of the whole call. `spend` goes before each change, in its
-    transaction: the call may not make it if that raises.
+    transaction: the call may not make it if that raises. A `guest` sees what is `lent` them.
     """
 
     caller: Caller
@@ -67,6 +69,8 @@ class Permit:
     sees_all: bool = field(default=False)
     denied: list[Need] = field(default_factory=list)
     spend: Callable[[Work], None] | None = None
+    guest: Guest | None = None
+    lent: Lent | None = None
 
     def change(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.spend:
@@ -75,7 +79,7 @@ class Permit:
 
     def run(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         access = self.caller.access
-        seen = work if self.sees_all else work.seen_by(access)
+        seen = self._view(work)
         for need in self.needs or ():
             try:
                 need.check(seen, access)
@@ -84,20 +88,37 @@ class Permit:
                 raise
         return use_case(seen, *args, **kwargs)
 
+    def _view(self, work: Work) -> Work:
+        if self.sees_all:
+            return work
+        if self.guest is None or self.lent is None:
+            return work.seen_by(self.caller.access)
+        try:
+            return guests.seen_by(work, self.caller.access, self.guest, self.lent)
+        except Forbidden:
+            self.denied.extend(self.needs or ())
+            raise
+
 
 _current: ContextVar[Permit | None] = ContextVar("permit", default=None)
 
 
-def ask(caller: Caller, spend: Callable[[Work], None] | None = None) -> None:
-    """Says who makes the call that runs in this context, and what each change of it spends."""
-    _current.set(Permit(caller, spend=spend))
+def ask(
+    caller: Caller, spend: Callable[[Work], None] | None = None, guest: Guest | None = None
+) -> None:
+    """Says who makes the call that runs in this context, and what each change of it spends; of one
+    who speaks for another account, which."""
+    _current.set(Permit(caller, spend=spend, guest=guest))
 
 
-def admit(*needs: Need) -> None:
-    """Lets the call run its use cases. Raises Forbidden where the grants suffice to say no."""
+def admit(*needs: Need, lent: Lent | None = None) -> None:
+    """Lets the call run its use cases. Raises Forbidden where the grants suffice to say no, and for
+    a guest whom no policy of a group could `lent` it."""
     permit = _current.get()
     if permit is None:  # there are no accounts
         return
+    if permit.guest and lent is None:
+        raise guests.refusal(permit.guest)
     access = permit.caller.access
     met = [need.is_met(access) for need in needs]
     for need, is_met in zip(needs, met, strict=True):
@@ -105,7 +126,10 @@ def admit(*needs: Need) -> None:
             permit.denied.append(need)
             raise need.refusal()
     left = tuple(need for need, is_met in zip(needs, met, strict=True) if is_met is None)
-    _current.set(replace(permit, needs=left, sees_all=access.may(Verb.READ)))
+    if permit.guest:
+        _current.set(replace(permit, needs=needs, lent=lent))
+    else:
+        _current.set(replace(permit, needs=left, sees_all=access.may(Verb.READ)))
 
 
 def denied() -> list[Need]:

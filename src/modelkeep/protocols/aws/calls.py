@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.domain.access import Caller
+from modelkeep.domain.sharing import Lent
 from modelkeep.services.app import App
 
 REGION = "us-east-1"  # while nobody signs
@@ -12,13 +13,27 @@ REGION = "us-east-1"  # while nobody signs
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation. `params` are as its model has them, and have been checked."""
+    """One call of an operation. `params` are as its model has them, and have been checked.
+    `account` is the server's own, whose things these are; `caller_account` the one that the caller
+    speaks for.
+    """
 
     caller: Caller
     params: Mapping[str, Any]
     region: str
     account: str
     base: str | None = None  # the address of this server, as the caller knows it
+    operation: str = ""
+    caller_account: str = ""  # empty for the server's own
+
+    @property
+    def is_guests(self) -> bool:
+        """Whether the caller speaks for another account."""
+        return self.caller_account not in ("", self.account)
+
+    def lent(self, handle: str | None = None) -> Lent:
+        """What a guest needs of a group's policy for it; see `sharing.Lent`."""
+        return Lent(self.operation, handle)
 
     def arn(self, resource: str, service: str = "sagemaker") -> str:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"

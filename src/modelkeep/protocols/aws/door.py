@@ -29,7 +29,8 @@ Operations = Mapping[tuple[str, str], Operation]
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What a call was signed for: a service ("" if it is not signed), a region, an account."""
+    """What a call was signed for, a service ("" if it is not signed) and a region; and by which
+    account."""
 
     service: str
     region: str
@@ -121,7 +122,15 @@ class Dialect:
             )
         constraints.check(asked.input, params)
         base = address_of(scope, self._public_url)
-        call = Call(caller_of(scope), params, entered.region, entered.account, base)
+        call = Call(
+            caller_of(scope),
+            params,
+            entered.region,
+            self._account,
+            base,
+            asked.name,
+            entered.account,
+        )
         operation.admit(call)
         return await operation.handle(self._app, call)
 

@@ -5,7 +5,10 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from modelkeep.domain import objects as places
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import NotFound
+from modelkeep.domain.locations import RESERVED
+from modelkeep.domain.sharing import LOADING, Lent
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
@@ -15,9 +18,10 @@ from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.ranges import Part, is_known, part_of
 from modelkeep.protocols.sending import content_type, send_file, send_head
-from modelkeep.services import objects
+from modelkeep.services import objects, permits
 from modelkeep.services.app import App
 from modelkeep.services.objects import Object
+from modelkeep.services.permits import Need
 
 DELETES_LIMIT = 1000  # keys of one call
 XML_LIMIT_BYTES = 2 << 20
@@ -75,8 +79,9 @@ async def _copy(app: App, asked: Asked, path: str) -> None:
 
 
 async def get(app: App, asked: Asked) -> None:
-    """GET and HEAD."""
-    READS.admit(asked)
+    """GET and HEAD. A guest may have the files of packages that they may deploy."""
+    lent = Lent(LOADING) if asked.bucket == RESERVED else None
+    permits.admit(Need(Verb.DOWNLOAD, anywhere=True), lent=lent)
     if "partNumber" in asked.query:
         raise Coded("NotImplemented", "Objects are not kept in parts; ask for a range.", 501)
     found = await _find(app, asked)

@@ -66,6 +66,7 @@ def registration(call: Call) -> Registration:
         said={name: value for name, value in params.items() if name not in _OURS},
         approval=Approval(verdict) if verdict else None,
         stage=params.get(LIFE, {}).get("Stage"),
+        is_label=call.is_guests,
     )
 
 

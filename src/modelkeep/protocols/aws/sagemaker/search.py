@@ -10,12 +10,14 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.models import Model
 from modelkeep.domain.queries import Condition, Query, Relation
 from modelkeep.domain.search import Comparison
+from modelkeep.domain.sharing import Lent
 from modelkeep.domain.tags import shown
 from modelkeep.protocols.aws import models
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.models import Shape
 from modelkeep.protocols.aws.sagemaker import described, groups
 from modelkeep.protocols.aws.sagemaker.expressions import TAGS, property_of, query_of
+from modelkeep.protocols.aws.sagemaker.wording import asks_elsewhere
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import finding, permits
 from modelkeep.services.app import App
@@ -23,7 +25,6 @@ from modelkeep.services.finding import Found, Shown, Wanted
 
 PAGE = 10  # items, where the caller says nothing
 PACKAGE, GROUP = "ModelPackage", "ModelPackageGroup"
-_OTHER_ACCOUNTS = "CrossAccount"
 _NEWEST_CHANGE = "LastModifiedTime"
 
 # What we can sort by as rows are read.
@@ -41,7 +42,7 @@ async def _search(app: App, call: Call) -> Mapping[str, Any]:
     after = page_position(params.get("NextToken", ""), (resource, wanted))
     size = params.get("MaxResults", PAGE)
     as_group, as_package = partial(_group, call), partial(_package, call)
-    if params.get("CrossAccountFilterOption") == _OTHER_ACCOUNTS:
+    if asks_elsewhere(call):
         found, results = Found([], None, 0, is_exact=True), []
     elif resource == GROUP:
         found = await app.search(finding.groups, wanted, as_group, size, after)
@@ -137,10 +138,11 @@ def _listed(told: dict[str, Any]) -> dict[str, Any]:
 # -- who may -------------------------------------------------------------------------------------
 
 
-def _knows(_call: Call) -> None:
-    permits.admit()
+def _seeks(call: Call) -> None:
+    """A guest finds what they may describe."""
+    permits.admit(lent=Lent(f"Describe{call.params['Resource']}"))
 
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("sagemaker", "Search"): Operation(_search, _knows),
+    ("sagemaker", "Search"): Operation(_search, _seeks),
 }
