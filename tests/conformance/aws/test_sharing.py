@@ -1,11 +1,15 @@
-"""Policies of groups, as stock clients set them."""
+"""Policies of groups, as stock clients set them, and what another account's may do by them."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.conformance.aws.conftest import Aws
+from tests.support.office import Office
 from tests.support.refusals import refused
+from tests.support.server import Server
 
 INVALID = "ValidationException"
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:model-package-group/{}"
@@ -100,3 +104,66 @@ def test_what_is_no_policy_is_refused_where_it_is_wrong(shared: Any, text: str, 
     assert code == INVALID
     assert told in sentence
     assert refused(shared.get_model_package_group_policy, **group)[0] == "ResourceNotFound"
+
+
+# -- keys of another account ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("aws") / "data", args=("--auth", "on"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_another_accounts_clients_find_describe_and_load_what_is_shared_and_no_more(
+    guarded: Server,
+) -> None:
+    office, aws = Office(guarded), Aws(guarded.url)
+    office.user("gus", "contributor", "*")
+    ours = office.post("/accounts/boss/keys", {})
+    theirs = office.post("/accounts/gus/keys", {"account_number": "111122223333"})
+    sagemaker, s3 = (aws.client(name, ours["id"], ours["secret"]) for name in ("sagemaker", "s3"))
+    guest, files, who = (
+        aws.client(name, theirs["id"], theirs["secret"]) for name in ("sagemaker", "s3", "sts")
+    )
+    assert who.get_caller_identity()["Arn"] == "arn:aws:iam::111122223333:user/gus"
+    s3.put_object(Bucket="models", Key="model.tar.gz", Body=b"bytes")
+    containers = [{"Image": "i", "ModelDataUrl": "s3://models/model.tar.gz"}]
+    for name in ("weather", "traffic"):
+        sagemaker.create_model_package_group(ModelPackageGroupName=name)
+        sagemaker.create_model_package(
+            ModelPackageGroupName=name, InferenceSpecification={"Containers": containers}
+        )
+    allowed = {
+        "Action": ["sagemaker:Describe*", "sagemaker:ListModelPackages", "sagemaker:CreateModel"],
+        "Resource": [ARN.format("weather"), PACKAGES.format("weather/*")],
+    }
+    sagemaker.put_model_package_group_policy(
+        ModelPackageGroupName="weather", ResourcePolicy=policy(**allowed)
+    )
+    across = {"CrossAccountFilterOption": "CrossAccount"}
+    (found,) = guest.list_model_package_groups(**across)["ModelPackageGroupSummaryList"]
+    assert found["ModelPackageGroupArn"] == ARN.format("weather")
+    (package,) = guest.list_model_packages(
+        ModelPackageGroupName=ARN.format("weather"), ModelApprovalStatus="PendingManualApproval"
+    )["ModelPackageSummaryList"]
+    assert package["ModelPackageArn"] == PACKAGES.format("weather/1")
+    hits = guest.search(Resource="ModelPackage", **across)["TotalHits"]
+    assert hits == {"Value": 1, "Relation": "EqualTo"}
+    described = guest.describe_model_package(ModelPackageName=package["ModelPackageArn"])
+    (container,) = described["InferenceSpecification"]["Containers"]
+    assert container["ModelDataUrl"] == "s3://models/model.tar.gz"
+    assert refused(files.get_object, Bucket="models", Key="model.tar.gz")[0] == "AccessDenied"
+    body = files.get_object(Bucket="modelkeep", Key="versions/1/model.tar.gz")["Body"].read()
+    assert body == b"bytes"
+    for call, params in (
+        (guest.describe_model_package, {"ModelPackageName": PACKAGES.format("traffic/1")}),
+        (guest.create_model_package, {"ModelPackageGroupName": ARN.format("weather")}),
+        (guest.delete_model_package_group, {"ModelPackageGroupName": ARN.format("weather")}),
+        (guest.list_models, {}),
+    ):
+        assert refused(call, **params)[0] == "AccessDeniedException"
+    with pytest.raises(files.exceptions.NoSuchKey):
+        files.get_object(Bucket="modelkeep", Key="versions/2/model.tar.gz")
