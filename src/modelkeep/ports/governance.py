@@ -73,6 +73,10 @@ class Governance(Protocol):
         """Newest first."""
         ...
 
+    def was_granted(self, version_id: int) -> bool:
+        """Whether any request of a version was ever approved."""
+        ...
+
     def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
         """Every pending request (of these versions), oldest first."""
         ...

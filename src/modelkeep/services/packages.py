@@ -240,7 +240,7 @@ def change(
 ) -> tuple[Version, Result | None]:
     """The version, and the refusal, recorded, of a verdict or a move: then nothing else happened.
 
-    Raises NoPackage, InvalidInput; Conflict for a change of what votes are cast on.
+    Raises NoPackage, InvalidInput; Conflict for a change of what votes are cast on, or were.
     """
     package = find(work, handle, number)
     version = package.version
@@ -257,6 +257,8 @@ def change(
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
         sayings.note(work, caller, version, None, wanted.comment)
+    if wanted.runs:
+        _check_open(work, find(work, handle, number))
     if members := wanted.say(sayings.read(work, version).members):
         sayings.keep(work, caller, version, members)
     work.versions.touch(version.id, work.now_ms)
@@ -287,15 +289,19 @@ def _moved(work: Work, caller: Caller, version: Version, stage: str, reason: str
 
 
 def _check_open(work: Work, package: Package) -> None:
-    """Nobody votes on one thing and gets another."""
+    """Nobody votes on one thing and gets another: also not by a vote of long ago, which a rollback
+    would rely on, or that counts again once a gate passes again."""
     version = package.version
     cycle = lifecycle_of(work, version.model_name)
-    if not cycle.is_guarded(cycle.production):
-        return
-    if package.approval is Approval.APPROVED or work.governance.pending([version.id]):
+    is_approved = package.approval is Approval.APPROVED and cycle.is_guarded(cycle.production)
+    if is_approved or work.governance.was_granted(version.id):
         raise Conflict(
-            "What this package runs was approved, or waits for votes, and does not change any "
-            "more: register another, or set ModelApprovalStatus to Rejected first."
+            "What this package runs was approved, and never changes any more: register another."
+        )
+    if work.governance.pending([version.id]):
+        raise Conflict(
+            "What this package runs waits for votes, and does not change meanwhile: register "
+            "another, or set ModelApprovalStatus to Rejected first."
         )
 
 

@@ -204,6 +204,15 @@ class SqlGovernance:
         )
         return [_request(row) for row in rows]
 
+    def was_granted(self, version_id: int) -> bool:
+        row = self._db.one(
+            "SELECT 1 FROM requests WHERE project_id = ? AND version_id = ?"
+            " AND status = 'approved' LIMIT 1",
+            self._project_id,
+            version_id,
+        )
+        return row is not None
+
     def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
         only, params = "", ()
         if version_ids is not None:

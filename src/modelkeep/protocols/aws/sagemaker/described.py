@@ -24,7 +24,7 @@ KIND = "model-package"
 SOURCE_LIMIT = 1024  # characters of a SourceUri
 NOWHERE = "sagemaker:/none"  # the source of a package that says of none
 
-_NAMED = re.compile("([^/]+)(?:/([0-9]{1,9}))?")
+_NAMED = re.compile("([^/]+)(?:/([1-9][0-9]{0,8}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
 
 
