@@ -76,9 +76,15 @@ def _written(said: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A version, what was said of it and its approval. `is_single`: no group has it."""
+    """A version, what was said of it and its approval. `is_single`: no group has it.
+
+    Of one that was registered of an object of ours, `file` is what the frozen one is called;
+    `is_replaced` where the object is another by now, or gone.
+    """
 
     version: Version
     said: Saying
     approval: Approval
     is_single: bool = False
+    file: str = ""
+    is_replaced: bool = False

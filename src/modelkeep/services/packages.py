@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from modelkeep.domain import objects
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
@@ -126,7 +127,17 @@ class Viewer:
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
     approval = verdicts.approval_of(work, version, said.verdict, cycle)
-    return Package(version, said, approval, is_single)
+    return Package(version, said, approval, is_single, *_object(work, version))
+
+
+def _object(work: Work, version: Version) -> tuple[str, bool]:
+    """As `Package.file` and `is_replaced`."""
+    path = objects.path_at(version.source) if version.manifest else None
+    frozen = work.artifacts.frozen_page(version.id, "", "", 2) if path else []
+    if path is None or [file.path for file in frozen] != [path.rpartition("/")[2]]:
+        return "", False
+    now = work.artifacts.get(path)
+    return frozen[0].path, now is None or now.sha256 != frozen[0].sha256
 
 
 # -- registering ---------------------------------------------------------------------------------

@@ -246,3 +246,34 @@ def test_one_who_asked_or_brought_the_bytes_does_not_approve(
     vote["ModelPackageArn"] = other
     assert refused(people("asker").update_model_package, **vote)[0] == CONFLICT
     assert (status(maker, arn), status(maker, other)) == (PENDING, PENDING)
+
+
+def test_the_address_of_a_package_leads_to_what_was_approved_whatever_is_put_there(
+    maker: Any, voter: Any, people: Callable[..., Any], group: str
+) -> None:
+    s3 = people("maker", "s3")
+    at = {"Bucket": "bytes", "Key": f"{group}/m.tar.gz"}
+    s3.put_object(**at, Body=b"good")
+    url = f"s3://bytes/{group}/m.tar.gz"
+    arn = register(
+        maker, group, InferenceSpecification={"Containers": [{"Image": "i", "ModelDataUrl": url}]}
+    )
+    say(voter, arn, APPROVED)
+
+    def told() -> str:
+        found = maker.describe_model_package(ModelPackageName=arn)
+        return found["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+
+    assert told() == url
+    for change in (
+        lambda: s3.put_object(**at, Body=b"evil"),
+        lambda: s3.delete_object(**at),
+        lambda: s3.put_object(Bucket="bytes", Key=f"{at['Key']}/m.tar.gz", Body=b"evil"),
+    ):
+        change()
+        bucket, _, key = told().removeprefix("s3://").partition("/")
+        assert bucket == "modelkeep"
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"good"
+    s3.delete_object(Bucket="bytes", Key=f"{at['Key']}/m.tar.gz")
+    s3.put_object(**at, Body=b"good")
+    assert told() == url

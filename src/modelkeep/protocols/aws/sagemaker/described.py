@@ -8,6 +8,7 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import NO_STAGE, READY, Version
+from modelkeep.domain.objects import SCHEME
 from modelkeep.domain.packages import Package
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call
@@ -19,11 +20,13 @@ from modelkeep.protocols.aws.sagemaker.wording import (
     shown_tags,
 )
 from modelkeep.services.packages import shown_approval
+from modelkeep.services.sources import VERSION_FOLDER
 
 KIND = "model-package"
 SOURCE_LIMIT = 1024  # characters of a SourceUri
 NOWHERE = "sagemaker:/none"  # the source of a package that says of none
 
+_RUNS = ("InferenceSpecification", "AdditionalInferenceSpecifications", "SourceUri")
 _NAMED = re.compile("([^/]+)(?:/([1-9][0-9]{0,8}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
 
@@ -64,7 +67,7 @@ def described(call: Call, package: Package) -> dict[str, Any]:
     return {
         **_source(package),
         "CertifyForMarketplace": False,
-        **said.members,
+        **_loadable(call, package),
         **summary(call, package),
         "LastModifiedTime": instant(modified_ms),
         "CreatedBy": identity(call, version.author),
@@ -73,6 +76,24 @@ def described(call: Call, package: Package) -> dict[str, Any]:
         "ModelPackageStatusDetails": _details(package),
         "CustomerMetadataProperties": shown_tags(version.tags) or None,
     }
+
+
+def _loadable(call: Call, package: Package) -> Mapping[str, Any]:
+    """What was said; with an address of ours that leads to other bytes by now, or that a guest may
+    not read, as that of the frozen ones: what was approved is what is loaded."""
+    said, version = package.said.members, package.version
+    if not package.file or not (package.is_replaced or call.is_guests):
+        return said
+    frozen = f"{SCHEME}{VERSION_FOLDER}/{version.id}/{package.file}"
+
+    def led(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: led(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [led(part) for part in value]
+        return frozen if value == version.source else value
+
+    return {**said, **{name: led(said[name]) for name in _RUNS if name in said}}
 
 
 def summary(call: Call, package: Package) -> dict[str, Any]:
@@ -103,7 +124,7 @@ def in_batch(call: Call, package: Package) -> dict[str, Any]:
     told = summary(call, package)
     del told["ModelPackageName"], told["ModelLifeCycle"]
     handle = handle_of(package.version.model_name)
-    runs = package.said.members.get("InferenceSpecification", {"Containers": []})
+    runs = _loadable(call, package).get("InferenceSpecification", {"Containers": []})
     return {**told, "ModelPackageGroupName": handle, "InferenceSpecification": runs}
 
 
