@@ -1,6 +1,7 @@
 """Access keys of an estate's accounts, and calls that are signed with them."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
@@ -50,3 +51,47 @@ def signed(
 
 def code(answer: httpx.Response) -> str:
     return "" if answer.status_code == 200 else answer.json()["__type"]
+
+
+@dataclass
+class Signer:
+    """What somebody signs with one key."""
+
+    estate: Estate
+    key: dict[str, Any]
+
+    def raw(self, operation: str, **params: Any) -> httpx.Response:
+        return self.estate.call(**signed(self.estate, self.key, f"SageMaker.{operation}", params))
+
+    def __call__(self, operation: str, **params: Any) -> Any:
+        """The answer, or the code of a refusal."""
+        answer = self.raw(operation, **params)
+        return code(answer) or answer.json() if answer.content else {}
+
+    def told(self, operation: str, **params: Any) -> str:
+        """Why it is refused."""
+        return self.raw(operation, **params).json()["message"]
+
+    def file(self, method: str, path: str, service: str = "s3") -> tuple[int, bytes]:
+        """The status and the body of a call without a target."""
+        more = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"} if service == "s3" else {}
+        answer = self.estate.call(
+            **signed(self.estate, self.key, "", None, service, method, path, more)
+        )
+        return answer.status_code, answer.content
+
+    def groups(self, **params: Any) -> list[str]:
+        found = self("ListModelPackageGroups", **params)["ModelPackageGroupSummaryList"]
+        return [group["ModelPackageGroupName"] for group in found]
+
+    def found(self, resource: str = "ModelPackage", **params: Any) -> tuple[list[str], int]:
+        found = self("Search", Resource=resource, **params)
+        shown = [one[resource] for one in found["Results"]]
+        names = [one.get("ModelPackageGroupName") or one["ModelPackageName"] for one in shown]
+        return sorted(names), found["TotalHits"]["Value"]
+
+
+def caller(estate: Estate, name: str, number: str = "") -> Signer:
+    """Somebody with a key that `boss` made them, of an account's number if it is given."""
+    wanted = {"account_number": number} if number else {}
+    return Signer(estate, key_of(estate, name, "boss", **wanted))

@@ -2,7 +2,6 @@
 nothing else."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,7 +10,8 @@ from modelkeep.domain.stores import Place
 from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import intake, policies
 from tests.support.estate import Estate
-from tests.support.signing import code, key_of, signed
+from tests.support.signing import Signer as Caller
+from tests.support.signing import caller, key_of, signed
 
 OURS, THEIRS, OTHERS = "000000000000", "111122223333", "444455556666"
 GROUP = f"arn:aws:sagemaker:us-east-1:{OURS}:model-package-group/"
@@ -34,46 +34,6 @@ def statement(*actions: str, **changes: Any) -> dict[str, Any]:
 
 
 ALL = statement("*")
-
-
-@dataclass
-class Caller:
-    """What somebody signs with one key."""
-
-    estate: Estate
-    key: dict[str, Any]
-
-    def __call__(self, operation: str, **params: Any) -> Any:
-        """The answer, or the code of a refusal."""
-        answer = self.estate.call(**signed(self.estate, self.key, f"SageMaker.{operation}", params))
-        return code(answer) or answer.json() if answer.content else {}
-
-    def told(self, operation: str, **params: Any) -> str:
-        answer = self.estate.call(**signed(self.estate, self.key, f"SageMaker.{operation}", params))
-        return answer.json()["message"]
-
-    def file(
-        self, method: str, path: str, service: str = "s3", body: str = ""
-    ) -> tuple[int, bytes]:
-        more = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"} if service == "s3" else {}
-        call = signed(self.estate, self.key, "", None, service, method, path, more)
-        answer = self.estate.call(**call)
-        return answer.status_code, answer.content
-
-    def groups(self, **params: Any) -> list[str]:
-        found = self("ListModelPackageGroups", **params)["ModelPackageGroupSummaryList"]
-        return [group["ModelPackageGroupName"] for group in found]
-
-    def found(self, resource: str = "ModelPackage", **params: Any) -> tuple[list[str], int]:
-        found = self("Search", Resource=resource, **params)
-        names = [one[resource]["ModelPackageGroupName"] for one in found["Results"]]
-        return sorted(names), found["TotalHits"]["Value"]
-
-
-def caller(estate: Estate, name: str, number: str = "") -> Caller:
-    return Caller(
-        estate, key_of(estate, name, "boss", **({"account_number": number} if number else {}))
-    )
 
 
 @pytest.fixture
