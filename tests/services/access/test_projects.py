@@ -161,20 +161,45 @@ def making(name: str, project: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("who", "name", "project", "is_let"),
-    [
-        ("pat", "new", "weather", True),
+def test_nobody_makes_anything_in_a_project_that_is_not_theirs(alone: Signer) -> None:
+    people = {name: caller(alone.estate, name) for name in ("pat", "con", "pre")}
+    for who, name, project, is_let in (
         ("pat", "new", "traffic", False),
         ("pat", "new", "", False),
-        ("con", "new", "weather", True),
-        ("pre", "pre-new", "", True),
+        ("pat", "new", "weather", True),
+        ("con", "newer", "weather", True),
         ("pre", "pre-new", "weather", False),
-    ],
-)
-def test_nobody_makes_anything_in_a_project_that_is_not_theirs(
-    alone: Signer, who: str, name: str, project: str, is_let: bool
-) -> None:
-    person = caller(alone.estate, who)
-    for operation, params in making(name, project):
-        assert (person(operation, **params) != DENIED) is is_let, operation
+        ("pre", "pre-new", "", True),
+    ):
+        for operation, params in making(name, project):
+            assert (people[who](operation, **params) != DENIED) is is_let, (who, operation)
+
+
+def test_an_access_tag_is_changed_by_who_administers_both_sides(alone: Signer) -> None:
+    for index, (sides, name, will, is_let) in enumerate(
+        (
+            (("tag:MLProject=weather", "tag:MLProject=traffic"), "weather", "traffic", True),
+            (("tag:MLProject=weather",), "weather", "traffic", False),
+            (("tag:MLProject=traffic",), "weather", "traffic", False),
+            (("tag:MLProject=weather", "prefix:w"), "weather", "traffic", False),
+            (("tag:MLProject=weather", "model:weather"), "weather", "", True),
+            (("tag:MLProject=weather",), "weather", "", False),
+            (("model:weather",), "weather", "", False),
+            (("tag:MLProject=weather",), "plain", "weather", False),
+            (("tag:MLProject=weather", "model:plain"), "plain", "weather", True),
+            (("model:plain",), "plain", "weather", False),
+            (("tag:MLProject=weather",), "weather", "weather", True),
+            (("*",), "plain", "weather", True),
+        )
+    ):
+        alone.estate.user(f"adm{index}", "contributor", *(f"admin {scope}" for scope in sides))
+        adm = caller(alone.estate, f"adm{index}")
+        for kind in ("model-package-group", "model-card"):
+            arn = {"ResourceArn": f"{ARN}{kind}/{name}"}
+            if will:
+                told = adm("AddTags", **arn, Tags=tags(will))
+            else:
+                told = adm("DeleteTags", **arn, TagKeys=["MLProject"])
+            assert (told != DENIED) is is_let, (sides, kind, told)
+            alone("DeleteTags", **arn, TagKeys=["MLProject"])
+            alone("AddTags", **arn, Tags=tags("weather" if name == "weather" else ""))

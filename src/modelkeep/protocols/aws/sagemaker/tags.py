@@ -121,13 +121,14 @@ def _adds(call: Call) -> None:
 
 
 def _deletes(call: Call) -> None:
-    _changes(call, call.params["TagKeys"])
+    _changes(call, dict.fromkeys(call.params["TagKeys"]))
 
 
-def _changes(call: Call, keys: Any) -> None:
+def _changes(call: Call, changes: Mapping[str, str | None]) -> None:
     """A tag on which grants hang takes an admin."""
     kind, name = _meant(call)
-    permits.admit(kind.need(Verb.WRITE, name), *permits.of_tags(keys), lent=_lent(call, name))
+    need = kind.need(Verb.WRITE, name)
+    permits.admit(need, *permits.of_tags(need, changes), lent=_lent(call, name))
 
 
 def _reads(call: Call) -> None:
