@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.access import Actor, Kind
-from modelkeep.domain.sharing import Group, Guest, Place, Policy, parse
+from modelkeep.domain.sharing import Group, Guest, Place, Policy, kept, parse
 
 OURS, THEIRS, OTHERS = "000000000000", "111122223333", "444455556666"
 GROUP = f"arn:aws:sagemaker:us-east-1:{OURS}:model-package-group/"
@@ -118,6 +118,12 @@ def test_a_policy_that_speaks_of_another_group_as_well_allows_nothing() -> None:
     assert not allows(mixed, "weather")
     elsewhere = policy(statement("*", Resource=PACKAGE.replace("us-east-1", "eu-west-1") + "*"))
     assert not allows(elsewhere, "weather")
+
+
+def test_a_policy_that_would_not_be_taken_any_more_allows_nothing() -> None:
+    odd = {"Version": "2012-10-17", "Statement": [statement("*", Resource=PACKAGE + "weather/1")]}
+    assert not allows(kept(json.dumps(odd)), "weather")
+    assert allows(kept(json.dumps({**odd, "Statement": [ALL]})), "weather")
 
 
 def test_a_pattern_is_matched_in_time_however_many_stars_it_has() -> None:

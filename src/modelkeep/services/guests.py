@@ -8,7 +8,7 @@ are in its own transaction.
 from modelkeep.domain.access import Access, Caller, Verb
 from modelkeep.domain.errors import Forbidden, LimitExceeded
 from modelkeep.domain.handles import handle_of
-from modelkeep.domain.sharing import LOADING, Group, Guest, Lent, parse
+from modelkeep.domain.sharing import LOADING, Group, Guest, Lent, kept
 from modelkeep.ports.sharing import Among, SharedGroup
 from modelkeep.ports.work import Work
 
@@ -48,7 +48,7 @@ def check_tag(work: Work, caller: Caller, name: str, key: str) -> None:
     if model is None or caller.access.may(Verb.ADMIN, model.name, model.tags):
         return
     policy = work.group_policies.get(model.id)
-    if policy and key in parse(policy.body).deciding_tags:
+    if policy and key in kept(policy.body).deciding_tags:
         raise Forbidden(
             f"Permission denied. The policy of the group hangs on the tag {key}: an admin sets it."
         )
@@ -58,5 +58,5 @@ def _allowing(shared: list[SharedGroup], guest: Guest, action: str) -> tuple[int
     return tuple(
         one.model_id
         for one in shared
-        if parse(one.body).allows(guest, action, Group(handle_of(one.name), guest.at, one.tags))
+        if kept(one.body).allows(guest, action, Group(handle_of(one.name), guest.at, one.tags))
     )

@@ -277,3 +277,24 @@ def test_the_address_of_a_package_leads_to_what_was_approved_whatever_is_put_the
     s3.delete_object(Bucket="bytes", Key=f"{at['Key']}/m.tar.gz")
     s3.put_object(**at, Body=b"good")
     assert told() == url
+
+
+def test_nothing_is_put_where_an_approved_label_leads(
+    maker: Any, voter: Any, people: Callable[..., Any], group: str, ruled: Server
+) -> None:
+    s3 = people("maker", "s3")
+    url = f"s3://labels/{group}/m.tar.gz"
+    containers = [{"Image": "i", "ModelDataUrl": url}]
+    arn = register(maker, group, InferenceSpecification={"Containers": containers})
+    at = {"Bucket": "labels", "Key": f"{group}/m.tar.gz"}
+    s3.put_object(**at, Body=b"nobody voted on it yet")
+    s3.delete_object(**at)
+    say(voter, arn, APPROVED)
+    for key in (at["Key"], f"{at['Key']}/below"):
+        assert refused(s3.put_object, Bucket="labels", Key=key, Body=b"evil")[0] == "AccessDenied"
+    path = f"{ruled.url}/api/2.0/mlflow-artifacts/artifacts/s3/labels/{at['Key']}"
+    answer = httpx.put(path, content=b"evil", trust_env=False, auth=("maker", ""))
+    assert (answer.status_code, "put it elsewhere" in answer.text) == (403, True)
+    s3.put_object(Bucket="labels", Key=f"{group}/other.tar.gz", Body=b"fine")
+    source = {"Bucket": "labels", "Key": f"{group}/other.tar.gz"}
+    assert refused(s3.copy_object, **at, CopySource=source)[0] == "AccessDenied"
