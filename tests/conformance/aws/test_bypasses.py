@@ -135,26 +135,22 @@ def test_what_was_approved_for_another_stage_is_fixed_as_well(
     assert refused(maker.update_model_package, **change)[0] == CONFLICT
 
 
-def test_a_clone_has_no_approval_and_its_makers_are_those_of_the_original(
+def test_a_clone_has_no_approval_and_its_makers_are_those_of_the_original_too(
     maker: Any, voter: Any, people: Callable[..., Any], group: str
 ) -> None:
     original = register(maker, group)
     say(voter, original, APPROVED)
-    for who in (voter, maker):
-        clone = who.create_model_package(ModelPackageGroupName=group, SourceUri=original)
-        arn = clone["ModelPackageArn"]
-        assert status(maker, arn) == PENDING
-        assert refused(who.update_model_package, ModelPackageArn=arn, ModelApprovalStatus=APPROVED)
-        assert status(maker, arn) == PENDING
-        said = {"ModelPackageArn": arn, "ModelApprovalStatus": APPROVED}
-        assert refused(maker.update_model_package, **said)[0] == CONFLICT
-    for status_of in (APPROVED, REJECTED):
-        asked = {"ModelPackageGroupName": group, "SourceUri": original}
-        call = people("other").create_model_package
-        if status_of == APPROVED:
-            assert refused(call, **asked, ModelApprovalStatus=APPROVED)[0] == INVALID
-        else:
-            call(**asked, ModelApprovalStatus=REJECTED)
+    asked = {"ModelPackageGroupName": group, "SourceUri": original}
+    clone = people("cloner").create_model_package(**asked)["ModelPackageArn"]
+    assert (status(maker, clone), runs(maker, clone)) == (PENDING, "good:1")
+    for who in ("cloner", "maker"):
+        vote = {"ModelPackageArn": clone, "ModelApprovalStatus": APPROVED}
+        code, message = refused(people(who).update_model_package, **vote)
+        assert (code, f"{who} " in message) == (CONFLICT, True)
+    create = people("cloner").create_model_package
+    assert refused(create, **asked, ModelApprovalStatus=APPROVED)[0] == INVALID
+    assert status(maker, clone) == PENDING
+    say(voter, clone, APPROVED)
 
 
 def test_a_stage_at_registration_is_a_move_through_its_gates(maker: Any, group: str) -> None:
