@@ -19,7 +19,7 @@ from msgspec import Meta
 from modelkeep.domain.access import Actor, Kind
 from modelkeep.domain.errors import InvalidInput
 
-_PRINCIPAL = re.compile(r"\*|[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[^*?$]+)")
+_PRINCIPAL = re.compile(r"\*|[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[^*?$/]+)")
 _ACTION = re.compile(r"\*|sagemaker:[A-Za-z*?]+", re.IGNORECASE)
 _NAME = "[A-Za-z0-9*?-]+"
 _RESOURCE = re.compile(
@@ -94,9 +94,9 @@ class Group:
 
     @property
     def arns(self) -> tuple[str, str]:
-        """Its own, and that of a package of it, whichever."""
+        """Its own, and that of a package of it: whichever, so that no pattern means its number."""
         stem = f":sagemaker:{self.at.region}:{self.at.account}:model-package"
-        return f"arn:aws{stem}-group/{self.handle}", f"arn:aws{stem}/{self.handle}/1"
+        return f"arn:aws{stem}-group/{self.handle}", f"arn:aws{stem}/{self.handle}/#"
 
 
 class Principals(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -229,7 +229,7 @@ def check(policy: Policy, group: Group) -> None:
             arn, package = group.arns
             raise InvalidInput(
                 f"ResourcePolicy has as Resource what is not of this group: {given[:200]}. It has "
-                f"{arn} and {package.removesuffix('1')}*."
+                f"{arn} and {package.removesuffix('#')}*."
             )
 
 

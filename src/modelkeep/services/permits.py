@@ -119,7 +119,7 @@ def ask(
 
 def admit(*needs: Need, lent: Lent | None = None) -> None:
     """Lets the call run its use cases. Raises Forbidden where the grants suffice to say no, and for
-    a guest whom no policy of a group could `lent` it."""
+    a guest to whom no policy of a group could have it lent."""
     permit = _current.get()
     if permit is None:  # there are no accounts
         return

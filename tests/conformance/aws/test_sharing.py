@@ -96,6 +96,9 @@ def test_a_group_that_is_not_there_has_none(shared: Any) -> None:
         (policy(Resource=PACKAGES.format("private/3")), "as Resource what is none"),
         (policy(Resource=PACKAGES.format("private/1*")), "as Resource what is none"),
         (policy(Resource=PACKAGES.format("private/?")), "as Resource what is none"),
+        (policy(Resource=PACKAGES.format("*1*")), "what is not of this group"),
+        (policy(Resource=PACKAGES.format("private???*")), "what is not of this group"),
+        (policy(Principal={"AWS": "arn:aws:iam::111122223333:user/a/b"}), "as Principal what is"),
     ],
 )
 def test_what_is_no_policy_is_refused_where_it_is_wrong(shared: Any, text: str, told: str) -> None:
