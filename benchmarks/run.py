@@ -49,6 +49,7 @@ examples:
 what is measured (--only):
   startup    to the first 200, in a new directory and in one that has data; idle memory
   alias      resolve one of 10,000 aliases, while versions are promoted all the time
+  describe   describe a model package, as AWS's clients do     (modelkeep, moto)
   create     create a version, durably
   metrics    log batches of 1,000 points
   artifacts  one file of 1 GiB, and 2,000 of 10 KiB, up and down; the server's memory meanwhile

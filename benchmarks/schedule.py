@@ -19,6 +19,7 @@ from benchmarks import (
     artifacts,
     cli,
     create,
+    describe,
     gates,
     journal,
     limits,
@@ -32,6 +33,7 @@ from benchmarks.plan import Plan, Sample
 
 LOADS = {  # on a server that is up
     "alias": alias.measure,
+    "describe": describe.measure,
     "create": create.measure,
     "metrics": metrics.measure,
     "artifacts": artifacts.measure,
@@ -44,6 +46,7 @@ _GUESSES_S = {  # of a full plan; what has been measured corrects them
     "limits": 20,
     "startup": 15,
     "alias": 20,
+    "describe": 12,
     "create": 35,
     "metrics": 12,
     "artifacts": 25,
@@ -169,7 +172,7 @@ def _visit(peer: Peer, names: Sequence[str], plan: Plan) -> list[Sample]:
             samples += startup.of_settled(peer, seconds)
         loads = [LOADS[name] for name in names if name in LOADS]
         if loads:
-            warm_up(peer.url, plan.warm_up_s)
+            warm_up(peer.url, plan.warm_up_s, peer.front)
         for measure in loads:
             samples += measure(peer, plan)
     finally:

@@ -63,6 +63,8 @@ TARGETS = (
     Target("alias: (16|64) connections", RATIO, 80, database=SQLITE),
     Target("alias: (16|64) connections", RATIO, 25, database=POSTGRESQL),
     Target("alias: (16|64) connections", LIMIT_PCT, 50),
+    Target("describe: a package.*", RATIO, 20),
+    Target("describe: how much slower.*", VALUE, 2, at_least=False),
     Target("create: .*, 16 connections", RATIO, 35, database=SQLITE),
     Target("create: .*, 16 connections", RATIO, 20, database=POSTGRESQL),
     Target("create: .*, 16 connections", P99_MS, 50, at_least=False),

@@ -145,6 +145,7 @@ def _client(name: str, variable: str, environment: str, folder: Path) -> Client:
 _CLIENTS = {
     "mlflow3": ("MLflow 3", "MODELKEEP_MLFLOW3_PYTHON"),
     "mlflow2": ("MLflow 2.10", "MODELKEEP_MLFLOW2_PYTHON"),
+    "sagemaker": ("SageMaker SDK", "MODELKEEP_SAGEMAKER_PYTHON"),
 }
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar, Self
 
 from benchmarks import processes
 from benchmarks.databases import FILES, KINDS, Database
+from benchmarks.load import FRONT
 from benchmarks.seeds import Catalogue, Crowd
 
 START_LIMIT_S = 180.0
@@ -46,6 +47,9 @@ class Peer(abc.ABC):
     databases: ClassVar[tuple[str, ...]] = KINDS
     measurements: ClassVar[frozenset[str]]  # of `run.MEASUREMENTS`
     most_versions: ClassVar[int] = 1_000_000  # that it's seeded with within minutes
+    health: ClassVar[str] = "/health"  # answers 200 once it is up
+    front: ClassVar[str] = FRONT  # answers 200, and warms it up
+    has_native: ClassVar[bool] = False  # besides others' protocols one of its own
 
     def __init__(self, folder: Path, database: Database = FILES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +119,7 @@ class Peer(abc.ABC):
             self.stop()
 
     def start(self) -> float:
-        """Seconds until the first `GET /health` that answers 200."""
+        """Seconds until the first `GET` of its `health` that answers 200."""
         began = time.perf_counter()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -172,7 +176,7 @@ class Peer(abc.ABC):
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/health")
+            connection.request("GET", self.health)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

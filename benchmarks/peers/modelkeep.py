@@ -22,7 +22,8 @@ class Modelkeep(Peer):
     """`modelkeep serve`, by the Python that runs the suite."""
 
     product = "modelkeep"
-    measurements = REGISTRY | {"gates", "journal"}
+    measurements = REGISTRY | {"describe", "gates", "journal"}
+    has_native = True
 
     def command(self) -> list[str]:
         return [

@@ -33,6 +33,16 @@ def test_a_ratio_is_of_medians_on_the_same_kind_of_database() -> None:
     assert (on_postgresql.database, on_postgresql.ratios) == ("postgresql", {"mlflow": 10})
 
 
+def test_where_mlflow_takes_no_part_the_ratio_is_to_who_does() -> None:
+    case = "describe: a package, 16 connections"
+    samples = [rate(case, "moto-sqlite", 300), rate(case, "modelkeep-sqlite", 9_000)]
+    (line,) = results.lines(samples)
+    assert (line.ratios, [v.reached for v in line.verdicts]) == ({"moto": 30}, [True])
+    text = report.markdown(samples, {})
+    assert "beside moto" in text
+    assert "beside MLflow" not in text
+
+
 def test_where_less_is_better_the_ratio_is_the_peers_by_ours() -> None:
     samples = [
         took("search: all versions", "mlflow-sqlite", 120, 100_000),
@@ -121,7 +131,7 @@ def test_the_documentation_has_the_block_that_is_written_to() -> None:
 
 
 def test_every_module_of_a_peer_is_found_by_its_product() -> None:
-    assert list(peers.found()) == ["mlflow", "modelkeep"]
+    assert list(peers.found()) == ["mlflow", "modelkeep", "moto"]
 
 
 def test_a_profile_counts_each_functions_own_time_and_no_waiting() -> None:

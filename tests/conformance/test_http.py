@@ -11,7 +11,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, cast
 
 import httpx
@@ -587,6 +587,50 @@ def test_a_kept_alive_connection_does_not_stall(server: Server) -> None:
     assert statistics.median(health) < NAGLE_STALL_MS
     # A write waits for the disk, which may be slow; the quickest shows that nothing else does.
     assert min(writes) < NAGLE_STALL_MS
+
+
+POST = b"POST /none HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET /health",
+        b"GET /health?",
+        b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-",
+        b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ",
+        POST + b"0\r\nX-Late: ",
+        POST + b"1;x=",
+    ],
+    ids=["path", "query", "name", "value", "trailer", "chunk"],
+)
+def test_what_comes_before_a_body_has_an_end(server: Server, beginning: bytes) -> None:
+    """The parser would keep it all, and go through all of it again with every piece."""
+    sent = 0
+    with closing(socket.create_connection(("127.0.0.1", server.port), 30)) as caller:
+        caller.sendall(beginning)
+        with suppress(ConnectionError):
+            while sent < 16 << 20:
+                sent += caller.send(b"a" * 65536)
+    assert sent < 16 << 20
+
+
+def test_a_head_that_is_too_large_is_refused_as_such(server: Server) -> None:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 30)) as caller:
+        caller.sendall(b"GET /health HTTP/1.1\r\nX: " + b"a" * 65536)
+        told = caller.makefile("rb").read()
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert f"content-length: {len(body)}".encode() in head
+
+
+def test_a_head_of_many_headers_is_taken(server: Server) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        for _ in range(3):  # on one connection
+            headers = {f"X-{number}": "a" * 500 for number in range(90)}
+            connection.request("GET", "/health", headers=headers)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"OK")
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 5000000", "Transfer-Encoding: chunked"])

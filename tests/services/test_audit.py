@@ -447,9 +447,9 @@ INSERTIONS = {
     " GROUP BY project_id",
     "model_tags": "INSERT INTO model_tags SELECT project_id, min(id), 'x', 'y' FROM models"
     " GROUP BY project_id",
-    "versions": "INSERT INTO versions (project_id, model_id, number, source, description, stage,"
-    " author, created_ms, updated_ms) SELECT 1, min(id), 1000, 's', '', 'None', 'a', 1, 1"
-    " FROM models",
+    "versions": "INSERT INTO versions (id, project_id, model_id, number, source, description,"
+    " stage, author, created_ms, updated_ms) SELECT 1000, 1, min(id), 1000, 's', '', 'None', 'a',"
+    " 1, 1 FROM models",
     "version_tags": "INSERT INTO version_tags SELECT project_id, min(id), 'x', 'y' FROM versions"
     " GROUP BY project_id",
     "slots": "INSERT INTO slots (project_id, model_id, kind, name, epoch) SELECT 1, min(id),"

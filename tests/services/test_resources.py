@@ -32,7 +32,7 @@ class Member:
     def __call__(self, name: str, **params: Any) -> Params:
         async def ask() -> Params:
             permits.ask(self._caller)
-            call = Call(self._caller, params, REGION, ACCOUNT)
+            call = Call(REGION, ACCOUNT, self._caller, params)
             operation = operations.ALL["sagemaker", name]
             operation.admit(call)
             return await operation.handle(self._app, call)

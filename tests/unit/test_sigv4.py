@@ -216,3 +216,68 @@ def test_a_signature_of_another_scope_is_refused(was: str, becomes: str) -> None
     scope, now = signed_by_botocore("POST", "http://h:5000/", {}, b"", "sagemaker")
     scope["headers"] = [(n, v.replace(was.encode(), becomes.encode())) for n, v in scope["headers"]]
     assert not believed(scope, b"", now)
+
+
+# -- what is signed, and what is acted upon --------------------------------------------------------
+
+
+def s3_get(query: str = "", **more: str) -> tuple[dict[str, Any], datetime]:
+    url = f"http://h:5000/bucket/key?{query}"
+    given = {name.replace("_", "-"): value for name, value in more.items()}
+    return signed_by_botocore("GET", url, given, b"", "s3")
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Copy-Source", "X-Amz-Target", "Content-Type"])
+def test_one_value_is_not_sent_as_two(name: str) -> None:
+    """Signed are all of them, joined by a comma; acted upon is the first."""
+    scope, now = s3_get(**{name: "first,second"})
+    assert believed(scope, b"", now)
+    joined = (name.lower().encode(), b"first,second")
+    at = next(i for i, pair in enumerate(scope["headers"]) if pair[0].lower() == joined[0])
+    halves = [(joined[0], b"first"), (joined[0], b"second")]
+    assert not believed(scope | {"headers": [*scope["headers"][:at], *halves,
+                                             *scope["headers"][at + 1 :]]}, b"", now)  # fmt: skip
+
+
+def test_who_signs_is_said_once() -> None:
+    scope, now = s3_get()
+    ((name, given),) = [pair for pair in scope["headers"] if pair[0] == b"authorization"]
+    rest = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+    assert believed(scope, b"", now)
+    other = given.replace(KEY.encode(), b"SOMEBODYELSE")
+    fields = given.partition(b" ")[2]
+    for twice in (
+        [(name, other), (name, given)],
+        [(name, other + b"," + fields)],
+        [(name, given + b",Credential=x")],
+        [(name, given), (name, b"Basic x")],
+    ):
+        with pytest.raises(IncompleteSignature):
+            sigv4.read(scope | {"headers": [*rest, *twice]})
+
+
+def test_no_other_space_passes_for_a_space() -> None:
+    scope, now = s3_get(X_Amz_Copy_Source="/bucket/a b")
+    assert believed(scope, b"", now)
+    for space in (b"\xa0", b"\x85", b"\x1c"):
+        headers = [(n, v.replace(b" ", space) if n == b"x-amz-copy-source" else v)
+                   for n, v in scope["headers"]]  # fmt: skip
+        assert not believed(scope | {"headers": headers}, b"", now)
+
+
+@pytest.mark.parametrize(
+    "lasts",
+    ["0", "604801", "0000000019999999999999", "000000001604800", "9" * 5000, "1e3", "-1", ""],
+)
+def test_an_address_is_good_for_a_week_at_most(lasts: str) -> None:
+    credential = f"{KEY}/20150830/us-east-1/s3/aws4_request"
+    query = (
+        f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}"
+        f"&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature={'0' * 64}"
+    )
+    address = scope_of("GET", f"/bucket/key?{query}&X-Amz-Expires={lasts}", [("Host", HOST)])
+    with pytest.raises(IncompleteSignature, match="X-Amz-Expires must be 1 to 604800"):
+        sigv4.read(address)
+    for wrong in (f"X-Amz-Expires=1&X-Amz-Expires={lasts or 1}", "x-amz-date=1&X-Amz-Expires=1"):
+        with pytest.raises(IncompleteSignature, match="must not be sent twice"):
+            sigv4.read(scope_of("GET", f"/bucket/key?{query}&{wrong}", [("Host", HOST)]))

@@ -60,7 +60,7 @@ def env(
     Writes the SDK's defaults file, too. Without --new-key the key is the environment's own, or else
     one to be filled in: a server with --auth off takes any.
     JSON: {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION",
-    "SAGEMAKER_USER_CONFIG_OVERRIDE"}.
+    "SAGEMAKER_USER_CONFIG_OVERRIDE", "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"}.
     """
     if not _BUCKET.fullmatch(bucket) or not _REGION.fullmatch(region):
         misused("A bucket has 3 to 63 of a-z, 0-9, - and . in its name, a region of a-z, 0-9, -.")
@@ -77,6 +77,7 @@ def env(
         _SECRET: made.get("secret") or os.environ.get(_SECRET, "modelkeep"),
         "AWS_DEFAULT_REGION": region,
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(path.absolute()),
+        "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": url.rstrip("/"),
     }
     if as_json:
         print(json.dumps(values, indent=2))

@@ -6,6 +6,7 @@ Source: the service's model (Tag, TagList), and its guide for the prefix.
 from collections.abc import Mapping
 
 from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.models import PROMPT_TAG
 
 KEY_LIMIT, VALUE_LIMIT, TAGS_LIMIT = 128, 256, 50  # characters, characters, tags of one thing
 RESERVED = "aws:"
@@ -26,9 +27,11 @@ def shown(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_keys(tags: Mapping[str, str]) -> None:
-    """Raises InvalidInput for a key that only AWS sets."""
+    """Raises InvalidInput for a key that only AWS sets, or that makes a prompt of a model."""
     if any(key.lower().startswith(RESERVED) for key in tags):
         raise InvalidInput("aws: prefixed tag key names are not allowed for external use.")
+    if PROMPT_TAG in tags:  # which is no group: nobody here would find it again
+        raise InvalidInput(f"The tag {PROMPT_TAG} is of MLflow's prompts, which are not made here.")
 
 
 def check_addition(there: Mapping[str, str], new: Mapping[str, str]) -> None:

@@ -57,6 +57,7 @@ class Place:
     number: int
     version_id: int
     before: Numbered | None
+    is_single: bool  # a model that has but one version, ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,10 @@ class Versions(Protocol):
         """With its tags and aliases."""
         ...
 
+    def find(self, model_name: str, number: int) -> Version | None:
+        """As `get`, by the model's name."""
+        ...
+
     def is_taken(self, model_id: int, number: int) -> bool:
         """Whether there is or was a version of this number."""
         ...
@@ -280,7 +285,20 @@ class Versions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SlotNow:
+    """A slot as it is now; without an id one that never held a version. An alias has a holder:
+    the id and the number of a version."""
+
+    key: SlotKey
+    id: int | None = None
+    epoch: int = 0
+    holder: int | None = None
+    number: int | None = None
+
+
 class Slots(Protocol):
+    def now(self, model_id: int, slot: SlotKey) -> SlotNow: ...
     def epoch(self, model_id: int, slot: SlotKey) -> int:
         """How often the slot has changed; 0 for one that never did."""
         ...
@@ -292,7 +310,7 @@ class Slots(Protocol):
     def change(
         self,
         model_id: int,
-        slot: SlotKey,
+        was: SlotNow,
         *,
         leave: Sequence[int],
         enter: Sequence[int],
@@ -300,13 +318,13 @@ class Slots(Protocol):
         approved: bool = False,
         prior_id: int | None = None,
     ) -> int:
-        """Ends the stays of `leave`, begins those of `enter`, and returns the new epoch.
+        """Ends the stays of `leave` in a slot, begins those of `enter`; returns its new epoch.
 
         `approved` and `prior_id` (the stay that a rollback would return to) are of those entered.
         """
         ...
 
-    def last_stay(self, model_id: int, slot: SlotKey) -> Occupancy | None:
+    def last_stay(self, slot: SlotNow) -> Occupancy | None:
         """The stay that is open, else the one that ended last."""
         ...
 

@@ -19,6 +19,7 @@ class Sought:
     from_ms: int | None = None  # of the creation, or the revision
     until_ms: int | None = None
     by_name: bool = False  # else by the time of creation; revisions by their number
+    by_change: bool = False  # by the time of the latest revision
     ascending: bool = True
 
 
@@ -42,7 +43,7 @@ class Resources(Protocol):
     def listed(
         self, kind: Kind, wanted: Sought, limit: int, after: Position | None
     ) -> Page[Resource]:
-        """Each as its latest revision has it, without tags."""
+        """Each as its latest revision has it, with its tags."""
         ...
 
     def revisions(

@@ -1,7 +1,9 @@
-"""The head and the body of an answer in one packet.
+"""The head and the body of an answer in one packet; and an end to the head of a request.
 
 The HTTP server writes them one after the other, and to hand a packet to the system costs as much
 as half of a small answer does. What is written within one turn of the event loop leaves together.
+
+Its parser keeps whatever comes until a head is whole, and goes through all of it with every piece.
 """
 
 import asyncio
@@ -14,11 +16,44 @@ HELD_BYTES = (
 )  # from which on nothing is held back: the transport must say when it has enough
 
 
+HEAD_BYTES = 1 << 16  # of what is no body: an address and headers, trailers, sizes of chunks
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
+    b"content-length: 37\r\nconnection: close\r\n\r\nThe head of the request is too large."
+)
+
+
 class JoinedHttp(HttpToolsProtocol):
     """HTTP/1.1 over transports that join what they are given."""
 
+    _waiting_bytes = 0  # that came since the parser made something of what came
+
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(cast("asyncio.Transport", Joining(transport, self.loop)))
+
+    def data_received(self, data: bytes) -> None:
+        self._waiting_bytes += len(data)
+        super().data_received(data)
+        if self._waiting_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse()
+
+    def on_headers_complete(self) -> None:
+        self._waiting_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._waiting_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._waiting_bytes = 0
+        super().on_message_complete()
+
+    def _refuse(self) -> None:
+        """In the middle of another answer nothing can be said."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
 
 class Joining:

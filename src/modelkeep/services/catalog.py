@@ -28,8 +28,7 @@ def no_model(name: str) -> NotFound:
 
 def locate(work: Work, model: str, number: int) -> Version:
     """A living version. Raises NotFound in MLflow's words."""
-    model_id = work.models.find(model)
-    version = work.versions.get(model_id, number) if model_id else None
+    version = work.versions.find(model, number)
     if version is None:
         raise NotFound(f"Model Version (name={model}, version={number}) not found")
     return version

@@ -1,4 +1,4 @@
-"""Finding packages and groups by any property that SageMaker's clients see of them.
+"""Finding packages, groups and model cards by any property that SageMaker's clients see of them.
 
 What an index can answer narrows the rows that are read; each of those is then shown as a client
 would see it, and asked. However many there are, one search looks at a bounded number of rows: what
@@ -14,7 +14,9 @@ from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.domain.models import PROMPT_TAG, Model
 from modelkeep.domain.packages import SINGLE, SINGLE_TAG, Package
 from modelkeep.domain.queries import Path, Query, at
+from modelkeep.domain.resources import Kind, Resource
 from modelkeep.domain.search import Comparison, Order, Page, Position
+from modelkeep.ports.resources import Sought
 from modelkeep.ports.work import Work
 from modelkeep.services import packages, registry
 
@@ -102,6 +104,19 @@ def of_packages(
         return Page([shown(viewer.package(version)) for version in page.items], page.end)
 
     return _find(wanted, read, document, lambda one: one.package.version.id, limit, after)
+
+
+def cards(
+    work: Work, wanted: Wanted, document: Document[Resource], limit: int, after: Position | None
+) -> Found[Resource]:
+    """Raises LimitExceeded for an order that no index has, of too many rows."""
+    by_change = wanted.order == "last_updated_timestamp"
+    sought = Sought(by_change=by_change, ascending=wanted.ascending)
+
+    def read(size: int, position: Position | None) -> Page[Resource]:
+        return work.resources.listed(Kind.CARD, sought, size, position)
+
+    return _find(wanted, read, document, lambda card: card.id, limit, after)
 
 
 def _of_models(work: Work, wanted: Wanted, *, on_models: bool) -> list[Comparison] | None:

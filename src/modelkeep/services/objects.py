@@ -105,6 +105,7 @@ def page(work: Work, folder: str, prefix: str, delimiter: str, after: str, limit
     top = f"{folder}/"
     start, objects, prefixes, end = top + prefix, list[Dated](), list[str](), ""
     behind = top + after if after else ""
+    told = after.removesuffix(END) if after.endswith(END) else ""  # what stands for what comes next
     while True:
         room = limit - len(objects) - len(prefixes)
         found = work.artifacts.dated_page(start, behind, room + 1)
@@ -114,13 +115,16 @@ def page(work: Work, folder: str, prefix: str, delimiter: str, after: str, limit
             if len(objects) + len(prefixes) == limit:
                 return Page(objects, prefixes, end)
             key = one.file.path[len(top) :]
+            if told and key.startswith(told):  # and has a character that is behind END itself
+                behind = top + key
+                continue
             cut = key.find(delimiter, len(prefix)) if delimiter else -1
             if cut < 0:
                 objects.append(_named(one, key))
                 behind = top + key
                 end = key
             else:
-                common = key[: cut + len(delimiter)]
+                common = told = key[: cut + len(delimiter)]
                 prefixes.append(common)
                 end = common + END
                 behind = top + end

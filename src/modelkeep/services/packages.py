@@ -126,8 +126,10 @@ class Viewer:
 
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
-    approval = verdicts.approval_of(work, version, said.verdict, cycle)
-    return Package(version, said, approval, is_single, *_object(work, version))
+    approval, lasts = verdicts.approval_of(work, version, said.verdict, cycle)
+    file, is_replaced = _object(work, version)
+    lasts = lasts and not file  # what lies there may change, and nothing would tell the model
+    return Package(version, said, approval, is_single, lasts, file, is_replaced)
 
 
 def _object(work: Work, version: Version) -> tuple[str, bool]:
@@ -265,14 +267,13 @@ def change(
         result = _staged(work, caller, package, wanted)
         if not verdicts.is_done(result):
             return version, result
+    if wanted.runs:  # nor may who lets it in exchange it in the same breath
+        _check_open(work, find(work, handle, number))
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
         sayings.note(work, caller, version, None, wanted.comment)
-    if wanted.runs:
-        _check_open(work, find(work, handle, number))
     if members := wanted.say(sayings.read(work, version).members):
         sayings.keep(work, caller, version, members)
-    work.versions.touch(version.id, work.now_ms)
     return again(work, version), None
 
 
@@ -329,6 +330,8 @@ def _tag(work: Work, caller: Caller, version: Version, wanted: Change) -> None:
         registry.delete_version_tag(work, caller, model, number, key)
     for key, value in wanted.tags.items():
         registry.set_version_tag(work, caller, model, number, key, value)
+    if wanted.tags or left.keys() < version.tags.keys():
+        work.versions.touch(version.id, work.now_ms)
 
 
 def delete(work: Work, caller: Caller, handle: str, number: int | None) -> Result | None:

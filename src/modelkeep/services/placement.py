@@ -47,29 +47,32 @@ def shift(
     *,
     approved: bool = False,
     back_to: Occupancy | None = None,
+    known: Version | None = None,
 ) -> Shift:
     """Carries out moves between stages and of aliases, all in the same moment.
 
     `approved` says that the last mover was let in by a policy's gates. `back_to` is the stay that
     a rollback returns to: the next rollback goes on from there, further back, to nothing in the
-    end. Without one, a rollback will return to whoever is or was last in the slot.
+    end. Without one, a rollback will return to whoever is or was last in the slot. `known` is a
+    version that need not be looked up.
     """
-    numbers = _Numbers(work)
+    numbers = _Numbers(work, known)
     before: dict[str, Any] = {"stages": [], "slots": []}
     after: dict[str, Any] = {"stages": [], "slots": []}
     epochs: dict[SlotKey, int] = {}
     for slot in _touched(moves):
         leave = [m.version_id for m in moves if m.source == slot.name and m.source != m.target]
         enter = [m.version_id for m in moves if m.target == slot.name and m.source != m.target]
-        before["slots"].append({"slot": str(slot), "epoch": work.slots.epoch(model_id, slot)})
-        last = work.slots.last_stay(model_id, slot)
+        was = work.slots.now(model_id, slot)
+        before["slots"].append({"slot": str(slot), "epoch": was.epoch})
+        last = work.slots.last_stay(was)
         prior = last
         if back_to and back_to.slot == slot:
             prior = work.slots.stay(back_to.prior_id) if back_to.prior_id else None
         let_in = approved and slot.name == moves[-1].target
         epochs[slot] = work.slots.change(
             model_id,
-            slot,
+            was,
             leave=leave,
             enter=enter,
             at_ms=work.now_ms,
@@ -129,20 +132,15 @@ def _move_alias(
     after: dict[str, Any],
     epochs: dict[SlotKey, int],
 ) -> None:
-    slot, holder = alias_slot(move.alias), work.slots.alias_holder(model_id, move.alias)
-    if holder == move.version_id:
+    slot = alias_slot(move.alias)
+    was = work.slots.now(model_id, slot)
+    if was.holder == move.version_id:
         return
-    before["slots"].append(
-        {
-            "slot": str(slot),
-            "epoch": work.slots.epoch(model_id, slot),
-            "version": numbers[holder] if holder else None,
-        }
-    )
+    before["slots"].append({"slot": str(slot), "epoch": was.epoch, "version": was.number})
     epochs[slot] = work.slots.change(
         model_id,
-        slot,
-        leave=[holder] if holder else [],
+        was,
+        leave=[was.holder] if was.holder else [],
         enter=[move.version_id] if move.version_id else [],
         at_ms=work.now_ms,
     )
@@ -153,8 +151,9 @@ def _move_alias(
 class _Numbers:
     """Version ids to numbers, each looked up once."""
 
-    def __init__(self, work: Work) -> None:
-        self._work, self._known = work, dict[int, int]()
+    def __init__(self, work: Work, known: Version | None) -> None:
+        self._work = work
+        self._known = {known.id: known.number} if known else {}
 
     def __getitem__(self, version_id: int) -> int:
         if version_id not in self._known:

@@ -115,15 +115,11 @@ def set_alias(
     if cycle.guards_any and (double := _double(work, model, alias, cycle)):
         step = Step(version, str(slot), "", cycle, False, wish=f"have the alias {alias}")
         return refuse_unlisted(work, caller, step, f"{alias} reads like {double}")
-    moved = shift(work, version.model_id, (), [AliasMove(alias, version.id)])
-    if moved.epochs:
-        record_shift(work, caller, "model:alias:set", version, moved)
-    return Result(
-        End.MOVED if moved.epochs else End.UNCHANGED,
-        again(work, version),
-        str(slot),
-        work.slots.epoch(version.model_id, slot),
-    )
+    moved = shift(work, version.model_id, (), [AliasMove(alias, version.id)], known=version)
+    if not moved.epochs:
+        return Result(End.UNCHANGED, version, str(slot), work.slots.epoch(version.model_id, slot))
+    record_shift(work, caller, "model:alias:set", version, moved)
+    return Result(End.MOVED, again(work, version), str(slot), moved.epochs[slot])
 
 
 def delete_alias(

@@ -359,7 +359,7 @@ def _lay_hands(work: Work, caller: Caller, new: NewVersion, found: Iterable[Hand
 
 def _take_number(work: Work, place: Place, imported: Elsewhere | None) -> int:
     if imported is None:
-        if place.number > 1 and work.models.tag(place.model_id, SINGLE_TAG) is not None:
+        if place.number > 1 and place.is_single:
             raise Conflict("The model is a package without a group: it has its one version.")
         work.models.take_number(place.model_id, place.number, work.now_ms)
         return place.number

@@ -127,9 +127,10 @@ def _new(work: Work, caller: Caller, arn: str, target: Target, confirms: str) ->
 def confirm(work: Work, caller: Caller, arn: str, token: str) -> Webhook:
     """From now on the subscription that the token was sent to hears what is said; again, it stays.
 
-    Raises NotFound, InvalidInput for a token that is none, or was sent more than three days ago.
+    Raises InvalidInput for a token that is none, or was sent more than three days ago. Whoever has
+    no token does not learn which topics there are.
     """
-    _, waiting = get(work, arn)
+    waiting = work.webhooks.subscriptions(arn) if arn else []
     digest = notifications.digest_of(token)
     known = next((one for one in waiting if secrets.compare_digest(one.confirms, digest)), None)
     if known is None or known.status is Status.DISABLED:

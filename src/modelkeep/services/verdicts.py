@@ -46,21 +46,23 @@ _DONE = (End.MOVED, End.UNCHANGED, End.REJECTED)
 
 def approval_of(
     work: Work, version: Version, verdict: Verdict | None, cycle: Lifecycle
-) -> Approval:
+) -> tuple[Approval, bool]:
+    """The approval, and whether it lasts: until the model or the policy changes."""
     if version.stage == cycle.production:
-        return Approval.APPROVED
+        return Approval.APPROVED, True
     stays = work.slots.of_version(version.id, HISTORY)
     stay = next((s for s in stays if s.slot == stage_slot(cycle.production)), None)
     requests = [r for r in work.governance.requests_for(version.id, HISTORY)
                 if r[0].target == cycle.production]  # fmt: skip
     last = _last(work, verdict, stay, requests)
     if last is not Approval.APPROVED:
-        return last
-    if cycle.is_guarded(cycle.production):
-        holds = _would_be_let_in(work, version, requests, cycle)
-    else:
+        return last, True
+    lasts = not cycle.is_guarded(cycle.production)
+    if lasts:
         holds = verdict is None or verdict.subject == version.subject
-    return last if holds else Approval.PENDING
+    else:
+        holds = _would_be_let_in(work, version, requests, cycle)
+    return (last if holds else Approval.PENDING), lasts
 
 
 def _last(
@@ -146,7 +148,7 @@ def cast(
     """
     comment = said or ""
     cycle = lifecycle_of(work, version.model_name)
-    shown = approval_of(work, version, sayings.read(work, version).verdict, cycle)
+    shown, _ = approval_of(work, version, sayings.read(work, version).verdict, cycle)
     asked = _open(work, version, cycle)
     if wanted is Approval.PENDING and shown is wanted:
         return _keep_waiting(work, caller, asked)

@@ -239,3 +239,38 @@ def test_cards_have_tags(sagemaker: Any) -> None:
     missing = (MISSING, "Modelcard none does not exist.")
     assert refused(sagemaker.list_tags, ResourceArn=ARN.format("none")) == missing
     assert refused(sagemaker.add_tags, ResourceArn=ARN.format("none"), Tags=team) == missing
+
+
+def test_cards_are_found_by_what_they_are_about(sagemaker: Any) -> None:
+    package = ARN.format("about/1").replace("model-card", "model-package")
+    details = {"model_package_arn": package, "model_package_group_name": "about"}
+    of_package = {"model_package_details": details, "intended_uses": {"risk_rating": "Medium"}}
+    made(
+        sagemaker,
+        "about-1",
+        Content=json.dumps(of_package),
+        Tags=[{"Key": "team", "Value": "risk"}],
+    )
+    made(sagemaker, "about-2", Content=json.dumps({"model_overview": {"model_id": "m-1"}}))
+    made(sagemaker, "about-3", Content=json.dumps(of_package))
+    sagemaker.update_model_card(ModelCardName="about-1", ModelCardStatus="Approved")
+
+    def found(name: str, value: str, **how: Any) -> list[str]:
+        one = {"Name": name, "Operator": "Equals", "Value": value}
+        answer = sagemaker.search(Resource="ModelCard", SearchExpression={"Filters": [one]}, **how)
+        return [result["ModelCard"]["ModelCardName"] for result in answer["Results"]]
+
+    assert found("ModelPackageGroupName", "about") == ["about-1", "about-3"]  # changed last, first
+    assert found("ModelId", package, SortBy="CreationTime") == ["about-3", "about-1"]
+    assert found("ModelId", "m-1") == ["about-2"]
+    assert found("RiskRating", "Medium", SortBy="ModelCardName", SortOrder="Ascending") == [
+        "about-1",
+        "about-3",
+    ]
+    assert found("Tags.team", "risk") == ["about-1"]
+    assert found("ModelCardStatus", "Approved", MaxResults=1)[0] == "about-1"
+    page = sagemaker.search(Resource="ModelCard", MaxResults=1)
+    rest = sagemaker.search(Resource="ModelCard", NextToken=page["NextToken"])
+    shown = [one["ModelCard"]["ModelCardName"] for one in page["Results"] + rest["Results"]]
+    assert shown[:3] == ["about-1", "about-3", "about-2"]
+    assert page["Results"][0]["ModelCard"]["Tags"] == [{"Key": "team", "Value": "risk"}]

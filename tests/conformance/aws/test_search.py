@@ -261,8 +261,15 @@ def test_what_cannot_be_asked_is_told_of(
     assert told in sentence
 
 
-def test_other_kinds_and_orders_are_told_of(filled: Any) -> None:
-    assert "not TrainingJob" in refused(filled.search, Resource="TrainingJob")[1]
+def test_what_aws_runs_is_not_here_to_be_found(filled: Any) -> None:
+    expression = {"Filters": [where("ModelArtifacts.S3ModelArtifacts", value="s3://b/m")]}
+    answer = filled.search(Resource="TrainingJob", SearchExpression=expression)
+    assert answer["Results"] == []
+    assert answer["TotalHits"] == {"Value": 0, "Relation": "EqualTo"}
+    assert "not Model." in refused(filled.search, Resource="Model")[1]
+
+
+def test_unknown_orders_are_told_of(filled: Any) -> None:
     asked = {"Resource": "ModelPackage", "SortBy": "Nothing"}
     assert refused(filled.search, **asked) == (INVALID, "Unknown property name: Nothing")
 

@@ -138,8 +138,8 @@ def test_with_accounts_only_the_token_confirms_and_only_administrators_subscribe
     server = start_server("--auth", "on")
     arn = "arn:aws:sns:us-east-1:000000000000:topic"
     answered = visit(server, f"{server.url}/sns/confirm?TopicArn={arn}&Token=0")
-    assert answered.status_code == 404
-    assert "<Code>NotFound</Code>" in answered.text
+    assert answered.status_code == 400
+    assert "<Message>Invalid parameter: Token</Message>" in answered.text
     with pytest.raises(ClientError) as error:
         client(server, "sns").create_topic(Name="topic")
     assert code_of(error) == "InvalidClientTokenId"

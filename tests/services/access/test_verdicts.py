@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.access import Actor, Caller
-from modelkeep.domain.errors import Forbidden
+from modelkeep.domain.errors import Conflict, Forbidden
 from modelkeep.protocols.aws.calls import REGION, Call
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.sagemaker import groups, packages
@@ -43,7 +43,7 @@ def do(estate: Estate, who: str, operation: str, **params: Any) -> Any:
     """What an operation answers somebody who has the role on every model."""
     caller = Caller(Actor(who, verified=True), access=access_of(PEOPLE[who]))
     found = {**groups.OPERATIONS, **packages.OPERATIONS}["sagemaker", operation]
-    call = Call(caller, params, REGION, ACCOUNT)
+    call = Call(REGION, ACCOUNT, caller, params)
 
     async def admitted() -> Any:
         permits.ask(caller)
@@ -70,6 +70,36 @@ def test_a_vote_takes_a_role_that_approves_and_no_other(groups_made: Estate) -> 
                 update(groups_made, who, "guarded", ModelApprovalStatus=verdict)
     said = {"ModelApprovalStatus": "Approved", "ApprovalDescription": "good"}
     update(groups_made, "bob", "guarded", **said)
+    assert status(groups_made, "guarded") == "Approved"
+
+
+@pytest.mark.parametrize("member", ["ModelApprovalStatus", "ModelLifeCycle"])
+@pytest.mark.parametrize("runs", ["InferenceSpecification", "SourceUri"])
+def test_who_lets_a_package_in_does_not_exchange_what_it_runs_in_the_same_call(
+    groups_made: Estate, monkeypatch: pytest.MonkeyPatch, member: str, runs: str
+) -> None:
+    """Or one person would be its author and the second pair of eyes."""
+    monkeypatch.setitem(PEOPLE, "rob", "admin")
+    if member == "ModelLifeCycle":
+        cycle = {"name": "tagged", "models": ["guarded"]}
+        cycle["stage_transitions"] = {"None -> Production": {"required_tags": ["tested"]}}
+        policy = {"model_registry": {"lifecycles": [cycle]}}
+        groups_made.write(lambda work, by: policies.apply(work, by, policy, "another policy"))
+        update(groups_made, "ann", "guarded", CustomerMetadataProperties={"tested": "yes"})
+    lets_in = {
+        "ModelApprovalStatus": "Approved",
+        "ModelLifeCycle": {"Stage": "production", "StageStatus": "Approved"},
+    }[member]
+    other = {
+        "InferenceSpecification": {"Containers": [{"Image": "other:1"}]},
+        "SourceUri": "s3://elsewhere/model",
+    }[runs]
+    with pytest.raises(Conflict, match="does not change any more"):
+        update(groups_made, "rob", "guarded", **{member: lets_in, runs: other})
+    told = do(groups_made, "vic", "DescribeModelPackage", ModelPackageName="guarded/1")
+    assert told["ModelApprovalStatus"] == "PendingManualApproval"
+    assert runs not in told
+    update(groups_made, "rob", "guarded", **{member: lets_in})
     assert status(groups_made, "guarded") == "Approved"
 
 
@@ -115,7 +145,7 @@ def test_the_authors_own_vote_is_denied_whatever_the_role(
 
 def test_what_may_not_be_seen_is_not_there(groups_made: Estate) -> None:
     hidden = Caller(Actor("eve", verified=True), access=access_of("viewer model:free"))
-    call = Call(hidden, {"ModelPackageType": "Versioned"}, REGION, ACCOUNT)
+    call = Call(REGION, ACCOUNT, hidden, {"ModelPackageType": "Versioned"})
 
     async def listed() -> Any:
         permits.ask(hidden)

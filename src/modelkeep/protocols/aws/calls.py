@@ -12,7 +12,18 @@ REGION = "us-east-1"  # while nobody signs
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Place:
+    """What ARNs say of where something is."""
+
+    region: str
+    account: str
+
+    def arn(self, resource: str, service: str = "sagemaker") -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Place):
     """One call of an operation. `params` are as its model has them, and have been checked.
     `account` is the server's own, whose things these are; `caller_account` the one that the caller
     speaks for.
@@ -20,8 +31,6 @@ class Call:
 
     caller: Caller
     params: Mapping[str, Any]
-    region: str
-    account: str
     base: str | None = None  # the address of this server, as the caller knows it
     operation: str = ""
     caller_account: str = ""  # empty for the server's own
@@ -35,16 +44,19 @@ class Call:
         """What a guest needs of a group's policy for it; see `sharing.Lent`."""
         return Lent(self.operation, handle)
 
-    def arn(self, resource: str, service: str = "sagemaker") -> str:
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
-
 
 Handle = Callable[[App, Call], Awaitable[Mapping[str, Any]]]
+Known = Callable[[App, Call], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What answers an operation, and the rule that lets a caller in: it raises Forbidden."""
+    """What answers an operation, and the rule that lets a caller in: it raises Forbidden.
+
+    `known` is asked first for the body of an answer in JSON, which may be remembered; where it has
+    none, it says nothing.
+    """
 
     handle: Handle
     admit: Callable[[Call], None]
+    known: Known | None = None

@@ -3,9 +3,8 @@
 As AWS's, it asks nobody for a signature: the token in it was sent to the receiver alone.
 """
 
-from modelkeep.domain.errors import ModelkeepError, NotFound
+from modelkeep.domain.errors import ModelkeepError
 from modelkeep.protocols.aws import errors, models, rendering
-from modelkeep.protocols.aws.errors import Refusal
 from modelkeep.protocols.http import Scope, Send, answer, caller_of, query_of
 from modelkeep.services import permits, topics
 from modelkeep.services.app import App
@@ -21,9 +20,6 @@ async def confirm(app: App, scope: Scope, send: Send) -> None:
         query = dict(query_of(scope))
         topic, token = query.get("TopicArn", ""), query.get("Token", "")
         made = await app.write(topics.confirm, caller_of(scope), topic, token)
-    except NotFound as error:
-        refused = Refusal(404, "NotFound", error.message)
-        return await answer(send, refused.status, KIND, errors.to_query(refused, request_id))
     except ModelkeepError as error:
         refused = errors.refusal(error)
         return await answer(send, refused.status, KIND, errors.to_query(refused, request_id))

@@ -24,6 +24,8 @@ from modelkeep.telemetry.tallies import ROUTE
 
 _log = logging.getLogger(__name__)
 
+BODY_LIMIT_BYTES = 4 << 20  # more than any operation takes
+
 Operations = Mapping[tuple[str, str], Operation]
 
 
@@ -51,7 +53,8 @@ class Dialect:
         signers: Signers | None,
         public_url: str = "",
     ) -> None:
-        self._app, self._operations, self._limit = app, operations, max_body_bytes
+        self._app, self._operations = app, operations
+        self._limit = min(max_body_bytes, BODY_LIMIT_BYTES)
         self._account, self._signers = account, signers
         self._public_url = public_url
 
@@ -75,13 +78,8 @@ class Dialect:
                 if is_json
                 else parsing.from_query(asked.input, fields)
             )
-            result = await self._answer(scope, target, params, entered)
+            told = await self._answer(scope, target, params, entered)
             status, code = 200, ""
-            told = (
-                rendering.to_json(asked.output, result)
-                if is_json
-                else rendering.to_query(asked, result, request_id)
-            )
         except Exception as error:  # noqa: BLE001 - the outermost handler of a call
             refused = _refusal(error, request_id)
             status, code = refused.status, refused.code
@@ -112,27 +110,32 @@ class Dialect:
 
     async def _answer(
         self, scope: Scope, target: Target, params: dict[str, Any], entered: Entered
-    ) -> Mapping[str, Any]:
-        asked = target.operation
+    ) -> bytes:
+        asked, is_json = target.operation, target.protocol == JSON
         operation = self._operations.get((asked.service.name, asked.name))
         if operation is None:
             raise Coded(
-                "UnknownOperationException" if target.protocol == JSON else "InvalidAction",
+                "UnknownOperationException" if is_json else "InvalidAction",
                 f"modelkeep does not have the operation {asked.name}.",
             )
         constraints.check(asked.input, params)
         base = address_of(scope, self._public_url)
         call = Call(
-            caller_of(scope),
-            params,
             entered.region,
             self._account,
+            caller_of(scope),
+            params,
             base,
             asked.name,
             entered.account,
         )
         operation.admit(call)
-        return await operation.handle(self._app, call)
+        if is_json and operation.known and (body := await operation.known(self._app, call)):
+            return body
+        result = await operation.handle(self._app, call)
+        if is_json:
+            return rendering.to_json(asked.output, result)
+        return rendering.to_query(asked, result, scope["modelkeep.request_id"])
 
 
 def _refusal(error: Exception, request_id: str) -> Refusal:

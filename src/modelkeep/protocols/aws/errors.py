@@ -7,7 +7,6 @@ says that itself. Clients retry 5xx, so a client's mistake must never be one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -17,6 +16,7 @@ from modelkeep.protocols.aws.constraints import Violation
 from modelkeep.protocols.aws.parsing import Malformed
 from modelkeep.protocols.aws.signers import MissingToken
 from modelkeep.protocols.aws.sigv4 import IncompleteSignature, SignatureDoesNotMatch
+from modelkeep.protocols.aws.texts import escape, whole
 from modelkeep.telemetry import logs
 
 
@@ -68,9 +68,9 @@ def refusal(error: ModelkeepError) -> Refusal:
     """The status, code and sentence of an error."""
     logs.tell_of_damage(error)
     if isinstance(error, Coded):
-        return Refusal(error.status, error.code, error.message)
+        return Refusal(error.status, error.code, whole(error.message))
     status, code = next(_JSON[base] for base in type(error).__mro__ if base in _JSON)
-    return Refusal(status, code, error.message)
+    return Refusal(status, code, whole(error.message))
 
 
 def to_json(told: Refusal) -> bytes:

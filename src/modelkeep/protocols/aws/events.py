@@ -11,11 +11,14 @@ from modelkeep.domain.rules import Rule, State, Target
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.paging import page_of
+from modelkeep.protocols.aws.parsing import check_count
 from modelkeep.services import permits, rules
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
 BUS = "default"
+EVENT_LIMIT = 256 * 1024  # characters of one that is tested, as long as any may be
+EVENT_VALUES_LIMIT = 2000  # each of which every part of a pattern may be held against
 _TARGET_MEMBERS = {"Id", "Arn", "Input"}
 
 
@@ -109,7 +112,11 @@ async def _list_targets(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _test_pattern(_app: App, call: Call) -> Mapping[str, Any]:
-    event = _json(call.params["Event"], "Event")
+    text: str = call.params["Event"]
+    if len(text) > EVENT_LIMIT:
+        raise InvalidInput(f"Parameter Event is longer than {EVENT_LIMIT} characters.")
+    event = _json(text, "Event")
+    check_count(event, EVENT_VALUES_LIMIT, "Parameter Event")
     return {"Result": rules.test(call.params["EventPattern"], event)}
 
 

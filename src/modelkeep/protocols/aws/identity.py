@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 from modelkeep.domain.access import Kind, Verb
+from modelkeep.domain.errors import InvalidInput
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.services.app import App
 
 _SESSION = "modelkeep"  # of an assumed role
+RESULTS_LIMIT = 1000  # of a simulation, which has one page
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)  # since when there are roles
 _TRUST = {
     "Version": "2012-10-17",
@@ -54,6 +56,12 @@ async def _role(_app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _simulated(_app: App, call: Call) -> Mapping[str, Any]:
+    actions, resources = call.params["ActionNames"], call.params.get("ResourceArns") or ["*"]
+    if len(actions) * len(resources) > RESULTS_LIMIT:
+        raise InvalidInput(
+            f"ActionNames by ResourceArns are {len(actions) * len(resources)} results; the limit "
+            f"is {RESULTS_LIMIT}."
+        )
     may = call.caller.access.may_somewhere(Verb.WRITE)
     results = [
         {
@@ -63,8 +71,8 @@ async def _simulated(_app: App, call: Call) -> Mapping[str, Any]:
             "MatchedStatements": [],
             "MissingContextValues": [],
         }
-        for action in call.params["ActionNames"]
-        for resource in call.params.get("ResourceArns") or ["*"]
+        for action in actions
+        for resource in resources
     ]
     return {"EvaluationResults": results, "IsTruncated": False}
 

@@ -90,3 +90,10 @@ class Service:
 @cache
 def service(name: str) -> Service:
     return Service(name)
+
+
+def output_of(service_name: str, operation: str) -> Shape | None:
+    """Of what an operation that there is answers."""
+    found = service(service_name).operation(operation)
+    assert found is not None
+    return found.output

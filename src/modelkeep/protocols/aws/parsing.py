@@ -21,6 +21,8 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.protocols.aws.models import Shape
 
 FIELDS_LIMIT = 5000  # of a form
+DEPTH_LIMIT = 20  # of the names of a form's fields: members within members
+VALUES_LIMIT = 20_000  # of a JSON body, each of which is looked at
 
 _PLACE = re.compile("[1-9][0-9]{0,5}")
 
@@ -56,16 +58,29 @@ def from_json(shape: Shape | None, body: bytes) -> dict[str, Any]:
         raise Malformed("The request's body is not a JSON object.")
     if shape is None:
         return {}
+    check_count(given, VALUES_LIMIT, "The request's body")
     try:
         return _of_json(shape, given, "")
     except RecursionError:  # shapes within themselves have no end of their own
         raise Malformed("The request's body has too many objects within one another.") from None
 
 
+def check_count(given: Any, limit: int, what: str) -> None:
+    """Raises Malformed for more values than that: nobody should wait for whoever sent them."""
+    left, count = [given], 1
+    while left:
+        one = left.pop()
+        ones = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        count += len(ones)
+        if count > limit:
+            raise Malformed(f"{what} has over {limit} values.")
+        left.extend(ones)
+
+
 def _of_json(shape: Shape, value: Any, path: str) -> Any:
     try:
         return _READ[shape.kind](shape, value, path)
-    except (TypeError, ValueError, OverflowError, binascii.Error):
+    except (TypeError, ValueError, OverflowError, OSError, binascii.Error):  # OSError of a time
         kind = _KINDS[shape.kind]
         raise Malformed(f"The value at {path or 'the top'} is not {kind}.") from None
 
@@ -171,7 +186,7 @@ def from_query(shape: Shape | None, fields: Mapping[str, str]) -> dict[str, Any]
         return {}
     tree: dict[str, Any] = {}
     for name, value in fields.items():
-        _plant(tree, name.split("."), value)
+        _plant(tree, name.split(".", DEPTH_LIMIT), value)
     return _of_fields(shape, tree, "")
 
 

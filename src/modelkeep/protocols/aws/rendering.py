@@ -9,11 +9,11 @@ import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
 import msgspec
 
 from modelkeep.protocols.aws.models import Operation, Shape
+from modelkeep.protocols.aws.texts import escape
 
 
 def to_json(shape: Shape | None, result: Mapping[str, Any]) -> bytes:

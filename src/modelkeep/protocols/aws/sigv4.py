@@ -3,7 +3,8 @@
 What a signature covers is taken from the request as it came over the wire: its raw path and query,
 not what they decode to. The host and every `x-amz-` header must be signed, or whoever passes the
 request on could add one; and the type of the body, but for presigned addresses, whose users send
-what they like. Who signs is looked up by the caller: nothing here knows any secret.
+what they like. What comes twice is refused where it means something: signed are all of its values,
+acted upon is one. Who signs is looked up by the caller: nothing here knows any secret.
 Source: AWS General Reference, "Create a signed AWS API request"; botocore 1.44 (`auth.py`) for what
 its signer leaves out.
 """
@@ -11,9 +12,9 @@ its signer leaves out.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -28,12 +29,16 @@ S3 = "s3"  # the service that signs otherwise than all others
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _PRESIGNED = b"X-Amz-Signature="
 _FIELD = re.compile(r"\s*(Credential|SignedHeaders|Signature)=([^,\s]+)\s*")
+_FIELDS = 3  # of those, one of each
+_SECONDS = re.compile("[0-9]{1,9}")
 _SCOPE = re.compile(
     r"(?P<key>[A-Za-z0-9_]{3,128})/(?P<day>[0-9]{8})/(?P<region>[A-Za-z0-9-]{1,64})"
     r"/(?P<service>[a-z0-9-]{1,64})/aws4_request"
 )
 _CREDENTIAL = re.compile(f"Credential={_SCOPE.pattern}")
+_SPACES = re.compile("[ \t]+")  # no others: what is signed as one of them is acted upon as it came
 _SIGNATURE = re.compile("[0-9a-f]{64}")
+_ONCE = ("authorization", "content-type", "host")
 _AT = re.compile("[0-9]{8}T[0-9]{6}Z")
 _HEADERS = re.compile("[a-z0-9-]+(;[a-z0-9-]+)*")
 
@@ -70,11 +75,25 @@ def read(scope: Scope) -> Signature | None:
     """How a request was signed; None if it was not. Raises IncompleteSignature."""
     headers = _headers(scope)
     given = headers.get("authorization", "")
-    if given.startswith(ALGORITHM):
+    is_in_header = given.startswith(ALGORITHM)
+    if is_in_header or _PRESIGNED in scope["query_string"]:
+        _check_once(name.decode("latin-1") for name, _ in scope["headers"])
+    if is_in_header:
         return _of_header(given.removeprefix(ALGORITHM), headers)
     if _PRESIGNED in scope["query_string"]:
-        return _of_query(dict(parse_qsl(scope["query_string"].decode("latin-1"))), headers)
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        _check_once(name for name, _ in pairs)
+        return _of_query(dict(pairs), headers)
     return None
+
+
+def _check_once(names: Iterable[str]) -> None:
+    """Raises IncompleteSignature for a name that counts, and comes twice."""
+    seen: set[str] = set()
+    for name in map(str.lower, names):
+        if name in seen and (name in _ONCE or name.startswith("x-amz-")):
+            raise IncompleteSignature(f"{name[:80]} must not be sent twice.")
+        seen.add(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +154,9 @@ class Chain:
 def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
     found = [_FIELD.fullmatch(part) for part in given.split(",")]
     fields = {field[1]: field[2] for field in found if field}
-    if len(fields) < 3:
+    if len(fields) != _FIELDS or len(found) != _FIELDS:
         raise IncompleteSignature(
-            "The Authorization header must have Credential, SignedHeaders and Signature."
+            "The Authorization header must have Credential, SignedHeaders and Signature, once each."
         )
     return _signature(
         fields["Credential"],
@@ -152,7 +171,7 @@ def _of_header(given: str, headers: Mapping[str, str]) -> Signature:
 def _of_query(fields: Mapping[str, str], headers: Mapping[str, str]) -> Signature:
     """S3 leaves the body out."""
     lasts = fields.get("X-Amz-Expires", "")
-    if not lasts.isascii() or not lasts.isdigit() or not 0 < int(lasts[:9]) <= PRESIGNED_LIMIT_S:
+    if not _SECONDS.fullmatch(lasts) or not 0 < int(lasts) <= PRESIGNED_LIMIT_S:
         raise IncompleteSignature(f"X-Amz-Expires must be 1 to {PRESIGNED_LIMIT_S} seconds.")
     return _signature(
         fields.get("X-Amz-Credential", ""),
@@ -191,7 +210,7 @@ def _signature(
             + ", ".join(sorted(missing or set(names) - set(headers)))
         )
     try:
-        moment = datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(at)
     except ValueError:
         raise IncompleteSignature("X-Amz-Date is no moment.") from None
     return Signature(
@@ -256,7 +275,7 @@ def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
 
 def _canonical_request(signature: Signature, scope: Scope, body_sha256: str) -> str:
     headers = _headers(scope)
-    told = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in signature.headers)
+    told = "".join(f"{name}:{headers[name]}\n" for name in signature.headers)
     return "\n".join(
         (
             scope["method"],
@@ -297,6 +316,6 @@ def _headers(scope: Scope) -> dict[str, str]:
     """By name; of one that comes several times the values, joined as they are signed."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key, text = name.decode("latin-1"), " ".join(value.decode("latin-1").split())
+        key, text = name.decode("latin-1"), _SPACES.sub(" ", value.decode("latin-1")).strip(" ")
         found[key] = f"{found[key]},{text}" if key in found else text
     return found

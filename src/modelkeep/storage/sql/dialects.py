@@ -68,6 +68,10 @@ class Db(Protocol):
         """The number of rows that the statement touched."""
         ...
 
+    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
+        """As `all`, for which nobody waits before the next statement: who calls what it returns."""
+        ...
+
     def later(self, sql: str, *params: Any) -> None:
         """As `run`, for which nobody waits. If it fails, the next statement or `settle` raises."""
         ...
@@ -137,11 +141,13 @@ class Dialect(Protocol):
         ...
 
     def connect(self, *, read_only: bool) -> Db: ...
-    def begin_batch(self, db: Db) -> str:
-        """Opens a writing transaction once no other writer, here or elsewhere, has one.
+    @property
+    def batch(self) -> str:
+        """An expression for what `was_committed` knows the batch by that asks."""
+        ...
 
-        Returns what `was_committed` knows it by.
-        """
+    def begin_batch(self, db: Db) -> None:
+        """Opens a writing transaction once no other writer, here or elsewhere, has one."""
         ...
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
@@ -165,10 +171,6 @@ class Dialect(Protocol):
 
     def by_index(self, table: str, index: str) -> str:
         """A table, to be looked into by an index; PostgreSQL finds out by itself."""
-        ...
-
-    def next_id(self, table: str) -> str:
-        """An expression for the id of a row that a batch is about to add, each time another."""
         ...
 
     def like(self, column: str) -> str: ...
@@ -254,6 +256,10 @@ class _SqliteDb:
 
     def run(self, sql: str, *params: Any) -> int:
         return self._run(sql, params, attrgetter("rowcount"))
+
+    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
+        rows = self.all(sql, *params)
+        return lambda: rows
 
     def many(self, sql: str, rows: Iterable[Row]) -> None:
         self.touched(sql, rows)
@@ -345,9 +351,12 @@ class Sqlite:
             raise away(f"{self.path}: {error}") from None
         return _SqliteDb(connection)
 
-    def begin_batch(self, db: Db) -> str:
+    @property
+    def batch(self) -> str:
+        return "''"
+
+    def begin_batch(self, db: Db) -> None:
         db.run("BEGIN IMMEDIATE")
-        return ""
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
         if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
@@ -380,9 +389,6 @@ class Sqlite:
 
     def by_index(self, table: str, index: str) -> str:
         return f"{table} INDEXED BY {index}"
-
-    def next_id(self, table: str) -> str:
-        return f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ?"
@@ -481,12 +487,14 @@ class Postgres:
             return PostgresDb(self.url, _READING, Blocking(_READ_PATIENCE_S))
         return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
-    def begin_batch(self, db: Db) -> str:
+    @property
+    def batch(self) -> str:
+        return "pg_current_xact_id()::text"
+
+    def begin_batch(self, db: Db) -> None:
         cast("PostgresDb", db).is_spoilt = False
         db.later("BEGIN")
         db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
-        row = db.one("SELECT pg_current_xact_id()::text")
-        return row[0] if row else ""
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
         db.close()
@@ -513,9 +521,6 @@ class Postgres:
 
     def by_index(self, table: str, index: str) -> str:
         return table
-
-    def next_id(self, table: str) -> str:
-        return f"nextval('{table}_id_seq')"
 
     def like(self, column: str) -> str:
         return f"{column} LIKE ? ESCAPE ''"

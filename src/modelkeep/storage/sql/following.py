@@ -43,7 +43,8 @@ class Following:
                 return value, True
 
         def read(work: SqlWork) -> tuple[About[Any], int]:
-            return use_case(work, *args), work.journal.size()
+            size = work.journal.size_ahead()
+            return use_case(work, *args), size()
 
         (value, model_id), size = await self._run(read)
         if not self._values:  # nothing hangs on what came before

@@ -1,7 +1,7 @@
 """Leaves of the journal, appended once a batch, last before its commit."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -37,10 +37,15 @@ class SqlJournal:
 
     # -- the batch -------------------------------------------------------------------------
 
-    def open(self, clock_ms: int) -> None:
-        """Begins a batch: reads the tree's edge, and fixes a moment that is not before it."""
+    def open(self, clock_ms: int, batch: str) -> str:
+        """Begins a batch: reads the tree's edge, and fixes a moment that is not before it.
+
+        Returns the value of `batch`, an expression: on PostgreSQL a statement of its own would cost
+        as much as this one.
+        """
         row = self._db.one(
-            "SELECT size, peaks, last_ms FROM journal_state WHERE project_id = ?", self._project_id
+            f"SELECT size, peaks, last_ms, {batch} FROM journal_state WHERE project_id = ?",
+            self._project_id,
         )
         assert row is not None
         self._frontier = Frontier.decode(row[0], row[1])
@@ -48,6 +53,7 @@ class SqlJournal:
         self.now_ms = max(clock_ms, row[2])
         self._pending.clear()
         self._events.clear()
+        return row[3]
 
     def add(self, caller: Caller, event: Event, model_id: int | None) -> None:
         leaf = encode(
@@ -145,6 +151,12 @@ class SqlJournal:
 
     def size(self) -> int:
         return self.state()[0]
+
+    def size_ahead(self) -> Callable[[], int]:
+        """As `size`, of the same moment as the statement that is waited for next, along with it."""
+        sql = "SELECT size FROM journal_state WHERE project_id = ?"
+        rows = self._db.ahead(sql, self._project_id)
+        return lambda: rows()[0][0]
 
     def models_since(self, start: int) -> set[int | None]:
         """The models that the entries from an index on are about; None for one about no model."""

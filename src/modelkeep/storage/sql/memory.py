@@ -8,6 +8,8 @@ where a batch begins with as many entries as the one before it left, what was kn
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from modelkeep.storage.sql.places import Places
+
 T = TypeVar("T")
 
 
@@ -17,6 +19,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
+        self.places = Places()
         self._size = 0  # of the journal, as of which they hold
 
     def begin(self, size: int) -> None:
@@ -36,3 +39,4 @@ class Memory:
 
     def forget(self) -> None:
         self._values.clear()
+        self.places.forget()

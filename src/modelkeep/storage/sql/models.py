@@ -7,6 +7,7 @@ from modelkeep.domain.models import Model
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import Listing
 from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import pairs_of, rows_of
@@ -24,9 +25,16 @@ _ALIASES_OF_MODELS = (
 class SqlModels:
     """See `ports.registry.Models`."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
+    def __init__(
+        self,
+        db: Db,
+        project_id: int,
+        dialect: Dialect,
+        sight: Sight,
+        memory: Memory | None = None,
+    ) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
-        self._sight = sight
+        self._sight, self._memory = sight, memory
 
     def get(self, name: str) -> Model | None:
         row = self._db.one(
@@ -98,6 +106,7 @@ class SqlModels:
         return row[0]
 
     def rename(self, model_id: int, name: str, at_ms: int) -> None:
+        self._forget_place(model_id)
         self._db.later(
             "UPDATE models SET name = ?, handle = ?, updated_ms = ? WHERE id = ?",
             name,
@@ -120,6 +129,7 @@ class SqlModels:
         self._db.later("UPDATE models SET updated_ms = ? WHERE id = ?", at_ms, model_id)
 
     def delete(self, model_id: int, at_ms: int) -> None:
+        self._forget_place(model_id)
         self._db.later("UPDATE models SET deleted_ms = ? WHERE id = ?", at_ms, model_id)
         self._end_name(model_id, at_ms)
 
@@ -133,6 +143,7 @@ class SqlModels:
         return row[0] if row else None
 
     def set_tag(self, model_id: int, key: str, value: str) -> None:
+        self._forget_place(model_id)
         self._db.later(
             "INSERT INTO model_tags (project_id, model_id, key, value) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (project_id, model_id, key) DO UPDATE SET value = excluded.value",
@@ -159,6 +170,7 @@ class SqlModels:
         )
 
     def reserve(self, model_id: int, number: int) -> None:
+        self._forget_place(model_id)
         self._db.later(
             "UPDATE models SET next_number = ? WHERE id = ? AND next_number <= ?",
             number + 1,
@@ -227,6 +239,10 @@ class SqlModels:
         return [
             Model(*row, tags=tags.get(row[0], {}), aliases=aliases.get(row[0], {})) for row in rows
         ]
+
+    def _forget_place(self, model_id: int) -> None:
+        if self._memory:
+            self._memory.places.drop(model_id)
 
     def _begin_name(self, model_id: int, name: str, at_ms: int) -> None:
         self._db.later(

@@ -2,15 +2,15 @@
 
 Every answer that is waited for costs more than the statement itself. So the connection is in
 libpq's pipeline mode (PostgreSQL's documentation, "Pipeline Mode"): what nobody needs an answer to
-(`later`, `many`) is kept back, and goes along with the next statement that somebody does, or
-with `settle`. An error in it is raised there, and nothing behind it has happened. A statement
-that comes up twice is prepared.
+(`later`, `many`), or not yet (`ahead`), is kept back, and goes along with the next statement that
+somebody does, or with `settle`. An error in it is raised there, and nothing behind it has happened.
+A statement that comes up twice is prepared.
 
 It waits in the calling thread (`Blocking`) or in an event loop (`lanes`).
 """
 
 import select
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -97,6 +97,7 @@ class PostgresDb:
         self._named = 0
         self._new: list[tuple[bytes, tuple[int, ...]]] = []  # prepared since the last answer
         self._sent = self._unanswered = self._due = 0
+        self._awaited: dict[int, list[Any]] = {}  # by the place of the answer among those due
         self.is_spoilt, self.changes = False, 0
         settings = ", ".join(f"set_config('{name}', '{to}', false)" for name, to in session.items())
         self.leave(f"SELECT {settings}")  # beside whoever has them by a URL or a proxy of their own
@@ -105,9 +106,18 @@ class PostgresDb:
 
     def all(self, sql: str, *params: Any) -> list[Row]:
         self._send(sql, params)
-        result = self._receive()
-        self._types.set_pgresult(result)
-        return self._types.load_rows(0, result.ntuples, tuple)
+        return self._rows(self._receive())
+
+    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
+        self._send(sql, params)
+        answer: list[Any] = []
+        self._awaited[self._due - 1] = answer
+
+        def rows() -> list[Row]:
+            self.settle()
+            return self._rows(answer[0])
+
+        return rows
 
     def one(self, sql: str, *params: Any) -> Row | None:
         rows = self.all(sql, *params)
@@ -217,6 +227,10 @@ class PostgresDb:
         except psycopg.Error as error:
             raise self._broken(error) from error
 
+    def _rows(self, result: Any) -> list[Row]:
+        self._types.set_pgresult(result)
+        return self._types.load_rows(0, result.ntuples, tuple)
+
     def _receive(self) -> Any:
         """The answer to the last statement. Raises what went wrong first in any of them."""
         return self._receive_all()[-1]
@@ -240,11 +254,14 @@ class PostgresDb:
         except psycopg.Error as error:
             raise self._broken(error if failed is None else error_from_result(failed)) from error
         (new, self._new), self._due = (self._new, []), 0
+        awaited, self._awaited = self._awaited, {}
         if failed is not None:
             for key in new:  # whatever was behind the error was not prepared
                 self._prepared.pop(key, None)
             error = error_from_result(failed)
             raise _of(error) from error
+        for place, answer in awaited.items():
+            answer.append(answers[place])
         return answers
 
     def _next(self) -> Any:

@@ -1,5 +1,7 @@
 """Model cards and models of SageMaker's clients."""
 
+from dataclasses import replace
+
 from modelkeep.domain.resources import Kind, Resource, Saying
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.resources import Sought
@@ -112,8 +114,13 @@ class SqlResources:
         if wanted.by_name:
             terms = [Term("c.name", wanted.ascending, str)]
         else:
-            terms = [Term("c.created_ms", wanted.ascending), Term("c.id", wanted.ascending)]
-        return self._page(_LATEST, "c.created_ms", wanted, tests, terms, limit, after)
+            time = "r.revised_ms" if wanted.by_change else "c.created_ms"
+            terms = [Term(time, wanted.ascending), Term("c.id", wanted.ascending)]
+        found = self._page(_LATEST, "c.created_ms", wanted, tests, terms, limit, after)
+        ids = [one.id for one in found.items]
+        tags = pairs_of(self._db, "resource_tags", "resource_id", self._project_id, ids)
+        items = [replace(one, tags=tags.get(one.id, {})) for one in found.items]
+        return Page(items, found.end)
 
     def revisions(
         self, resource_id: int, wanted: Sought, limit: int, after: Position | None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from modelkeep.domain.endings import State
 from modelkeep.domain.models import SlotKey
-from modelkeep.ports.registry import Occupancy
+from modelkeep.ports.registry import Occupancy, SlotNow
 from modelkeep.storage.sql.dialects import Db, Row
 
 _STAY = (
@@ -20,18 +20,28 @@ class SqlSlots:
     def __init__(self, db: Db, project_id: int) -> None:
         self._db, self._project_id = db, project_id
 
+    def now(self, model_id: int, slot: SlotKey) -> SlotNow:
+        row = self._db.one(
+            "SELECT s.id, s.epoch, s.version_id, v.number FROM slots s"
+            " LEFT JOIN versions v ON v.id = s.version_id"
+            " WHERE s.project_id = ? AND s.model_id = ? AND s.kind = ? AND s.name = ?",
+            self._project_id,
+            model_id,
+            slot.kind,
+            slot.name,
+        )
+        return SlotNow(slot, *row) if row else SlotNow(slot)
+
     def epoch(self, model_id: int, slot: SlotKey) -> int:
-        row = self._row(model_id, slot)
-        return row[1] if row else 0
+        return self.now(model_id, slot).epoch
 
     def alias_holder(self, model_id: int, alias: str) -> int | None:
-        row = self._row(model_id, SlotKey("alias", alias))
-        return row[2] if row else None
+        return self.now(model_id, SlotKey("alias", alias)).holder
 
     def change(
         self,
         model_id: int,
-        slot: SlotKey,
+        was: SlotNow,
         *,
         leave: Sequence[int],
         enter: Sequence[int],
@@ -39,8 +49,8 @@ class SqlSlots:
         approved: bool = False,
         prior_id: int | None = None,
     ) -> int:
-        slot_id, epoch, _ = self._row(model_id, slot) or self._create(model_id, slot)
-        epoch += 1
+        slot_id = was.id or self._create(model_id, was.key)
+        epoch = was.epoch + 1
         for version_id in leave:
             self._db.later(
                 "UPDATE occupancies SET until_ms = ?, until_epoch = ?"
@@ -64,23 +74,22 @@ class SqlSlots:
                 prior_id,
             )
         # Only an alias holds one version by nature; who is in a stage, the versions say.
-        holder = enter[0] if enter and slot.kind == "alias" else None
+        holder = enter[0] if enter and was.key.kind == "alias" else None
         self._db.later(
             "UPDATE slots SET epoch = ?, version_id = ? WHERE id = ?", epoch, holder, slot_id
         )
         return epoch
 
-    def last_stay(self, model_id: int, slot: SlotKey) -> Occupancy | None:
-        found = self._row(model_id, slot)
-        if found is None:
+    def last_stay(self, slot: SlotNow) -> Occupancy | None:
+        if slot.id is None:
             return None
         row = self._db.one(
             f"{_STAY} WHERE o.slot_id = ? AND o.until_ms IS NULL ORDER BY o.id DESC LIMIT 1",
-            found[0],
+            slot.id,
         ) or self._db.one(
             f"{_STAY} WHERE o.slot_id = ? AND o.until_epoch IS NOT NULL"
             " ORDER BY o.until_epoch DESC LIMIT 1",
-            found[0],
+            slot.id,
         )
         return _stay(row) if row else None
 
@@ -130,27 +139,17 @@ class SqlSlots:
         )
         return [_stay(row) for row in rows]
 
-    def _row(self, model_id: int, slot: SlotKey) -> Row | None:
-        return self._db.one(
-            "SELECT id, epoch, version_id FROM slots"
-            " WHERE project_id = ? AND model_id = ? AND kind = ? AND name = ?",
-            self._project_id,
-            model_id,
-            slot.kind,
-            slot.name,
-        )
-
-    def _create(self, model_id: int, slot: SlotKey) -> Row:
+    def _create(self, model_id: int, slot: SlotKey) -> int:
         row = self._db.one(
             "INSERT INTO slots (project_id, model_id, kind, name, epoch) VALUES (?, ?, ?, ?, 0)"
-            " RETURNING id, epoch, version_id",
+            " RETURNING id",
             self._project_id,
             model_id,
             slot.kind,
             slot.name,
         )
         assert row is not None
-        return row
+        return row[0]
 
 
 def _stay(row: Row) -> Occupancy:

@@ -1,14 +1,17 @@
 """Versions of models: their rows, stages, tags and semantic versions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from modelkeep.domain.endings import NO_ENDING, Ending, State
 from modelkeep.domain.models import READY, Version
+from modelkeep.domain.packages import SINGLE_TAG
 from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered, PackageListing, Place
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.search import any_of
@@ -20,19 +23,35 @@ _VERSION = (
     " v.description, v.stage, f.digest, v.author, v.created_ms, v.updated_ms,"
     " v.semver_major, v.semver_minor, v.semver_patch, v.semver_fixed, v.deleted_ms IS NOT NULL,"
     " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms,"
-    " v.status, v.status_message"
+    " v.status, v.status_message{more}"
     " FROM versions v JOIN models m ON m.id = v.model_id"
     " LEFT JOIN manifests f ON f.id = v.manifest_id"
+)
+# What else belongs to a version, in the same statement: on PostgreSQL one more to wait for costs
+# more than what it finds. Of a page it costs SQLite more than one statement for all of its rows.
+_TAGS_AND_ALIASES = (
+    ", (SELECT {tags} FROM version_tags t WHERE t.project_id = v.project_id"
+    " AND t.version_id = v.id),"
+    " (SELECT {aliases} FROM slots a WHERE a.project_id = v.project_id AND a.version_id = v.id)"
+)
+_THEIR_TAGS_AND_ALIASES = (
+    "SELECT version_id, {tags}, 1 FROM version_tags t WHERE project_id = ? AND version_id {among}"
+    " GROUP BY version_id UNION ALL"
+    " SELECT version_id, {aliases}, 0 FROM slots a WHERE project_id = ? AND version_id {among}"
+    " GROUP BY version_id"
 )
 _SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
 # All that a new version waits for, in one statement. What a subquery finds is one text: a join with
 # its row has PostgreSQL read every version where it last planned for a few of them.
 _PLACE = (
-    "SELECT m.id, m.next_number, {next_id}, (SELECT v.id || ' ' || v.semver_major || ' ' ||"
-    " v.semver_minor || ' ' || v.semver_patch || ' ' || coalesce(f.digest, '')"
+    "SELECT m.id, m.next_number, (SELECT coalesce(max(id), 0) + 1 FROM versions),"
+    " (SELECT v.id || ' ' || v.semver_major || ' ' || v.semver_minor || ' ' || v.semver_patch"
+    " || ' ' || coalesce(f.digest, '')"
     " FROM versions v LEFT JOIN manifests f ON f.id = v.manifest_id"
     " WHERE v.project_id = m.project_id AND v.model_id = m.id"
-    " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1)"
+    " ORDER BY v.semver_major DESC, v.semver_minor DESC, v.semver_patch DESC LIMIT 1),"
+    " EXISTS (SELECT 1 FROM model_tags t WHERE t.project_id = m.project_id"
+    " AND t.model_id = m.id AND t.key = ?)"
     " FROM models m WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
 )
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
@@ -53,21 +72,26 @@ _STANDING = (
     " WHERE v.project_id = ? AND v.model_id = ? AND v.deleted_ms IS NULL AND v.number > ?"
     " AND {stages}) standing WHERE since_ms <= ? OR number < ? ORDER BY number LIMIT ?"
 )
-# One statement: on PostgreSQL a second one costs more than what it finds.
-_TAGS_AND_ALIASES = (
-    "SELECT version_id, {tags}, 1 FROM version_tags WHERE project_id = ? AND version_id {among}"
-    " GROUP BY version_id UNION ALL"
-    " SELECT version_id, name, 0 FROM slots WHERE project_id = ? AND version_id {among}"
-)
 
 
 class SqlVersions:
     """See `ports.registry.Versions`."""
 
-    def __init__(self, db: Db, project_id: int, dialect: Dialect, sight: Sight) -> None:
+    def __init__(
+        self,
+        db: Db,
+        project_id: int,
+        dialect: Dialect,
+        sight: Sight,
+        memory: Memory | None = None,
+    ) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
-        self._sight = sight
-        self._place = _PLACE.format(next_id=dialect.next_id("versions"))
+        self._sight, self._memory = sight, memory
+        self._of_each = {
+            "tags": db.gathered("t.key", "t.value"),
+            "aliases": db.gathered("a.name", "a.name"),
+        }
+        self._version = _VERSION.format(more=_TAGS_AND_ALIASES.format(**self._of_each))
 
     def get(self, model_id: int, number: int) -> Version | None:
         return self._one(
@@ -75,6 +99,18 @@ class SqlVersions:
             self._project_id,
             model_id,
             number,
+        )
+
+    def find(self, model_name: str, number: int) -> Version | None:
+        seen = self._sight.models
+        return self._one(
+            "m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+            f" AND v.project_id = ? AND v.number = ? AND v.deleted_ms IS NULL{seen.sql}",
+            self._project_id,
+            model_name,
+            self._project_id,
+            number,
+            *seen.params,
         )
 
     def is_taken(self, model_id: int, number: int) -> bool:
@@ -92,7 +128,7 @@ class SqlVersions:
 
     def by_alias(self, model_name: str, alias: str) -> Version | None:
         row = self._db.one(
-            f"{_VERSION} JOIN slots s ON s.version_id = v.id"
+            f"{self._version} JOIN slots s ON s.version_id = v.id"
             " WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
             " AND s.project_id = m.project_id AND s.model_id = m.id"
             f" AND s.kind = 'alias' AND s.name = ?{self._sight.models.sql}",
@@ -101,17 +137,30 @@ class SqlVersions:
             alias,
             *self._sight.models.params,
         )
-        return self._dress([row])[0] if row else None
+        return _version(row) if row else None
 
     def place(self, model_name: str) -> Place | None:
+        memory = None if self._sight.models.sql else self._memory
+        if memory is None:
+            return self._look_for_place(model_name)
+        return memory.places.find(model_name, self._look_for_place)
+
+    def _look_for_place(self, model_name: str) -> Place | None:
         seen = self._sight.models
-        row = self._db.one(self._place + seen.sql, self._project_id, model_name, *seen.params)
+        params = (SINGLE_TAG, self._project_id, model_name, *seen.params)
+        row = self._db.one(_PLACE + seen.sql, *params)
         if row is None:
             return None
-        model_id, number, version_id, before = row
-        return Place(model_id, number, version_id, _before(before))
+        model_id, number, version_id, before, is_single = row
+        return Place(model_id, number, version_id, _before(before), bool(is_single))
+
+    def _forget_places(self) -> None:
+        if self._memory:
+            self._memory.places.forget()
 
     def add(self, new: NewVersion, at_ms: int) -> None:
+        if self._memory:
+            self._memory.places.taken(new)
         self._db.later(
             "INSERT INTO versions (id, project_id, model_id, number, source, run_id,"
             " logged_model_id, run_link, description, stage, manifest_id, author, semver_major,"
@@ -140,6 +189,7 @@ class SqlVersions:
         self._set(version_id, "description", description, at_ms)
 
     def hold(self, version_id: int, manifest_id: int, at_ms: int) -> None:
+        self._forget_places()
         self._set(version_id, "manifest_id", manifest_id, at_ms)
         self.set_status(version_id, READY, "", at_ms)
 
@@ -229,6 +279,7 @@ class SqlVersions:
         )
 
     def renumber(self, version_id: int, semver: Semver) -> None:
+        self._forget_places()
         self._db.later(
             "UPDATE versions SET semver_major = ?, semver_minor = ?, semver_patch = ?,"
             " semver_fixed = 1 WHERE id = ?",
@@ -343,11 +394,16 @@ class SqlVersions:
         return self._whole(search.versions(wanted, limit, after))
 
     def _whole(self, found: Page[int]) -> Page[Version]:
-        rows: dict[int, Row] = {}
+        rows: dict[int, list[Any]] = {}
         for start in range(0, len(found.items), CHUNK):
             among, ids = self._db.among(found.items[start : start + CHUNK])
-            rows |= {row[0]: row for row in self._db.all(f"{_VERSION} WHERE v.id {among}", *ids)}
-        return Page(self._dress([rows[version_id] for version_id in found.items]), found.end)
+            sql = f"{_VERSION.format(more='')} WHERE v.id {among}"
+            rows |= {row[0]: [*row, None, None] for row in self._db.all(sql, *ids)}
+            sql = _THEIR_TAGS_AND_ALIASES.format(among=among, **self._of_each)
+            params = (self._project_id, *ids, self._project_id, *ids)
+            for version_id, text, is_tags in self._db.all(sql, *params):
+                rows[version_id][-2 if is_tags else -1] = text
+        return Page([_version(rows[version_id]) for version_id in found.items], found.end)
 
     def _set(self, version_id: int, column: str, value: str | int, at_ms: int) -> None:
         self._db.later(
@@ -362,37 +418,21 @@ class SqlVersions:
         return found[0] if found else None
 
     def _all(self, where: str, *params: object) -> list[Version]:
-        return self._dress(self._db.all(f"{_VERSION} WHERE {where}", *params))
+        return [_version(row) for row in self._db.all(f"{self._version} WHERE {where}", *params)]
 
-    def _dress(self, rows: Sequence[Row]) -> list[Version]:
-        aliases: dict[int, list[str]] = {row[0]: [] for row in rows}
-        tags: dict[int, dict[str, str]] = {}
-        for version_id, text, is_tags in self._tags_and_aliases(list(aliases)):
-            if is_tags:
-                tags[version_id] = in_order(text)
-            else:
-                aliases[version_id].append(text)
-        return [
-            Version(
-                *row[:14],
-                semver=Semver(*row[14:17]),
-                semver_fixed=bool(row[17]),
-                deleted=bool(row[18]),
-                ending=_ending(row[19:25]),
-                tags=tags.get(row[0], {}),
-                aliases=tuple(sorted(aliases[row[0]])),
-                status=row[25],
-                status_message=row[26],
-            )
-            for row in rows
-        ]
 
-    def _tags_and_aliases(self, ids: Sequence[int]) -> Iterator[Row]:
-        """(version, its tags, 1), as they are gathered; (version, alias, 0) of each alias."""
-        for start in range(0, len(ids), CHUNK):
-            among, some = self._db.among(ids[start : start + CHUNK])
-            sql = _TAGS_AND_ALIASES.format(tags=self._db.gathered("key", "value"), among=among)
-            yield from self._db.all(sql, self._project_id, *some, self._project_id, *some)
+def _version(row: Sequence[Any]) -> Version:
+    return Version(
+        *row[:14],
+        semver=Semver(*row[14:17]),
+        semver_fixed=bool(row[17]),
+        deleted=bool(row[18]),
+        ending=_ending(row[19:25]),
+        status=row[25],
+        status_message=row[26],
+        tags=in_order(row[27]) if row[27] else {},
+        aliases=tuple(in_order(row[28])) if row[28] else (),
+    )
 
 
 def _before(text: str | None) -> Numbered | None:
@@ -403,5 +443,5 @@ def _before(text: str | None) -> Numbered | None:
     return Numbered(int(version_id), Semver(int(major), int(minor), int(patch)), digest or None)
 
 
-def _ending(row: Row) -> Ending:
+def _ending(row: Sequence[Any]) -> Ending:
     return Ending(State(row[0]), *row[1:]) if row[3] is not None else NO_ENDING

@@ -53,8 +53,8 @@ class SqlWork:
         project = DEFAULT_PROJECT_ID
         sight = sight or Sight(project)
         self.db, self._dialect, self.memory = db, dialect, memory
-        self.models = SqlModels(db, project, dialect, sight)
-        self.versions = SqlVersions(db, project, dialect, sight)
+        self.models = SqlModels(db, project, dialect, sight, memory)
+        self.versions = SqlVersions(db, project, dialect, sight, memory)
         self.slots = SqlSlots(db, project)
         self.artifacts = SqlArtifacts(db, project)
         self.governance = SqlGovernance(db, project, sight, memory)

@@ -53,6 +53,14 @@ _log = logging.getLogger(__name__)
 UseCase = Callable[..., Any]
 
 
+class _Unanswered(Exception):
+    """The database went away under a commit, which leaves open what became of it."""
+
+    def __init__(self, why: Unavailable) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class Writer:
     """Runs use cases that write. `submit` is for the event loop, `run` for any other thread."""
 
@@ -148,31 +156,21 @@ class Writer:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
 
     def _run_batch(self, batch: list[Job]) -> None:
-        name, is_committing = "", False
+        name = ""
         began_s = time.perf_counter()
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
             work, name = self._open_batch()
-            if not _run_together(work, batch):
+            appended = self._store_together(work, batch)
+            if appended is None:
                 work, name = self._begin_again(work)
                 for job in batch:
                     _run_alone(work, job, self._memory)
-            models, size = work.journal.models(), work.journal.next_index()
-            appended = work.journal.close()
+                appended = self._store(work, batch)
             events = work.journal.events
-            with self._recent.changing(models):
-                is_committing = True
-                for crossing in {job.crossing for job in batch}:
-                    if crossing is not None:
-                        crossing.step_in()
-                work.db.run("COMMIT")
-            self._memory.end(size)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes did not end well", len(batch))
-            # Only a database that went away under the commit leaves its outcome open.
-            fate = _UNDONE
-            if is_committing and isinstance(error, Unavailable):
-                fate = self._look_up(name, error)
+            fate = self._look_up(name, error.why) if isinstance(error, _Unanswered) else _UNDONE
             # A connection that failed is in no state to be trusted; its transaction dies with it.
             self._drop_connection()
             if fate:
@@ -189,6 +187,33 @@ class Writer:
             for listener in self._listeners:
                 listener()
         self.tally.note(len(batch), time.perf_counter() - began_s, events)
+
+    def _store_together(self, work: SqlWork, batch: list[Job]) -> int | None:
+        """As `_store`, of use cases that are run together first; None if one of them may have
+        failed after it changed something, or a statement that nobody waited for."""
+        if not _run_together(work, batch):
+            return None
+        try:
+            return self._store(work, batch)
+        except _Unanswered:
+            raise
+        except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
+            return None
+
+    def _store(self, work: SqlWork, batch: list[Job]) -> int:
+        """Appends the leaves, and commits; how many leaves there were."""
+        models, size = work.journal.models(), work.journal.next_index()
+        appended = work.journal.close()
+        with self._recent.changing(models):
+            for crossing in {job.crossing for job in batch}:
+                if crossing is not None:
+                    crossing.step_in()
+            try:
+                work.db.run("COMMIT")
+            except Unavailable as error:
+                raise _Unanswered(error) from error
+        self._memory.end(size)
+        return appended
 
     def _take_waiting(self) -> list[Job]:
         with self._changed:
@@ -236,8 +261,8 @@ class Writer:
         return self._begin(work)
 
     def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
-        name = self._dialect.begin_batch(work.db)
-        work.journal.open(self._clock.now_ms())
+        self._dialect.begin_batch(work.db)
+        name = work.journal.open(self._clock.now_ms(), self._dialect.batch)
         self._memory.begin(work.journal.next_index())
         return work, name
 
@@ -268,7 +293,6 @@ def _run_together(work: SqlWork, batch: list[Job]) -> bool:
                 use_case.of_all(work, [job.args for job in jobs])
             elif not all(_ran(work, job) for job in jobs):
                 return False
-        work.db.settle()
     except Exception:  # noqa: BLE001 - whoever runs it again, alone, meets it again
         return False
     return not work.db.is_spoilt

@@ -14,6 +14,8 @@ from modelkeep.protocols.rules import somewhere
 
 LISTS, READS, WRITES = somewhere(Verb.READ), somewhere(Verb.DOWNLOAD), somewhere(Verb.WRITE)
 
+_DIGITS = 20  # of a number in the query
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -32,7 +34,11 @@ class Asked:
     def of(cls, scope: Scope, send: Send, body: Body) -> "Asked":
         """Raises InvalidInput."""
         bucket, _, key = path_of(scope).removeprefix("/").partition("/")
-        return cls(scope, send, body, bucket, key, dict(query_of(scope)))
+        pairs = query_of(scope)
+        query = dict(pairs)
+        if len(query) < len(pairs):  # whoever passes the request on may put them in another order
+            raise InvalidInput("A field of the query comes twice.")
+        return cls(scope, send, body, bucket, key, query)
 
     @property
     def method(self) -> str:
@@ -64,7 +70,7 @@ class Asked:
         given = self.query.get(name, "") or str(default)
         if not (given.isascii() and given.isdigit()):
             raise Coded("InvalidArgument", f"Argument {name} must be an integer of 0 or more.")
-        return min(int(given[:12]), most)
+        return min(int(given), most) if len(given) <= _DIGITS else most
 
     async def answer(self, status: int, headers: Headers = (), body: bytes = b"") -> None:
         length = (b"content-length", str(len(body)).encode())

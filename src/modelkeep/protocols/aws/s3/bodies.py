@@ -17,6 +17,8 @@ from modelkeep.protocols.aws.s3.chunks import Chunks
 from modelkeep.protocols.aws.sigv4 import UNSIGNED, Chain
 from modelkeep.protocols.http import Receive, Scope, header
 
+LIMIT_BYTES = 5 << 30  # S3's own, of one object or part that is put at once
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 _CHECKSUM = "x-amz-checksum-"
 # Headers of that family that tell of no hash.
@@ -84,10 +86,13 @@ class Body:
         return {name: value for name, value in self._told.items() if name.startswith(_CHECKSUM)}
 
     async def read(self) -> AsyncIterator[bytes]:
-        """Raises Coded where a hash or the length is not the one told, SignatureDoesNotMatch."""
+        """Raises Coded where a hash or the length is not the one told, or it is too long;
+        SignatureDoesNotMatch."""
         is_hashed, size = _SHA256.fullmatch(self._payload) is not None, 0
         async for piece in self._chunks.read() if self._chunks else self._raw:
             size += len(piece)
+            if size > LIMIT_BYTES:
+                raise too_large()
             self._md5.update(piece)
             if is_hashed:
                 self._sha256.update(piece)
@@ -126,6 +131,10 @@ class Body:
             found = base64.b64encode(hashing.digest()).decode()
             if self._told.get(name) != found:
                 raise Coded("BadDigest", f"The {name} you specified did not match the body's.")
+
+
+def too_large() -> Coded:
+    return Coded("EntityTooLarge", f"One call puts at most {LIMIT_BYTES} bytes.")
 
 
 async def whole(body: Body, limit_bytes: int) -> bytes:

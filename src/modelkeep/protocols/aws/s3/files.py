@@ -1,5 +1,6 @@
 """Objects: put, get, head, copy, delete."""
 
+from collections.abc import Sequence
 from email.utils import formatdate
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
@@ -13,7 +14,7 @@ from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
 from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked
-from modelkeep.protocols.aws.s3.bodies import whole
+from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, too_large, whole
 from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.ranges import Part, is_known, part_of
@@ -25,30 +26,45 @@ from modelkeep.services.permits import Need
 
 DELETES_LIMIT = 1000  # keys of one call
 XML_LIMIT_BYTES = 2 << 20
-PUT_LIMIT_BYTES = 5 << 30  # S3's own, of one call
 # What would be lost if it were passed over.
+_CONDITIONS = (
+    "if-match",
+    "if-none-match",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
+)
 _REFUSED = (
+    *_CONDITIONS,
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-legal-hold",
     "x-amz-copy-source-if-match",
     "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-unmodified-since",
     "x-amz-copy-source-range",
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
-    "if-match",
-    "if-none-match",
 )
+_CONDITIONS_OF_ONE = ("VersionId", "ETag", "LastModifiedTime", "Size")  # of several to delete
 
 
 def check_headers(asked: Asked) -> None:
     """Raises Coded for what is asked of a new object and is not done here."""
-    found = next((name for name in _REFUSED if asked.header(name)), "")
-    if not found and asked.header("x-amz-acl").startswith("public-"):
-        found = "x-amz-acl"
+    if asked.header("x-amz-acl").startswith("public-"):
+        raise _lost("x-amz-acl")
+    _refuse(asked, _REFUSED)
+
+
+def _refuse(asked: Asked, names: Sequence[str]) -> None:
+    found = next((name for name in names if asked.header(name)), None)
     if found:
-        raise Coded("NotImplemented", f"modelkeep does nothing about the header {found}.", 501)
+        raise _lost(found)
+
+
+def _lost(name: str) -> Coded:
+    return Coded("NotImplemented", f"modelkeep does nothing about the header {name}.", 501)
 
 
 async def put(app: App, asked: Asked) -> None:
@@ -59,8 +75,8 @@ async def put(app: App, asked: Asked) -> None:
         await _copy(app, asked, path)
         return
     announced = asked.header("content-length")
-    if announced.isdigit() and int(announced) > PUT_LIMIT_BYTES:
-        raise Coded("EntityTooLarge", f"One call puts at most {PUT_LIMIT_BYTES} bytes.")
+    if announced.isdigit() and int(announced) > LIMIT_BYTES:
+        raise too_large()
     await uploads.store(app, asked.caller, path, body.read(), lambda: body.md5)
     told = [(name.encode(), value.encode()) for name, value in body.checksums.items()]
     await asked.answer(200, [(b"etag", f'"{body.md5}"'.encode()), *told])
@@ -69,13 +85,21 @@ async def put(app: App, asked: Asked) -> None:
 async def _copy(app: App, asked: Asked, path: str) -> None:
     READS.admit(asked)
     WRITES.admit(asked)
-    source, _, query = asked.header("x-amz-copy-source").partition("?")
-    bucket, _, key = unquote(source, errors="strict").removeprefix("/").partition("/")
-    if query or not key:
-        raise Coded("InvalidArgument", "x-amz-copy-source must be bucket/key, without a version.")
-    copied = await app.write(objects.copy, asked.caller, places.path_of(bucket, key), path)
+    copied = await app.write(objects.copy, asked.caller, _copy_source(asked), path)
     told = {"LastModified": xml.moment(copied.at_ms), "ETag": f'"{copied.etag}"'}
     await asked.say("CopyObjectResult", told)
+
+
+def _copy_source(asked: Asked) -> str:
+    """The path that is copied. Raises Coded, InvalidInput."""
+    source, _, query = asked.header("x-amz-copy-source").partition("?")
+    try:
+        bucket, _, key = unquote(source, errors="strict").removeprefix("/").partition("/")
+    except UnicodeDecodeError:
+        bucket = key = ""
+    if query or not key:
+        raise Coded("InvalidArgument", "x-amz-copy-source must be bucket/key, without a version.")
+    return places.path_of(bucket, key)
 
 
 async def get(app: App, asked: Asked) -> None:
@@ -113,6 +137,7 @@ async def _find(app: App, asked: Asked) -> Object:
 
 async def delete(app: App, asked: Asked) -> None:
     WRITES.admit(asked)
+    _refuse(asked, _CONDITIONS)
     await app.write(objects.delete, asked.caller, [asked.path])
     await asked.answer(204)
 
@@ -132,8 +157,9 @@ async def delete_many(app: App, asked: Asked) -> None:
 
 
 def _key(element: Element) -> str:
-    if element.findtext("VersionId"):
-        raise Coded("NotImplemented", "Objects have no versions here.", 501)
+    odd = next((name for name in _CONDITIONS_OF_ONE if element.findtext(name)), None)
+    if odd:
+        raise Coded("NotImplemented", f"modelkeep does nothing about {odd} of a deletion.", 501)
     return element.findtext("Key") or ""
 
 

@@ -1,16 +1,14 @@
 """S3's XML: what we say, and the two bodies that clients send."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.texts import escape
 
 _SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # in XML
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -31,9 +29,11 @@ def moment(at_ms: int) -> str:
 def read(body: bytes, name: str) -> ElementTree.Element:
     """The root, with names freed of their namespace. Raises Coded."""
     try:
-        if b"<!" in body:  # no entities, and no comments
+        text = body.decode()
+        # No entities and no comments; and no NUL, by which a parser knows another encoding.
+        if "<!" in text or "\x00" in text:
             raise ElementTree.ParseError
-        root = ElementTree.fromstring(body)
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError):
         raise malformed() from None
     for element in root.iter():
@@ -64,4 +64,4 @@ def _element(name: str, value: Any) -> str:
         fields: Mapping[str, Any] = value
         return f"<{name}>{_inner(fields)}</{name}>"
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"<{name}>{escape(_UNSAYABLE.sub('', text))}</{name}>"
+    return f"<{name}>{escape(text)}</{name}>"

@@ -1,5 +1,6 @@
 """Model cards."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,13 +41,7 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
         card = await app.read(resources.get, Kind.CARD, name, version, point=True)
     except NotFound:
         raise (no_card(call, name) if version is None else _no_version(name, version)) from None
-    return {
-        **_summary(call, card),
-        **cards.said_of(card),
-        _VERSION: card.revision,
-        "CreatedBy": {},
-        "LastModifiedBy": {},
-    }
+    return described(call, card)
 
 
 async def _update(app: App, call: Call) -> Mapping[str, Any]:
@@ -129,6 +124,29 @@ def _summary(call: Call, card: Resource) -> dict[str, Any]:
         _STATUS: card.said.status,
         "CreationTime": instant(card.created_ms),
         "LastModifiedTime": instant(card.revised_ms),
+    }
+
+
+def described(call: Call, card: Resource) -> dict[str, Any]:
+    """All that there is to say of a card."""
+    return {
+        **_summary(call, card),
+        **cards.said_of(card),
+        _VERSION: card.revision,
+        "CreatedBy": {},
+        "LastModifiedBy": {},
+    }
+
+
+def subject(content: str) -> dict[str, str | None]:
+    """What a card is about, as Search has it: the package or else the model that its content
+    names."""
+    said = json.loads(content)
+    package, overview = said.get("model_package_details", {}), said.get("model_overview", {})
+    return {
+        "ModelId": package.get("model_package_arn") or overview.get("model_id"),
+        "ModelPackageGroupName": package.get("model_package_group_name"),
+        "RiskRating": said.get("intended_uses", {}).get("risk_rating"),
     }
 
 

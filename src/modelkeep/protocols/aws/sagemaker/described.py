@@ -11,7 +11,7 @@ from modelkeep.domain.models import NO_STAGE, READY, Version
 from modelkeep.domain.objects import SCHEME
 from modelkeep.domain.packages import Package
 from modelkeep.protocols.aws.arns import named
-from modelkeep.protocols.aws.calls import Call
+from modelkeep.protocols.aws.calls import Call, Place
 from modelkeep.protocols.aws.sagemaker.wording import (
     DESCRIPTION_LIMIT,
     check_ours,
@@ -47,19 +47,19 @@ def our_package_of(call: Call, text: str) -> tuple[str, int | None]:
     return package_of(text)
 
 
-def arn_of(call: Call, handle: str, number: int | None) -> str:
-    return call.arn(f"{KIND}/{handle}" + (f"/{number}" if number is not None else ""))
+def arn_of(place: Place, handle: str, number: int | None) -> str:
+    return place.arn(f"{KIND}/{handle}" + (f"/{number}" if number is not None else ""))
 
 
-def package_arn(call: Call, version: Version, *, is_single: bool = False) -> str:
-    return arn_of(call, handle_of(version.model_name), None if is_single else version.number)
+def package_arn(place: Place, version: Version, *, is_single: bool = False) -> str:
+    return arn_of(place, handle_of(version.model_name), None if is_single else version.number)
 
 
-def no_package(call: Call, handle: str, number: int | None) -> NotFound:
-    return NotFound(f"ModelPackage {arn_of(call, handle, number)} does not exist.")
+def no_package(place: Place, handle: str, number: int | None) -> NotFound:
+    return NotFound(f"ModelPackage {arn_of(place, handle, number)} does not exist.")
 
 
-def described(call: Call, package: Package) -> dict[str, Any]:
+def described(place: Place, package: Package, *, to_guest: bool = False) -> dict[str, Any]:
     """All that there is to say of a package."""
     version, said = package.version, package.said
     modified_ms = max(version.updated_ms, said.at_ms)
@@ -67,22 +67,22 @@ def described(call: Call, package: Package) -> dict[str, Any]:
     return {
         **_source(package),
         "CertifyForMarketplace": False,
-        **_loadable(call, package),
-        **summary(call, package),
+        **_loadable(package, to_guest=to_guest),
+        **summary(place, package),
         "LastModifiedTime": instant(modified_ms),
-        "CreatedBy": identity(call, version.author),
-        "LastModifiedBy": identity(call, said.by) if is_known else None,
+        "CreatedBy": identity(place, version.author),
+        "LastModifiedBy": identity(place, said.by) if is_known else None,
         "ApprovalDescription": said.verdict.comment if said.verdict else None,
         "ModelPackageStatusDetails": _details(package),
         "CustomerMetadataProperties": shown_tags(version.tags) or None,
     }
 
 
-def _loadable(call: Call, package: Package) -> Mapping[str, Any]:
+def _loadable(package: Package, *, to_guest: bool) -> Mapping[str, Any]:
     """What was said; with an address of ours that leads to other bytes by now, or that a guest may
     not read, as that of the frozen ones: what was approved is what is loaded."""
     said, version = package.said.members, package.version
-    if not package.file or not (package.is_replaced or call.is_guests):
+    if not package.file or not (package.is_replaced or to_guest):
         return said
     frozen = f"{SCHEME}{VERSION_FOLDER}/{version.id}/{package.file}"
 
@@ -96,7 +96,7 @@ def _loadable(call: Call, package: Package) -> Mapping[str, Any]:
     return {**said, **{name: led(said[name]) for name in _RUNS if name in said}}
 
 
-def summary(call: Call, package: Package) -> dict[str, Any]:
+def summary(place: Place, package: Package) -> dict[str, Any]:
     """What lists say of a package."""
     version, said = package.version, package.said.members
     handle = handle_of(version.model_name)
@@ -108,7 +108,7 @@ def summary(call: Call, package: Package) -> dict[str, Any]:
     return {
         "ModelPackageName": handle if package.is_single else f"{handle}/{version.number}",
         **({} if package.is_single else versioned),
-        "ModelPackageArn": package_arn(call, version, is_single=package.is_single),
+        "ModelPackageArn": package_arn(place, version, is_single=package.is_single),
         "ModelPackageDescription": version.description[:DESCRIPTION_LIMIT] or None,
         "CreationTime": instant(version.created_ms),
         "ModelPackageStatus": _STATUS[version.status],
@@ -118,13 +118,13 @@ def summary(call: Call, package: Package) -> dict[str, Any]:
     }
 
 
-def in_batch(call: Call, package: Package) -> dict[str, Any]:
+def in_batch(place: Place, package: Package, *, to_guest: bool = False) -> dict[str, Any]:
     """What BatchDescribeModelPackage says of a package: of each it names a group and what it
     runs."""
-    told = summary(call, package)
+    told = summary(place, package)
     del told["ModelPackageName"], told["ModelLifeCycle"]
     handle = handle_of(package.version.model_name)
-    runs = _loadable(call, package).get("InferenceSpecification", {"Containers": []})
+    runs = _loadable(package, to_guest=to_guest).get("InferenceSpecification", {"Containers": []})
     return {**told, "ModelPackageGroupName": handle, "InferenceSpecification": runs}
 
 
@@ -133,8 +133,9 @@ def without_contents(told: dict[str, Any]) -> dict[str, Any]:
     card = told.get("ModelCard", {})
     if "ModelCardContent" not in card:
         return told
-    uses = json.loads(card["ModelCardContent"]).get("intended_uses", {})
-    rating = {key: uses[key] for key in ("risk_rating",) if key in uses}
+    uses = json.loads(card["ModelCardContent"]).get("intended_uses")  # whatever somebody said
+    known = uses if isinstance(uses, dict) else {}
+    rating = {key: known[key] for key in ("risk_rating",) if key in known}
     content = json.dumps({"intended_uses": rating} if rating else {})
     return {**told, "ModelCard": {**card, "ModelCardContent": content}}
 

@@ -8,8 +8,9 @@ from modelkeep.domain.errors import AlreadyExists, InvalidInput, NoGroup, NoPack
 from modelkeep.domain.models import Version
 from modelkeep.domain.packages import Approval
 from modelkeep.ports.registry import PackageListing
-from modelkeep.ports.work import Work
-from modelkeep.protocols.aws.calls import Call, Operation
+from modelkeep.ports.work import About, Work
+from modelkeep.protocols.aws import models, rendering
+from modelkeep.protocols.aws.calls import Call, Operation, Place
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.once import once
 from modelkeep.protocols.aws.sagemaker import members
@@ -42,6 +43,7 @@ from modelkeep.services.verdicts import Voting
 Find = Callable[[Work], str | None]
 
 _ARN = "ModelPackageArn"
+KNOWN_LIMIT_BYTES = 4096  # of an answer that is remembered
 _SINGLE = {"Versioned": False, "Unversioned": True, "Both": None}
 
 
@@ -66,11 +68,32 @@ async def _create(app: App, call: Call) -> Mapping[str, Any]:
 async def _describe(app: App, call: Call) -> Mapping[str, Any]:
     named = our_package_of(call, call.params[NAME])
     try:
-        told = described(call, await app.read(packages.find, *named, point=True))
+        package = await app.read(packages.find, *named, point=True)
     except NoPackage:
         raise no_package(call, *named) from None
+    told = described(call, package, to_guest=call.is_guests)
     is_brief = call.params.get("IncludedData") == "MetadataOnly"
     return without_contents(told) if is_brief else told
+
+
+async def _described(app: App, call: Call) -> bytes:
+    if "IncludedData" in call.params or call.is_guests:
+        return b""
+    handle, number = our_package_of(call, call.params[NAME])
+    try:
+        return await app.recall(_known, handle, number or 0, call.region, call.account)
+    except NoPackage:
+        return b""
+
+
+def _known(work: Work, handle: str, number: int, region: str, account: str) -> About[bytes]:
+    """The body of an answer that hangs on the model and the policy alone, and is not large."""
+    package = packages.find(work, handle, number or None)
+    body = b""
+    if package.lasts:
+        shape = models.output_of("sagemaker", "DescribeModelPackage")
+        body = rendering.to_json(shape, described(Place(region, account), package))
+    return About(body if len(body) <= KNOWN_LIMIT_BYTES else b"", package.version.model_id)
 
 
 async def _describe_many(app: App, call: Call) -> Mapping[str, Any]:
@@ -88,7 +111,11 @@ async def _describe_many(app: App, call: Call) -> Mapping[str, Any]:
         if package is None
     }
     return {
-        "ModelPackageSummaries": {arn: in_batch(call, p) for arn, p in pairs.items() if p},
+        "ModelPackageSummaries": {
+            arn: in_batch(call, package, to_guest=call.is_guests)
+            for arn, package in pairs.items()
+            if package
+        },
         "BatchDescribeModelPackageErrorMap": errors or None,
     }
 
@@ -222,7 +249,7 @@ def _anywhere(call: Call) -> None:
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("sagemaker", "CreateModelPackage"): Operation(_create, _on_creation),
-    ("sagemaker", "DescribeModelPackage"): Operation(_describe, _on_package(Verb.READ)),
+    ("sagemaker", "DescribeModelPackage"): Operation(_describe, _on_package(Verb.READ), _described),
     ("sagemaker", "BatchDescribeModelPackage"): Operation(_describe_many, _anywhere),
     ("sagemaker", "ListModelPackages"): Operation(_list, _on_list),
     ("sagemaker", "UpdateModelPackage"): Operation(_update, _on_update),

@@ -1,7 +1,7 @@
-"""Search over packages and groups, by whatever is shown of them and by the tags of the group."""
+"""Search over packages, groups and model cards, by whatever is shown of them and by tags."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
@@ -9,13 +9,14 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.models import Model
 from modelkeep.domain.queries import Condition, Query, Relation
+from modelkeep.domain.resources import Resource
 from modelkeep.domain.search import Comparison
 from modelkeep.domain.sharing import Lent
 from modelkeep.domain.tags import shown
 from modelkeep.protocols.aws import models
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.models import Shape
-from modelkeep.protocols.aws.sagemaker import described, groups
+from modelkeep.protocols.aws.sagemaker import cards, described, groups
 from modelkeep.protocols.aws.sagemaker.expressions import TAGS, property_of, query_of
 from modelkeep.protocols.aws.sagemaker.wording import asks_elsewhere
 from modelkeep.protocols.cursors import page_position, position_token
@@ -24,7 +25,8 @@ from modelkeep.services.app import App
 from modelkeep.services.finding import Found, Shown, Wanted
 
 PAGE = 10  # items, where the caller says nothing
-PACKAGE, GROUP = "ModelPackage", "ModelPackageGroup"
+PACKAGE, GROUP, CARD = "ModelPackage", "ModelPackageGroup", "ModelCard"
+_MODEL = "Model"  # of a dashboard that is not here; its models are
 _NEWEST_CHANGE = "LastModifiedTime"
 
 # What we can sort by as rows are read.
@@ -36,27 +38,28 @@ _AT_MOST = (Relation.LESS, Relation.LESS_OR_EQUAL)
 async def _search(app: App, call: Call) -> Mapping[str, Any]:
     params = call.params
     resource: str = params["Resource"]
-    if resource not in (PACKAGE, GROUP):
-        raise InvalidInput(f"Search finds {PACKAGE} and {GROUP} here, and not {resource}.")
+    if resource == _MODEL:
+        raise InvalidInput(f"Search finds {PACKAGE}, {GROUP} and {CARD} here, and not {resource}.")
+    if resource not in _SEARCHED:
+        return _page(Found([], None, 0, is_exact=True))
     wanted = _wanted(resource, params)
     after = page_position(params.get("NextToken", ""), (resource, wanted))
     size = params.get("MaxResults", PAGE)
-    as_group, as_package = partial(_group, call), partial(_package, call)
     if asks_elsewhere(call):
-        found, results = Found([], None, 0, is_exact=True), []
-    elif resource == GROUP:
-        found = await app.search(finding.groups, wanted, as_group, size, after)
-        results = map(as_group, found.items)
-    else:
-        found = await app.search(finding.of_packages, wanted, as_package, size, after)
-        results = map(as_package, found.items)
+        return _page(Found([], None, 0, is_exact=True))
+    find, show = _SEARCHED[resource]
+    document = partial(show, call)
+    found = await app.search(find, wanted, document, size, after)
+    results = [{resource: _listed(document(one))} for one in found.items]
+    return _page(found, results, position_token(found.end, (resource, wanted)))
+
+
+def _page(found: Found[Any], results: Sequence[Any] = (), token: str = "") -> dict[str, Any]:
+    relation = "EqualTo" if found.is_exact else "GreaterThanOrEqualTo"
     return {
-        "Results": [{resource: _listed(one)} for one in results],
-        "NextToken": position_token(found.end, (resource, wanted)) or None,
-        "TotalHits": {
-            "Value": found.total,
-            "Relation": "EqualTo" if found.is_exact else "GreaterThanOrEqualTo",
-        },
+        "Results": results,
+        "NextToken": token or None,
+        "TotalHits": {"Value": found.total, "Relation": relation},
     }
 
 
@@ -125,9 +128,22 @@ def _group(call: Call, model: Model) -> dict[str, Any]:
 
 def _package(call: Call, one: Shown) -> dict[str, Any]:
     known = _shape(PACKAGE).members
-    told = described.described(call, one.package)
+    told = described.described(call, one.package, to_guest=call.is_guests)
     told = {name: value for name, value in told.items() if name in known}
     return {**told, TAGS: shown(one.tags)}
+
+
+def _card(call: Call, card: Resource) -> dict[str, Any]:
+    told = cards.described(call, card)
+    return {**told, **cards.subject(told["Content"]), TAGS: shown(card.tags)}
+
+
+# Whatever else AWS searches there is none of here.
+_SEARCHED: Mapping[str, tuple[Callable[..., Found[Any]], Callable[[Call, Any], dict[str, Any]]]] = {
+    GROUP: (finding.groups, _group),
+    PACKAGE: (finding.of_packages, _package),
+    CARD: (finding.cards, _card),
+}
 
 
 def _listed(told: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +156,8 @@ def _listed(told: dict[str, Any]) -> dict[str, Any]:
 
 def _seeks(call: Call) -> None:
     """A guest finds what they may describe."""
-    permits.admit(lent=Lent(f"Describe{call.params['Resource']}"))
+    resource: str = call.params["Resource"]
+    permits.admit(lent=Lent(f"Describe{resource}") if resource in (PACKAGE, GROUP) else None)
 
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {

@@ -10,7 +10,7 @@ from modelkeep.domain.handles import handle_of
 from modelkeep.domain.tags import TAGS_LIMIT, check_keys, fitting
 from modelkeep.ports.resources import Sought
 from modelkeep.protocols.aws.arns import named
-from modelkeep.protocols.aws.calls import Call
+from modelkeep.protocols.aws.calls import Call, Place
 
 GROUP = "model-package-group"
 PAGE = 100  # items, where the caller says nothing
@@ -57,9 +57,9 @@ def no_group(call: Call, handle: str) -> NotFound:
     return NotFound(f"ModelPackageGroup {call.arn(f'{GROUP}/{handle}')} does not exist.")
 
 
-def identity(call: Call, name: str) -> dict[str, Any]:
+def identity(place: Place, name: str) -> dict[str, Any]:
     """Who did something, as a UserContext."""
-    arn = f"arn:aws:iam::{call.account}:user/{name}"
+    arn = f"arn:aws:iam::{place.account}:user/{name}"
     return {"IamIdentity": {"Arn": arn, "PrincipalId": name}}
 
 

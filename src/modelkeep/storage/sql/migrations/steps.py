@@ -32,7 +32,7 @@ def between(found: str, revision: str) -> Iterator[Step]:
 def run_all(db: Db, statements: str, words: Words) -> None:
     """Runs statements, of which all but the last end with a semicolon at the end of a line."""
     for statement in statements.format_map(words).split(";\n"):
-        db.run(statement)
+        db.later(statement)  # a hundred of them: to be waited for costs as much as they do
 
 
 def _names() -> dict[str, str]:
