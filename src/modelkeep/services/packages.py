@@ -308,7 +308,7 @@ def _check_open(work: Work, package: Package) -> None:
     is_approved = package.approval is Approval.APPROVED and cycle.is_guarded(cycle.production)
     if is_approved or work.governance.was_granted(version.id):
         raise Conflict(
-            "What this package runs was approved, and never changes any more: register another."
+            "What this package runs was approved, and does not change any more: register another."
         )
     if work.governance.pending([version.id]):
         raise Conflict(
