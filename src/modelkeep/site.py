@@ -53,7 +53,7 @@ def build(
         app = traces.of_work(app)
     mlflow = mlflow_routes.Dialect(app, settings.max_body_bytes, settings.public_url)
     native = Later(lambda: _native(app, running, settings, now_ms))
-    signers = Signers(running.directory, now_ms)
+    signers = Signers(running.directory, now_ms, settings.aws_account)
     aws = Later(lambda: _aws(app, settings, signers))
     s3 = Later(lambda: _s3(app, settings, signers))
 
@@ -111,7 +111,7 @@ def build_probes(
         else:
             await _answer_unknown(scope, receive, send)
 
-    signers = Signers(running.directory, now_ms)
+    signers = Signers(running.directory, now_ms, settings.aws_account)
     public = probes.PUBLIC.__contains__
     inner = _asking(by_path, running, settings, signers, now_ms, public, lambda _: False)
     door = _door(inner, settings, str)

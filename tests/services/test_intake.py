@@ -11,20 +11,26 @@ from modelkeep.domain.endings import State
 from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, Unavailable
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import FAILED, PENDING, READY
+from modelkeep.domain.packages import Approval
 from modelkeep.domain.stores import Place
 from modelkeep.ports.intake import Arrival, Intake
 from modelkeep.ports.stores import Foreign
 from modelkeep.services import (
     artifacts,
+    deployables,
     endings,
     experiments,
     intake,
     makers,
+    packages,
     registry,
     requests,
     tracking,
+    verdicts,
 )
+from modelkeep.services.deployables import Asked
 from modelkeep.services.endings import Wish
+from modelkeep.services.steps import End, Result
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, TAGS, Core
 
@@ -294,6 +300,35 @@ def test_what_waited_for_an_approval_of_the_label_is_void(core: Core) -> None:
     (leaf,) = [leaf for leaf in core.leaves() if leaf["act"] == "version:bytes:verified"]
     assert leaf["post"]["requests"] == [{"id": asked.request_id, "status": "void"}]
     assert core.read(requests.listing, Status.PENDING) == []
+
+
+def test_files_that_are_not_checked_are_rejected_but_not_approved(core: Core) -> None:
+    core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})
+    core.model()
+    run_id = core.run()
+    landed(core, run_id)
+    core.register("churn", f"runs:/{run_id}/model")
+
+    def say(wanted: Approval) -> Result | None:
+        return core.write(verdicts.cast, BOB, core.get(1), wanted)
+
+    for _ in range(2):
+        refused = say(Approval.APPROVED)
+        assert refused is not None
+        assert refused.message.endswith("approve it once it is READY.")
+    assert core.get(1).stage == "None"
+    rejected = say(Approval.REJECTED)
+    assert rejected is not None
+    assert rejected.end is End.REJECTED
+    shown = core.read(packages.find, "churn", 1)
+    assert (shown.approval, shown.version.status) == (Approval.REJECTED, PENDING)
+    with pytest.raises(InvalidInput, match="not known to be whole"):
+        core.write(deployables.create, ANN, "m", {}, [Asked("churn", 1, "churn/1")], {})
+    core.write(intake.settle, arrival(core), sha("big"), core.clock.now_ms())
+    assert core.read(packages.find, "churn", 1).approval is Approval.REJECTED
+    approved = say(Approval.APPROVED)
+    assert approved is not None
+    assert approved.end is End.MOVED
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from modelkeep.domain.endings import State
 from modelkeep.domain.resources import Kind
 from modelkeep.domain.rules import State as RuleState
 from modelkeep.domain.rules import Target as RuleTarget
+from modelkeep.domain.sharing import Place
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
 from modelkeep.services import (
     accounts,
@@ -47,6 +48,7 @@ from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, NOBODY, ROB, TAGS, Core
 
 ELSEWHERE = "http://mlflow.example:5000"
+HOME = Place("us-east-1", "000000000000")
 SHARED = (
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},'
     '"Action":"sagemaker:DescribeModelPackage","Resource":"*"}}'
@@ -244,9 +246,9 @@ def tell_of_resources(core: Core) -> None:
     core.write(resources.delete, ANN, Kind.CARD, "other")
     core.write(cards.create, NOBODY, "other", said, "Draft", {})
     for version in ("2008-10-17", "2012-10-17"):
-        core.write(sharing.put, ANN, "churn", SHARED.replace("2012-10-17", version))
+        core.write(sharing.put, ANN, "churn", SHARED.replace("2012-10-17", version), HOME)
     core.model("lent")
-    core.write(sharing.put, ANN, "lent", SHARED)
+    core.write(sharing.put, ANN, "lent", SHARED, HOME)
     core.write(sharing.delete, BOB, "lent")
     core.write(deployables.create, ANN, "serving", {"PrimaryContainer": {}}, [], {})
 

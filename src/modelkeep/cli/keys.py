@@ -29,7 +29,7 @@ def create(
         typer.Option(
             "--account",
             metavar="NUMBER",
-            help="12 digits: for another account than the server's own; by administrators.",
+            help="12 digits: of another account than the server's; the first by an administrator.",
         ),
     ] = "",
     url: Url = DEFAULT_URL,

@@ -4,7 +4,7 @@ Source: the guide's page on model cards ("Model card JSON schema", version 0.1.0
 counts with `maxContains`, which stands alone there and so says nothing, its number is a limit here.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -214,15 +214,38 @@ class Card(_Part):
     additional_information: AdditionalInformation | UnsetType = UNSET
 
 
+class PackageOverview(_Part):
+    """Of the card of a package, which says the rest itself."""
+
+    model_creator: _Line | UnsetType = UNSET
+    model_artifact: _Lines | UnsetType = UNSET
+
+
+class PackageCard(_Part):
+    """A card within a package. Source: botocore's documentation of ModelPackageModelCard."""
+
+    model_overview: PackageOverview | UnsetType = UNSET
+    intended_uses: IntendedUses | UnsetType = UNSET
+    business_details: BusinessDetails | UnsetType = UNSET
+    training_details: TrainingDetails | UnsetType = UNSET
+    evaluation_details: list[EvaluationDetail] | UnsetType = UNSET
+    additional_information: AdditionalInformation | UnsetType = UNSET
+
+
 def check(content: str) -> None:
     """Raises InvalidInput, which says where the content is other than the schema has it."""
-    _check(content, Card)
+    _check("Content", content, Card)
 
 
-def _check(content: str, kind: Any) -> None:
+def check_of_package(content: str) -> None:
+    """As `check`, of the card of a package."""
+    _check("ModelCardContent", content, PackageCard)
+
+
+def _check(what: str, content: str, kind: type[Card | PackageCard]) -> None:
     try:
         msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"Content is not a model card: {error}.") from None
+        raise InvalidInput(f"{what} is not a model card: {error}.") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise InvalidInput("Content is not valid JSON.") from None
+        raise InvalidInput(f"{what} is not valid JSON.") from None

@@ -110,6 +110,14 @@ def path_of(bucket: str, key: str) -> str:
         ) from None
 
 
+def addresses_of(path: str) -> list[str]:
+    """The `s3://` addresses that mean a path of an object: its own, and those of all that it lies
+    in."""
+    folders = path.removeprefix(f"{OBJECTS}/").split("/")
+    found = [SCHEME + "/".join(folders[:end]) for end in range(1, len(folders) + 1)]
+    return [address + end for address in found for end in ("", "/")]
+
+
 def path_at(uri: str) -> str | None:
     """The path that an `s3://` address would have here; None for what can be none."""
     bucket, _, key = uri.removeprefix(SCHEME).partition("/")

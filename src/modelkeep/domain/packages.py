@@ -77,10 +77,17 @@ def _written(said: Mapping[str, Any]) -> str:
 @dataclass(frozen=True, slots=True)
 class Package:
     """A version, what was said of it and its approval. `is_single`: no group has it. `lasts`: the
-    approval hangs on its model and the policy alone, and on nothing that gates look at now."""
+    approval hangs on its model and the policy alone, and on nothing that gates look at now; and all
+    else that is told of it does, too.
+
+    Of one that was registered of an object of ours, `file` is what the frozen one is called;
+    `is_replaced` where the object is another by now, or gone.
+    """
 
     version: Version
     said: Saying
     approval: Approval
     is_single: bool = False
     lasts: bool = False
+    file: str = ""
+    is_replaced: bool = False

@@ -73,6 +73,15 @@ class Governance(Protocol):
         """Newest first."""
         ...
 
+    def was_granted(self, version_id: int) -> bool:
+        """Whether any request of a version was ever approved."""
+        ...
+
+    def binds_label(self, sources: Sequence[str]) -> bool:
+        """Whether an approval was given, or is asked for, of a version without bytes of ours that
+        has one of these sources."""
+        ...
+
     def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
         """Every pending request (of these versions), oldest first."""
         ...

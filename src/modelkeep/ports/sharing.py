@@ -1,5 +1,6 @@
 """Rows of the policies of groups: what other accounts may do with one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +15,30 @@ class GroupPolicy:
     set_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class SharedGroup:
+    """A group with a policy, and that."""
+
+    model_id: int
+    name: str
+    tags: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The models, by their ids, that are there at all for a caller, and those of which there are
+    the bytes, whatever their grants say of more."""
+
+    models: tuple[int, ...]
+    bytes: tuple[int, ...]
+
+
 class GroupPolicies(Protocol):
     def get(self, model_id: int) -> GroupPolicy | None: ...
     def put(self, model_id: int, policy: GroupPolicy) -> None: ...
     def delete(self, model_id: int) -> bool: ...
+
+    def shared(self, handle: str | None, limit: int) -> list[SharedGroup]:
+        """The living groups that have a policy; of them the one with a handle, if it is given."""
+        ...

@@ -29,7 +29,7 @@ from modelkeep.ports.registry import Models, Slots, Versions
 from modelkeep.ports.replies import Replies
 from modelkeep.ports.resources import Resources
 from modelkeep.ports.rules import Rules, Topics
-from modelkeep.ports.sharing import GroupPolicies
+from modelkeep.ports.sharing import Among, GroupPolicies
 from modelkeep.ports.signatures import Signatures
 from modelkeep.ports.tracking import Experiments, LoggedModels, Runs
 from modelkeep.ports.webhooks import Deliveries, Webhooks
@@ -131,9 +131,10 @@ class Work(Protocol):
         """The batch's moment: never before any earlier batch's."""
         ...
 
-    def seen_by(self, access: Access) -> "Work":
-        """The same work for eyes that see some models only: others are not there, in any look-up,
-        list or search, and the bytes of those that may not be downloaded are refused."""
+    def seen_by(self, access: Access, among: Among | None = None) -> "Work":
+        """The same work for eyes that see some models only, and of a guest's those `among` some:
+        others are not there, in any look-up, list or search, and the bytes of those that may not be
+        downloaded are refused."""
         ...
 
     def record(self, caller: Caller, event: Event, *, model_id: int | None = None) -> None:

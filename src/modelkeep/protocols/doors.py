@@ -12,6 +12,7 @@ from typing import Any
 
 from modelkeep.domain.access import Access, Actor, Caller
 from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.sharing import Guest
 from modelkeep.ports.work import Work
 from modelkeep.protocols.http import Asgi, Receive, Scope, Send, header
 from modelkeep.services import permits
@@ -24,12 +25,17 @@ _CHALLENGE = (b"www-authenticate", b'Basic realm="mlflow"')
 _FORWARDED = (b"forwarded", b"x-forwarded-for")
 
 
-def enter(scope: Scope, identity: Identity, spend: Callable[[Work], None] | None = None) -> Caller:
-    """Says who makes the call, from now on. `spend` as in `permits.ask`."""
+def enter(
+    scope: Scope,
+    identity: Identity,
+    spend: Callable[[Work], None] | None = None,
+    guest: Guest | None = None,
+) -> Caller:
+    """Says who makes the call, from now on. `spend` and `guest` as in `permits.ask`."""
     scope[IDENTITY] = identity
     caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
     scope["modelkeep.caller"] = caller
-    permits.ask(caller, spend)
+    permits.ask(caller, spend, guest)
     return caller
 
 

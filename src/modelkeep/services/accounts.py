@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelkeep.domain import names
-from modelkeep.domain.access import EVERYTHING, Actor, Caller, Grant, Kind, Role, person
+from modelkeep.domain.access import EVERYTHING, Actor, Caller, Grant, Kind, Role, Verb, person
 from modelkeep.domain.accounts import (
     GRANTS_LIMIT,
     LABEL_LIMIT,
@@ -203,7 +203,8 @@ def add_token(
 ) -> StoredToken:
     """Keeps a new token of an account, or an access key with its secret as it was `sealed`.
 
-    Raises NotFound, InvalidInput, LimitExceeded.
+    Raises NotFound, InvalidInput, LimitExceeded; Forbidden for a key of another account's number
+    that nobody who administers has made them one of.
     """
     if account_number:
         check_number(account_number)
@@ -214,6 +215,12 @@ def add_token(
     living = [t for t in work.accounts.tokens(account.id) if t.expires_ms > work.now_ms]
     if len(living) >= TOKENS_LIMIT:
         raise LimitExceeded(f"{name} has {TOKENS_LIMIT} tokens already; revoke some.")
+    is_known = account_number in ("", *(token.account_number for token in living))
+    if not (is_known or caller.access.may(Verb.ADMIN)):
+        raise Forbidden(
+            f"Permission denied. The first key of account {account_number} is made by an "
+            "administrator; with it, you make your own."
+        )
     owner = work.accounts.get(account.owner_id) if account.owner_id else None
     by = lender(caller.actor, [owner.name if owner else account.name])
     return _keep_token(

@@ -17,6 +17,7 @@ from modelkeep.domain.errors import Forbidden, IntegrityFailure, InvalidInput, N
 from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.manifests import File
 from modelkeep.domain.models import Version
+from modelkeep.domain.objects import OBJECTS, addresses_of
 from modelkeep.ports.artifacts import Entry
 from modelkeep.ports.work import Joint, Work
 from modelkeep.services import buckets, garbage, hands
@@ -84,9 +85,22 @@ def _name(work: Work, files: Sequence[tuple[Caller, File]]) -> None:
     for caller, file in files:
         buckets.refuse_elsewhere(work, check_writable(file.path))
         hands.on_path(work, caller, file.path)
+        _check_labels(work, file.path)
     authored = [(file, caller.actor.name) for caller, file in files]
     if not work.artifacts.put(authored, work.now_ms):
         raise next(filter(None, (_clash(work, file.path) for _, file in files)))
+
+
+def _check_labels(work: Work, path: str) -> None:
+    """Nobody votes on an address where nothing lies, and gets what is put there later. Raises
+    Forbidden."""
+    if not path.startswith(f"{OBJECTS}/"):
+        return
+    if work.governance.binds_label(addresses_of(path)):
+        raise Forbidden(
+            f"A version whose source is where '{path}' lies was approved, or waits for votes, "
+            "without bytes of ours: put it elsewhere, and register it."
+        )
 
 
 def fetch(work: Work, path: str) -> Found:

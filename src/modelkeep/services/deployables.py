@@ -11,6 +11,7 @@ from typing import Any
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.models import READY
 from modelkeep.domain.packages import Approval, Package
 from modelkeep.domain.resources import Kind, Resource, Saying
 from modelkeep.ports.work import Work
@@ -63,6 +64,8 @@ def _deployable(work: Work, asked: Asked) -> Package:
         raise InvalidInput(f"ModelPackage {asked.told} does not exist.") from None
     if package.version.ending.is_over:
         raise InvalidInput(f"ModelPackage {asked.told} is over: {package.version.warning}")
+    if package.version.status != READY:
+        raise InvalidInput(f"The files of ModelPackage {asked.told} are not known to be whole.")
     if package.approval is not Approval.APPROVED:
         raise InvalidInput(
             f"ModelPackage {asked.told} is {package.approval}: a model is made of approved "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from modelkeep.domain import objects
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
@@ -126,7 +127,19 @@ class Viewer:
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
     approval, lasts = verdicts.approval_of(work, version, said.verdict, cycle)
-    return Package(version, said, approval, is_single, lasts)
+    file, is_replaced = _object(work, version)
+    lasts = lasts and not file  # what lies there may change, and nothing would tell the model
+    return Package(version, said, approval, is_single, lasts, file, is_replaced)
+
+
+def _object(work: Work, version: Version) -> tuple[str, bool]:
+    """As `Package.file` and `is_replaced`."""
+    path = objects.path_at(version.source) if version.manifest else None
+    frozen = work.artifacts.frozen_page(version.id, "", "", 2) if path else []
+    if path is None or [file.path for file in frozen] != [path.rpartition("/")[2]]:
+        return "", False
+    now = work.artifacts.get(path)
+    return frozen[0].path, now is None or now.sha256 != frozen[0].sha256
 
 
 # -- registering ---------------------------------------------------------------------------------
@@ -138,7 +151,7 @@ class Registration:
 
     `name` is a group's handle or, of a `single` one, its own. `source` is where its bytes lie, and
     stands aside for `clone_of`, the package that it is made from: what is not said of it is as of
-    that one.
+    that one. Where it `is_label`, nothing of ours is meant by it, whatever lies there.
     """
 
     name: str
@@ -151,6 +164,7 @@ class Registration:
     said: Members = field(default_factory=dict)
     approval: Approval | None = None
     stage: str | None = None
+    is_label: bool = False
 
 
 def register(work: Work, caller: Caller, wanted: Registration) -> Version:
@@ -169,7 +183,10 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     else:
         model = groups.get(work, wanted.name)
     description = wanted.description or ""
-    draft = Draft(model.name, wanted.source, description=description, tags=wanted.tags)
+    is_label = wanted.is_label and wanted.clone_of is None
+    draft = Draft(
+        model.name, wanted.source, description=description, tags=wanted.tags, is_label=is_label
+    )
     version = registry.create_version(work, caller, draft)
     if wanted.said:
         sayings.keep(work, caller, version, wanted.said)
@@ -236,7 +253,7 @@ def change(
 ) -> tuple[Version, Result | None]:
     """The version, and the refusal, recorded, of a verdict or a move: then nothing else happened.
 
-    Raises NoPackage, InvalidInput; Conflict for a change of what votes are cast on.
+    Raises NoPackage, InvalidInput; Conflict for a change of what votes are cast on, or were.
     """
     package = find(work, handle, number)
     version = package.version
@@ -284,15 +301,19 @@ def _moved(work: Work, caller: Caller, version: Version, stage: str, reason: str
 
 
 def _check_open(work: Work, package: Package) -> None:
-    """Nobody votes on one thing and gets another."""
+    """Nobody votes on one thing and gets another: also not by a vote of long ago, which a rollback
+    would rely on, or that counts again once a gate passes again."""
     version = package.version
     cycle = lifecycle_of(work, version.model_name)
-    if not cycle.is_guarded(cycle.production):
-        return
-    if package.approval is Approval.APPROVED or work.governance.pending([version.id]):
+    is_approved = package.approval is Approval.APPROVED and cycle.is_guarded(cycle.production)
+    if is_approved or work.governance.was_granted(version.id):
         raise Conflict(
-            "What this package runs was approved, or waits for votes, and does not change any "
-            "more: register another, or set ModelApprovalStatus to Rejected first."
+            "What this package runs was approved, and does not change any more: register another."
+        )
+    if work.governance.pending([version.id]):
+        raise Conflict(
+            "What this package runs waits for votes, and does not change meanwhile: register "
+            "another, or set ModelApprovalStatus to Rejected first."
         )
 
 

@@ -9,15 +9,19 @@ settled in the transaction of the use case itself.
 Without accounts nobody asks, and there are no gates.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
 from modelkeep.domain.errors import Forbidden
+from modelkeep.domain.models import Model
 from modelkeep.domain.resources import Kind as ResourceKind
+from modelkeep.domain.resources import Resource
+from modelkeep.domain.sharing import Guest, Lent
 from modelkeep.ports.work import About, Work
+from modelkeep.services import guests
 from modelkeep.services.app import App, Reader, Runner
 
 
@@ -45,10 +49,14 @@ class Need:
     def check(self, work: Work, access: Access) -> None:
         """Raises Forbidden. A model that is not there, or not to be seen, is not its affair: the
         use case says so, in the same words for both."""
+        meant = self.meant(work)
+        if meant and not access.may(self.verb, self.as_name or meant.name, meant.tags):
+            raise self.refusal(self.as_name or meant.name)
+
+    def meant(self, work: Work) -> Model | Resource | None:
+        """What it is on, if that is there."""
         name = self.find(work) if self.find else self.model
-        model = work.models.get(name) if name else None
-        if model and not access.may(self.verb, self.as_name or model.name, model.tags):
-            raise self.refusal(self.as_name or model.name)
+        return work.models.get(name) if name else None
 
     def refusal(self, model: str = "") -> Forbidden:
         of = f" on model {model}" if model else "" if self.anywhere else " on everything"
@@ -59,7 +67,7 @@ class Need:
 class Permit:
     """What one call may do. `needs` are those left to settle; None until a rule has spoken.
     `denied` are those that were not met, of the whole call. `spend` goes before each change, in its
-    transaction: the call may not make it if that raises.
+    transaction: the call may not make it if that raises. A `guest` sees what is `lent` them.
     """
 
     caller: Caller
@@ -67,6 +75,8 @@ class Permit:
     sees_all: bool = field(default=False)
     denied: list[Need] = field(default_factory=list)
     spend: Callable[[Work], None] | None = None
+    guest: Guest | None = None
+    lent: Lent | None = None
 
     def change(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.spend:
@@ -75,7 +85,7 @@ class Permit:
 
     def run(self, work: Work, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         access = self.caller.access
-        seen = work if self.sees_all else work.seen_by(access)
+        seen = self._view(work)
         for need in self.needs or ():
             try:
                 need.check(seen, access)
@@ -84,20 +94,37 @@ class Permit:
                 raise
         return use_case(seen, *args, **kwargs)
 
+    def _view(self, work: Work) -> Work:
+        if self.sees_all:
+            return work
+        if self.guest is None or self.lent is None:
+            return work.seen_by(self.caller.access)
+        try:
+            return guests.seen_by(work, self.caller.access, self.guest, self.lent)
+        except Forbidden:
+            self.denied.extend(self.needs or ())
+            raise
+
 
 _current: ContextVar[Permit | None] = ContextVar("permit", default=None)
 
 
-def ask(caller: Caller, spend: Callable[[Work], None] | None = None) -> None:
-    """Says who makes the call that runs in this context, and what each change of it spends."""
-    _current.set(Permit(caller, spend=spend))
+def ask(
+    caller: Caller, spend: Callable[[Work], None] | None = None, guest: Guest | None = None
+) -> None:
+    """Says who makes the call that runs in this context, and what each change of it spends; of one
+    who speaks for another account, which."""
+    _current.set(Permit(caller, spend=spend, guest=guest))
 
 
-def admit(*needs: Need) -> None:
-    """Lets the call run its use cases. Raises Forbidden where the grants suffice to say no."""
+def admit(*needs: Need, lent: Lent | None = None) -> None:
+    """Lets the call run its use cases. Raises Forbidden where the grants suffice to say no, and for
+    a guest to whom no policy of a group could have it lent."""
     permit = _current.get()
     if permit is None:  # there are no accounts
         return
+    if permit.guest and lent is None:
+        raise guests.refusal(permit.guest)
     access = permit.caller.access
     met = [need.is_met(access) for need in needs]
     for need, is_met in zip(needs, met, strict=True):
@@ -105,7 +132,10 @@ def admit(*needs: Need) -> None:
             permit.denied.append(need)
             raise need.refusal()
     left = tuple(need for need, is_met in zip(needs, met, strict=True) if is_met is None)
-    _current.set(replace(permit, needs=left, sees_all=access.may(Verb.READ)))
+    if permit.guest:
+        _current.set(replace(permit, needs=needs, lent=lent))
+    else:
+        _current.set(replace(permit, needs=left, sees_all=access.may(Verb.READ)))
 
 
 def denied() -> list[Need]:
@@ -139,16 +169,58 @@ def admit_new(name: str, tags: Mapping[str, str]) -> None:
     admit()
 
 
-def admit_tag(name: str, key: str) -> None:
-    """Admits the setting, or taking away, of a model's tag. Raises Forbidden."""
-    admit(*(of_tags([key]) or [Need(Verb.WRITE, model=name)]))
+def admit_tag(name: str, key: str, value: str | None) -> None:
+    """Admits the setting of a model's tag or, without a value, its taking away. Raises
+    Forbidden."""
+    on = Need(Verb.WRITE, model=name)
+    admit(on, *of_tags(on, {key: value}))
 
 
-def of_tags(keys: Iterable[str]) -> list[Need]:
-    """What setting these tags of a model needs besides the right to change it."""
+def of_tags(on: Need, changes: Mapping[str, str | None]) -> list[Need]:
+    """What setting these tags, or taking away those that are None, needs besides the right to
+    change what has them."""
     permit = _current.get()
-    decides = permit is not None and not permit.caller.access.deciding_tags.isdisjoint(keys)
-    return [Need(Verb.ADMIN)] if decides else []
+    decides = permit is not None and permit.caller.access.deciding_tags & changes.keys()
+    return [_OnBothSides(Verb.ADMIN, on=on, changes=changes)] if decides else []
+
+
+@dataclass(frozen=True, slots=True)
+class _OnBothSides(Need):
+    """That somebody administers what has tags on which grants hang, as it is and as it will be: all
+    that has the tag's value or, without one, the thing itself."""
+
+    on: Need | None = None
+    changes: Mapping[str, str | None] = field(default_factory=dict)
+
+    def is_met(self, access: Access) -> bool | None:
+        if access.may(self.verb):
+            return True
+        return None if access.may_somewhere(self.verb) else False
+
+    def check(self, work: Work, access: Access) -> None:
+        meant = self.on.meant(work) if self.on else None
+        if meant is None:
+            return
+        left = {key: value for key, value in meant.tags.items() if key not in self.changes}
+        new = left | {key: value for key, value in self.changes.items() if value is not None}
+        for key in access.deciding_tags & self.changes.keys():
+            for tags in (meant.tags, new):
+                if not _administers(access, meant.name, tags, key):
+                    raise self.refusal(meant.name)
+
+    def refusal(self, model: str = "") -> Forbidden:
+        keys = ", ".join(sorted(self.changes))
+        return Forbidden(
+            f"Permission denied. Grants hang on tags among these: {keys}. To change one needs a "
+            "role that may admin on both sides: on what it has been, and on what it will be."
+        )
+
+
+def _administers(access: Access, name: str, tags: Mapping[str, str], key: str) -> bool:
+    if key not in tags:
+        return access.may(Verb.ADMIN, name, tags)
+    scopes = access.scopes(Verb.ADMIN)
+    return EVERYTHING in scopes or Scope(Reach.TAG, tags[key], key) in scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +229,8 @@ class _OnResource(Need):
 
     kind: ResourceKind = ResourceKind.CARD
 
-    def check(self, work: Work, access: Access) -> None:
-        found = work.resources.get(self.kind, self.model or "")
-        if found and not access.may(self.verb, found.name, found.tags):
-            raise self.refusal(found.name)
+    def meant(self, work: Work) -> Resource | None:
+        return work.resources.get(self.kind, self.model or "")
 
     def refusal(self, model: str = "") -> Forbidden:
         return Forbidden(

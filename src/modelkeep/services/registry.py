@@ -19,7 +19,7 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.ports.registry import NewVersion, Place
 from modelkeep.ports.work import Work
-from modelkeep.services import custody, numbering, policies, registrations, sources
+from modelkeep.services import custody, guests, numbering, policies, registrations, sources
 from modelkeep.services.catalog import (
     by_alias,
     by_semver,
@@ -208,6 +208,7 @@ def set_model_tag(work: Work, caller: Caller, name: str, key: str, value: str) -
     _check_tags({key: value})
     _refuse_kind([key])
     model_id = model_id_of(work, name)
+    guests.check_tag(work, caller, name, key)
     work.models.set_tag(model_id, key, value)
     _record_model(
         work,
@@ -224,6 +225,7 @@ def delete_model_tag(work: Work, caller: Caller, name: str, key: str) -> None:
     """Harmless when there is no such tag."""
     _refuse_kind([key])
     model_id = model_id_of(work, name)
+    guests.check_tag(work, caller, name, key)
     if work.models.delete_tag(model_id, key):
         _record_model(work, caller, "model:tag:deleted", model_id, name, after={"untagged": [key]})
 
@@ -246,7 +248,8 @@ def search_models(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a client says of a version that it registers."""
+    """What a client says of a version that it registers; where it `is_label`, the source means
+    nothing of ours."""
 
     model: str
     source: str
@@ -255,6 +258,7 @@ class Draft:
     run_link: str | None = None
     description: str = ""
     tags: Mapping[str, str] | None = None
+    is_label: bool = False
 
 
 def create_version(
@@ -281,6 +285,8 @@ def create_version(
         raise no_model(draft.model)
     if is_prompt(tags):
         origin = sources.of_prompt(draft.source, draft.run_id)
+    elif draft.is_label:
+        origin = sources.of_label(draft.source)
     else:
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
     created_ms = imported.created_ms if imported else work.now_ms
@@ -308,6 +314,8 @@ def create_version(
     )
     work.versions.add(new, created_ms)
     work.intakes.expect(new.id, origin.pending)
+    if draft.is_label:
+        work.intakes.pass_over(new.id, work.now_ms)
     if tags:
         work.versions.set_tags(new.id, tags)
     laid = _lay_hands(work, caller, new, origin.hands)

@@ -5,15 +5,17 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.events import Event
 from modelkeep.domain.models import Model
 from modelkeep.domain.papers import digest_of
+from modelkeep.domain.sharing import Group, Place
 from modelkeep.ports.sharing import GroupPolicy
 from modelkeep.ports.work import Work
 from modelkeep.services import groups
 
 
-def put(work: Work, caller: Caller, handle: str, body: str) -> None:
-    """The same one again changes nothing. Raises NotFound, InvalidInput for what is no policy."""
+def put(work: Work, caller: Caller, handle: str, body: str, at: Place) -> None:
+    """The same one again changes nothing. Raises NotFound; InvalidInput for what is no policy, or
+    not of this group."""
     model = groups.get(work, handle)
-    sharing.parse(body)
+    sharing.check(sharing.parse(body), Group(handle, at, model.tags))
     known, sha256 = work.group_policies.get(model.id), digest_of(body)
     if known and known.sha256 == sha256:
         return

@@ -47,6 +47,7 @@ COPIES_LIMIT = 100  # a name that moved on to another model could close a ring
 
 # What MLflow's prompts have for a source (3.17.2, `prompt/constants.py`).
 _PLACEHOLDERS = frozenset(("dummy-source", "prompt-template"))
+_OURS = frozenset(("runs", "models", "mlflow-artifacts"))
 _COPY = re.compile(r"models:/([^/]+)/(\d{1,18})")
 _LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
 _ID = re.compile(r"[0-9]{1,18}")
@@ -121,6 +122,14 @@ def of_prompt(source: str, run_id: str | None) -> Origin:
             f"Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder."
         )
     return Origin(run_id, None, None)
+
+
+def of_label(source: str) -> Origin:
+    """What is never ours, even if something of that name is. Raises InvalidInput for an address
+    that only something of ours can have."""
+    if check_source(source) in _OURS:
+        raise InvalidInput(f"Invalid model version source: '{source}' is of another account.")
+    return Origin(None, None, None)
 
 
 def address(work: Work, version: Version) -> str:

@@ -200,12 +200,28 @@ def _reject(
 
 def _leave(work: Work, caller: Caller, version: Version, cycle: Lifecycle, reason: str) -> Result:
     """Production goes back to what it held before; where there is nothing to go back to, or it
-    holds others as well, the version is archived."""
+    holds others as well, the version is archived. What the gates let wait, the next one who says so
+    votes for."""
     stays = work.slots.open_stays(version.model_id, stage_slot(cycle.production))
-    if len(stays) == 1 and next(prior_stays(work, stays[0]), None):
+    prior = next(prior_stays(work, stays[0]), None) if len(stays) == 1 else None
+    asked = _way_out(work, version, prior, cycle)
+    if asked is not None and asked.requested_by != caller.actor.name:
+        result = voting.vote(work, caller, asked.id, approves=True, comment=reason)
+        if result.end is not End.VOID:
+            return result
+    if prior:
         return promotion.roll_back(work, caller, version.model_name, reason)
     order = Order(version.model_name, version.number, cycle.archived, reason)
     return promotion.request(work, caller, order)
+
+
+def _way_out(
+    work: Work, version: Version, prior: Occupancy | None, cycle: Lifecycle
+) -> Request | None:
+    """The request for just what `_leave` would ask for."""
+    of, target = (prior.version_id, cycle.production) if prior else (version.id, cycle.archived)
+    back_to = prior.id if prior else None
+    return next((a for a in _waiting(work, of, target) if a.returns_to == back_to), None)
 
 
 def _take_back(
@@ -228,11 +244,13 @@ def _keep_waiting(work: Work, caller: Caller, asked: Request | None) -> None:
 
 def _open(work: Work, version: Version, cycle: Lifecycle) -> Request | None:
     """The request for production that takes votes."""
-    return next(
-        (
-            asked
-            for asked in work.governance.pending([version.id])
-            if asked.target == cycle.production and work.now_ms < asked.expires_ms
-        ),
-        None,
-    )
+    return next(iter(_waiting(work, version.id, cycle.production)), None)
+
+
+def _waiting(work: Work, version_id: int, target: str) -> list[Request]:
+    """The requests for a stage that take votes."""
+    return [
+        asked
+        for asked in work.governance.pending([version_id])
+        if asked.target == target and work.now_ms < asked.expires_ms
+    ]

@@ -18,7 +18,7 @@ from modelkeep.domain.events import Event
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.gates import Need, Outcome, Verdict
 from modelkeep.domain.lifecycles import Lifecycle, Rule
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import READY, Version
 from modelkeep.domain.policies import Decision, Ruling
 from modelkeep.ports.work import Work
 from modelkeep.services import judging, makers
@@ -98,6 +98,8 @@ def _counted(
     refusal = refuse_word(work, caller)
     if refusal:
         return Denied(refusal)
+    if ballot.approves and version.status != READY:  # they could still become any
+        return Denied("The version's files are not checked yet; approve it once it is READY.")
     answerable = work.accounts.owners_of([asked.requested_by])
     earlier = work.governance.votes(asked.id)
     reasons = makers.reasons(makers.known(work, version))

@@ -27,6 +27,17 @@ model_registry:
       stage_transitions:
         None -> Production: {approvals: 2}
         Production -> Staging: {}
+    - name: returns
+      models: ["returns-*"]
+      stage_transitions:
+        None -> Production: {approval_required: true}
+        Production -> Archived: {approvals: 2}
+      rollback: {approvals: 2}
+    - name: safe
+      models: ["safe-*"]
+      stage_transitions:
+        None -> Production: {approval_required: true}
+      rollback: {required_tags: [safe_to_return]}
     - name: checked
       models: ["checked-*"]
       stage_transitions:
@@ -278,6 +289,45 @@ def test_rejecting_what_is_in_production_rolls_it_back(ann: Any, bob: Any, ruled
     assert status(ann, first, second) == [APPROVED, REJECTED]
     assert (stage(ann, first), stage(ann, second)) == ("Production", "Archived")
     assert ("version:stage:rolled-back", "bob") in history(ruled, name)
+
+
+@pytest.mark.parametrize("has_prior", [True, False])
+def test_a_rejection_that_must_wait_is_voted_for_by_rejecting(
+    people: Callable[[str], Any], ann: Any, bob: Any, eve: Any, ruled: Server, has_prior: bool
+) -> None:
+    name = group(ann, "returns")
+    arns = [register(ann, name) for _ in range(1 + has_prior)]
+    for arn in arns:
+        say(bob, arn, APPROVED)
+    current = arns[-1]
+    assert "waits to enter" in unsaid(bob, current, REJECTED, ApprovalDescription="it drifts")
+    assert "waits to enter" in unsaid(bob, current, REJECTED, ApprovalDescription="it drifts")
+    assert "ann is an author" in unsaid(ann, current, REJECTED)
+    assert status(ann, *arns) == [APPROVED] * len(arns)
+    for _ in range(2):  # whoever says it twice says it once
+        unsaid(eve, current, REJECTED)
+    assert stage(ann, current) == "Production"
+    say(people("dee"), current, REJECTED, ApprovalDescription="so it does")
+    assert (status(ann, current), stage(ann, current)) == ([REJECTED], "Archived")
+    assert stage(ann, arns[0]) == ("Production" if has_prior else "Archived")
+    votes = [who for act, who in history(ruled, name) if act == "approval:vote:cast"]
+    assert votes[-2:] == ["eve", "dee"]
+
+
+def test_a_rollback_that_its_gates_refuse_leaves_what_is_rejected_where_it_is(
+    ann: Any, bob: Any
+) -> None:
+    name = group(ann, "safe")
+    first, second = register(ann, name), register(ann, name)
+    for arn in (first, second):
+        say(bob, arn, APPROVED)
+    assert "safe_to_return" in unsaid(bob, second, REJECTED)
+    assert (status(ann, second), stage(ann, second)) == ([APPROVED], "Production")
+    ann.update_model_package(
+        ModelPackageArn=first, CustomerMetadataProperties={"safe_to_return": "yes"}
+    )
+    say(bob, second, REJECTED)
+    assert (stage(ann, first), stage(ann, second)) == ("Production", "Archived")
 
 
 def test_the_first_in_production_is_archived_where_the_lifecycle_lets_it_go(

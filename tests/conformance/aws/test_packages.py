@@ -162,8 +162,21 @@ REFUSED = [
     ),
     ({"ModelLifeCycle": {"Stage": "Staging"}}, "'modelLifeCycle.stageStatus' failed to satisfy"),
     ({"ModelLifeCycle": {"Stage": "QA", "StageStatus": "Approved"}}, "None, Staging, Production"),
-    ({"ModelCard": {"ModelCardContent": "no JSON"}}, "ModelCardContent must be a JSON object"),
-    ({"ModelCard": {"ModelCardContent": '{"model_package_details": {}}'}}, "is not in the card"),
+    ({"ModelCard": {"ModelCardContent": "no JSON"}}, "ModelCardContent is not valid JSON"),
+    ({"ModelCard": {"ModelCardContent": "[]"}}, "Expected `object`, got `array`"),
+    ({"ModelCard": {"ModelCardContent": '{"model_package_details": {}}'}}, "unknown field `model_"),
+    (
+        {"ModelCard": {"ModelCardContent": '{"model_overview": {"model_name": "x"}}'}},
+        "unknown field `model_name` - at `$.model_overview`",
+    ),
+    (
+        {"ModelCard": {"ModelCardContent": '{"intended_uses": {"risk_rating": "Huge"}}'}},
+        "Invalid enum value 'Huge' - at `$.intended_uses.risk_rating`",
+    ),
+    (
+        {"ModelCard": {"ModelCardContent": '{"evaluation_details": [{"datasets": []}]}'}},
+        "missing required field `name` - at `$.evaluation_details[0]`",
+    ),
     ({"SourceUri": f"{ARN}/missing/1"}, f"ModelPackage {ARN}/missing/1 does not exist."),
     ({"ClientToken": "a" * 37}, "Member must have length less than or equal to 36"),
 ]

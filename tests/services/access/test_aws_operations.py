@@ -24,10 +24,10 @@ from modelkeep.protocols.aws import models, operations
 from modelkeep.protocols.aws.s3 import door
 from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import audit
-from tests.services.access.test_keys import HOST, key_of
 from tests.services.access.test_models import model
 from tests.support.aws_words import Words, as_form, form
 from tests.support.estate import Estate
+from tests.support.signing import HOST, key_of
 
 REGION, NUMBER = "us-east-1", "000000000000"
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{NUMBER}:"

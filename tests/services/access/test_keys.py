@@ -1,61 +1,18 @@
 """Access keys: who signs is let in as the key's account, and nothing is changed by a replay."""
 
 import hashlib
-import json
-from datetime import UTC, datetime
 from typing import Any
-from unittest.mock import patch
 
-import httpx
 import pytest
-from botocore import auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from modelkeep.domain.credentials import DAY_MS
 from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import accounts, spending
 from tests.support.clock import MovedClock
 from tests.support.estate import Estate
+from tests.support.signing import code, key_of, signed
 
 SEARCH = "/api/2.0/mlflow/registered-models/search"
-HOST = "127.0.0.1:5000"
-
-
-def key_of(estate: Estate, name: str, by: str = "", **wanted: Any) -> dict[str, Any]:
-    answer = estate.call("POST", f"{PREFIX}/accounts/{name}/keys", by or name, wanted)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def signed(
-    estate: Estate,
-    key: dict[str, Any],
-    target: str,
-    params: dict[str, Any] | None = None,
-    service: str = "sagemaker",
-    method: str = "POST",
-    path: str = "/",
-    more: dict[str, str] | None = None,
-) -> Any:
-    """The arguments of a call that is signed now."""
-    body = json.dumps(params or {}).encode()
-    given = {
-        "Host": HOST,
-        "Content-Type": "application/x-amz-json-1.1" if target else "application/json",
-    } | (more or {})
-    given |= {"X-Amz-Target": target} if target else {}
-    request = AWSRequest(method=method, url=f"http://{HOST}{path}", data=body, headers=given)
-    at = datetime.fromtimestamp(estate.clock.now_ms() / 1000, UTC).replace(tzinfo=None)
-    with patch.object(auth, "get_current_datetime", lambda: at):
-        signer = auth.SigV4Auth(Credentials(key["id"], key["secret"]), service, "us-east-1")
-        signer.add_auth(request)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return {"method": method, "path": path, "content": body, "headers": headers}
-
-
-def code(answer: httpx.Response) -> str:
-    return "" if answer.status_code == 200 else answer.json()["__type"]
 
 
 def lists(estate: Estate, key: dict[str, Any]) -> str:
@@ -134,7 +91,7 @@ def test_a_secret_that_was_given_to_another_key_is_none(quick: Estate) -> None:
     assert lists(quick, eve) == ""
 
 
-def test_only_an_administrator_makes_a_key_of_another_account(quick: Estate) -> None:
+def test_only_an_administrator_makes_the_first_key_of_another_account(quick: Estate) -> None:
     quick.user("ann", "contributor")
     wanted = {"account_number": "123456789012"}
     path = f"{PREFIX}/accounts/ann/keys"
@@ -142,9 +99,13 @@ def test_only_an_administrator_makes_a_key_of_another_account(quick: Estate) -> 
     assert quick.call("POST", path, "boss", {"account_number": "12345"}).status_code == 400
     theirs, ours = key_of(quick, "ann", "boss", **wanted), key_of(quick, "ann")
     create = "SageMaker.CreateModelPackageGroup"
-    for key, number in ((theirs, "123456789012"), (ours, "000000000000")):
-        call = signed(quick, key, create, {"ModelPackageGroupName": f"of-{number}"})
-        assert f":{number}:" in quick.call(**call).json()["ModelPackageGroupArn"]
+    made = quick.call(**signed(quick, ours, create, {"ModelPackageGroupName": "ours"}))
+    assert ":000000000000:" in made.json()["ModelPackageGroupArn"]
+    refused = quick.call(**signed(quick, theirs, create, {"ModelPackageGroupName": "theirs"}))
+    assert code(refused) == "AccessDeniedException"
+    assert "Account 123456789012 is another than 000000000000" in refused.text
+    assert key_of(quick, "ann", **wanted)["account_number"] == "123456789012"
+    assert quick.call("POST", path, "ann", {"account_number": "0" * 11 + "1"}).status_code == 403
 
 
 # -- replays ---------------------------------------------------------------------------------------

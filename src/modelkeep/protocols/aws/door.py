@@ -31,7 +31,8 @@ Operations = Mapping[tuple[str, str], Operation]
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What a call was signed for: a service ("" if it is not signed), a region, an account."""
+    """What a call was signed for, a service ("" if it is not signed) and a region; and by which
+    account."""
 
     service: str
     region: str
@@ -119,7 +120,15 @@ class Dialect:
             )
         constraints.check(asked.input, params)
         base = address_of(scope, self._public_url)
-        call = Call(entered.region, entered.account, caller_of(scope), params, base)
+        call = Call(
+            entered.region,
+            self._account,
+            caller_of(scope),
+            params,
+            base,
+            asked.name,
+            entered.account,
+        )
         operation.admit(call)
         if is_json and operation.known and (body := await operation.known(self._app, call)):
             return body

@@ -34,16 +34,16 @@ _TRUST = {
 
 async def _caller_identity(_app: App, call: Call) -> Mapping[str, Any]:
     actor = call.caller.actor
-    user, arn = actor.name, f"arn:aws:iam::{call.account}:user/{actor.name}"
+    user, arn = actor.name, f"arn:aws:iam::{call.caller_account}:user/{actor.name}"
     if actor.kind is Kind.SERVICE:
         user = f"{actor.name}:{_SESSION}"
-        arn = f"arn:aws:sts::{call.account}:assumed-role/{actor.name}/{_SESSION}"
-    return {"UserId": user, "Account": call.account, "Arn": arn}
+        arn = f"arn:aws:sts::{call.caller_account}:assumed-role/{actor.name}/{_SESSION}"
+    return {"UserId": user, "Account": call.caller_account, "Arn": arn}
 
 
 async def _role(_app: App, call: Call) -> Mapping[str, Any]:
     name = call.params["RoleName"]
-    arn = f"arn:aws:iam::{call.account}:role/{name}"
+    arn = f"arn:aws:iam::{call.caller_account}:role/{name}"
     role = {
         "Path": "/",
         "RoleName": name,

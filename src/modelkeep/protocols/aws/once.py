@@ -35,7 +35,7 @@ async def once(
         return tell(await app.write(use_case, call.caller, *args))
     said = json.dumps(call.params, sort_keys=True, default=str)
     digest = hashlib.sha256(f"{operation}\n{said}".encode(errors="surrogatepass")).hexdigest()
-    claim = Claim(call.caller.actor.name, f"{operation}/{call.account}/{token}", digest)
+    claim = Claim(call.caller.actor.name, f"{operation}/{call.caller_account}/{token}", digest)
 
     def reply(value: T) -> Reply:
         return Reply(200, json.dumps(tell(value)))

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, Unauthenticated
+from modelkeep.domain.sharing import Guest, Place
 from modelkeep.ports.work import Work
 from modelkeep.protocols import doors
 from modelkeep.protocols.aws import sigv4
@@ -29,10 +30,11 @@ class MissingToken(Unauthenticated):
 
 
 class Signers:
-    """Finds and enters those who sign, by the access keys of a directory."""
+    """Finds and enters those who sign, by the access keys of a directory. Whose key is of another
+    account than this, the server's own, is a guest."""
 
-    def __init__(self, directory: Directory, now_ms: Callable[[], int]) -> None:
-        self._directory, self._now_ms = directory, now_ms
+    def __init__(self, directory: Directory, now_ms: Callable[[], int], account: str) -> None:
+        self._directory, self._now_ms, self._account = directory, now_ms, account
 
     def find(self, scope: Scope) -> tuple[Signature, Key]:
         """Who says to have signed a call, which is not to be believed yet.
@@ -61,7 +63,13 @@ class Signers:
         now = datetime.fromtimestamp(self._now_ms() / 1000, UTC)
         sigv4.verify(signature, key.secret, scope, body_sha256, now)
         self._directory.mark_used(key.identity)
-        doors.enter(scope, key.identity, _spending(signature))
+        doors.enter(scope, key.identity, _spending(signature), self._guest(signature, key))
+
+    def _guest(self, signature: Signature, key: Key) -> Guest | None:
+        if key.account_number in ("", self._account):
+            return None
+        at = Place(signature.region, self._account)
+        return Guest(key.account_number, key.identity.actor, at)
 
     async def verify(self, limit_bytes: int, scope: Scope, receive: Receive) -> Receive:
         """Enters who has signed a call of MLflow's, and gives its body again."""

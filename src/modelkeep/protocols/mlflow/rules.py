@@ -29,7 +29,11 @@ def _rename(call: Any) -> None:
 
 
 def _tag(call: Any) -> None:
-    permits.admit_tag(call.name, call.key)
+    permits.admit_tag(call.name, call.key, call.value)
+
+
+def _untag(call: Any) -> None:
+    permits.admit_tag(call.name, call.key, None)
 
 
 _OF_CALLS: dict[tuple[str, str], Rule] = {
@@ -42,7 +46,7 @@ _OF_CALLS: dict[tuple[str, str], Rule] = {
     ("GET", "registered-models/get-latest-versions"): _READS_IT,
     ("POST", "registered-models/get-latest-versions"): _READS_IT,
     ("POST", "registered-models/set-tag"): Rule(_tag),
-    ("DELETE", "registered-models/delete-tag"): Rule(_tag),
+    ("DELETE", "registered-models/delete-tag"): Rule(_untag),
     ("POST", "registered-models/alias"): _PROMOTES_IT,
     ("GET", "registered-models/alias"): _READS_IT,
     ("DELETE", "registered-models/alias"): _PROMOTES_IT,

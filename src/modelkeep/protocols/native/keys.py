@@ -1,7 +1,8 @@
 """Access keys over the native API: what AWS's clients sign their calls with.
 
-A key of another account than the server's own is made by administrators alone: what other accounts
-may do hangs on that number.
+The first key of another account than the server's own is made by an administrator: what other
+accounts may do hangs on that number. Whoever has one may make more of it, for nobody votes with a
+key that somebody else made.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ from typing import Any
 import msgspec
 from litestar import Response, delete, get, post
 
-from modelkeep.domain.access import Verb
 from modelkeep.domain.accounts import StoredToken
 from modelkeep.domain.credentials import DAY_MS, LIFETIME_DAYS, mint_key
 from modelkeep.domain.events import instant
@@ -20,9 +20,8 @@ from modelkeep.protocols.native.accounts import Days, Entrance
 from modelkeep.protocols.native.calls import Http, caller
 from modelkeep.protocols.native.idempotency import acting
 from modelkeep.protocols.rules import of_account
-from modelkeep.services import accounts, permits
+from modelkeep.services import accounts
 from modelkeep.services.app import App
-from modelkeep.services.permits import Need
 
 
 class NewKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -63,8 +62,6 @@ def handlers(app: App, entrance: Entrance) -> list[Any]:
         Made again with its idempotency key, the call is 409: it names the access key that there is,
         and its secret is not told again.
         """
-        if data.account_number:
-            permits.admit(Need(Verb.ADMIN))
         once = await acting(app, request, partial(_made_already, request, name))
         entrance.check_open()
         key = mint_key()

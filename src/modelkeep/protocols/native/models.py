@@ -83,7 +83,7 @@ def _change(call: Any) -> None:
     needs = [Need(Verb.WRITE, model=call.name)]
     if call.data.name:
         needs.append(Need(Verb.WRITE, model=call.name, as_name=call.data.name))
-    permits.admit(*needs, *permits.of_tags(call.data.tags))
+    permits.admit(*needs, *permits.of_tags(needs[0], call.data.tags))
 
 
 def _answer_change(request: Http, changed: Listed | Result) -> Any:

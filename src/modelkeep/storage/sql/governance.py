@@ -15,7 +15,9 @@ from modelkeep.domain.policies import Decision
 from modelkeep.ports.governance import Closed, StoredPolicy
 from modelkeep.storage.sql.dialects import Db, Row
 from modelkeep.storage.sql.memory import Memory
+from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight
+from modelkeep.storage.sql.version_search import SOURCE_CHARS
 
 _REQUEST = (
     "SELECT r.id, v.model_id, r.version_id, v.number, r.subject, r.source, r.target,"
@@ -203,6 +205,31 @@ class SqlGovernance:
             limit,
         )
         return [_request(row) for row in rows]
+
+    def was_granted(self, version_id: int) -> bool:
+        row = self._db.one(
+            "SELECT 1 FROM requests WHERE project_id = ? AND version_id = ?"
+            " AND status = 'approved' LIMIT 1",
+            self._project_id,
+            version_id,
+        )
+        return row is not None
+
+    def binds_label(self, sources: Sequence[str]) -> bool:
+        some = any_of(
+            f"substr(v.source, 1, {SOURCE_CHARS})", [source[:SOURCE_CHARS] for source in sources]
+        )
+        whole = any_of("v.source", sources)
+        row = self._db.one(
+            "SELECT 1 FROM versions v WHERE v.project_id = ? AND v.manifest_id IS NULL"
+            f" AND v.deleted_ms IS NULL AND {some.sql} AND {whole.sql}"
+            " AND EXISTS (SELECT 1 FROM requests r WHERE r.project_id = v.project_id"
+            " AND r.version_id = v.id AND r.status IN ('approved', 'pending')) LIMIT 1",
+            self._project_id,
+            *some.params,
+            *whole.params,
+        )
+        return row is not None
 
     def pending(self, version_ids: Sequence[int] | None = None) -> list[Request]:
         only, params = "", ()

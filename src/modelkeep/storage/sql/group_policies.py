@@ -1,6 +1,6 @@
 """Policies of groups."""
 
-from modelkeep.ports.sharing import GroupPolicy
+from modelkeep.ports.sharing import GroupPolicy, SharedGroup
 from modelkeep.storage.sql.dialects import Db
 
 
@@ -18,6 +18,28 @@ class SqlGroupPolicies:
             model_id,
         )
         return GroupPolicy(*row) if row else None
+
+    def shared(self, handle: str | None, limit: int) -> list[SharedGroup]:
+        of_one, params = (" AND m.handle = ?", (handle,)) if handle is not None else ("", ())
+        rows = self._db.all(
+            "SELECT m.id, m.name, p.body FROM group_policies p JOIN models m ON m.id = p.model_id"
+            f" WHERE p.project_id = ? AND m.deleted_ms IS NULL{of_one} ORDER BY m.id LIMIT ?",
+            self._project_id,
+            *params,
+            limit,
+        )
+        tagged = self._db.all(
+            "SELECT t.model_id, t.key, t.value FROM group_policies p"
+            " JOIN models m ON m.id = p.model_id"
+            " JOIN model_tags t ON t.project_id = p.project_id AND t.model_id = p.model_id"
+            f" WHERE p.project_id = ? AND m.deleted_ms IS NULL{of_one}",
+            self._project_id,
+            *params,
+        )
+        tags: dict[int, dict[str, str]] = {}
+        for model_id, key, value in tagged:
+            tags.setdefault(model_id, {})[key] = value
+        return [SharedGroup(row[0], row[1], tags.get(row[0], {}), row[2]) for row in rows]
 
     def put(self, model_id: int, policy: GroupPolicy) -> None:
         self._db.later(

@@ -108,6 +108,10 @@ class SqlIntakes:
             at_ms,
         )
 
+    def pass_over(self, version_id: int, at_ms: int) -> None:
+        self.open(version_id, at_ms)
+        self.put_off_intake(version_id, None, "a label of another account's")
+
     def is_due(self, now_ms: int) -> bool:
         row = self._db.one(
             "SELECT EXISTS (SELECT 1 FROM arrivals WHERE project_id = ? AND due_ms <= ?)"

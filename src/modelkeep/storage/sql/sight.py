@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from modelkeep.domain.access import Access, Reach, Scope, Verb
+from modelkeep.ports.sharing import Among
 from modelkeep.storage.sql.dialects import Db
 from modelkeep.storage.sql.search import Fragment, any_of
 
@@ -29,26 +30,27 @@ _RESOURCES = _Named("c", "resource_tags", "resource_id")
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What `access` shows; without one, everything."""
+    """What `access` shows; without one, everything. Of a guest, what of that is `among` these."""
 
     project_id: int
     access: Access | None = None
+    among: Among | None = None
 
     @property
     def models(self) -> Fragment:
         """` AND …` for a statement over `models m`."""
-        return self._allowing(Verb.READ)
+        return self._within(self._allowing(Verb.READ), self.among and self.among.models)
 
     @property
     def resources(self) -> Fragment:
         """` AND …` for a statement over `resources c`: what a model of that name and those tags
         would be to the caller, they are."""
-        return self._allowing(Verb.READ, _RESOURCES)
+        return self._within(self._allowing(Verb.READ, _RESOURCES), self.among and ())
 
     @property
     def bytes(self) -> Fragment:
         """As `models`, of those whose files may be downloaded."""
-        return self._allowing(Verb.DOWNLOAD)
+        return self._within(self._allowing(Verb.DOWNLOAD), self.among and self.among.bytes)
 
     def of(self, column: str) -> Fragment:
         """` AND …` where `column` holds a model's id."""
@@ -72,6 +74,12 @@ class Sight:
             *some.params,
         )
         return frozenset(names) - {row[0] for row in rows}
+
+    def _within(self, test: Fragment, ids: tuple[int, ...] | None) -> Fragment:
+        if ids is None:
+            return test
+        some = any_of("m.id", ids)
+        return Fragment(f"{test.sql} AND {some.sql}", (*test.params, *some.params))
 
     def _allowing(self, verb: Verb, of: _Named = _MODELS) -> Fragment:
         if self.access is None or self.access.may(verb):

@@ -2,6 +2,7 @@
 
 from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
+from modelkeep.ports.sharing import Among
 from modelkeep.storage.sql.accounts import SqlAccounts
 from modelkeep.storage.sql.artifacts import SqlArtifacts
 from modelkeep.storage.sql.checkpoints import SqlCheckpoints
@@ -85,8 +86,8 @@ class SqlWork:
         self.object_uploads = SqlObjectUploads(db, project)
         self.buckets_elsewhere = SqlBucketsElsewhere(db, project)
 
-    def seen_by(self, access: Access) -> "SqlWork":
-        sight = Sight(DEFAULT_PROJECT_ID, access)
+    def seen_by(self, access: Access, among: Among | None = None) -> "SqlWork":
+        sight = Sight(DEFAULT_PROJECT_ID, access, among)
         return SqlWork(self.db, self._dialect, sight, self.journal, self.memory)
 
     @property

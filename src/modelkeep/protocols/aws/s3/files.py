@@ -3,7 +3,10 @@
 from dataclasses import replace
 from email.utils import formatdate
 
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import NotFound
+from modelkeep.domain.locations import RESERVED
+from modelkeep.domain.sharing import LOADING, Lent
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies
@@ -22,9 +25,10 @@ from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.ranges import Part, part_of
 from modelkeep.protocols.sending import content_type, send_file, send_head
-from modelkeep.services import objects
+from modelkeep.services import objects, permits
 from modelkeep.services.app import App
 from modelkeep.services.objects import Brought, Object
+from modelkeep.services.permits import Need
 
 # What would be lost if it were passed over.
 _REFUSED = (
@@ -69,8 +73,9 @@ async def put(app: App, asked: Asked) -> None:
 
 
 async def get(app: App, asked: Asked) -> None:
-    """GET and HEAD."""
-    READS.admit(asked)
+    """GET and HEAD. A guest may have the files of packages that they may deploy."""
+    lent = Lent(LOADING) if asked.bucket == RESERVED else None
+    permits.admit(Need(Verb.DOWNLOAD, anywhere=True), lent=lent)
     if "partNumber" in asked.query:
         raise Coded("NotImplemented", "Objects are not kept in parts; ask for a range.", 501)
     found = await find(app, asked)

@@ -8,6 +8,7 @@ from typing import Any
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import NO_STAGE, READY, Version
+from modelkeep.domain.objects import SCHEME
 from modelkeep.domain.packages import Package
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Place
@@ -19,12 +20,14 @@ from modelkeep.protocols.aws.sagemaker.wording import (
     shown_tags,
 )
 from modelkeep.services.packages import shown_approval
+from modelkeep.services.sources import VERSION_FOLDER
 
 KIND = "model-package"
 SOURCE_LIMIT = 1024  # characters of a SourceUri
 NOWHERE = "sagemaker:/none"  # the source of a package that says of none
 
-_NAMED = re.compile("([^/]+)(?:/([0-9]{1,9}))?")
+_RUNS = ("InferenceSpecification", "AdditionalInferenceSpecifications", "SourceUri")
+_NAMED = re.compile("([^/]+)(?:/([1-9][0-9]{0,8}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
 
 
@@ -56,7 +59,7 @@ def no_package(place: Place, handle: str, number: int | None) -> NotFound:
     return NotFound(f"ModelPackage {arn_of(place, handle, number)} does not exist.")
 
 
-def described(place: Place, package: Package) -> dict[str, Any]:
+def described(place: Place, package: Package, *, to_guest: bool = False) -> dict[str, Any]:
     """All that there is to say of a package."""
     version, said = package.version, package.said
     modified_ms = max(version.updated_ms, said.at_ms)
@@ -64,7 +67,7 @@ def described(place: Place, package: Package) -> dict[str, Any]:
     return {
         **_source(package),
         "CertifyForMarketplace": False,
-        **said.members,
+        **_loadable(package, to_guest=to_guest),
         **summary(place, package),
         "LastModifiedTime": instant(modified_ms),
         "CreatedBy": identity(place, version.author),
@@ -73,6 +76,24 @@ def described(place: Place, package: Package) -> dict[str, Any]:
         "ModelPackageStatusDetails": _details(package),
         "CustomerMetadataProperties": shown_tags(version.tags) or None,
     }
+
+
+def _loadable(package: Package, *, to_guest: bool) -> Mapping[str, Any]:
+    """What was said; with an address of ours that leads to other bytes by now, or that a guest may
+    not read, as that of the frozen ones: what was approved is what is loaded."""
+    said, version = package.said.members, package.version
+    if not package.file or not (package.is_replaced or to_guest):
+        return said
+    frozen = f"{SCHEME}{VERSION_FOLDER}/{version.id}/{package.file}"
+
+    def led(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: led(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [led(part) for part in value]
+        return frozen if value == version.source else value
+
+    return {**said, **{name: led(said[name]) for name in _RUNS if name in said}}
 
 
 def summary(place: Place, package: Package) -> dict[str, Any]:
@@ -97,13 +118,13 @@ def summary(place: Place, package: Package) -> dict[str, Any]:
     }
 
 
-def in_batch(place: Place, package: Package) -> dict[str, Any]:
+def in_batch(place: Place, package: Package, *, to_guest: bool = False) -> dict[str, Any]:
     """What BatchDescribeModelPackage says of a package: of each it names a group and what it
     runs."""
     told = summary(place, package)
     del told["ModelPackageName"], told["ModelLifeCycle"]
     handle = handle_of(package.version.model_name)
-    runs = package.said.members.get("InferenceSpecification", {"Containers": []})
+    runs = _loadable(package, to_guest=to_guest).get("InferenceSpecification", {"Containers": []})
     return {**told, "ModelPackageGroupName": handle, "InferenceSpecification": runs}
 
 

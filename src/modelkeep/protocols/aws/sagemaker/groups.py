@@ -7,11 +7,13 @@ from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NoGroup
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import Model
+from modelkeep.domain.sharing import Lent
 from modelkeep.ports.registry import Listing
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.sagemaker.wording import (
     DESCRIPTION_LIMIT,
     PAGE,
+    asks_elsewhere,
     check_ours,
     group_arn,
     group_of,
@@ -54,8 +56,8 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _list(app: App, call: Call) -> Mapping[str, Any]:
-    if call.params.get("CrossAccountFilterOption") == "CrossAccount":
-        return {"ModelPackageGroupSummaryList": []}  # there is one account's registry here
+    if asks_elsewhere(call):
+        return {"ModelPackageGroupSummaryList": []}
     wanted = Listing(
         contains=call.params.get("NameContains", ""),
         from_ms=ms_of(call.params, "CreationTimeAfter"),
@@ -103,15 +105,17 @@ def _makes(call: Call) -> None:
     permits.admit_new(call.params[_NAME], tags_of(call.params.get("Tags", ())))
 
 
-def _knows(_call: Call) -> None:
-    permits.admit()
+def _lists(_call: Call) -> None:
+    """A guest finds what they may describe."""
+    permits.admit(lent=Lent("DescribeModelPackageGroup"))
 
 
 def _may(verb: Verb) -> Any:
     def admit(call: Call) -> None:
         check_ours(call, call.params[_NAME])
         handle = group_of(call.params[_NAME])
-        permits.admit(Need(verb, find=lambda work: work.models.by_handle(handle)))
+        find = Need(verb, find=lambda work: work.models.by_handle(handle))
+        permits.admit(find, lent=call.lent(handle))
 
     return admit
 
@@ -119,6 +123,6 @@ def _may(verb: Verb) -> Any:
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("sagemaker", "CreateModelPackageGroup"): Operation(_create, _makes),
     ("sagemaker", "DescribeModelPackageGroup"): Operation(_describe, _may(Verb.READ)),
-    ("sagemaker", "ListModelPackageGroups"): Operation(_list, _knows),
+    ("sagemaker", "ListModelPackageGroups"): Operation(_list, _lists),
     ("sagemaker", "DeleteModelPackageGroup"): Operation(_delete, _may(Verb.WRITE)),
 }

@@ -6,11 +6,11 @@ A member that one of our words stands for is kept by that word: the description,
 Source: botocore 1.44's documentation of the members, and answers of SageMaker as quoted by users.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelkeep.domain import cards
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.packages import Approval
 from modelkeep.protocols.aws.arns import named
@@ -33,16 +33,6 @@ MORE_LIMIT = 15  # additional inference specifications
 # Addresses that a version's source may be, and images, which only stand for one.
 _ADDRESS = re.compile("(s3|models|runs|mlflow-artifacts):/.+")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]*([./:@][A-Za-z0-9_\-]+)*")
-# Of the schema of a package's card, which is simpler than a model card's own.
-_CARD_PARTS = {
-    "model_overview",
-    "intended_uses",
-    "business_details",
-    "training_details",
-    "evaluation_details",
-    "additional_information",
-}
-_OVERVIEW = {"model_creator", "model_artifact"}
 
 
 def registration(call: Call) -> Registration:
@@ -66,6 +56,7 @@ def registration(call: Call) -> Registration:
         said={name: value for name, value in params.items() if name not in _OURS},
         approval=Approval(verdict) if verdict else None,
         stage=params.get(LIFE, {}).get("Stage"),
+        is_label=call.is_guests,
     )
 
 
@@ -148,22 +139,8 @@ def _more(old: Sequence[Any], added: Sequence[Any]) -> list[Any]:
 
 
 def _check_card(card: Mapping[str, Any]) -> None:
-    if "ModelCardContent" not in card:
-        return
-    try:
-        content = json.loads(card["ModelCardContent"])
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise InvalidInput("ModelCardContent must be a JSON object.")
-    overview = content.get("model_overview", {})
-    odd = sorted(content.keys() - _CARD_PARTS)
-    odd += sorted(overview.keys() - _OVERVIEW if isinstance(overview, dict) else ["model_overview"])
-    if odd:
-        raise InvalidInput(
-            f"ModelCardContent: {odd[0]} is not in the card of a model package. It has "
-            f"{', '.join(sorted(_CARD_PARTS))}; and model_overview {', '.join(sorted(_OVERVIEW))}."
-        )
+    if "ModelCardContent" in card:
+        cards.check_of_package(card["ModelCardContent"])
 
 
 def _card(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,15 +68,16 @@ async def _create(app: App, call: Call) -> Mapping[str, Any]:
 async def _describe(app: App, call: Call) -> Mapping[str, Any]:
     named = our_package_of(call, call.params[NAME])
     try:
-        told = described(call, await app.read(packages.find, *named, point=True))
+        package = await app.read(packages.find, *named, point=True)
     except NoPackage:
         raise no_package(call, *named) from None
+    told = described(call, package, to_guest=call.is_guests)
     is_brief = call.params.get("IncludedData") == "MetadataOnly"
     return without_contents(told) if is_brief else told
 
 
 async def _described(app: App, call: Call) -> bytes:
-    if "IncludedData" in call.params:
+    if "IncludedData" in call.params or call.is_guests:
         return b""
     handle, number = our_package_of(call, call.params[NAME])
     try:
@@ -110,7 +111,11 @@ async def _describe_many(app: App, call: Call) -> Mapping[str, Any]:
         if package is None
     }
     return {
-        "ModelPackageSummaries": {arn: in_batch(call, p) for arn, p in pairs.items() if p},
+        "ModelPackageSummaries": {
+            arn: in_batch(call, package, to_guest=call.is_guests)
+            for arn, package in pairs.items()
+            if package
+        },
         "BatchDescribeModelPackageErrorMap": errors or None,
     }
 
@@ -121,6 +126,8 @@ def _told(message: str) -> Mapping[str, str]:
 
 async def _list(app: App, call: Call) -> Mapping[str, Any]:
     params = call.params
+    if call.is_guests and GROUP not in params:
+        return {"ModelPackageSummaryList": []}  # of their own account
     group = group_of(params[GROUP]) if GROUP in params else None
     approval = params.get(VERDICT)
     wanted = PackageListing(
@@ -186,15 +193,17 @@ def _on_creation(call: Call) -> None:
         permits.admit_new(params[NAME], tags_of(params.get("Tags", ())))
         return
     check_ours(call, params[GROUP])
-    find = _found(group_of(params[GROUP]))
+    handle = group_of(params[GROUP])
+    find = _found(handle)
     is_waiting = params.get(VERDICT) == Approval.PENDING  # as it is without a word
-    permits.admit(Need(Verb.WRITE, find=find), *_of_moves(params, find, is_vote=not is_waiting))
+    needs = _of_moves(params, find, is_vote=not is_waiting)
+    permits.admit(Need(Verb.WRITE, find=find), *needs, lent=call.lent(handle))
 
 
 def _on_package(verb: Verb) -> Any:
     def admit(call: Call) -> None:
         handle, _ = our_package_of(call, call.params[NAME])
-        permits.admit(Need(verb, find=_found(handle)))
+        permits.admit(Need(verb, find=_found(handle)), lent=call.lent(handle))
 
     return admit
 
@@ -209,7 +218,7 @@ def _on_update(call: Call) -> None:
     needs = _of_moves(call.params, find)
     if others or not needs:
         needs.append(Need(Verb.WRITE, find=find))
-    permits.admit(*needs)
+    permits.admit(*needs, lent=call.lent(handle))
 
 
 def _of_moves(params: Mapping[str, Any], find: Find, *, is_vote: bool = True) -> list[Need]:
@@ -228,13 +237,14 @@ def _found(handle: str) -> Find:
 
 def _on_list(call: Call) -> None:
     """What may not be read is not listed."""
-    check_ours(call, call.params.get(GROUP, ""))
-    permits.admit()
+    text = call.params.get(GROUP, "")
+    check_ours(call, text)
+    permits.admit(lent=call.lent(group_of(text) if text else None))
 
 
-def _anywhere(_call: Call) -> None:
+def _anywhere(call: Call) -> None:
     """As on a list."""
-    permits.admit()
+    permits.admit(lent=call.lent())
 
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {

@@ -11,12 +11,14 @@ from modelkeep.domain.models import Model
 from modelkeep.domain.queries import Condition, Query, Relation
 from modelkeep.domain.resources import Resource
 from modelkeep.domain.search import Comparison
+from modelkeep.domain.sharing import Lent
 from modelkeep.domain.tags import shown
 from modelkeep.protocols.aws import models
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.models import Shape
 from modelkeep.protocols.aws.sagemaker import cards, described, groups
 from modelkeep.protocols.aws.sagemaker.expressions import TAGS, property_of, query_of
+from modelkeep.protocols.aws.sagemaker.wording import asks_elsewhere
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import finding, permits
 from modelkeep.services.app import App
@@ -25,7 +27,6 @@ from modelkeep.services.finding import Found, Shown, Wanted
 PAGE = 10  # items, where the caller says nothing
 PACKAGE, GROUP, CARD = "ModelPackage", "ModelPackageGroup", "ModelCard"
 _MODEL = "Model"  # of a dashboard that is not here; its models are
-_OTHER_ACCOUNTS = "CrossAccount"
 _NEWEST_CHANGE = "LastModifiedTime"
 
 # What we can sort by as rows are read.
@@ -44,7 +45,7 @@ async def _search(app: App, call: Call) -> Mapping[str, Any]:
     wanted = _wanted(resource, params)
     after = page_position(params.get("NextToken", ""), (resource, wanted))
     size = params.get("MaxResults", PAGE)
-    if params.get("CrossAccountFilterOption") == _OTHER_ACCOUNTS:
+    if asks_elsewhere(call):
         return _page(Found([], None, 0, is_exact=True))
     find, show = _SEARCHED[resource]
     document = partial(show, call)
@@ -127,7 +128,7 @@ def _group(call: Call, model: Model) -> dict[str, Any]:
 
 def _package(call: Call, one: Shown) -> dict[str, Any]:
     known = _shape(PACKAGE).members
-    told = described.described(call, one.package)
+    told = described.described(call, one.package, to_guest=call.is_guests)
     told = {name: value for name, value in told.items() if name in known}
     return {**told, TAGS: shown(one.tags)}
 
@@ -153,10 +154,12 @@ def _listed(told: dict[str, Any]) -> dict[str, Any]:
 # -- who may -------------------------------------------------------------------------------------
 
 
-def _knows(_call: Call) -> None:
-    permits.admit()
+def _seeks(call: Call) -> None:
+    """A guest finds what they may describe."""
+    resource: str = call.params["Resource"]
+    permits.admit(lent=Lent(f"Describe{resource}") if resource in (PACKAGE, GROUP) else None)
 
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("sagemaker", "Search"): Operation(_search, _knows),
+    ("sagemaker", "Search"): Operation(_search, _seeks),
 }

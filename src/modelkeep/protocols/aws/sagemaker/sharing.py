@@ -5,6 +5,7 @@ from typing import Any
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import NotFound
+from modelkeep.domain.sharing import Place
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.sagemaker.wording import GROUP, no_group
@@ -16,9 +17,10 @@ _NAME = "ModelPackageGroupName"
 
 
 async def _put(app: App, call: Call) -> Mapping[str, Any]:
-    handle: str = call.params[_NAME]
+    handle, text = call.params[_NAME], call.params["ResourcePolicy"]
+    at = Place(call.region, call.account)
     try:
-        await app.write(sharing.put, call.caller, handle, call.params["ResourcePolicy"])
+        await app.write(sharing.put, call.caller, handle, text, at)
     except NotFound:
         raise no_group(call, handle) from None
     return {"ModelPackageGroupArn": _arn(call, handle)}

@@ -7,6 +7,7 @@ from typing import Any
 from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.resources import Kind
+from modelkeep.domain.sharing import Lent
 from modelkeep.domain.tags import fitting
 from modelkeep.ports.work import Work
 from modelkeep.protocols.aws.arns import named
@@ -120,18 +121,24 @@ def _adds(call: Call) -> None:
 
 
 def _deletes(call: Call) -> None:
-    _changes(call, call.params["TagKeys"])
+    _changes(call, dict.fromkeys(call.params["TagKeys"]))
 
 
-def _changes(call: Call, keys: Any) -> None:
+def _changes(call: Call, changes: Mapping[str, str | None]) -> None:
     """A tag on which grants hang takes an admin."""
     kind, name = _meant(call)
-    permits.admit(kind.need(Verb.WRITE, name), *permits.of_tags(keys))
+    need = kind.need(Verb.WRITE, name)
+    permits.admit(need, *permits.of_tags(need, changes), lent=_lent(call, name))
 
 
 def _reads(call: Call) -> None:
     kind, name = _meant(call)
-    permits.admit(kind.need(Verb.READ, name))
+    permits.admit(kind.need(Verb.READ, name), lent=_lent(call, name))
+
+
+def _lent(call: Call, name: str) -> Lent | None:
+    """Groups alone are shared."""
+    return call.lent(name) if named(call.params[_ARN]).kind == GROUP else None
 
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {

@@ -27,12 +27,26 @@ def group_of(text: str) -> str:
 
 
 def check_ours(call: Call, text: str) -> None:
-    """Raises InvalidInput for the ARN of a resource of another account or region."""
+    """Raises InvalidInput for the ARN of a resource of another account or region. What another
+    account calls by a name alone is its own, of which there is nothing here."""
     found = named(text)
+    if call.is_guests and text and not found.account:
+        raise InvalidInput(
+            f"{text} would be of account {call.caller_account}, which has nothing here: name what "
+            f"account {call.account} shares by its ARN."
+        )
     if found.account not in ("", call.account):
         raise InvalidInput(f"{text} is of account {found.account}; this is {call.account}.")
     if found.region not in ("", call.region):
         raise InvalidInput(f"{text} is in region {found.region}; the call is to {call.region}.")
+
+
+def asks_elsewhere(call: Call) -> bool:
+    """Whether a listing, or a search, asks for the things of an account that has none here: of
+    another than its caller's, where that is the server's own; of the caller's, where it is another.
+    """
+    is_across = call.params.get("CrossAccountFilterOption") == "CrossAccount"
+    return is_across is not call.is_guests
 
 
 def group_arn(call: Call, model_name: str) -> str:
