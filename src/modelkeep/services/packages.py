@@ -21,7 +21,7 @@ from modelkeep.domain.packages import SINGLE_TAG, Approval, Package
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
-from modelkeep.services import groups, promotion, registry, sayings, verdicts
+from modelkeep.services import buckets, groups, promotion, registry, sayings, verdicts
 from modelkeep.services.catalog import again
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
@@ -138,7 +138,7 @@ def _object(work: Work, version: Version) -> tuple[str, bool]:
     frozen = work.artifacts.frozen_page(version.id, "", "", 2) if path else []
     if path is None or [file.path for file in frozen] != [path.rpartition("/")[2]]:
         return "", False
-    now = work.artifacts.get(path)
+    now = None if buckets.is_elsewhere(work, path) else work.artifacts.get(path)
     return frozen[0].path, now is None or now.sha256 != frozen[0].sha256
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conformance.aws.conftest import Aws
 from tests.conformance.aws.s3_clients import client_of, refusal
 from tests.conftest import StartServer
 from tests.support.s3 import Store
@@ -45,6 +46,25 @@ def registered(http: httpx.Client, name: str, source: str) -> dict[str, Any]:
 def address_of(http: httpx.Client, name: str) -> str:
     found = http.get(f"{API}/model-versions/get-download-uri", params={"name": name, "version": 1})
     return found.json()["artifact_uri"]
+
+
+def packaged(server: Server, name: str, source: str) -> None:
+    """As `registered`, by SageMaker's clients."""
+    sagemaker = Aws(server.url).client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName=name)
+    specification = {
+        "Containers": [{"Image": "image:1", "ModelDataUrl": source}],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    sagemaker.create_model_package(ModelPackageGroupName=name, InferenceSpecification=specification)
+
+
+def told_of(server: Server, name: str) -> str:
+    """The `ModelDataUrl` that SageMaker's clients are told."""
+    described = Aws(server.url).client("sagemaker").describe_model_package
+    told = described(ModelPackageName=f"{name}/1")
+    return told["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
 
 
 def test_a_bucket_that_a_setting_names_is_written_to_in_no_way(
@@ -87,7 +107,8 @@ def test_what_was_put_there_before_is_told_of_and_is_no_version_any_more(
         httpx.Client(base_url=server.url, trust_env=False) as http,
     ):
         s3.put_object(**of, Body=body)
-        registered(http, "before", source)
+        packaged(server, "before", source)
+        assert told_of(server, "before") == source
         assert address_of(http, "before").startswith("mlflow-artifacts:/")
     server.stop()
     again = start_server(
@@ -99,6 +120,7 @@ def test_what_was_put_there_before_is_told_of_and_is_no_version_any_more(
     ):
         told = "s3://squatted is a store that the settings name, and before they did 1 objects"
         assert told in again.log_text()
+        assert told_of(again, "before").startswith("s3://modelkeep/versions/")
         registered(http, "after", source)
         assert address_of(http, "after") == source
         assert address_of(http, "before").startswith("mlflow-artifacts:/")
