@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 from modelkeep import server
 from modelkeep.bootstrap import Running
@@ -21,6 +22,9 @@ from modelkeep.settings import Settings
 
 PAUSE_S = 1.0  # before one that did not live longer than this is started anew
 STOP_LIMIT_S = 20.0  # for what any of them closes, beyond the time for its requests
+THREADS_LIMIT_S = 2.0  # for threads to be gone that have ended
+
+_TASKS = Path("/proc/self/task")  # of Linux
 
 _WATCHED = (*server.STOP_SIGNALS, signal.SIGCHLD)
 
@@ -32,12 +36,31 @@ def serve(settings: Settings) -> None:
     if settings.workers == 1:
         server.serve(settings)
         return
-    with closing(Running(settings)) as running:  # whose threads have ended before any fork
+    before = threads()
+    with closing(Running(settings)) as running:
         running.reserve_buckets()
         if settings.auth:
             server.let_first_admin_in(running)
+    await_end_of_threads(before)
     with server.listen(settings.host, settings.port) as listener:
         Supervisor(settings, listener).run()
+
+
+def threads() -> int:
+    """How many this process has, as the system counts them; 0 where it does not say."""
+    return len(list(_TASKS.iterdir())) if _TASKS.is_dir() else 0
+
+
+def await_end_of_threads(before: int) -> None:
+    """Returns when there are no more than there were, or after `THREADS_LIMIT_S`.
+
+    Python counts a thread as ended while it still puts away what libraries keep for each thread.
+    OpenSSL, by which PostgreSQL's passwords are checked, has a lock for that: forked at this
+    moment, a process would find it locked for good, and wait for it at its first connection.
+    """
+    deadline = time.monotonic() + THREADS_LIMIT_S
+    while threads() > before and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 class Supervisor:
