@@ -10,7 +10,7 @@ from modelkeep.domain.notifications import CONFIRM_PATH
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
 from modelkeep.protocols.aws import sigv4
-from modelkeep.protocols.aws.signers import Signers
+from modelkeep.protocols.aws.signers import MLFLOW_SERVICES, Signers
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.entrance import FrontDoor
 from modelkeep.protocols.http import Asgi, Receive, Scope, Send
@@ -27,6 +27,8 @@ from modelkeep.services.passwords import SignIn
 from modelkeep.services.readiness import Readiness
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.telemetry.tallies import ROUTE, Attempts
+
+_OF_MLFLOW = ("/api/", "/ajax-api/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ def build(
             handle = mlflow.handle_for(path)
             if _is_s3(scope):  # whatever the path: its buckets might be called as ours are
                 await s3(scope, receive, send)
+            elif _is_elsewhere(scope):
+                await aws(scope, receive, send)
             elif handle is not None:
                 scope[ROUTE] = mlflow.route_of(handle)
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
-            elif _is_aws(scope):
+            elif _is_aws(scope) or _is_of_sagemaker(scope):
                 await aws(scope, receive, send)
             elif path == CONFIRM_PATH and scope["method"] == "GET":
                 await _confirm(app, scope, send)
@@ -190,11 +194,22 @@ def _s3(app: App, settings: Settings, signers: Signers) -> Asgi:
 
 
 def _signs(scope: Scope) -> bool:
-    return _is_aws(scope) or _is_s3(scope)
+    return _is_aws(scope) or _is_s3(scope) or _is_elsewhere(scope)
 
 
 def _is_s3(scope: Scope) -> bool:
-    return sigv4.is_for(scope, sigv4.S3)
+    return sigv4.signed_for(scope) == sigv4.S3 or sigv4.is_of_version_2(scope)
+
+
+def _is_elsewhere(scope: Scope) -> bool:
+    """Whether a call was signed for a service that none of our paths is of."""
+    return sigv4.signed_for(scope) not in ("", *MLFLOW_SERVICES)
+
+
+def _is_of_sagemaker(scope: Scope) -> bool:
+    """Whether a call at a path that is none of ours was meant for a part of SageMaker; an old
+    plugin of MLflow's signs for it, too."""
+    return sigv4.signed_for(scope) == "sagemaker" and not scope["path"].startswith(_OF_MLFLOW)
 
 
 async def _confirm(app: App, scope: Scope, send: Send) -> None:

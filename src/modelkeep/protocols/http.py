@@ -64,9 +64,16 @@ def _actor(header: bytes) -> Actor:
     if kind.lower() != b"basic":
         return _NOBODY
     try:
-        name = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0].strip()
+        name = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, ValueError):
         raise InvalidInput("The Authorization header is not valid HTTP basic.") from None
+    return claimed_actor(name)
+
+
+def claimed_actor(name: str) -> Actor:
+    """Who somebody says to be, where there are no accounts; nobody by an empty name. Raises
+    InvalidInput for what can be no user's name."""
+    name = name.strip()
     if len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput(f"A user name has at most {NAME_LIMIT} printable characters.")
     actor = Actor(name or ANONYMOUS)

@@ -17,7 +17,7 @@ class Aws:
     shapes that botocore's models have for them."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, self._session = url, botocore.session.Session()
         self._clients: dict[tuple[str, str], Any] = {}
 
     def client(
@@ -25,7 +25,7 @@ class Aws:
     ) -> Any:
         if (service, key) not in self._clients:
             config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-            client = botocore.session.Session().create_client(
+            client = self._session.create_client(
                 service,
                 region_name="us-east-1",
                 endpoint_url=self.url,

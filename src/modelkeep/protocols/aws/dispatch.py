@@ -12,7 +12,7 @@ from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.models import Operation
 from modelkeep.protocols.http import Scope, header
 
-JSON, QUERY = "json", "query"
+JSON, QUERY, REST = "json", "query", "rest-json"
 _QUERY_SERVICES = ("sns", "sts", "iam")
 
 
@@ -26,8 +26,17 @@ class Target:
 
 
 def protocol_of(scope: Scope) -> str:
-    """JSON where a target is named; else the form of the query services."""
-    return JSON if header(scope, b"x-amz-target") else QUERY
+    """JSON where a target is named; else the form of the query services, at `/`."""
+    if header(scope, b"x-amz-target"):
+        return JSON
+    return QUERY if scope["path"] == "/" else REST
+
+
+def unknown(protocol: str, message: str) -> Coded:
+    """The refusal of what is not here, by the code that a protocol has for it."""
+    status = 404 if protocol == REST else 400
+    code = "InvalidAction" if protocol == QUERY else "UnknownOperationException"
+    return Coded(code, message, status)
 
 
 def by_target(scope: Scope) -> Target:

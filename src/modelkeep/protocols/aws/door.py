@@ -1,4 +1,5 @@
-"""Where AWS's clients come in: `POST /`, whatever service they mean.
+"""Where AWS's clients come in: `POST /`, whatever service they mean; and, to be told in their own
+words that it is not here, those who signed some path for another service.
 
 The request is read, its signature verified where there are accounts, its parameters checked against
 the model, and answered in one write. A refusal is said in the protocol's own words: an SDK never
@@ -10,15 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelkeep.domain.access import Actor, Caller
+from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.protocols.addresses import address_of
 from modelkeep.protocols.aws import constraints, errors, models, parsing, rendering, sigv4
 from modelkeep.protocols.aws.calls import REGION, Call, Operation
-from modelkeep.protocols.aws.dispatch import JSON, Target, by_action, by_target, protocol_of
-from modelkeep.protocols.aws.errors import Coded, Refusal
+from modelkeep.protocols.aws.dispatch import (
+    JSON,
+    QUERY,
+    REST,
+    Target,
+    by_action,
+    by_target,
+    protocol_of,
+    unknown,
+)
+from modelkeep.protocols.aws.errors import Refusal
 from modelkeep.protocols.aws.signers import Signers, hashed, wrong_service
-from modelkeep.protocols.http import Receive, Scope, Send, caller_of, read_body
+from modelkeep.protocols.http import Receive, Scope, Send, caller_of, claimed_actor, read_body
 from modelkeep.services.app import App
 from modelkeep.telemetry.tallies import ROUTE
 
@@ -60,9 +70,12 @@ class Dialect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id: str = scope["modelkeep.request_id"]
-        is_json, kind = protocol_of(scope) == JSON, b"application/x-amz-json-1.1"
+        protocol = protocol_of(scope)
+        is_json = protocol != QUERY
+        kind = b"application/json" if protocol == REST else b"application/x-amz-json-1.1"
         try:
             body, entered = await self._enter(scope, receive)
+            _check_here(scope, protocol, entered.service)
             if is_json:
                 target = by_target(scope)
                 fields = {}
@@ -95,12 +108,12 @@ class Dialect:
             if claim is None:
                 return body, Entered("", REGION, self._account)
             # Without accounts the key's id is a claim, as a user name is in the other dialects.
-            caller = Caller(Actor(claim.key_id), scope["modelkeep.request_id"])
+            caller = Caller(claimed_actor(claim.key_id), scope["modelkeep.request_id"])
             scope["modelkeep.caller"] = caller
             return body, Entered(claim.service, claim.region, self._account)
         signature, key = self._signers.find(scope)
         body = await read_body(scope, receive, self._limit)
-        self._signers.enter(scope, signature, key, hashed(signature, body), models.BY_SCOPE)
+        self._signers.enter(scope, signature, key, hashed(signature, body))
         number = key.account_number or self._account
         return body, Entered(signature.service, signature.region, number)
 
@@ -114,10 +127,7 @@ class Dialect:
         asked, is_json = target.operation, target.protocol == JSON
         operation = self._operations.get((asked.service.name, asked.name))
         if operation is None:
-            raise Coded(
-                "UnknownOperationException" if is_json else "InvalidAction",
-                f"modelkeep does not have the operation {asked.name}.",
-            )
+            raise unknown(target.protocol, f"modelkeep does not have the operation {asked.name}.")
         constraints.check(asked.input, params)
         base = address_of(scope, self._public_url)
         call = Call(
@@ -136,6 +146,15 @@ class Dialect:
         if is_json:
             return rendering.to_json(asked.output, result)
         return rendering.to_query(asked, result, scope["modelkeep.request_id"])
+
+
+def _check_here(scope: Scope, protocol: str, service: str) -> None:
+    """Raises Coded for a service that is not here, and for a path: none of ours has any."""
+    if service and service not in models.BY_SCOPE:
+        raise unknown(protocol, f"modelkeep does not have the service {service}.")
+    if protocol == REST:
+        what = f"{scope['method']} {scope['path'][:200]}"
+        raise unknown(protocol, f"modelkeep does not have {what} of {service or 'any service'}.")
 
 
 def _refusal(error: Exception, request_id: str) -> Refusal:

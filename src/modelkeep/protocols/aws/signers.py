@@ -52,13 +52,14 @@ class Signers:
         signature: Signature,
         key: Key,
         body_sha256: str,
-        services: Collection[str],
+        services: Collection[str] = (),
     ) -> None:
-        """Lets the holder of the key in, who has signed this for one of the services.
+        """Lets the holder of the key in, who has signed this for one of the services; or for any,
+        where none is named.
 
         `body_sha256` as for `sigv4.verify`. Raises SignatureDoesNotMatch.
         """
-        if signature.service not in services:
+        if services and signature.service not in services:
             raise wrong_service(next(iter(services)))
         now = datetime.fromtimestamp(self._now_ms() / 1000, UTC)
         sigv4.verify(signature, key.secret, scope, body_sha256, now)

@@ -35,7 +35,9 @@ _SCOPE = re.compile(
     r"(?P<key>[A-Za-z0-9_]{3,128})/(?P<day>[0-9]{8})/(?P<region>[A-Za-z0-9-]{1,64})"
     r"/(?P<service>[a-z0-9-]{1,64})/aws4_request"
 )
-_CREDENTIAL = re.compile(f"Credential={_SCOPE.pattern}")
+_CLAIM_LIMIT = 2000  # characters of a credential that is looked for
+_PLACE = re.compile(r"[0-9]{8}/[A-Za-z0-9-]{1,64}/[a-z0-9-]{1,64}")
+_PARTS = 4  # of a credential's scope: the key, the day, the region and the service
 _SPACES = re.compile("[ \t]+")  # no others: what is signed as one of them is acted upon as it came
 _SIGNATURE = re.compile("[0-9a-f]{64}")
 _ONCE = ("authorization", "content-type", "host")
@@ -49,6 +51,14 @@ class IncompleteSignature(Unauthenticated):
 
 class SignatureDoesNotMatch(Unauthenticated):
     """Somebody else signed this, or signed something else, or at another time."""
+
+
+class Expired(SignatureDoesNotMatch):
+    """A presigned address, after its time."""
+
+
+class Skewed(SignatureDoesNotMatch):
+    """Signed further from now than clocks may be apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +116,39 @@ class Claim:
 
 
 def claimed(scope: Scope) -> Claim | None:
-    """None of a request that says nothing, or nothing that can be read."""
+    """None of a request that says nothing, or nothing that can be read. The key may be any text:
+    SDKs sign with whatever they are told."""
     given = header(scope, b"authorization") or unquote(scope["query_string"].decode("latin-1"))
-    found = _CREDENTIAL.search(given)
-    return Claim(found["key"], found["region"], found["service"]) if found else None
+    _, _, credential = given.partition("Credential=")
+    told, end, _ = credential[:_CLAIM_LIMIT].partition("/aws4_request")
+    parts = told.rsplit("/", 3)
+    if not end or len(parts) != _PARTS or not _PLACE.fullmatch("/".join(parts[1:])):
+        return None
+    return Claim(_as_utf8(parts[0]), parts[2], parts[3])
 
 
-def is_for(scope: Scope, service: str) -> bool:
-    """Whether a request says that it was signed for a service."""
+def _as_utf8(text: str) -> str:
+    """What a header says, which was read as Latin-1."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
+
+
+def signed_for(scope: Scope) -> str:
+    """The service that a request says it was signed for; empty if it says none."""
     given = header(scope, b"authorization")
-    if not given.startswith(ALGORITHM) and (
-        given or b"X-Amz-Signature=" not in scope["query_string"]
-    ):
-        return False
+    if not given.startswith(ALGORITHM) and (given or _PRESIGNED not in scope["query_string"]):
+        return ""
     claim = claimed(scope)
-    return claim is not None and claim.service == service
+    return claim.service if claim else ""
+
+
+def is_of_version_2(scope: Scope) -> bool:
+    """Whether a request is signed as only S3's clients still do, which nothing here verifies."""
+    given, query = header(scope, b"authorization"), scope["query_string"]
+    by_query = not given and b"AWSAccessKeyId=" in query and b"Signature=" in query
+    return by_query or given.startswith("AWS ")
 
 
 class Chain:
@@ -236,7 +264,8 @@ def verify(
     is not a hash and the protocol allows it.
     """
     if now + SKEW < signature.at or signature.at + signature.lasts < now:
-        raise SignatureDoesNotMatch(
+        is_late = signature.is_presigned and signature.at <= now
+        raise (Expired if is_late else Skewed)(
             f"Signature expired: {signature.at:%Y%m%dT%H%M%SZ} is now earlier than, or too far "
             f"from, {now:%Y%m%dT%H%M%SZ}; is the clock right?"
         )

@@ -16,7 +16,7 @@ from modelkeep.protocols.aws.s3.bodies import Body
 from modelkeep.protocols.aws.s3.refusals import refusal
 from modelkeep.protocols.aws.signers import Signers
 from modelkeep.protocols.aws.sigv4 import S3, Chain, IncompleteSignature
-from modelkeep.protocols.http import Receive, Scope, Send, header
+from modelkeep.protocols.http import Receive, Scope, Send, claimed_actor, header
 from modelkeep.services.app import App
 from modelkeep.telemetry.tallies import ROUTE
 
@@ -56,6 +56,10 @@ _HOWS = (
     " response-content-type response-expires start-after upload-id-marker x-id"
 )
 _HOW = frozenset(_HOWS.split())
+_VERSION_2 = (
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256: "
+    'Config(signature_version="s3v4").'
+)
 
 
 class Store:
@@ -86,9 +90,11 @@ class Store:
 
     def _enter(self, scope: Scope) -> Chain | None:
         """Finds out who calls; what verifies the chunks of the body, where there are accounts."""
+        if sigv4.is_of_version_2(scope):
+            raise Coded("InvalidRequest", _VERSION_2)
         if self._signers is None:
             claim = sigv4.claimed(scope)
-            actor = Actor(claim.key_id) if claim else Actor()
+            actor = claimed_actor(claim.key_id) if claim else Actor()
             scope["modelkeep.caller"] = Caller(actor, scope["modelkeep.request_id"])
             return None
         signature, key = self._signers.find(scope)

@@ -7,7 +7,12 @@ from modelkeep.domain import errors
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.protocols.aws.errors import Coded, Refusal
 from modelkeep.protocols.aws.signers import MissingToken
-from modelkeep.protocols.aws.sigv4 import IncompleteSignature, SignatureDoesNotMatch
+from modelkeep.protocols.aws.sigv4 import (
+    Expired,
+    IncompleteSignature,
+    SignatureDoesNotMatch,
+    Skewed,
+)
 from modelkeep.telemetry import logs
 
 _log = logging.getLogger(__name__)
@@ -15,6 +20,8 @@ _log = logging.getLogger(__name__)
 _CODES: Mapping[type[ModelkeepError], tuple[int, str]] = {
     MissingToken: (403, "AccessDenied"),
     IncompleteSignature: (400, "AuthorizationHeaderMalformed"),
+    Expired: (403, "AccessDenied"),
+    Skewed: (403, "RequestTimeTooSkewed"),
     SignatureDoesNotMatch: (403, "SignatureDoesNotMatch"),
     errors.Replayed: (403, "RequestTimeTooSkewed"),
     errors.Unauthenticated: (403, "InvalidAccessKeyId"),
@@ -28,6 +35,10 @@ _CODES: Mapping[type[ModelkeepError], tuple[int, str]] = {
     errors.IntegrityFailure: (409, "IntegrityFailure"),
     errors.Unavailable: (503, "SlowDown"),
 }
+_WORDS: Mapping[type[ModelkeepError], str] = {  # S3's own, where SDKs and people look for them
+    Expired: "Request has expired",
+    Skewed: "The difference between the request time and the current time is too large.",
+}
 
 
 def refusal(error: BaseException, request_id: str) -> Refusal:
@@ -39,4 +50,4 @@ def refusal(error: BaseException, request_id: str) -> Refusal:
     if isinstance(error, Coded):
         return Refusal(error.status, error.code, error.message)
     status, code = next(_CODES[base] for base in type(error).__mro__ if base in _CODES)
-    return Refusal(status, code, error.message)
+    return Refusal(status, code, _WORDS.get(type(error), error.message))
