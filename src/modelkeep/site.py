@@ -1,11 +1,13 @@
 """One ASGI application: the dialects behind one front door."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from modelkeep.bootstrap import Running
-from modelkeep.domain.errors import Unauthenticated
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import InvalidInput, Unauthenticated
 from modelkeep.domain.notifications import CONFIRM_PATH
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
@@ -13,7 +15,7 @@ from modelkeep.protocols.aws import sigv4
 from modelkeep.protocols.aws.signers import MLFLOW_SERVICES, Signers
 from modelkeep.protocols.doors import Authentication
 from modelkeep.protocols.entrance import FrontDoor
-from modelkeep.protocols.http import Asgi, Receive, Scope, Send
+from modelkeep.protocols.http import Asgi, Receive, Scope, Send, claimed_actor
 from modelkeep.protocols.later import Later
 from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
@@ -28,7 +30,7 @@ from modelkeep.services.readiness import Readiness
 from modelkeep.settings import Settings, default_hosts
 from modelkeep.telemetry.tallies import ROUTE, Attempts
 
-_OF_MLFLOW = ("/api/", "/ajax-api/")
+_APIS = ("/api/", "/ajax-api/")  # MLflow's and our own, for which MLflow's plugin signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,19 @@ def build(
         if scope["type"] == "http":
             path = scope["path"]
             handle = mlflow.handle_for(path)
-            if _is_s3(scope):  # whatever the path: its buckets might be called as ours are
+            service = sigv4.signed_for(scope)
+            if service in MLFLOW_SERVICES and not settings.auth:
+                _claim(scope)
+            if service == sigv4.S3:  # whatever the path: its buckets might be called as ours are
                 await s3(scope, receive, send)
-            elif _is_elsewhere(scope):
+            elif _is_elsewhere(path, service):
                 await aws(scope, receive, send)
             elif handle is not None:
                 scope[ROUTE] = mlflow.route_of(handle)
                 await handle(scope, receive, send)
             elif paths.is_native(path):
                 await native(scope, receive, send)
-            elif _is_aws(scope) or _is_of_sagemaker(scope):
+            elif _is_aws(scope) or (service == "sagemaker" and not path.startswith(_APIS)):
                 await aws(scope, receive, send)
             elif path == CONFIRM_PATH and scope["method"] == "GET":
                 await _confirm(app, scope, send)
@@ -194,22 +199,21 @@ def _s3(app: App, settings: Settings, signers: Signers) -> Asgi:
 
 
 def _signs(scope: Scope) -> bool:
-    return _is_aws(scope) or _is_s3(scope) or _is_elsewhere(scope)
+    service = sigv4.signed_for(scope)
+    return _is_aws(scope) or service == sigv4.S3 or _is_elsewhere(scope["path"], service)
 
 
-def _is_s3(scope: Scope) -> bool:
-    return sigv4.signed_for(scope) == sigv4.S3 or sigv4.is_of_version_2(scope)
+def _is_elsewhere(path: str, service: str) -> bool:
+    """Whether a call was signed for a service that has none of the paths that are here."""
+    return service not in ("", *MLFLOW_SERVICES) and not path.startswith(_APIS)
 
 
-def _is_elsewhere(scope: Scope) -> bool:
-    """Whether a call was signed for a service that none of our paths is of."""
-    return sigv4.signed_for(scope) not in ("", *MLFLOW_SERVICES)
-
-
-def _is_of_sagemaker(scope: Scope) -> bool:
-    """Whether a call at a path that is none of ours was meant for a part of SageMaker; an old
-    plugin of MLflow's signs for it, too."""
-    return sigv4.signed_for(scope) == "sagemaker" and not scope["path"].startswith(_OF_MLFLOW)
+def _claim(scope: Scope) -> None:
+    """Says who makes a signed call of MLflow's where there are no accounts, if that is a name."""
+    claim = sigv4.claimed(scope)
+    with suppress(InvalidInput):
+        actor = claimed_actor(claim.key_id if claim else "")
+        scope["modelkeep.caller"] = Caller(actor, scope["modelkeep.request_id"])
 
 
 async def _confirm(app: App, scope: Scope, send: Send) -> None:

@@ -1,5 +1,6 @@
 """The commands that set AWS's clients up."""
 
+import getpass
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import typer
 from modelkeep.cli.client import Client, fail, misused
 from modelkeep.cli.keys import make
 from modelkeep.cli.options import DEFAULT_URL, Json, Url, User
+from modelkeep.domain.access import ANONYMOUS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +33,7 @@ SageMaker:
 """
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
+UNCHECKED = "modelkeep"  # the secret of a key that is a claim
 _ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 
 
@@ -57,8 +60,11 @@ def env(
     modelkeep aws env --new-key "my notebook"
     modelkeep aws env --region eu-central-1 --json
 
-    Writes the SDK's defaults file, too. Without --new-key the key is the environment's own, or else
-    one to be filled in: a server with --auth off takes any.
+    modelkeep aws env --user ann
+
+    Writes the SDK's defaults file, too. Without --new-key the key is who you say you are, for a
+    server with --auth off, which takes a key's id for its user's name: --user, MODELKEEP_USER, or
+    else the environment's own key, or your login name.
     JSON: {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION",
     "SAGEMAKER_USER_CONFIG_OVERRIDE", "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"}.
     """
@@ -70,11 +76,11 @@ def env(
         path.write_text(_DEFAULTS.format(bucket=bucket), encoding="utf-8")
     except OSError as error:
         fail(f"{path}: {error.strerror}.")
-    made = make(Client(url, user), new_key) if new_key else {}
+    key_id, secret = _key(url, user, new_key)
     values = {
         "AWS_ENDPOINT_URL": url.rstrip("/"),
-        _ID: made.get("id") or os.environ.get(_ID, "modelkeep"),
-        _SECRET: made.get("secret") or os.environ.get(_SECRET, "modelkeep"),
+        _ID: key_id,
+        _SECRET: secret,
         "AWS_DEFAULT_REGION": region,
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(path.absolute()),
         "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": url.rstrip("/"),
@@ -84,6 +90,23 @@ def env(
         return
     for name, value in values.items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def _key(url: str, user: str, new_key: str) -> tuple[str, str]:
+    """The id and the secret of a key: a new one, or one by which somebody claims to be a user."""
+    if new_key:
+        made = make(Client(url, user), new_key)
+        return made["id"], made["secret"]
+    if (own := os.environ.get(_ID)) and not user:
+        return own, os.environ.get(_SECRET, UNCHECKED)
+    return user or _login_name(), UNCHECKED
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have none
+        return ANONYMOUS
 
 
 def _config_home() -> Path:

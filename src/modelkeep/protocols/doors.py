@@ -91,7 +91,8 @@ class Authentication:
         if len(given) != 1:
             raise Unauthenticated(
                 "You are not authenticated. Give a token: MLFLOW_TRACKING_TOKEN, or "
-                "MLFLOW_TRACKING_USERNAME with the token as MLFLOW_TRACKING_PASSWORD."
+                "MLFLOW_TRACKING_USERNAME with the token as MLFLOW_TRACKING_PASSWORD; on the "
+                "command line, `modelkeep login NAME`."
             )
         return self._directory.identify(given[0], is_local=_is_local(scope))
 

@@ -32,7 +32,13 @@ from modelkeep.domain.accounts import (
     lender,
 )
 from modelkeep.domain.accounts import refuse_word as word_refused
-from modelkeep.domain.credentials import BOOTSTRAP_MS, SESSION_MS, Token, TokenKind
+from modelkeep.domain.credentials import (
+    BOOTSTRAP_MS,
+    KEY_PREFIX,
+    SESSION_MS,
+    Token,
+    TokenKind,
+)
 from modelkeep.domain.errors import (
     AlreadyExists,
     Conflict,
@@ -256,7 +262,8 @@ def revoke(work: Work, caller: Caller, name: str, token_id: str) -> None:
     """Revokes a token, or an access key, of an account. Harmless to do twice. Raises NotFound."""
     token = work.accounts.token(token_id)
     if token is None or token.account_id != named(work, name).id:
-        raise NotFound(f"{name} has no token {token_id}.")
+        what = "key" if token_id.startswith(KEY_PREFIX) else "token"
+        raise NotFound(f"{name} has no {what} {token_id}.")
     if token.revoked_ms is None:
         work.accounts.revoke([token_id], work.now_ms)
         _record_revoked(work, caller, [token_id])

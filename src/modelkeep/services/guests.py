@@ -18,18 +18,20 @@ GROUPS_LIMIT = 5_000  # with a policy, that one call looks at
 def seen_by(work: Work, access: Access, guest: Guest, lent: Lent) -> Work:
     """The work as a guest sees it who does something: the groups whose policies let them.
 
-    Raises Forbidden, in the same words whether the group that is meant is there or not;
-    LimitExceeded where there are too many to look at.
+    Raises Forbidden, in the same words whether the group that is meant is there or not, but to whom
+    its policy lets do it: they are told that the grants are missing. LimitExceeded where there are
+    too many to look at.
     """
     shared = work.group_policies.shared(lent.handle, GROUPS_LIMIT + 1)
     if len(shared) > GROUPS_LIMIT:
         raise LimitExceeded(
             f"More than {GROUPS_LIMIT} groups have policies: name the one that you mean by its ARN."
         )
-    among = Among(_allowing(shared, guest, lent.action), _allowing(shared, guest, LOADING))
+    allowing = _allowing(shared, guest, lent.action)
+    among = Among(allowing, _allowing(shared, guest, LOADING))
     seen = work.seen_by(access, among)
     if lent.handle is not None and seen.models.by_handle(lent.handle) is None:
-        raise refusal(guest, lent.action)
+        raise _ungranted(guest, lent.action) if allowing else refusal(guest, lent.action)
     return seen
 
 
@@ -38,6 +40,13 @@ def refusal(guest: Guest, action: str = "this call") -> Forbidden:
         f"Permission denied. Account {guest.account} is another than {guest.at.account}, and may "
         f"do here what the policy of a group lets it, as its key's owner may: {action} is not of "
         "that."
+    )
+
+
+def _ungranted(guest: Guest, action: str) -> Forbidden:
+    return Forbidden(
+        f"Permission denied. The policy of the group lets account {guest.account} do {action}; no "
+        f"role is granted on it to {guest.actor.name}, whose key this is."
     )
 
 

@@ -115,10 +115,35 @@ def test_the_environment_that_is_printed_is_what_boto3_needs(
     assert modelkeep("aws", "env", "--bucket", "A b", env=env).code == 64
     (listed,) = json.loads(modelkeep("keys", "list", "--json", "--url", guarded.url, env=env).out)
     assert listed["id"] == told["AWS_ACCESS_KEY_ID"]
+    nobody = {"XDG_CONFIG_HOME": str(tmp_path / "nobody")}
+    unknown = modelkeep("keys", "list", "--url", guarded.url, env=nobody)
+    assert (unknown.code, "`modelkeep login NAME`" in unknown.err) == (1, True), unknown.err
+    none = "MK" + "A" * 18
+    missing = modelkeep("keys", "revoke", none, "--url", guarded.url, env=env)
+    assert missing.err.strip() == f"boss has no key {none}."
     revoked = modelkeep("keys", "revoke", listed["id"], "--url", guarded.url, env=env)
     assert revoked.code == 0
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
         sts.get_caller_identity()
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "name"),
+    [
+        (("--user", "bob"), {"MODELKEEP_USER": "eve", "AWS_ACCESS_KEY_ID": "any"}, "bob"),
+        ((), {"MODELKEEP_USER": "ann@example.org", "AWS_ACCESS_KEY_ID": "any"}, "ann@example.org"),
+        ((), {"AWS_ACCESS_KEY_ID": "mine", "LOGNAME": "rob"}, "mine"),
+        ((), {"AWS_ACCESS_KEY_ID": "", "LOGNAME": "rob"}, "rob"),
+    ],
+)
+def test_without_accounts_the_environment_is_of_whoever_one_says_to_be(
+    aws: Aws, tmp_path: Path, words: tuple[str, ...], env: dict[str, str], name: str
+) -> None:
+    given = {"XDG_CONFIG_HOME": str(tmp_path), **env}
+    told = modelkeep("aws", "env", "--json", *words, url=aws.url, env=given).json
+    assert told["AWS_ACCESS_KEY_ID"] == name
+    sts = aws.client("sts", told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"])
+    assert sts.get_caller_identity()["UserId"] == name
 
 
 def test_the_shim_brings_the_sdks_own_address_of_sts_to_the_server(

@@ -56,6 +56,16 @@ def versioned(**params: Any) -> Params:
 
 REFUSED: list[Row] = [
     (
+        "a group has 50 tags at most, and those that are told of are no notation of Python's",
+        "create_model_package_group",
+        {
+            "ModelPackageGroupName": "tagged",
+            "Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(51)],
+        },
+        INVALID,
+        "Value '[{Key=k0, Value=v}, {Key=k1, Value=v}, ",
+    ),
+    (
         "a group's description has 1,024 characters at most",
         "create_model_package_group",
         {"ModelPackageGroupName": "long", "ModelPackageGroupDescription": "d" * 1025},

@@ -1,5 +1,6 @@
 """Search, as stock clients ask it."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.aws.conftest import Aws
 from tests.support.refusals import refused
 
 INVALID = "ValidationException"
@@ -172,6 +174,21 @@ def test_pages_follow_one_another_and_know_the_total(filled: Any, by: str) -> No
     code, told = refused(filled.search, **asked, **(token or {"NextToken": "none"}))
     assert code == INVALID
     assert "page token" in told
+
+
+def test_a_token_of_a_page_is_the_servers_own_and_its_callers(aws: Aws, filled: Any) -> None:
+    asked = {"Resource": "ModelPackage", "MaxResults": 2}
+    token = filled.search(**asked)["NextToken"]
+    claims, _, tag = token.partition(".")
+    inner = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))[1]
+    after = json.loads(base64.b64decode(inner))
+    after["after"][0] = 99999
+    forged = base64.b64encode(json.dumps(after).encode()).decode()
+    for given in (forged, f"{claims}x.{tag}", "none"):
+        code, told = refused(filled.search, **asked, NextToken=given)
+        assert (code, "page token" in told) == (INVALID, True)
+    assert filled.search(**asked, NextToken=token)["Results"]
+    assert refused(aws.client("sagemaker", "eve").search, **asked, NextToken=token)[0] == INVALID
 
 
 def test_a_package_is_shown_as_it_is_described_with_the_tags_of_its_group(filled: Any) -> None:

@@ -104,6 +104,18 @@ def test_who_is_denied_is_told_the_same_of_what_is_there_and_what_is_not(alone: 
     assert "Account 111122223333 is another than 000000000000" in told.pop()
 
 
+def test_who_is_let_by_the_policy_alone_is_told_that_the_grant_is_missing(alone: Caller) -> None:
+    gus = guest(alone, "viewer model:traffic")
+    asked = {"ModelPackageGroupName": GROUP + "weather"}
+    before = gus.told("DescribeModelPackageGroup", **asked)
+    share(alone, "weather", statement("ListModelPackages"))
+    assert gus.told("DescribeModelPackageGroup", **asked) == before
+    share(alone, "weather", statement("DescribeModelPackageGroup"))
+    told = gus.told("DescribeModelPackageGroup", **asked)
+    assert "policy of the group lets account 111122223333 do DescribeModelPackageGroup" in told
+    assert "no role is granted on it to gus" in told
+
+
 def test_a_guests_own_account_has_nothing_here(boss: Caller) -> None:
     gus = guest(boss)
     share(boss, "weather", ALL)

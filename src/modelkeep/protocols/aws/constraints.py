@@ -128,5 +128,15 @@ def _lower(name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
-    return f"'{text[:SHOWN_LIMIT]}'"
+    return f"'{_text(value)[:SHOWN_LIMIT]}'"
+
+
+def _text(value: Any) -> str:
+    """As AWS's services write it: a list in brackets, a structure with `=`."""
+    if isinstance(value, list):
+        items: list[Any] = value
+        return f"[{', '.join(map(_text, items))}]"
+    if isinstance(value, dict):
+        members: dict[Any, Any] = value
+        return f"{{{', '.join(f'{key}={_text(one)}' for key, one in members.items())}}}"
+    return str(value)

@@ -138,10 +138,10 @@ def _as_utf8(text: str) -> str:
 def signed_for(scope: Scope) -> str:
     """The service that a request says it was signed for; empty if it says none."""
     given = header(scope, b"authorization")
-    if not given.startswith(ALGORITHM) and (given or _PRESIGNED not in scope["query_string"]):
-        return ""
-    claim = claimed(scope)
-    return claim.service if claim else ""
+    if given.startswith(ALGORITHM) or (not given and _PRESIGNED in scope["query_string"]):
+        claim = claimed(scope)
+        return claim.service if claim else ""
+    return S3 if is_of_version_2(scope) else ""
 
 
 def is_of_version_2(scope: Scope) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import Forbidden, InvalidInput
 from modelkeep.domain.models import Model
 from modelkeep.domain.queries import Condition, Query, Relation
 from modelkeep.domain.resources import Resource
@@ -24,6 +24,7 @@ from modelkeep.services import finding, permits
 from modelkeep.services.app import App
 from modelkeep.services.finding import Found, Shown, Wanted
 
+TOKEN_MS = 24 * 60 * 60 * 1000  # for which the next page may be asked for
 PAGE = 10  # items, where the caller says nothing
 PACKAGE, GROUP, CARD = "ModelPackage", "ModelPackageGroup", "ModelCard"
 _MODEL = "Model"  # of a dashboard that is not here; its models are
@@ -43,7 +44,7 @@ async def _search(app: App, call: Call) -> Mapping[str, Any]:
     if resource not in _SEARCHED:
         return _page(Found([], None, 0, is_exact=True))
     wanted = _wanted(resource, params)
-    after = page_position(params.get("NextToken", ""), (resource, wanted))
+    after = page_position(_believed(app, call), (resource, wanted))
     size = params.get("MaxResults", PAGE)
     if asks_elsewhere(call):
         return _page(Found([], None, 0, is_exact=True))
@@ -51,7 +52,34 @@ async def _search(app: App, call: Call) -> Mapping[str, Any]:
     document = partial(show, call)
     found = await app.search(find, wanted, document, size, after)
     results = [{resource: _listed(document(one))} for one in found.items]
-    return _page(found, results, position_token(found.end, (resource, wanted)))
+    return _page(found, results, _signed(app, call, position_token(found.end, (resource, wanted))))
+
+
+# A token carries the count of what its caller may see, which it is asked to believe later: so it is
+# signed, and no other caller's.
+
+
+def _signed(app: App, call: Call, token: str) -> str:
+    until_ms = app.clock.now_ms() + TOKEN_MS
+    return app.signer.sign(_purpose(call), until_ms, token) if token else ""
+
+
+def _believed(app: App, call: Call) -> str:
+    """What was signed of the token that is given, if one is. Raises InvalidInput."""
+    given = call.params.get("NextToken", "")
+    if not given:
+        return ""
+    try:
+        (token,) = app.signer.read(_purpose(call), given, app.clock.now_ms())
+    except Forbidden:
+        raise InvalidInput(
+            "Invalid page token, it is none of this server's, or another caller's, or has expired."
+        ) from None
+    return str(token)
+
+
+def _purpose(call: Call) -> str:
+    return f"search:{call.caller_account}:{call.caller.actor.name}"
 
 
 def _page(found: Found[Any], results: Sequence[Any] = (), token: str = "") -> dict[str, Any]:
