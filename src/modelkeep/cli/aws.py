@@ -58,9 +58,8 @@ def env(
 
     \b
     modelkeep aws env --new-key "my notebook"
-    modelkeep aws env --region eu-central-1 --json
-
     modelkeep aws env --user ann
+    modelkeep aws env --region eu-central-1 --json
 
     Writes the SDK's defaults file, too. Without --new-key the key is who you say you are, for a
     server with --auth off, which takes a key's id for its user's name: --user, MODELKEEP_USER, or

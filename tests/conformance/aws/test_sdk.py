@@ -195,14 +195,14 @@ print(json.dumps([refusal, note, answer]))
 
 class Sdk:
     """The SDK of a user of a server: in the environment that `modelkeep aws env` prints for them,
-    if they have a token with a new key."""
+    if they have a token with a new key; without accounts they are rob."""
 
     def __init__(self, client: Client, url: str, folder: Path, token: str = "") -> None:
         (shim,) = re.findall(
             r"```python\n# sitecustomize\.py\n(.*?)```", HOW_TO.read_text(), re.DOTALL
         )
         (folder / "sitecustomize.py").write_text(shim)
-        of_whom = {"MODELKEEP_TOKEN": token} if token else {}
+        of_whom = {"MODELKEEP_TOKEN": token} if token else {"MODELKEEP_USER": "rob"}
         key = ("--new-key", "sdk") if token else ()
         env = {"XDG_CONFIG_HOME": str(folder), **of_whom}
         self._client = client
@@ -302,5 +302,5 @@ def test_without_accounts_the_sdk_registers_with_any_key(
     client: Client, tmp_path: Path, aws_server: Server
 ) -> None:
     told = Sdk(client, aws_server.url, tmp_path).run(PRELUDE + SHORT)
-    assert told["who"] == "arn:aws:iam::000000000000:user/modelkeep"
+    assert told["who"] == "arn:aws:iam::000000000000:user/rob"
     assert told["package"] == [f"{ARN}:model-package/sdk/1", "Approved"]
