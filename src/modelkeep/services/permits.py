@@ -63,6 +63,21 @@ class Need:
         return Forbidden(f"Permission denied. This needs a role that may {self.verb}{of}.")
 
 
+class Unmet(Forbidden):
+    """A need that only the use case could tell of, by what the call comes to."""
+
+    def __init__(self, need: Need, model: str) -> None:
+        super().__init__(need.refusal(model).message)
+        self.need = replace(need, model=model)
+
+
+def demand(work: Work, caller: Caller, verb: Verb, model: str) -> None:
+    """Within a use case, where what a call takes hangs on what it comes to. Raises Unmet."""
+    known = work.models.get(model)
+    if known and not caller.access.may(verb, known.name, known.tags):
+        raise Unmet(Need(verb), model)
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """What one call may do. `needs` are those left to settle; None until a rule has spoken.
@@ -92,7 +107,11 @@ class Permit:
             except Forbidden:
                 self.denied.append(need)
                 raise
-        return use_case(seen, *args, **kwargs)
+        try:
+            return use_case(seen, *args, **kwargs)
+        except Unmet as unmet:
+            self.denied.append(unmet.need)
+            raise
 
     def _view(self, work: Work) -> Work:
         if self.sees_all:
