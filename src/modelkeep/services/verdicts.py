@@ -131,10 +131,10 @@ def cast(
     """
     comment = said or ""
     cycle = lifecycle_of(work, version.model_name)
-    if wanted is not Approval.APPROVED and version.stage != cycle.production:
-        demand(work, caller, verb_of_votes(cycle), version.model_name)
-    shown, _ = approval_of(work, version, sayings.read(work, version).verdict, cycle)
     asked = _open(work, version, cycle)
+    if wanted is not Approval.APPROVED and version.stage != cycle.production:
+        demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
+    shown, _ = approval_of(work, version, sayings.read(work, version).verdict, cycle)
     if wanted is Approval.PENDING and shown is wanted:
         return _keep_waiting(work, caller, asked)
     if wanted is shown and (asked is None or wanted is Approval.APPROVED):
@@ -157,7 +157,7 @@ def _approve(
     order = Order(name, version.number, target, comment)
     asked = _open(work, version, cycle)
     if asked is not None:
-        demand(work, caller, verb_of_votes(cycle), name)
+        demand(work, caller, verb_of_votes(cycle, asked), name)
         result = voting.vote(work, caller, asked.id, approves=True, comment=comment)
         if result.end is not End.VOID:  # else something changed since: ask again, as it is now
             return result
@@ -209,7 +209,7 @@ def _leave(work: Work, caller: Caller, version: Version, cycle: Lifecycle, reaso
     prior = next(prior_stays(work, stays[0]), None) if len(stays) == 1 else None
     asked = _way_out(work, version, prior, cycle)
     if asked is not None and asked.requested_by != caller.actor.name:
-        demand(work, caller, verb_of_votes(cycle), version.model_name)
+        demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
         result = voting.vote(work, caller, asked.id, approves=True, comment=reason)
         if result.end is not End.VOID:
             return result

@@ -30,6 +30,11 @@ POLICY = {
                 },
             },
             {
+                "name": "free-to-enter",
+                "models": ["entered"],
+                "stage_transitions": {"Production -> Archived": {"approval_required": True}},
+            },
+            {
                 "name": "asks-nobody",
                 "models": ["tagged"],
                 "stage_transitions": {"None -> Production": {"required_tags": ["tested"]}},
@@ -46,7 +51,7 @@ STAGING = {"Stage": "Staging", "StageStatus": "InProgress"}
 def groups_made(quick: Estate) -> Estate:
     """Two groups with a version each, of which a policy guards one."""
     quick.write(lambda work, by: policies.apply(work, by, POLICY, "the policy"))
-    for name in ("guarded", "left", "tagged", "free"):
+    for name in ("guarded", "left", "entered", "tagged", "free"):
         do(quick, "ann", "CreateModelPackageGroup", ModelPackageGroupName=name)
         do(quick, "ann", "CreateModelPackage", ModelPackageGroupName=name)
     return quick
@@ -162,17 +167,21 @@ def test_a_rollback_by_a_verdict_takes_a_role_that_promotes(groups_made: Estate)
     assert told["ModelLifeCycle"]["Stage"] == "Production"
 
 
-def test_a_departure_that_waits_takes_the_votes_of_those_who_approve(groups_made: Estate) -> None:
-    update(groups_made, "bob", "left", ModelApprovalStatus="Approved")
-    with pytest.raises(Forbidden, match="may promote on model left"):
-        update(groups_made, "bob", "left", ModelApprovalStatus="Rejected")
+@pytest.mark.parametrize(("model", "by"), [("left", "bob"), ("entered", "dan")])
+def test_a_departure_that_waits_takes_the_votes_of_those_who_approve(
+    groups_made: Estate, monkeypatch: pytest.MonkeyPatch, model: str, by: str
+) -> None:
+    monkeypatch.setitem(PEOPLE, "dee", "deployer")
+    update(groups_made, by, model, ModelApprovalStatus="Approved")
+    with pytest.raises(Forbidden, match=f"may promote on model {model}"):
+        update(groups_made, "bob", model, ModelApprovalStatus="Rejected")
     with pytest.raises(Coded, match="waits to enter Archived"):
-        update(groups_made, "dan", "left", ModelApprovalStatus="Rejected")
-    with pytest.raises(Forbidden, match="may approve on model left"):
-        update(groups_made, "ann", "left", ModelApprovalStatus="Rejected")
-    assert status(groups_made, "left") == "Approved"
-    update(groups_made, "bob", "left", ModelApprovalStatus="Rejected")
-    assert status(groups_made, "left") == "Rejected"
+        update(groups_made, "dan", model, ModelApprovalStatus="Rejected")
+    with pytest.raises(Forbidden, match=f"may approve on model {model}"):
+        update(groups_made, "dee", model, ModelApprovalStatus="Rejected")
+    assert status(groups_made, model) == "Approved"
+    update(groups_made, "bob", model, ModelApprovalStatus="Rejected")
+    assert status(groups_made, model) == "Rejected"
 
 
 def test_an_approval_that_needs_no_votes_takes_a_role_that_promotes(groups_made: Estate) -> None:
