@@ -24,8 +24,10 @@ def test_names_that_do_not_have_another(other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["modelkeep", "ModelKeep", "mоdelkeep", "model-keep", "system", "Systern", "b00tstrap"]
-)
+    "name",
+    ["modelkeep", "ModelKeep", "mоdelkeep", "model-keep", "system", "Systern", "b00tstrap",
+     "sagemaker", "SageMaker", "sage-rnaker"],
+)  # fmt: skip
 def test_nobody_is_called_what_the_system_is(name: str) -> None:
     with pytest.raises(InvalidInput, match="No account can be named"):
         check_name(name)

@@ -25,11 +25,14 @@ from modelkeep.domain.likeness import skeleton
 
 LABEL_LIMIT = 200  # characters of what a token is said to be for
 TOKENS_LIMIT = 100  # living tokens of one account
+REGISTRATION = "sagemaker"  # who asks for an approval that nobody asked for before a vote on it
 ACCOUNT_NUMBER = re.compile("[0-9]{12}")
 GRANTS_LIMIT = 200  # of one account: each is a condition of every search that it makes
 RESET_MS = 24 * 60 * 60 * 1000  # for which an account whose password was reset has no vote
 PASSWORD_MIN, PASSWORD_LIMIT = 12, 200  # characters
-_TAKEN = frozenset(map(skeleton, ("modelkeep", "system", "bootstrap", ANONYMOUS)))  # who acts here
+# Who acts here: the journal has their deeds.
+_OURS = ("modelkeep", "system", "bootstrap", REGISTRATION, ANONYMOUS)
+_TAKEN = frozenset(map(skeleton, _OURS))
 
 
 @dataclass(frozen=True, slots=True)

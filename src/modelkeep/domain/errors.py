@@ -38,6 +38,14 @@ class Forbidden(ModelkeepError):
     """This caller may not do this."""
 
 
+class Unmet(Forbidden):
+    """A use case needs a role with a verb on a model, as only it could tell."""
+
+    def __init__(self, message: str, verb: str, model: str) -> None:
+        super().__init__(message)
+        self.verb, self.model = verb, model
+
+
 class Blocked(Forbidden):
     """The version is blocked or retired: it is not to be loaded any more."""
 

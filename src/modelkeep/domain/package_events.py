@@ -15,11 +15,11 @@ from typing import Any
 from modelkeep.domain.events import instant
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import NO_STAGE, Version
-from modelkeep.domain.packages import Approval
+from modelkeep.domain.packages import LIFE, Approval, life_of
 
 KIND = "SageMaker Model Package State Change"
 SOURCE = "aws.sagemaker"
-VERDICT, COMMENT, LIFE = "ModelApprovalStatus", "ApprovalDescription", "ModelLifeCycle"
+VERDICT, COMMENT = "ModelApprovalStatus", "ApprovalDescription"
 TAGS, DESCRIPTION = "CustomerMetadataProperties", "ModelPackageDescription"
 KEY_LIMIT, VALUE_LIMIT, TAGS_LIMIT = 128, 256, 50  # characters; of the tags that are told
 
@@ -41,15 +41,11 @@ class Standing:
         """As it was at that entry: nothing is judged anew by the policy of now."""
         return Approval.APPROVED if self.stage == production else self.last or Approval.PENDING
 
-    def life(self) -> Mapping[str, Any] | None:
-        told: Mapping[str, Any] = self.members.get(LIFE, {})
-        if told.get("Stage", "").lower() == self.stage.lower():
-            return {**told, "Stage": self.stage}
-        return {"Stage": self.stage, "StageStatus": "Approved"} if self.stage != NO_STAGE else None
-
     def fields(self, production: str) -> dict[str, Any]:
         """Of these, by SageMaker's names, it is known what they were."""
-        own = {VERDICT: self.approval(production).value, LIFE: self.life(), COMMENT: self.comment}
+        shown = self.approval(production)
+        life = life_of(self.stage, self.members, shown)
+        own = {VERDICT: shown.value, LIFE: life, COMMENT: self.comment}
         return {**self.members, **own}
 
 

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from modelkeep.domain.models import Version
+from modelkeep.domain.models import NO_STAGE, Version
 
 MEMBERS, VERDICTS = "sagemaker.json", "sagemaker-verdict.json"  # the two documents
+LIFE = "ModelLifeCycle"  # the member that says where it stands
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
@@ -30,7 +31,7 @@ class Approval(StrEnum):
 class Verdict:
     """What somebody said last of a version, at a time in milliseconds, and what it was then.
 
-    `comment` is None where nobody ever gave one; with it alone, nobody gave an approval.
+    `comment` is None where it came with none; with one alone, nobody gave an approval.
     """
 
     approval: Approval | None
@@ -68,6 +69,16 @@ class Saying:
 def members_to_json(members: Mapping[str, Any]) -> str:
     """Without those that are None."""
     return _written({name: value for name, value in members.items() if value is not None})
+
+
+def life_of(stage: str, members: Mapping[str, Any], approval: Approval) -> Mapping[str, Any] | None:
+    """The stage where a package stands: with what was said of that stage or, where nobody did, with
+    whether it stays there approved."""
+    told: Mapping[str, Any] = members.get(LIFE, {})
+    if told.get("Stage", "").lower() == stage.lower():
+        return {**told, "Stage": stage}
+    status = approval if approval is Approval.REJECTED else Approval.APPROVED
+    return {"Stage": stage, "StageStatus": status.value} if stage != NO_STAGE else None
 
 
 def _written(said: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelkeep.domain.access import EVERYTHING, Access, Caller, Kind, Reach, Scope, Verb, person
-from modelkeep.domain.errors import Forbidden
+from modelkeep.domain.errors import Forbidden, Unmet
 from modelkeep.domain.models import Model
 from modelkeep.domain.resources import Kind as ResourceKind
 from modelkeep.domain.resources import Resource
@@ -63,6 +63,13 @@ class Need:
         return Forbidden(f"Permission denied. This needs a role that may {self.verb}{of}.")
 
 
+def demand(work: Work, caller: Caller, verb: Verb, model: str) -> None:
+    """Within a use case, where what a call takes hangs on what it comes to. Raises Unmet."""
+    known = work.models.get(model)
+    if known and not caller.access.may(verb, known.name, known.tags):
+        raise Unmet(Need(verb).refusal(model).message, verb, model)
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """What one call may do. `needs` are those left to settle; None until a rule has spoken.
@@ -92,7 +99,11 @@ class Permit:
             except Forbidden:
                 self.denied.append(need)
                 raise
-        return use_case(seen, *args, **kwargs)
+        try:
+            return use_case(seen, *args, **kwargs)
+        except Unmet as unmet:
+            self.denied.append(Need(Verb(unmet.verb), model=unmet.model))
+            raise
 
     def _view(self, work: Work) -> Work:
         if self.sees_all:

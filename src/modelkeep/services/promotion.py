@@ -81,7 +81,7 @@ def request(work: Work, caller: Caller, order: Order) -> Result:
     _check_epoch(work, version.model_id, stage_slot(target), order.epoch)
     if version.stage == target:
         return _stay(work, caller, version, target, order, cycle)
-    reason = _reason(version, order.reason)
+    reason = reason_for(version, order.reason)
     step = Step(version, target, reason, cycle, order.archive_existing, epoch=order.epoch)
     if barred := bar(version, cycle, target):
         return refuse_barred(work, caller, step, barred)
@@ -264,6 +264,7 @@ def check_text(text: str, field: str) -> None:
     names.check_text(text, field, REASON_LIMIT)
 
 
-def _reason(version: Version, given: str) -> str:
+def reason_for(version: Version, given: str) -> str:
+    """The reason of an order: what was given or else, of a version, the tag that gives one."""
     check_text(given, "reason")
     return (given.strip() or version.tags.get(REASON_TAG, "").strip())[:REASON_LIMIT]

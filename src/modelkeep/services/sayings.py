@@ -45,10 +45,9 @@ def keep(work: Work, caller: Caller, version: Version, members: Mapping[str, Any
 def note(
     work: Work, caller: Caller, version: Version, approval: Approval | None, comment: str | None
 ) -> None:
-    """Keeps a verdict, of the version as it is now; of what is None, the last one."""
+    """Keeps a verdict, of the version as it is now, and its comment; without an approval, a comment
+    of the last one."""
     last = read(work, version).verdict
-    if comment is None and last:
-        comment = last.comment
     if approval is None and last:
         verdict = Verdict(last.approval, last.at_ms, last.subject, comment)
     else:

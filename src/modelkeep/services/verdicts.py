@@ -4,6 +4,7 @@
 the one that suffices, and then moves the version like any other vote. "Rejected" is a vote against
 or, of what is in production, the end of its stay there. "PendingManualApproval" takes a verdict
 back. Where nothing guards production nobody votes: the version moves, or not, as for any caller.
+A vote takes a role that approves; what moves a version without one, a role that promotes.
 What a policy refuses is a result, recorded; the edge says it in its own words.
 
 The approval that is shown is derived, of whatever happened last in any dialect:
@@ -14,11 +15,13 @@ The approval that is shown is derived, of whatever happened last in any dialect:
 * One that a rollback left is rejected; so is one whose request was, or that somebody rejected.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from modelkeep.domain.access import Access, Actor, Caller, Kind, Verb
+from modelkeep.domain.access import NOBODY, Actor, Caller, Kind, Verb, is_blank
+from modelkeep.domain.accounts import REGISTRATION
 from modelkeep.domain.approvals import Request, Status
-from modelkeep.domain.errors import Conflict
+from modelkeep.domain.errors import Conflict, InvalidInput
+from modelkeep.domain.gates import Outcome
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import NO_STAGE, Version
 from modelkeep.domain.packages import Approval, Verdict
@@ -26,18 +29,19 @@ from modelkeep.domain.policies import Ruling
 from modelkeep.ports.governance import Closed
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services import checks, judging, promotion, sayings, voting
+from modelkeep.services import checks, judging, promotion, sayings, steps, voting
 from modelkeep.services.evidence import gather_for
-from modelkeep.services.permits import Need
+from modelkeep.services.permits import demand
 from modelkeep.services.placement import prior_stays, stage_slot
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
-from modelkeep.services.steps import End, Result
+from modelkeep.services.steps import End, Result, Step
+from modelkeep.services.voters import verb_of_votes
 
 HISTORY = 20  # of a version's requests and stays, the newest, that may decide its approval
 # Who asks for an approval that nobody asked for before it was voted on: voters may not ask.
-_REGISTRATION = Actor("sagemaker", verified=True, kind=Kind.SYSTEM)
-_REJECTED = "Rejected through SageMaker."
+_REGISTRATION = Actor(REGISTRATION, verified=True, kind=Kind.SYSTEM)
+_REJECTED = "Rejected through SageMaker."  # of a vote against: no gate is told it
 _DONE = (End.MOVED, End.UNCHANGED, End.REJECTED)
 
 
@@ -109,28 +113,6 @@ def _would_be_let_in(
     return decision.outcome is Ruling.PASSED
 
 
-# -- who may -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Voting(Need):
-    """A role that approves on a model of which a policy guards production; that promotes on any
-    other, where nobody votes."""
-
-    def is_met(self, access: Access) -> bool | None:
-        return (access.may(Verb.APPROVE) and access.may(Verb.PROMOTE)) or None
-
-    def check(self, work: Work, access: Access) -> None:
-        name = self.find(work) if self.find else self.model
-        model = work.models.get(name) if name else None
-        if model is None:
-            return
-        cycle = lifecycle_of(work, model.name)
-        verb = Verb.APPROVE if cycle.is_guarded(cycle.production) else Verb.PROMOTE
-        if not access.may(verb, model.name, model.tags):
-            raise replace(self, verb=verb).refusal(model.name)
-
-
 # -- voting --------------------------------------------------------------------------------------
 
 
@@ -144,12 +126,15 @@ def cast(
 ) -> Result | None:
     """Gives a verdict, with a comment; None where that asked nothing of anyone, or was so already.
 
-    Raises Conflict for a verdict that cannot be taken back.
+    Raises Forbidden; InvalidInput for a rollback without a comment, which is its reason; Conflict
+    for a verdict that cannot be taken back.
     """
     comment = said or ""
     cycle = lifecycle_of(work, version.model_name)
-    shown, _ = approval_of(work, version, sayings.read(work, version).verdict, cycle)
     asked = _open(work, version, cycle)
+    if wanted is not Approval.APPROVED and version.stage != cycle.production:
+        demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
+    shown, _ = approval_of(work, version, sayings.read(work, version).verdict, cycle)
     if wanted is Approval.PENDING and shown is wanted:
         return _keep_waiting(work, caller, asked)
     if wanted is shown and (asked is None or wanted is Approval.APPROVED):
@@ -157,7 +142,7 @@ def cast(
     if wanted is Approval.APPROVED:
         result = _approve(work, caller, version, cycle, comment)
     elif wanted is Approval.REJECTED:
-        result = _reject(work, caller, version, cycle, asked, comment or _REJECTED)
+        result = _reject(work, caller, version, cycle, asked, comment)
     else:
         result = _take_back(work, caller, version, cycle, comment)
     if is_done(result):
@@ -168,19 +153,36 @@ def cast(
 def _approve(
     work: Work, caller: Caller, version: Version, cycle: Lifecycle, comment: str
 ) -> Result:
-    order = Order(version.model_name, version.number, cycle.production, comment)
+    name, target = version.model_name, cycle.production
+    order = Order(name, version.number, target, comment)
     asked = _open(work, version, cycle)
     if asked is not None:
+        demand(work, caller, verb_of_votes(cycle, asked), name)
         result = voting.vote(work, caller, asked.id, approves=True, comment=comment)
         if result.end is not End.VOID:  # else something changed since: ask again, as it is now
             return result
-    decision, _ = checks.judged(work, caller, version, order.target, comment, cycle)
-    if decision.outcome is not Ruling.WAITING:
+    reason = promotion.reason_for(version, comment)
+    decision, evidence = checks.judged(work, NOBODY, version, target, reason, cycle)
+    if decision.outcome is Ruling.PASSED:
+        demand(work, caller, Verb.PROMOTE, name)
         return promotion.request(work, caller, order)
+    if decision.outcome is Ruling.REFUSED:  # nothing could be asked for that would take the vote
+        work.governance.keep_evidence(evidence)
+        step = Step(version, target, reason, cycle, archive_existing=False)
+        return _unkept(steps.refuse(work, caller, step, decision))
+    demand(work, caller, verb_of_votes(cycle), name)
     opened = promotion.request(work, Caller(_REGISTRATION, caller.request_id), order)
     if opened.request_id is None:
         return opened
     return voting.vote(work, caller, opened.request_id, approves=True, comment=comment)
+
+
+def _unkept(refused: Result) -> Result:
+    """The refusal of what votes would be cast on."""
+    verdicts = refused.decision.verdicts if refused.decision else ()
+    if not any(verdict.outcome is Outcome.PENDING for verdict in verdicts):
+        return refused
+    return replace(refused, message=f"{refused.message} Your vote was not kept: give it then.")
 
 
 def _reject(
@@ -189,11 +191,12 @@ def _reject(
     version: Version,
     cycle: Lifecycle,
     asked: Request | None,
-    reason: str,
+    comment: str,
 ) -> Result | None:
     if version.stage == cycle.production:
-        return _leave(work, caller, version, cycle, reason)
+        return _leave(work, caller, version, cycle, comment)
     if asked is not None:
+        reason = comment or _REJECTED
         return voting.vote(work, caller, asked.id, approves=False, comment=reason)
     return None
 
@@ -206,10 +209,14 @@ def _leave(work: Work, caller: Caller, version: Version, cycle: Lifecycle, reaso
     prior = next(prior_stays(work, stays[0]), None) if len(stays) == 1 else None
     asked = _way_out(work, version, prior, cycle)
     if asked is not None and asked.requested_by != caller.actor.name:
+        demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
         result = voting.vote(work, caller, asked.id, approves=True, comment=reason)
         if result.end is not End.VOID:
             return result
+    demand(work, caller, Verb.PROMOTE, version.model_name)
     if prior:
+        if is_blank(reason):
+            raise InvalidInput("A rollback needs a reason: give it as ApprovalDescription.")
         return promotion.roll_back(work, caller, version.model_name, reason)
     order = Order(version.model_name, version.number, cycle.archived, reason)
     return promotion.request(work, caller, order)
@@ -229,6 +236,7 @@ def _take_back(
 ) -> Result | None:
     if version.stage != cycle.production:
         return None
+    demand(work, caller, Verb.PROMOTE, version.model_name)
     order = Order(version.model_name, version.number, NO_STAGE, reason)
     return promotion.request(work, caller, order)
 

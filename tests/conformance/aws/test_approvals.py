@@ -43,8 +43,14 @@ model_registry:
       stage_transitions:
         None -> Production: {required_tags: [tested]}
         Archived -> Production: {required_tags: [tested]}
+    - name: reasoned
+      models: ["reasoned-*"]
+      stage_transitions:
+        None -> Production: {approvals: 2, reason_required: true}
+        Production -> Archived: {reason_required: true}
 """
 TESTED = {"tested": "yes"}
+WHY = {"ApprovalDescription": "it drifts"}
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 RUNS = {"Containers": [{"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}]}
 _numbers = count()
@@ -135,6 +141,11 @@ def history(server: Server, model: str) -> list[tuple[str, str]]:
     url = f"{server.url}/api/v1/models/{model}/history?limit=1000"
     entries = httpx.get(url, trust_env=False).json()
     return [(entry["act"], entry["texts"]["actor"]) for entry in reversed(entries)]
+
+
+def texts(server: Server, model: str) -> list[Any]:
+    url = f"{server.url}/api/v1/models/{model}/history?limit=1000"
+    return [entry["texts"] for entry in httpx.get(url, trust_env=False).json()]
 
 
 def stages(server: Server, model: str) -> dict[str, str]:
@@ -321,12 +332,12 @@ def test_a_rollback_that_its_gates_refuse_leaves_what_is_rejected_where_it_is(
     first, second = register(ann, name), register(ann, name)
     for arn in (first, second):
         say(bob, arn, APPROVED)
-    assert "safe_to_return" in unsaid(bob, second, REJECTED)
+    assert "safe_to_return" in unsaid(bob, second, REJECTED, **WHY)
     assert (status(ann, second), stage(ann, second)) == ([APPROVED], "Production")
     ann.update_model_package(
         ModelPackageArn=first, CustomerMetadataProperties={"safe_to_return": "yes"}
     )
-    say(bob, second, REJECTED)
+    say(bob, second, REJECTED, **WHY)
     assert (stage(ann, first), stage(ann, second)) == ("Production", "Archived")
 
 
@@ -342,6 +353,56 @@ def test_the_first_in_production_is_archived_where_the_lifecycle_lets_it_go(
     message = unsaid(bob, keeps, REJECTED)
     assert "does not list the transition Production -> Archived" in message
     assert (status(ann, keeps), stage(ann, keeps)) == ([APPROVED], "Production")
+
+
+def test_no_reason_is_made_up_where_one_is_required(
+    ann: Any, bob: Any, eve: Any, ruled: Server
+) -> None:
+    name = group(ann, "guarded")
+    first, second = register(ann, name), register(ann, name)
+    for arn in (first, second):
+        say(bob, arn, APPROVED)
+    update = {"ModelPackageArn": second, "ModelApprovalStatus": REJECTED}
+    for blank in ({}, {"ApprovalDescription": " "}):
+        code, message = refused(bob.update_model_package, **update, **blank)
+        assert (code, "give it as ApprovalDescription" in message) == ("ValidationException", True)
+    assert stage(ann, second) == "Production"
+
+    arn = register(ann, group(ann, "reasoned"))
+    unsaid(bob, arn, APPROVED, **WHY)
+    say(eve, arn, APPROVED)
+    assert "The reason is given as ApprovalDescription" in unsaid(bob, arn, REJECTED)
+    assert stage(ann, arn) == "Production"
+    say(bob, arn, REJECTED, **WHY)
+    assert stage(ann, arn) == "Archived"
+    model = arn.split("/")[1]
+    assert "Rejected through SageMaker." not in str(texts(ruled, model))
+
+
+def test_a_vote_while_another_gate_fails_is_not_kept_and_says_so(
+    ann: Any, bob: Any, eve: Any, ruled: Server
+) -> None:
+    name = group(ann, "reasoned")
+    arn = register(ann, name)
+    message = unsaid(bob, arn, APPROVED)
+    assert "Your vote was not kept" in message
+    assert "The reason is given as ApprovalDescription" in message
+    assert "2 people other than ann who" in message  # and not the voter, who may
+    assert ("version:stage:refused", "bob") in history(ruled, name)
+    assert "waits for the approval of someone" in unsaid(bob, arn, APPROVED, **WHY)
+    say(eve, arn, APPROVED)
+    assert stage(ann, arn) == "Production"
+
+
+def test_a_verdict_has_its_own_description_or_none(ann: Any) -> None:
+    arn = register(ann, group(ann, "free"))
+    say(ann, arn, REJECTED, ApprovalDescription="no")
+    say(ann, arn, APPROVED)
+    assert "ApprovalDescription" not in ann.describe_model_package(ModelPackageName=arn)
+    say(ann, arn, REJECTED, ApprovalDescription="no, after all")
+    found = ann.describe_model_package(ModelPackageName=arn)
+    assert found["ApprovalDescription"] == "no, after all"
+    assert found["ModelLifeCycle"] == {"Stage": "Archived", "StageStatus": "Rejected"}
 
 
 def test_an_approval_is_shown_as_long_as_it_holds(ann: Any, bob: Any, ruled: Server) -> None:

@@ -114,7 +114,7 @@ def test_what_was_approved_never_runs_anything_else(
     # A rollback would go back to it, whatever was said of it meanwhile.
     say(voter, first, REJECTED)
     assert refused(maker.update_model_package, **update)[0] == CONFLICT
-    say(voter, second, REJECTED)
+    say(voter, second, REJECTED, ApprovalDescription="it drifts")
     assert refused(maker.update_model_package, **update)[0] == CONFLICT
     assert runs(maker, first) == "good:1"
 

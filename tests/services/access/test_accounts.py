@@ -42,6 +42,9 @@ def test_no_account_reads_like_another_or_like_the_system(quick: Estate) -> None
     for name in ("modelkeep", "mode1keep", "Sуstem"):
         with pytest.raises(InvalidInput, match="No account can be named"):
             quick.write(accounts.add_user, name, None)
+    for add in (quick.user, lambda name: quick.service(name, "ann")):
+        with pytest.raises(InvalidInput, match="No account can be named"):
+            add("SageMaker")  # asks for the approvals that its clients vote on
     assert quick.user("anna")
 
 

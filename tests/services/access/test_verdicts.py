@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modelkeep.domain.access import Actor, Caller
+from modelkeep.domain.access import Actor, Caller, Verb
 from modelkeep.domain.errors import Conflict, Forbidden
 from modelkeep.protocols.aws.calls import REGION, Call
 from modelkeep.protocols.aws.errors import Coded
@@ -20,7 +20,25 @@ POLICY = {
                 "name": "guarded",
                 "models": ["guarded"],
                 "stage_transitions": {"None -> Production": {"approval_required": True}},
-            }
+            },
+            {
+                "name": "votes-on-leaving",
+                "models": ["left"],
+                "stage_transitions": {
+                    "None -> Production": {"approval_required": True},
+                    "Production -> Archived": {"approval_required": True},
+                },
+            },
+            {
+                "name": "free-to-enter",
+                "models": ["entered"],
+                "stage_transitions": {"Production -> Archived": {"approval_required": True}},
+            },
+            {
+                "name": "asks-nobody",
+                "models": ["tagged"],
+                "stage_transitions": {"None -> Production": {"required_tags": ["tested"]}},
+            },
         ]
     }
 }
@@ -33,7 +51,7 @@ STAGING = {"Stage": "Staging", "StageStatus": "InProgress"}
 def groups_made(quick: Estate) -> Estate:
     """Two groups with a version each, of which a policy guards one."""
     quick.write(lambda work, by: policies.apply(work, by, POLICY, "the policy"))
-    for name in ("guarded", "free"):
+    for name in ("guarded", "left", "entered", "tagged", "free"):
         do(quick, "ann", "CreateModelPackageGroup", ModelPackageGroupName=name)
         do(quick, "ann", "CreateModelPackage", ModelPackageGroupName=name)
     return quick
@@ -51,6 +69,23 @@ def do(estate: Estate, who: str, operation: str, **params: Any) -> Any:
         return await found.handle(permits.gated(estate.running.app), call)
 
     return asyncio.run(admitted())
+
+
+def denied(estate: Estate, who: str, model: str, **params: Any) -> list[tuple[Verb, str | None]]:
+    """What the journal is told that somebody may not, who is refused an update."""
+    caller = Caller(Actor(who, verified=True), access=access_of(PEOPLE[who]))
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{model}/1"
+    found = packages.OPERATIONS["sagemaker", "UpdateModelPackage"]
+    call = Call(REGION, ACCOUNT, caller, {"ModelPackageArn": arn, **params})
+
+    async def refused() -> list[tuple[Verb, str | None]]:
+        permits.ask(caller)
+        found.admit(call)
+        with pytest.raises(Forbidden):
+            await found.handle(permits.gated(estate.running.app), call)
+        return [(need.verb, need.model) for need in permits.denied()]
+
+    return asyncio.run(refused())
 
 
 def update(estate: Estate, who: str, model: str, **params: Any) -> None:
@@ -101,6 +136,65 @@ def test_who_lets_a_package_in_does_not_exchange_what_it_runs_in_the_same_call(
     assert runs not in told
     update(groups_made, "rob", "guarded", **{member: lets_in})
     assert status(groups_made, "guarded") == "Approved"
+
+
+@pytest.mark.parametrize("verdict", ["Rejected", "PendingManualApproval"])
+def test_what_moves_a_version_out_of_production_takes_a_role_that_promotes(
+    groups_made: Estate, verdict: str
+) -> None:
+    """As it does at every other door."""
+    update(groups_made, "bob", "guarded", ModelApprovalStatus="Approved")
+    said = {"ModelApprovalStatus": verdict, "ApprovalDescription": "it drifts"}
+    with pytest.raises(Forbidden, match="a role that may promote on model guarded"):
+        update(groups_made, "bob", "guarded", **said)
+    assert denied(groups_made, "bob", "guarded", **said) == [(Verb.PROMOTE, "guarded")]
+    assert status(groups_made, "guarded") == "Approved"
+    update(groups_made, "dan", "guarded", **said)
+    assert status(groups_made, "guarded") == verdict
+
+
+def test_a_rollback_by_a_verdict_takes_a_role_that_promotes(groups_made: Estate) -> None:
+    do(groups_made, "ann", "CreateModelPackage", ModelPackageGroupName="guarded")
+    second = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/guarded/2"
+    update(groups_made, "bob", "guarded", ModelApprovalStatus="Approved")
+    change = {"ModelPackageArn": second, "ModelApprovalStatus": "Approved"}
+    do(groups_made, "bob", "UpdateModelPackage", **change)
+    change |= {"ModelApprovalStatus": "Rejected", "ApprovalDescription": "it drifts"}
+    with pytest.raises(Forbidden, match="may promote on model guarded"):
+        do(groups_made, "bob", "UpdateModelPackage", **change)
+    do(groups_made, "dan", "UpdateModelPackage", **change)
+    told = do(groups_made, "vic", "DescribeModelPackage", ModelPackageName="guarded/1")
+    assert told["ModelLifeCycle"]["Stage"] == "Production"
+
+
+@pytest.mark.parametrize(("model", "by"), [("left", "bob"), ("entered", "dan")])
+def test_a_departure_that_waits_takes_the_votes_of_those_who_approve(
+    groups_made: Estate, monkeypatch: pytest.MonkeyPatch, model: str, by: str
+) -> None:
+    monkeypatch.setitem(PEOPLE, "dee", "deployer")
+    update(groups_made, by, model, ModelApprovalStatus="Approved")
+    with pytest.raises(Forbidden, match=f"may promote on model {model}"):
+        update(groups_made, "bob", model, ModelApprovalStatus="Rejected")
+    with pytest.raises(Coded, match="waits to enter Archived"):
+        update(groups_made, "dan", model, ModelApprovalStatus="Rejected")
+    with pytest.raises(Forbidden, match=f"may approve on model {model}"):
+        update(groups_made, "dee", model, ModelApprovalStatus="Rejected")
+    assert status(groups_made, model) == "Approved"
+    update(groups_made, "bob", model, ModelApprovalStatus="Rejected")
+    assert status(groups_made, model) == "Rejected"
+
+
+def test_an_approval_that_needs_no_votes_takes_a_role_that_promotes(groups_made: Estate) -> None:
+    for who in ("bob", "dan"):  # what the gates want is told to both
+        with pytest.raises(Coded, match="tested"):
+            update(groups_made, who, "tagged", ModelApprovalStatus="Approved")
+    update(groups_made, "ann", "tagged", CustomerMetadataProperties={"tested": "yes"})
+    for who, verb in (("bob", "promote"), ("vic", "approve")):
+        with pytest.raises(Forbidden, match=f"may {verb} on model tagged"):
+            update(groups_made, who, "tagged", ModelApprovalStatus="Approved")
+    assert status(groups_made, "tagged") == "PendingManualApproval"
+    update(groups_made, "dan", "tagged", ModelApprovalStatus="Approved")
+    assert status(groups_made, "tagged") == "Approved"
 
 
 def test_where_nobody_votes_it_takes_a_role_that_promotes(groups_made: Estate) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
-from modelkeep.domain.models import NO_STAGE, READY, Version
+from modelkeep.domain.models import READY, Version
 from modelkeep.domain.objects import SCHEME
-from modelkeep.domain.packages import Package
+from modelkeep.domain.packages import Package, life_of
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Place
 from modelkeep.protocols.aws.sagemaker.wording import (
@@ -113,7 +113,7 @@ def summary(place: Place, package: Package) -> dict[str, Any]:
         "CreationTime": instant(version.created_ms),
         "ModelPackageStatus": _STATUS[version.status],
         "ModelApprovalStatus": approval.value if approval else None,
-        "ModelLifeCycle": _life(version, said),
+        "ModelLifeCycle": life_of(version.stage, said, package.approval),
         "ModelPackageRegistrationType": said.get("ModelPackageRegistrationType"),
     }
 
@@ -158,13 +158,3 @@ def _details(package: Package) -> dict[str, Any]:
         reason = version.status_message or None
         found.append({"Name": "files", "Status": status, "FailureReason": reason})
     return {"ValidationStatuses": found, "ImageScanStatuses": []}
-
-
-def _life(version: Version, said: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The stage where it stands; of that stage what was said."""
-    told: Mapping[str, Any] = said.get("ModelLifeCycle", {})
-    if told.get("Stage", "").lower() == version.stage.lower():
-        return {**told, "Stage": version.stage}
-    if version.stage == NO_STAGE:
-        return None
-    return {"Stage": version.stage, "StageStatus": "Approved"}

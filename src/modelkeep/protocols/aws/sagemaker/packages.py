@@ -5,6 +5,8 @@ from typing import Any
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import AlreadyExists, InvalidInput, NoGroup, NoPackage, NotFound
+from modelkeep.domain.gates import Outcome
+from modelkeep.domain.gates.review import ReasonGate
 from modelkeep.domain.models import Version
 from modelkeep.domain.packages import Approval
 from modelkeep.ports.registry import PackageListing
@@ -38,7 +40,7 @@ from modelkeep.services import packages, permits
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 from modelkeep.services.steps import Result
-from modelkeep.services.verdicts import Voting
+from modelkeep.services.voters import Voting
 
 Find = Callable[[Work], str | None]
 
@@ -159,7 +161,7 @@ async def _update(app: App, call: Call) -> Mapping[str, Any]:
     def tell(came: tuple[Version, Result | None]) -> Mapping[str, str]:
         version, refusal = came
         if refusal is not None:
-            return {"refused": refusal.message}
+            return {"refused": _why(refusal)}
         return {_ARN: package_arn(call, version, is_single=number is None)}
 
     try:
@@ -171,6 +173,13 @@ async def _update(app: App, call: Call) -> Mapping[str, Any]:
     if "refused" in told:
         raise Coded("ConflictException", told["refused"])
     return told
+
+
+def _why(refusal: Result) -> str:
+    verdicts = refusal.decision.verdicts if refusal.decision else ()
+    wants_reason = any(v.gate == ReasonGate.name and v.outcome is Outcome.FAILED for v in verdicts)
+    hint = " The reason is given as ApprovalDescription." if wants_reason else ""
+    return refusal.message + hint
 
 
 async def _delete(app: App, call: Call) -> Mapping[str, Any]:
