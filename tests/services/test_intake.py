@@ -8,7 +8,7 @@ import pytest
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.endings import State
-from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, Unavailable
+from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Unavailable
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import FAILED, PENDING, READY
 from modelkeep.domain.packages import Approval
@@ -334,13 +334,13 @@ def test_files_that_are_not_checked_are_rejected_but_not_approved(core: Core) ->
 @pytest.mark.parametrize(
     ("files", "error"),
     [
-        ([], Conflict),
-        ([Foreign("a", 1, "e"), Foreign("a/b", 1, "e")], InvalidInput),
-        ([Foreign("../a", 1, "e")], InvalidInput),
-        ([Foreign("a//b", 1, "e")], InvalidInput),
-        ([Foreign("a\nb", 1, "e")], InvalidInput),
-        ([Foreign("a", intake.BYTES_LIMIT + 1, "e")], LimitExceeded),
-        ([Foreign(str(n), 1, "e") for n in range(FILE_LIMIT + 1)], LimitExceeded),
+        ([], NotFound),
+        ([Foreign("a", 1, "e", "key"), Foreign("a/b", 1, "e", "key")], InvalidInput),
+        ([Foreign("../a", 1, "e", "key")], InvalidInput),
+        ([Foreign("a//b", 1, "e", "key")], InvalidInput),
+        ([Foreign("a\nb", 1, "e", "key")], InvalidInput),
+        ([Foreign("a", intake.BYTES_LIMIT + 1, "e", "key")], LimitExceeded),
+        ([Foreign(str(n), 1, "e", "key") for n in range(FILE_LIMIT + 1)], LimitExceeded),
     ],
 )
 def test_no_version_is_made_of_a_tree_that_could_not_be_one(
