@@ -51,10 +51,8 @@ class S3Outside:
         if not place.prefix:
             return None
         first = bucket.call("list_objects_v2", Prefix=place.prefix, MaxKeys=1)  # by their keys
-        (found,) = first.get("Contents") or ({"Key": ""},)
-        return (
-            _foreign(found, place.prefix.rfind("/") + 1) if found["Key"] == place.prefix else None
-        )
+        found = [one for one in first.get("Contents", ()) if one["Key"] == place.prefix]
+        return _foreign(found[0], place.prefix.rfind("/") + 1) if found else None
 
     def _bucket(self, place: Place) -> Bucket:
         if not any(listed.covers(place) for listed in self.places):
