@@ -278,6 +278,22 @@ def test_what_was_left_for_later_and_fails_is_its_own_use_cases_failure(core: Co
 
 
 @on_postgresql
+def test_what_was_left_for_later_and_the_database_has_no_room_for_harms_no_neighbour(
+    core: Core,
+) -> None:
+    """It says so in answer to the commit, of which nothing was stored then, for certain."""
+
+    def fails_late(work: Any) -> None:
+        registry.create_model(work, ANN, "b")
+        work.db.later("DO $$ BEGIN RAISE 'no room' USING ERRCODE = 'disk_full'; END $$")
+
+    found = in_one_batch(core, create("a"), create("c"), (fails_late,))
+    assert isinstance(found[2], Unavailable)
+    assert models(core) == ["a", "c"]
+    assert core.acts() == ["model:created"] * 2
+
+
+@on_postgresql
 def test_a_read_whose_connection_dies_is_to_be_tried_again(core: Core) -> None:
     def dies(work: Any) -> None:
         cut_off(core, work.db.one("SELECT pg_backend_pid()")[0])

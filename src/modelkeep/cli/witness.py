@@ -6,7 +6,9 @@ history that was rewritten or rewound cannot be shown to anybody who asks for it
 """
 
 import logging
+import socket
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from modelkeep.cli.client import USAGE, fail, plain
 
 BODY_LIMIT_BYTES = 1 << 19
 READ_S = 10.0
+PASSED_OVER_BYTES, PASSED_OVER_S = 1 << 24, 1.0  # of a body that is too long; between two pieces
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +75,9 @@ def _handler(book: Any) -> type[BaseHTTPRequestHandler]:
             if self.path != "/add-checkpoint":
                 self._answer(404, "There is only POST /add-checkpoint here.\n")
             elif not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT_BYTES:
-                self.close_connection = True  # the body is left unread
+                self.close_connection = True
                 self._answer(413, f"A submission has at most {BODY_LIMIT_BYTES} bytes.\n")
+                self._pass_over()
             else:
                 source = self.rfile.read(int(length)).decode(errors="replace")
                 answer = book.add_checkpoint(source, int(time.time()))
@@ -85,6 +89,16 @@ def _handler(book: Any) -> type[BaseHTTPRequestHandler]:
             self.send_header("content-length", str(len(body.encode())))
             self.end_headers()
             self.wfile.write(body.encode())
+
+        def _pass_over(self) -> None:
+            """Reads on for a while: who still sends when the connection is closed is cut off, and
+            may never read the answer."""
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+                self.connection.settimeout(PASSED_OVER_S)
+                left = PASSED_OVER_BYTES
+                while left > 0 and (piece := self.rfile.read1(left)):
+                    left -= len(piece)
 
         def log_message(self, format: str, *args: Any) -> None:
             _log.info("%s %s", self.address_string(), plain(format % args))

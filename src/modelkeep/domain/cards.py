@@ -204,14 +204,19 @@ class AdditionalInformation(_Part):
     custom_details: _Fields | UnsetType = UNSET
 
 
-class Card(_Part):
-    model_overview: ModelOverview | UnsetType = UNSET
-    model_package_details: ModelPackageDetails | UnsetType = UNSET
+class _Whole(_Part):
+    """What either card may have."""
+
     intended_uses: IntendedUses | UnsetType = UNSET
     business_details: BusinessDetails | UnsetType = UNSET
     training_details: TrainingDetails | UnsetType = UNSET
     evaluation_details: list[EvaluationDetail] | UnsetType = UNSET
     additional_information: AdditionalInformation | UnsetType = UNSET
+
+
+class Card(_Whole):
+    model_overview: ModelOverview | UnsetType = UNSET
+    model_package_details: ModelPackageDetails | UnsetType = UNSET
 
 
 class PackageOverview(_Part):
@@ -221,15 +226,10 @@ class PackageOverview(_Part):
     model_artifact: _Lines | UnsetType = UNSET
 
 
-class PackageCard(_Part):
+class PackageCard(_Whole):
     """A card within a package. Source: botocore's documentation of ModelPackageModelCard."""
 
     model_overview: PackageOverview | UnsetType = UNSET
-    intended_uses: IntendedUses | UnsetType = UNSET
-    business_details: BusinessDetails | UnsetType = UNSET
-    training_details: TrainingDetails | UnsetType = UNSET
-    evaluation_details: list[EvaluationDetail] | UnsetType = UNSET
-    additional_information: AdditionalInformation | UnsetType = UNSET
 
 
 def check(content: str) -> None:

@@ -74,6 +74,19 @@ def test_a_copy_under_a_condition_copies_nothing(wire: Wire) -> None:
     assert wire("GET", "/edges/conditional")[0] == 404
 
 
+@pytest.mark.parametrize(
+    "date",
+    [f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", f"Mon, 01 Jan 2020 00:00:00 +{'9' * 20}", "yesterday"],
+)
+def test_a_date_that_is_none_is_no_condition_and_of_a_copy_refused(wire: Wire, date: str) -> None:
+    wire("PUT", "/edges/dated", b"dated")
+    for name in ("if-modified-since", "if-unmodified-since"):
+        assert wire("GET", "/edges/dated", headers={name: date}) == (200, "dated")
+    source = {"x-amz-copy-source": "/edges/dated", "x-amz-copy-source-if-modified-since": date}
+    status, told = wire("PUT", "/edges/copied", headers=source)
+    assert (status, "<Code>InvalidArgument<" in told) == (400, True)
+
+
 def test_a_field_of_the_query_that_comes_twice_is_refused(wire: Wire) -> None:
     status, told = wire("GET", "/edges?list-type=2&prefix=a&prefix=b")
     assert (status, "A field of the query comes twice" in told) == (400, True)

@@ -57,9 +57,10 @@ class S3Parts:
         for number, sha256 in named:
             if number not in there or there[number][0].sha256 != sha256:
                 raise no_such_part(number)
-        found = [there[number] for number, _ in named]
+        # A copy is of a range of bytes, and of nothing there is none.
+        found = [there[number] for number, _ in named if there[number][0].size_bytes]
         try:
-            if any(part.size_bytes < LEAST_PART_BYTES for part, _ in found[:-1]):
+            if not found or any(part.size_bytes < LEAST_PART_BYTES for part, _ in found[:-1]):
                 return self._write_anew(found, each)
             digest = hashlib.sha256()
             for chunk in self._read(found):

@@ -220,9 +220,16 @@ class Writer:
             try:
                 work.db.run("COMMIT")
             except Unavailable as error:
+                if self._has_answered(work):
+                    raise
                 raise _Unanswered(error) from error
         self._memory.end(size)
         return appended
+
+    def _has_answered(self, work: SqlWork) -> bool:
+        """Whether it is certain of a commit that failed that nothing was stored: a server said so,
+        of the commit or of what went along with it. Of a file whose flush failed it is not."""
+        return not self._dialect.embedded and self._dialect.is_usable(work.db)
 
     def _take_waiting(self) -> list[Job]:
         with self._changed:

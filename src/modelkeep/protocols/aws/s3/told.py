@@ -137,7 +137,7 @@ def new_condition_in(asked: Asked) -> Condition:
 def _seconds(date: str) -> int | None:
     try:
         at = parsedate_to_datetime(date) if date else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) if at else None
 
