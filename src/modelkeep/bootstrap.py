@@ -87,7 +87,7 @@ class Running:
         self._settings, self._dialect = settings, dialect
         schema.ensure(dialect, clock.now_ms())
         recent = Recent() if self.is_alone else None
-        self.writer = Writer(dialect, clock, recent)
+        self.writer = Writer(dialect, clock, recent, settings.ingest_places)
         self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
         stores = Stores.of(settings, is_alone=is_first)
         self._blobs, self._parts = stores.blobs, stores.parts

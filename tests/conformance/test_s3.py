@@ -191,7 +191,8 @@ LOGS_AND_REGISTERS = """
         mlflow.log_artifacts("m", "model")
         logged = mlflow.pyfunc.log_model(name="echo", python_model=Echo())
     for uri in (f"runs:/{run.info.run_id}/model", logged.model_uri):
-        version = mlflow.register_model(uri, "churn")
+        made = mlflow.register_model(uri, "churn")  # it waits until the files are here
+        version = MlflowClient().get_model_version("churn", made.version)
         assert version.status == "READY", version
     client = MlflowClient()
     ours = "mlflow-artifacts:/modelkeep/versions/"

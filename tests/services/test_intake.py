@@ -2,13 +2,15 @@
 and what it is after that. On both databases; nobody looks at the bytes themselves here."""
 
 import hashlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.approvals import Status
 from modelkeep.domain.endings import State
-from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, Unavailable
+from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Unavailable
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest
 from modelkeep.domain.models import FAILED, PENDING, READY
 from modelkeep.domain.packages import Approval
@@ -30,6 +32,7 @@ from modelkeep.services import (
 )
 from modelkeep.services.deployables import Asked
 from modelkeep.services.endings import Wish
+from modelkeep.services.packages import Registration
 from modelkeep.services.steps import End, Result
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, BOB, TAGS, Core
@@ -224,6 +227,56 @@ def test_a_version_of_a_listed_store_becomes_verified(core: Core) -> None:
     assert core.write(intake.claim) is None
 
 
+@pytest.fixture
+def listing(database_url: str, tmp_path: Path, clock: MovedClock) -> Iterator[Core]:
+    """A core whose settings have a store to take files in from."""
+    core = Core(tmp_path / "listing", database_url, clock, ingest=(ROOT,))
+    core.model()
+    yield core
+    assert core.verify().is_intact
+    core.close()
+
+
+def test_a_version_of_a_listed_store_waits_until_its_files_are_taken_in(listing: Core) -> None:
+    core = listing
+    core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})
+    core.write(packages.register, ANN, Registration("churn", f"{ROOT}/m.tar.gz"))
+    assert (core.get(1).status, core.get(1).manifest) == (PENDING, None)
+    refused = core.write(verdicts.cast, BOB, core.get(1), Approval.APPROVED)
+    assert refused is not None
+    assert refused.message.endswith("approve it once it is READY.")
+    found = claimed(core)
+    core.write(intake.put_off, found, "it is slow.", 3)
+    assert (core.get(1).status, core.get(1).notice[-11:]) == (PENDING, "it is slow.")
+    file = File("m.tar.gz", sha("m"), 1)
+    core.write(intake.keep, found, file, "etag", b"m", core.clock.now_ms())
+    core.write(intake.finish, found, frozenset({"m.tar.gz"}))
+    assert (core.get(1).status, core.get(1).notice) == (READY, "")
+    package = core.read(packages.find, "churn", 1)
+    assert package.frozen == {f"{ROOT}/m.tar.gz": "m.tar.gz"}
+
+
+def test_a_version_of_what_is_not_there_fails_in_the_end(listing: Core, clock: MovedClock) -> None:
+    listing.register("churn", f"{ROOT}/typo")
+    listing.write(intake.discover, listing.read(intake.undiscovered, PLACE))
+    for _ in range(intake.ABSENT_LIMIT):
+        assert listing.get(1).status == PENDING
+        claim = listing.write(intake.claim)
+        listing.write(intake.put_off, claim, "There is no object.", intake.ABSENT_LIMIT)
+        clock.advance(intake.PAUSE_LIMIT_MS)
+    assert listing.write(intake.claim) is None
+    assert (listing.get(1).status, listing.get(1).manifest) == (FAILED, None)
+    assert listing.get(1).notice == "Its files were not taken in: There is no object."
+
+
+def test_a_package_that_loads_more_than_is_taken_in_stays_a_label(listing: Core) -> None:
+    runs = [{"Image": "i", "ModelDataUrl": f"{ROOT}/{name}"} for name in "ab"]
+    said = {"InferenceSpecification": {"Containers": runs}}
+    listing.write(packages.register, ANN, Registration("churn", f"{ROOT}/a", said=said))
+    assert (listing.get(1).status, listing.get(1).manifest) == (READY, None)
+    assert listing.read(intake.undiscovered, PLACE) == []
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -334,13 +387,13 @@ def test_files_that_are_not_checked_are_rejected_but_not_approved(core: Core) ->
 @pytest.mark.parametrize(
     ("files", "error"),
     [
-        ([], Conflict),
-        ([Foreign("a", 1, "e"), Foreign("a/b", 1, "e")], InvalidInput),
-        ([Foreign("../a", 1, "e")], InvalidInput),
-        ([Foreign("a//b", 1, "e")], InvalidInput),
-        ([Foreign("a\nb", 1, "e")], InvalidInput),
-        ([Foreign("a", intake.BYTES_LIMIT + 1, "e")], LimitExceeded),
-        ([Foreign(str(n), 1, "e") for n in range(FILE_LIMIT + 1)], LimitExceeded),
+        ([], NotFound),
+        ([Foreign("a", 1, "e", "key"), Foreign("a/b", 1, "e", "key")], InvalidInput),
+        ([Foreign("../a", 1, "e", "key")], InvalidInput),
+        ([Foreign("a//b", 1, "e", "key")], InvalidInput),
+        ([Foreign("a\nb", 1, "e", "key")], InvalidInput),
+        ([Foreign("a", intake.BYTES_LIMIT + 1, "e", "key")], LimitExceeded),
+        ([Foreign(str(n), 1, "e", "key") for n in range(FILE_LIMIT + 1)], LimitExceeded),
     ],
 )
 def test_no_version_is_made_of_a_tree_that_could_not_be_one(

@@ -6,7 +6,7 @@ digest. Its verdicts are in another, since whoever gives one has no hand in what
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,15 @@ from modelkeep.domain.models import NO_STAGE, Version
 
 MEMBERS, VERDICTS = "sagemaker.json", "sagemaker-verdict.json"  # the two documents
 LIFE = "ModelLifeCycle"  # the member that says where it stands
+FROZEN = "modelkeep:frozen"  # a member of the first that nobody says: `Saying.frozen`
+# The members that say what a package loads, and those in them that are addresses.
+LOADED = (
+    "InferenceSpecification",
+    "AdditionalInferenceSpecifications",
+    "SourceAlgorithmSpecification",
+    "SourceUri",
+)
+_ADDRESSES = ("ModelDataUrl", "S3Uri", "ManifestS3Uri", "SourceUri")
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
@@ -54,12 +63,13 @@ def verdict_of(body: str) -> Verdict:
 @dataclass(frozen=True, slots=True)
 class Saying:
     """What was said of a version: SageMaker's members and the last verdict; by whom, and when, the
-    later of the two."""
+    later of the two. `frozen` is where in the version the files of addresses in it lie."""
 
     members: Mapping[str, Any] = field(default_factory=dict)
     verdict: Verdict | None = None
     by: str = ""
     at_ms: int = 0
+    frozen: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def approval(self) -> Approval | None:
@@ -81,6 +91,23 @@ def life_of(stage: str, members: Mapping[str, Any], approval: Approval) -> Mappi
     return {"Stage": stage, "StageStatus": status.value} if stage != NO_STAGE else None
 
 
+def addresses(members: Mapping[str, Any]) -> Iterator[str]:
+    """Where all lies that a package of these members loads."""
+    for name in LOADED:
+        yield from _addresses_in(name, members.get(name))
+
+
+def _addresses_in(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _addresses_in(key, part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _addresses_in("", part)
+    elif name in _ADDRESSES and value and (name != "SourceUri" or value.startswith("s3://")):
+        yield value
+
+
 def _written(said: Mapping[str, Any]) -> str:
     return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -91,8 +118,8 @@ class Package:
     approval hangs on its model and the policy alone, and on nothing that gates look at now; and all
     else that is told of it does, too.
 
-    Of one that was registered of an object of ours, `file` is what the frozen one is called;
-    `is_replaced` where the object is another by now, or gone.
+    `frozen` says of addresses that it names where the frozen files of each lie in the version;
+    `replaced` are those that lead to other files by now, or to none.
     """
 
     version: Version
@@ -100,5 +127,5 @@ class Package:
     approval: Approval
     is_single: bool = False
     lasts: bool = False
-    file: str = ""
-    is_replaced: bool = False
+    frozen: Mapping[str, str] = field(default_factory=dict[str, str])
+    replaced: frozenset[str] = frozenset()

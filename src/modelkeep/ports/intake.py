@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modelkeep.domain.manifests import File
+from modelkeep.domain.stores import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Intake:
 
 
 class Intakes(Protocol):
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where new versions' files are taken in from, by this server or another of its kind."""
+        ...
+
     # -- arrivals --------------------------------------------------------------------------
 
     def land(self, path: str, key: str, size_bytes: int, at_ms: int) -> int | None:

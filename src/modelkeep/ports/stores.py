@@ -59,11 +59,13 @@ class Direct(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A file in another store: its path under what was listed, and which state it is in."""
+    """A file in another store: its path under what was listed, or its name if it is that itself;
+    which state it is in; and how the store calls it."""
 
     path: str
     size_bytes: int
     etag: str
+    key: str
 
 
 class Outside(Protocol):
@@ -72,7 +74,8 @@ class Outside(Protocol):
     places: tuple[Place, ...]
 
     def list(self, place: Place, limit: int) -> list[Foreign]:
-        """What lies under a place, or is it, by path; at most `limit`.
+        """The object that a place is or, if there is none, what lies under it, by path; at most
+        `limit`.
 
         Raises Forbidden for a place that none of `places` covers, Unavailable.
         """

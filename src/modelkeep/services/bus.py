@@ -26,7 +26,7 @@ from modelkeep.domain.package_events import (
     event_of,
     made,
 )
-from modelkeep.domain.packages import MEMBERS, SINGLE_TAG, VERDICTS, Approval, verdict_of
+from modelkeep.domain.packages import FROZEN, MEMBERS, SINGLE_TAG, VERDICTS, Approval, verdict_of
 from modelkeep.domain.rules import TARGETS_LIMIT, Rule, State, Target
 from modelkeep.domain.webhooks import Status, Topic, Webhook, delivery_id
 from modelkeep.ports.journal import Entry
@@ -199,7 +199,8 @@ def _said_on(work: Work, version: Version, paper: Mapping[str, Any]) -> dict[str
     if kept is None:
         return {}
     if paper["name"] == MEMBERS:
-        return {"members": msgspec.json.decode(kept.body)}
+        members = msgspec.json.decode(kept.body)
+        return {"members": {name: members[name] for name in members if name != FROZEN}}
     verdict = verdict_of(kept.body)
     given = {"last": verdict.approval} if verdict.approval else {}
     return {"comment": verdict.comment, **given}

@@ -2,8 +2,9 @@
 
 What a client put into our store by itself is an *arrival*: its path is there at once, under a mark
 in place of a digest, and is read once it is hashed. A version that is registered of such files
-waits (PENDING_REGISTRATION) and gets its digest then. A version whose source lies in another store,
-on the list of `--ingest`, is ready as a label, and becomes verified when its files were taken in.
+waits (PENDING_REGISTRATION) and gets its digest then. So does a version whose source lies in
+another store, on the list of `--ingest`, until its files were taken in. One that was registered
+before that list, or imported, is a label meanwhile, and stays one where nothing can be taken in.
 
 Either way the tree is fixed when it is frozen, an event says so, and what waited for an approval of
 the mere label is void.
@@ -14,10 +15,10 @@ from collections.abc import Sequence
 from modelkeep.domain import names
 from modelkeep.domain.access import Actor, Caller, Kind
 from modelkeep.domain.approvals import Status
-from modelkeep.domain.errors import Conflict, InvalidInput, LimitExceeded
+from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.manifests import FILE_LIMIT, File, Manifest, marked
-from modelkeep.domain.models import FAILED
+from modelkeep.domain.models import FAILED, PENDING
 from modelkeep.domain.stores import Place
 from modelkeep.ports.intake import Arrival, Intake
 from modelkeep.ports.stores import Foreign
@@ -30,6 +31,7 @@ SYSTEM = Caller(Actor("modelkeep", True, Kind.SYSTEM))
 LEASE_MS = 120_000  # of a version, renewed while there is progress; of an object it is longer
 SLOW_BYTES_A_MS = 10_000
 ATTEMPTS_LIMIT = 8  # with a pause that doubles up to an hour: some four hours
+ABSENT_LIMIT = 3  # attempts at what is not there: a minute
 PAUSE_MS = 15_000
 PAUSE_LIMIT_MS = 3_600_000
 FIND_LIMIT = 50
@@ -119,6 +121,15 @@ def orphans(work: Work, keys: Sequence[str]) -> list[str]:
 # -- what is taken in from elsewhere ------------------------------------------------------------
 
 
+def takes(work: Work, address: str) -> bool:
+    """Whether a version's files are taken in from an address."""
+    try:
+        place = Place.parse(address)
+    except InvalidInput:
+        return False
+    return any(listed.covers(place) for listed in work.intakes.places)
+
+
 def is_due(work: Work) -> bool:
     return work.intakes.is_due(work.now_ms)
 
@@ -142,11 +153,11 @@ def claim(work: Work) -> Intake | None:
 def check_tree(place: Place, found: Sequence[Foreign]) -> Sequence[Foreign]:
     """What was listed, if a version can be made of it.
 
-    Raises Conflict while there is nothing, InvalidInput for names that no folder could have,
+    Raises NotFound where there is nothing, InvalidInput for names that no folder could have,
     LimitExceeded.
     """
     if not found:
-        raise Conflict(f"There is nothing under {place}.")
+        raise NotFound(f"There is no object at {place}, nor any under it.")
     if len(found) > FILE_LIMIT:
         raise LimitExceeded(f"A version may have at most {FILE_LIMIT} files.")
     size_bytes = sum(file.size_bytes for file in found)
@@ -191,21 +202,30 @@ def finish(work: Work, intake: Intake, paths: frozenset[str]) -> None:
     work.intakes.put_off_intake(intake.version_id, None, "done")
 
 
-def put_off(work: Work, intake: Intake, why: str) -> None:
-    """Tries it again later, or gives it up after `ATTEMPTS_LIMIT` times."""
-    if intake.attempts + 1 >= ATTEMPTS_LIMIT:
+def put_off(work: Work, intake: Intake, why: str, limit: int = ATTEMPTS_LIMIT) -> None:
+    """Tries it again later, or gives it up after so many times."""
+    if intake.attempts + 1 >= limit:
         refuse(work, intake, why)
         return
+    _say(work, intake, f"Its files are not taken in yet: {why}")
     due_ms = work.now_ms + _pause_ms(intake.attempts)
     work.intakes.put_off_intake(intake.version_id, due_ms, why)
 
 
 def refuse(work: Work, intake: Intake, why: str) -> None:
-    """Leaves a version a label, and says why."""
+    """Fails a version that waited, leaves any other a label, and says why."""
     version = work.versions.by_id(intake.version_id)
     if version is not None:
-        _fail(work, version.id, version.status, f"Its files were not taken in: {why}")
+        status = FAILED if version.status == PENDING else version.status
+        _fail(work, version.id, status, f"Its files were not taken in: {why}")
     work.intakes.put_off_intake(intake.version_id, None, why)
+
+
+def _say(work: Work, intake: Intake, message: str) -> None:
+    """Tells whoever waits for a version why it is not ready yet."""
+    version = work.versions.by_id(intake.version_id)
+    if version is not None and version.status == PENDING and not version.deleted:
+        work.versions.set_status(version.id, PENDING, message, work.now_ms)
 
 
 # -- either way ---------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelkeep.domain import objects
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
@@ -21,8 +20,9 @@ from modelkeep.domain.packages import SINGLE_TAG, Approval, Package
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
-from modelkeep.services import buckets, groups, promotion, registry, sayings, verdicts
+from modelkeep.services import groups, loadables, promotion, registry, sayings, verdicts
 from modelkeep.services.catalog import again
+from modelkeep.services.loadables import Plan
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
 from modelkeep.services.registry import Draft
@@ -127,19 +127,10 @@ class Viewer:
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
     approval, lasts = verdicts.approval_of(work, version, said.verdict, cycle)
-    file, is_replaced = _object(work, version)
-    lasts = lasts and not file  # what lies there may change, and nothing would tell the model
-    return Package(version, said, approval, is_single, lasts, file, is_replaced)
-
-
-def _object(work: Work, version: Version) -> tuple[str, bool]:
-    """As `Package.file` and `is_replaced`."""
-    path = objects.path_at(version.source) if version.manifest else None
-    frozen = work.artifacts.frozen_page(version.id, "", "", 2) if path else []
-    if path is None or [file.path for file in frozen] != [path.rpartition("/")[2]]:
-        return "", False
-    now = None if buckets.is_elsewhere(work, path) else work.artifacts.get(path)
-    return frozen[0].path, now is None or now.sha256 != frozen[0].sha256
+    frozen = loadables.frozen_of(work, version, said)
+    lasts = lasts and not frozen  # what lies there may change, and nothing would tell the model
+    replaced = loadables.replaced(work, version, frozen)
+    return Package(version, said, approval, is_single, lasts, frozen, replaced)
 
 
 # -- registering ---------------------------------------------------------------------------------
@@ -174,8 +165,9 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     AlreadyExists for a name that is taken, and InvalidInput for a verdict or stage that a policy
     does not let it have at once.
     """
-    if wanted.clone_of:
-        wanted = _cloning(wanted, find(work, *wanted.clone_of))
+    original = find(work, *wanted.clone_of) if wanted.clone_of else None
+    if original:
+        wanted = _cloning(wanted, original)
     if wanted.single:
         model = registry.create_model(
             work, caller, wanted.name, tags=wanted.model_tags, single=True
@@ -184,12 +176,20 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
         model = groups.get(work, wanted.name)
     description = wanted.description or ""
     is_label = wanted.is_label and wanted.clone_of is None
+    known, named = original.frozen if original else None, loadables.named_in(wanted.said)
+    plan = Plan() if is_label else loadables.plan(work, wanted.source, named, known)
     draft = Draft(
-        model.name, wanted.source, description=description, tags=wanted.tags, is_label=is_label
+        model.name,
+        wanted.source,
+        description=description,
+        tags=wanted.tags,
+        is_label=is_label,
+        together=plan.together,
+        unheld=plan.unheld,
     )
     version = registry.create_version(work, caller, draft)
     if wanted.said:
-        sayings.keep(work, caller, version, wanted.said)
+        sayings.keep(work, caller, version, wanted.said, plan.frozen)
     if wanted.approval is not None:
         _begin(work, caller, version, wanted.approval)
     if wanted.stage is not None:
@@ -272,7 +272,11 @@ def change(
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
         sayings.note(work, caller, version, None, wanted.comment)
-    if members := wanted.say(sayings.read(work, version).members):
+    said = sayings.read(work, version)
+    if members := wanted.say(said.members):
+        if wanted.runs:
+            named = loadables.named_in({**said.members, **members})
+            loadables.check_held(work, version, said, named)
         sayings.keep(work, caller, version, members)
     return again(work, version), None
 

@@ -19,7 +19,7 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import TAG as SEMVER_TAG
 from modelkeep.ports.registry import NewVersion, Place
 from modelkeep.ports.work import Work
-from modelkeep.services import custody, guests, numbering, policies, registrations, sources
+from modelkeep.services import custody, guests, intake, numbering, policies, registrations, sources
 from modelkeep.services.catalog import (
     by_alias,
     by_semver,
@@ -35,6 +35,7 @@ from modelkeep.services.steps import Result
 
 DESCRIPTION_LIMIT = 100_000  # characters
 TAG_VALUE_LIMIT = 100_000
+_UNHELD = "It is not verified: it loads {}, which is not this server's to freeze."
 ID_LIMIT = 500  # of the run or logged model that a label is said to come from
 
 
@@ -249,7 +250,8 @@ def search_models(
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a client says of a version that it registers; where it `is_label`, the source means
-    nothing of ours."""
+    nothing of ours. `together` are the addresses of the objects that it is made of, where it is
+    not its source's alone; `unheld` is one that it loads and that cannot be frozen."""
 
     model: str
     source: str
@@ -259,6 +261,8 @@ class Draft:
     description: str = ""
     tags: Mapping[str, str] | None = None
     is_label: bool = False
+    together: tuple[str, ...] = ()
+    unheld: str = ""
 
 
 def create_version(
@@ -287,10 +291,19 @@ def create_version(
         origin = sources.of_prompt(draft.source, draft.run_id)
     elif draft.is_label:
         origin = sources.of_label(draft.source)
+    elif draft.together:
+        origin = sources.of_objects(work, draft.together)
     else:
+        if imported is None:
+            sources.check_there(work, draft.source)
         origin = sources.resolve(work, draft.source, draft.run_id, draft.logged_model_id)
+    if draft.unheld:
+        origin = replace(origin, manifest=None, pending=())
     created_ms = imported.created_ms if imported else work.now_ms
     digest = origin.manifest.digest if origin.manifest else None
+    is_settled = bool(digest or imported or draft.is_label or draft.unheld)
+    address = origin.location or origin.source or draft.source
+    waits = bool(origin.pending) or (not is_settled and intake.takes(work, address))
     candidate = numbering.Candidate(place.before, digest, origin.manifest, tags)
     given = numbering.assign(work, candidate, imported=imported is not None)
     if given.tags:
@@ -309,13 +322,15 @@ def create_version(
         author=(imported.author if imported else "") or caller.actor.name,
         semver=given.semver,
         semver_fixed=given.fixed,
-        status=PENDING if origin.pending else READY,
+        status=PENDING if waits else READY,
         location=origin.location,
     )
     work.versions.add(new, created_ms)
     work.intakes.expect(new.id, origin.pending)
-    if draft.is_label:
+    if draft.is_label or draft.unheld:
         work.intakes.pass_over(new.id, work.now_ms)
+    if draft.unheld:
+        work.versions.set_status(new.id, READY, _UNHELD.format(draft.unheld), work.now_ms)
     if tags:
         work.versions.set_tags(new.id, tags)
     laid = _lay_hands(work, caller, new, origin.hands)

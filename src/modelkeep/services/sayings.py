@@ -7,6 +7,7 @@ from typing import Any
 from modelkeep.domain.access import Caller
 from modelkeep.domain.models import Version
 from modelkeep.domain.packages import (
+    FROZEN,
     MEMBERS,
     VERDICTS,
     Approval,
@@ -25,20 +26,32 @@ def read(work: Work, version: Version) -> Saying:
     said = work.papers.get(version.id, MEMBERS)
     given = work.papers.get(version.id, VERDICTS)
     last = max((paper for paper in (said, given) if paper), key=lambda p: p.at_ms, default=None)
+    members = json.loads(said.body) if said else {}
+    frozen = members.pop(FROZEN, {})
     return Saying(
-        json.loads(said.body) if said else {},
+        members,
         verdict_of(given.body) if given else None,
         last.author if last else "",
         last.at_ms if last else 0,
+        frozen,
     )
 
 
-def keep(work: Work, caller: Caller, version: Version, members: Mapping[str, Any]) -> None:
-    """Says these members of a version; None takes one back.
+def keep(
+    work: Work,
+    caller: Caller,
+    version: Version,
+    members: Mapping[str, Any],
+    frozen: Mapping[str, str] | None = None,
+) -> None:
+    """Says these members of a version; None takes one back. `frozen` is as in `Saying`; with None
+    it is as it was.
 
     Raises InvalidInput where all that is said is too large for a document.
     """
-    whole = {**read(work, version).members, **members}
+    old = read(work, version)
+    kept = old.frozen if frozen is None else frozen
+    whole = {**old.members, **members, FROZEN: kept or None}
     _put(work, caller, version, MEMBERS, members_to_json(whole))
 
 

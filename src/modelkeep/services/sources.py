@@ -18,6 +18,7 @@ placeholder: its tag opens nothing else (CVE-2026-2614).
 """
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -122,6 +123,54 @@ def of_prompt(source: str, run_id: str | None) -> Origin:
             f"Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder."
         )
     return Origin(run_id, None, None)
+
+
+def of_objects(work: Work, addresses: Sequence[str]) -> Origin:
+    """What several objects of ours are together, each under its bucket and key."""
+    files: dict[str, File] = {}
+    hands: list[Hand] = []
+    for address in addresses:
+        found = _from_object(work, address, None, None)
+        assert found is not None  # see `is_object`
+        place, tree = place_of(address), found.manifest.files if found.manifest else found.pending
+        is_file = work.artifacts.get(f"{objects.OBJECTS}/{place}") is not None
+        for file in tree:
+            path = place if is_file else f"{place}/{file.path}"
+            files[path] = replace(file, path=path)
+        hands += found.hands
+    tree = Manifest.of(files.values())
+    if all(file.is_hashed for file in tree.files):
+        return Origin(None, None, tree, hands=tuple(hands))
+    return Origin(None, None, None, pending=tree.files, hands=tuple(hands))
+
+
+def is_object(work: Work, address: str) -> bool:
+    """Whether an `s3://` address names something that is ours, and lies there."""
+    path = objects.path_at(address)
+    if path is None or buckets.is_elsewhere(work, path):
+        return False
+    return bool(work.artifacts.get(path) or work.artifacts.page(path, "", 1))
+
+
+def place_of(address: str) -> str:
+    """`<bucket>/<key>` of an address of ours."""
+    path = objects.path_at(address)
+    assert path is not None
+    return path.removeprefix(f"{objects.OBJECTS}/")
+
+
+def check_there(work: Work, address: str) -> None:
+    """Raises InvalidInput for an address in a bucket that has objects here, where none lies: it is
+    a slip, and must not become a label that somebody puts something under later."""
+    path = objects.path_at(address)
+    if path is None or buckets.is_elsewhere(work, path) or is_object(work, address):
+        return
+    bucket = path.split("/")[1]
+    if work.artifacts.dated_page(f"{objects.OBJECTS}/{bucket}/", "", 1):
+        raise InvalidInput(
+            f"There is no object at {address}, nor any under it: the bucket '{bucket}' is this "
+            "server's. Put it there first, and register it then."
+        )
 
 
 def of_label(source: str) -> Origin:

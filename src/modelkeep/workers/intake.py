@@ -20,6 +20,7 @@ from modelkeep.domain.errors import (
     InvalidInput,
     LimitExceeded,
     ModelkeepError,
+    NotFound,
     Unavailable,
 )
 from modelkeep.domain.manifests import FILE_LIMIT, File
@@ -142,6 +143,8 @@ class IntakeWorker:
             return False
         try:
             await self._take_in(outside, intake, Place.parse(intake.address))
+        except NotFound as error:
+            await self._app.write(cases.put_off, intake, error.message, cases.ABSENT_LIMIT)
         except (Conflict, Unavailable) as error:
             _log.warning("%s is not taken in yet: %s", intake.address, error.message)
             await self._app.write(cases.put_off, intake, error.message)

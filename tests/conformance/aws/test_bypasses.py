@@ -294,3 +294,67 @@ def test_nothing_is_put_where_an_approved_label_leads(
     s3.put_object(Bucket="labels", Key=f"{group}/other.tar.gz", Body=b"fine")
     source = {"Bucket": "labels", "Key": f"{group}/other.tar.gz"}
     assert refused(s3.copy_object, **at, CopySource=source)[0] == "AccessDenied"
+
+
+def test_nothing_that_an_approved_package_loads_is_exchanged(
+    maker: Any, voter: Any, people: Callable[..., Any], group: str
+) -> None:
+    s3, names = people("maker", "s3"), ("one", "two", "gpu", "algorithm", "folder/part")
+    keys = {name: f"{group}/{name}" for name in names}
+    for name, key in keys.items():
+        s3.put_object(Bucket="bytes", Key=key, Body=f"good {name}".encode())
+
+    def url(name: str) -> str:
+        return f"s3://bytes/{group}/{name}"
+
+    folder = {"S3Uri": url("folder/"), "S3DataType": "S3Prefix", "CompressionType": "None"}
+    said = {
+        "InferenceSpecification": {
+            "Containers": [
+                {"Image": "i", "ModelDataUrl": url("one")},
+                {"Image": "i", "ModelDataUrl": url("two")},
+                {"Image": "i", "ModelDataSource": {"S3DataSource": folder}},
+            ]
+        },
+        "AdditionalInferenceSpecifications": [
+            {"Name": "gpu", "Containers": [{"Image": "i", "ModelDataUrl": url("gpu")}]}
+        ],
+        "SourceAlgorithmSpecification": {
+            "SourceAlgorithms": [{"AlgorithmName": "a", "ModelDataUrl": url("algorithm")}]
+        },
+    }
+    arn = register(maker, group, **said)
+    say(voter, arn, APPROVED)
+    for key in keys.values():
+        s3.put_object(Bucket="bytes", Key=key, Body=b"evil")
+    told = maker.describe_model_package(ModelPackageName=arn)
+    (gpu,), algorithms = (
+        told["AdditionalInferenceSpecifications"][0]["Containers"],
+        told["SourceAlgorithmSpecification"]["SourceAlgorithms"],
+    )
+    one, two, tree = told["InferenceSpecification"]["Containers"]
+    address = tree["ModelDataSource"]["S3DataSource"]["S3Uri"]
+    found = {
+        "one": one["ModelDataUrl"],
+        "two": two["ModelDataUrl"],
+        "gpu": gpu["ModelDataUrl"],
+        "algorithm": algorithms[0]["ModelDataUrl"],
+        "folder/part": f"{address}part",
+    }
+    for name, frozen in found.items():
+        bucket, _, key = frozen.removeprefix("s3://").partition("/")
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert body == f"good {name}".encode()
+
+
+def test_an_address_where_nothing_lies_is_a_slip_and_no_label(
+    maker: Any, people: Callable[..., Any], group: str
+) -> None:
+    people("maker", "s3").put_object(Bucket="bytes", Key=f"{group}/model", Body=b"good")
+    containers = [{"Image": "i", "ModelDataUrl": f"s3://bytes/{group}/typo"}]
+    code, message = refused(
+        maker.create_model_package,
+        ModelPackageGroupName=group,
+        InferenceSpecification={"Containers": containers},
+    )
+    assert (code, f"no object at s3://bytes/{group}/typo" in message) == (INVALID, True)

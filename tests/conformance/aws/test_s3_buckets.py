@@ -146,3 +146,42 @@ def test_a_version_of_a_named_bucket_has_the_bytes_that_lie_there(
             pass
         path = address.removeprefix("mlflow-artifacts:/")
         assert http.get(f"{FILES}/artifacts/{path}/model.bin").content == b"theirs"
+
+
+def test_a_package_is_of_the_one_object_that_its_address_names(
+    server: Server, buckets: dict[str, tuple[str, str]], moto: Store
+) -> None:
+    _, place = buckets["--ingest"]
+    key, body = "some/prefix/one/model.tar.gz", os.urandom(100_000)
+    moto.client.put_object(Bucket="models", Key=key, Body=body)
+    moto.client.put_object(Bucket="models", Key=f"{key}.other", Body=b"another's")
+    sagemaker = Aws(server.url).client("sagemaker")
+
+    def described(name: str) -> dict[str, Any]:
+        return sagemaker.describe_model_package(ModelPackageName=f"{name}/1")
+
+    for name, source in (("one", f"{place}/one/model.tar.gz"), ("typo", f"{place}/typo")):
+        packaged(server, name, source)
+    while (told := described("one"))["ModelPackageStatus"] != "Completed":
+        assert told["ModelPackageStatus"] == "Pending"
+    moto.client.put_object(Bucket="models", Key=key, Body=b"evil")
+    address = told_of(server, "one")
+    bucket, _, frozen = address.removeprefix("s3://").partition("/")
+    assert (bucket, frozen.rpartition("/")[2]) == ("modelkeep", "model.tar.gz")
+    with closing(client_of(server.url)) as s3:
+        assert s3.get_object(Bucket=bucket, Key=frozen)["Body"].read() == body
+    while "FailureReason" not in (told := _files_of(described("typo"))):
+        pass
+    assert told["Status"] == "InProgress"  # it is looked for a while
+    assert f"There is no object at {place}/typo" in told["FailureReason"]
+    assert described("typo")["ModelPackageStatus"] == "Pending"
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        found = http.get(f"{API}/model-versions/get", params={"name": "typo", "version": 1})
+        version = found.json()["model_version"]
+    assert version["status"] == "PENDING_REGISTRATION"
+    assert "no object" in version["status_message"]
+
+
+def _files_of(told: dict[str, Any]) -> dict[str, Any]:
+    (found,) = told["ModelPackageStatusDetails"]["ValidationStatuses"]
+    return found

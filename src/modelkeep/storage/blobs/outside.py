@@ -25,8 +25,11 @@ class S3Outside:
     def list(self, place: Place, limit: int) -> list[Foreign]:
         folder = place.key("")
         try:
-            found = islice(self._bucket(place).listed(folder), limit)
-            files = (Foreign(f["Key"][len(folder) :], f["Size"], f["ETag"]) for f in found)
+            bucket = self._bucket(place)
+            if (one := self._object(bucket, place)) is not None:
+                return [one]
+            found = islice(bucket.listed(folder), limit)
+            files = (_foreign(f, len(folder)) for f in found)
             # Some tools mark a folder by an empty object of its name.
             return [file for file in files if file.path and not file.path.endswith("/")]
         except (Absent, Present, Refused) as error:
@@ -35,7 +38,7 @@ class S3Outside:
     def read(self, place: Place, file: Foreign) -> Iterator[bytes]:
         bucket = self._bucket(place)
         try:
-            with closing(Stream(bucket, place.key(file.path), etag=file.etag)) as stream:
+            with closing(Stream(bucket, file.key, etag=file.etag)) as stream:
                 while chunk := stream.read(CHUNK_BYTES):
                     yield chunk
         except (Absent, Present):
@@ -43,7 +46,20 @@ class S3Outside:
         except Refused as error:
             raise Unavailable(f"{place}/{file.path} could not be read: {error}.") from None
 
+    def _object(self, bucket: Bucket, place: Place) -> Foreign | None:
+        """What lies under a place's own name, if anything does."""
+        if not place.prefix:
+            return None
+        first = bucket.call("list_objects_v2", Prefix=place.prefix, MaxKeys=1)  # by their keys
+        found = [one for one in first.get("Contents", ()) if one["Key"] == place.prefix]
+        return _foreign(found[0], place.prefix.rfind("/") + 1) if found else None
+
     def _bucket(self, place: Place) -> Bucket:
         if not any(listed.covers(place) for listed in self.places):
             raise Forbidden(f"{place} lies in no store that files may be taken in from.")
         return Bucket(place, self._client)
+
+
+def _foreign(listed: dict[str, Any], start: int) -> Foreign:
+    """What S3 lists, by the part of its key from there on."""
+    return Foreign(listed["Key"][start:], listed["Size"], listed["ETag"], listed["Key"])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from modelkeep.domain.manifests import File
+from modelkeep.domain.stores import Place
 from modelkeep.ports.intake import Arrival, Intake
 from modelkeep.storage.sql.dialects import Db
 
@@ -15,8 +16,8 @@ class SqlIntakes:
     """See `ports.intake.Intakes`. All but the reads run in the one writer: a lease that is read and
     then written is nobody else's in between."""
 
-    def __init__(self, db: Db, project_id: int) -> None:
-        self._db, self._project_id = db, project_id
+    def __init__(self, db: Db, project_id: int, places: tuple[Place, ...] = ()) -> None:
+        self._db, self._project_id, self.places = db, project_id, places
 
     # -- arrivals --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from modelkeep.domain.access import Access, Caller
 from modelkeep.domain.events import Event
+from modelkeep.domain.stores import Place
 from modelkeep.ports.sharing import Among
 from modelkeep.storage.sql.accounts import SqlAccounts
 from modelkeep.storage.sql.artifacts import SqlArtifacts
@@ -50,6 +51,7 @@ class SqlWork:
         sight: Sight | None = None,
         journal: SqlJournal | None = None,
         memory: Memory | None = None,
+        places: tuple[Place, ...] = (),
     ) -> None:
         project = DEFAULT_PROJECT_ID
         sight = sight or Sight(project)
@@ -71,7 +73,7 @@ class SqlWork:
         self.runs = SqlRuns(db, project, dialect)
         self.logged_models = SqlLoggedModels(db, project, dialect)
         self.imports = SqlImports(db, project)
-        self.intakes = SqlIntakes(db, project)
+        self.intakes = SqlIntakes(db, project, places)
         self.webhooks = SqlWebhooks(db, project)
         self.deliveries = SqlDeliveries(db, project)
         self.rules = SqlRules(db, project)
@@ -88,7 +90,9 @@ class SqlWork:
 
     def seen_by(self, access: Access, among: Among | None = None) -> "SqlWork":
         sight = Sight(DEFAULT_PROJECT_ID, access, among)
-        return SqlWork(self.db, self._dialect, sight, self.journal, self.memory)
+        return SqlWork(
+            self.db, self._dialect, sight, self.journal, self.memory, self.intakes.places
+        )
 
     @property
     def now_ms(self) -> int:

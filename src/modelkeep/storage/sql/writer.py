@@ -27,6 +27,7 @@ from typing import Any
 from weakref import WeakSet
 
 from modelkeep.domain.errors import ModelkeepError, Unavailable
+from modelkeep.domain.stores import Place
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Joint
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
@@ -64,7 +65,15 @@ class _Unanswered(Exception):
 class Writer:
     """Runs use cases that write. `submit` is for the event loop, `run` for any other thread."""
 
-    def __init__(self, dialect: Dialect, clock: Clock, recent: Recent | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        clock: Clock,
+        recent: Recent | None = None,
+        places: tuple[Place, ...] = (),
+    ) -> None:
+        """`places` are as in `ports.intake.Intakes`."""
+        self._places = places
         self._dialect, self._clock, self._recent = dialect, clock, recent or Recent(0)
         self._waiting: deque[Job] = deque()
         self._changed, self._is_closing = threading.Condition(), False
@@ -257,7 +266,7 @@ class Writer:
                 self._drop_connection()  # it died while it was idle; nothing has run on it yet
         self._memory = Memory()
         db = self._dialect.connect(read_only=False)
-        self._work = SqlWork(db, self._dialect, memory=self._memory)
+        self._work = SqlWork(db, self._dialect, memory=self._memory, places=self._places)
         return self._begin(self._work)
 
     def _begin_again(self, work: SqlWork) -> tuple[SqlWork, str]:

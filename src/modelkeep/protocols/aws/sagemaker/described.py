@@ -7,9 +7,9 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
-from modelkeep.domain.models import READY, Version
+from modelkeep.domain.models import FAILED, READY, Version
 from modelkeep.domain.objects import SCHEME
-from modelkeep.domain.packages import Package, life_of
+from modelkeep.domain.packages import LOADED, Package, life_of
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Place
 from modelkeep.protocols.aws.sagemaker.wording import (
@@ -26,7 +26,6 @@ KIND = "model-package"
 SOURCE_LIMIT = 1024  # characters of a SourceUri
 NOWHERE = "sagemaker:/none"  # the source of a package that says of none
 
-_RUNS = ("InferenceSpecification", "AdditionalInferenceSpecifications", "SourceUri")
 _NAMED = re.compile("([^/]+)(?:/([1-9][0-9]{0,8}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
 
@@ -79,21 +78,32 @@ def described(place: Place, package: Package, *, to_guest: bool = False) -> dict
 
 
 def _loadable(package: Package, *, to_guest: bool) -> Mapping[str, Any]:
-    """What was said; with an address of ours that leads to other bytes by now, or that a guest may
-    not read, as that of the frozen ones: what was approved is what is loaded."""
-    said, version = package.said.members, package.version
-    if not package.file or not (package.is_replaced or to_guest):
+    """What was said; with addresses of ours that lead to other bytes by now, or that a guest may
+    not read, as those of the frozen ones: what was approved is what is loaded."""
+    said = package.said.members
+    frozen = {
+        address: _frozen_address(package, address)
+        for address in (package.frozen if to_guest else package.replaced)
+    }
+    if not frozen:
         return said
-    frozen = f"{SCHEME}{VERSION_FOLDER}/{version.id}/{package.file}"
 
     def led(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: led(part) for name, part in value.items()}
         if isinstance(value, list):
             return [led(part) for part in value]
-        return frozen if value == version.source else value
+        return frozen.get(value, value) if isinstance(value, str) else value
 
-    return {**said, **{name: led(said[name]) for name in _RUNS if name in said}}
+    return {**said, **{name: led(said[name]) for name in LOADED if name in said}}
+
+
+def _frozen_address(package: Package, address: str) -> str:
+    """A folder's ends with a slash where the address that it stands for does."""
+    inner = package.frozen[address]
+    folder = f"{SCHEME}{VERSION_FOLDER}/{package.version.id}"
+    end = "/" if address.endswith("/") else ""
+    return (f"{folder}/{inner}" if inner else folder) + end
 
 
 def summary(place: Place, package: Package) -> dict[str, Any]:
@@ -154,7 +164,7 @@ def _details(package: Package) -> dict[str, Any]:
     asked = package.said.members.get("ValidationSpecification", {}).get("ValidationProfiles", ())
     found = [{"Name": one["ProfileName"], "Status": "NotStarted"} for one in asked]
     if version.status != READY:
-        status = "Failed" if version.status_message else "InProgress"
+        status = "Failed" if version.status == FAILED else "InProgress"
         reason = version.status_message or None
         found.append({"Name": "files", "Status": status, "FailureReason": reason})
     return {"ValidationStatuses": found, "ImageScanStatuses": []}
