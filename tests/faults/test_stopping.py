@@ -22,6 +22,7 @@ from tests.support.server import Server
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 CLIENTS = 4
+NOT_LET_IN = (ConnectionRefusedError, ConnectionResetError)  # the latter as the socket is closed
 WAIT_S = 20.0
 
 
@@ -69,7 +70,7 @@ def ask(
 def is_listening(server: Server) -> bool:
     try:
         socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_S).close()
-    except ConnectionRefusedError:
+    except NOT_LET_IN:
         return False
     return True
 
@@ -92,7 +93,7 @@ class Registrar(threading.Thread):
             try:
                 is_new = connection is None
                 connection = connection or connected(self._server)
-            except ConnectionRefusedError:
+            except NOT_LET_IN:
                 return
             try:
                 answer = ask(connection, "POST", f"{API}/registered-models/create", {"name": name})
