@@ -7,24 +7,12 @@ import pytest
 
 from modelkeep.domain.access import Actor, Kind
 from modelkeep.domain.sharing import Group, Guest, Place, Policy, kept, parse
+from tests.support.sharing import GROUP, OTHERS, OURS, PACKAGE, THEIRS, statement
 
-OURS, THEIRS, OTHERS = "000000000000", "111122223333", "444455556666"
-GROUP = f"arn:aws:sagemaker:us-east-1:{OURS}:model-package-group/"
-PACKAGE = f"arn:aws:sagemaker:us-east-1:{OURS}:model-package/"
 HERE = Place("us-east-1", OURS)
 GUS = Guest(THEIRS, Actor("gus", verified=True), HERE)
 TAGS = {"weather": {"MLProject": "weather"}, "traffic": {"MLProject": "traffic"}, "plain": {}}
 TAG, WEATHER = "aws:ResourceTag/MLProject", {"aws:ResourceTag/MLProject": "weather"}
-
-
-def statement(*actions: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "Effect": "Allow",
-        "Principal": {"AWS": THEIRS},
-        "Action": [f"sagemaker:{action}" for action in actions],
-        "Resource": "*",
-        **changes,
-    }
 
 
 ALL = statement("*")

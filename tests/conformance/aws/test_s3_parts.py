@@ -115,6 +115,18 @@ def test_what_is_no_upload_is_called_so_whatever_is_asked_of_it(s3: Any) -> None
             assert refusal(getattr(s3, call), **of, **params)[:2] == (404, "NoSuchUpload"), call
 
 
+def test_a_page_of_nothing_is_the_last(s3: Any) -> None:
+    s3.create_bucket(Bucket="in-parts")
+    upload = begin(s3, "nothing-shown")
+    s3.upload_part(**upload, PartNumber=1, Body=b"x")
+    try:
+        assert not s3.list_parts(**upload, MaxParts=0)["IsTruncated"]
+        assert not s3.list_multipart_uploads(Bucket="in-parts", MaxUploads=0)["IsTruncated"]
+        assert len(s3.list_parts(**upload)["Parts"]) == 1
+    finally:
+        s3.abort_multipart_upload(**upload)
+
+
 def test_uploads_under_way_are_listed_by_pages_and_folders(s3: Any) -> None:
     begun = [begin(s3, key) for key in ("l/a", "l/d/1", "l/d/2", "l/a", "l/z")]
     by_key = sorted((one["Key"], one["UploadId"]) for one in begun)

@@ -10,27 +10,15 @@ from modelkeep.domain.stores import Place
 from modelkeep.protocols.native.paths import PREFIX
 from modelkeep.services import intake, policies
 from tests.support.estate import Estate
+from tests.support.sharing import GROUP, OTHERS, OURS, PACKAGE, THEIRS, statement
 from tests.support.signing import Signer as Caller
 from tests.support.signing import caller, key_of, signed
 
-OURS, THEIRS, OTHERS = "000000000000", "111122223333", "444455556666"
-GROUP = f"arn:aws:sagemaker:us-east-1:{OURS}:model-package-group/"
-PACKAGE = f"arn:aws:sagemaker:us-east-1:{OURS}:model-package/"
 ACROSS = {"CrossAccountFilterOption": "CrossAccount"}
 DENIED = "AccessDeniedException"
 GUARDED = {
     "model_registry": {"stage_transitions": {"None -> Production": {"approval_required": True}}}
 }
-
-
-def statement(*actions: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "Effect": "Allow",
-        "Principal": {"AWS": THEIRS},
-        "Action": [f"sagemaker:{action}" for action in actions],
-        "Resource": "*",
-        **changes,
-    }
 
 
 ALL = statement("*")

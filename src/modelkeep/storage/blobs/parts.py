@@ -10,11 +10,12 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.ports.blobs import Part
+from modelkeep.ports.blobs import Blobs, Part
 from modelkeep.storage.blobs.checks import verified
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
@@ -22,6 +23,25 @@ from modelkeep.storage.blobs.incoming import Incoming, not_stored
 ID = re.compile(r"(?P<expires_ms>[0-9]{1,15})-[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CLOSED = "closed"
+
+
+def written_anew(
+    blobs: Blobs, chunks: Iterable[bytes], each: Callable[[bytes], object] | None
+) -> tuple[str, int]:
+    """The digest and the size of what the chunks are together, which is stored; or nothing is.
+
+    `each` is told of every chunk. Raises what reading them does.
+    """
+    whole = blobs.begin()
+    try:
+        for chunk in chunks:
+            whole.write([chunk])
+            if each:
+                each(chunk)
+        return whole.finish()
+    except BaseException:
+        whole.abandon()
+        raise
 
 
 class DiskParts:
@@ -64,17 +84,8 @@ class DiskParts:
         named: Sequence[tuple[int, str]],
         each: Callable[[bytes], object] | None = None,
     ) -> tuple[str, int]:
-        whole = self._blobs.begin()
-        try:
-            for number, sha256 in named:
-                for chunk in self.read(upload_id, number, sha256):
-                    whole.write([chunk])
-                    if each:
-                        each(chunk)
-            return whole.finish()
-        except BaseException:
-            whole.abandon()
-            raise
+        parts = (self.read(upload_id, number, sha256) for number, sha256 in named)
+        return written_anew(self._blobs, chain.from_iterable(parts), each)
 
     def listing(self, upload_id: str) -> list[Part]:
         if not self._folder(upload_id).is_dir() or self.is_closed(upload_id):

@@ -18,7 +18,7 @@ from modelkeep.domain.errors import Unavailable
 from modelkeep.ports.blobs import Part
 from modelkeep.storage.blobs.bucket import Absent, Present, Refused, Stream
 from modelkeep.storage.blobs.checks import verified
-from modelkeep.storage.blobs.parts import ID, gone, new_id, no_such_part
+from modelkeep.storage.blobs.parts import ID, gone, new_id, no_such_part, written_anew
 from modelkeep.storage.blobs.s3 import LEAST_PART_BYTES, S3Blobs, S3Upload
 
 FOLDER = "uploads"
@@ -125,16 +125,7 @@ class S3Parts:
         self, found: Sequence[tuple[Part, str]], each: Callable[[bytes], object] | None
     ) -> tuple[str, int]:
         """Where a part is too small for the store to put it together with others."""
-        whole = self._blobs.begin()
-        try:
-            for chunk in self._read(found):
-                whole.write([chunk])
-                if each:
-                    each(chunk)
-            return whole.finish()
-        except BaseException:
-            whole.abandon()
-            raise
+        return written_anew(self._blobs, self._read(found), each)
 
     def _mark(self, upload_id: str, name: str) -> None:
         try:

@@ -99,7 +99,7 @@ async def listing(app: App, asked: Asked) -> None:
         "PartNumberMarker": after,
         "NextPartNumberMarker": shown[-1].number if shown else after,
         "MaxParts": limit,
-        "IsTruncated": len(there) > len(shown),
+        "IsTruncated": limit > 0 and len(there) > len(shown),  # else its marker led nowhere
         **_BY,
         "Part": [
             {
@@ -136,7 +136,7 @@ async def every(app: App, asked: Asked) -> None:
         "Delimiter": encode(delimiter) if delimiter else None,
         "EncodingType": asked.query.get("encoding-type"),
         "MaxUploads": limit,
-        "IsTruncated": page.end is not None,
+        "IsTruncated": limit > 0 and page.end is not None,
         "Upload": [
             {
                 "Key": encode(upload.path[len(asked.folder) + 1 :]),
