@@ -93,7 +93,8 @@ class Registrar(threading.Thread):
             try:
                 is_new = connection is None
                 connection = connection or connected(self._server)
-            except NOT_LET_IN:
+            except NOT_LET_IN as error:
+                self.was_cut = isinstance(error, ConnectionResetError)
                 return
             try:
                 answer = ask(connection, "POST", f"{API}/registered-models/create", {"name": name})
