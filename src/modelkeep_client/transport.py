@@ -149,7 +149,10 @@ class Transport:
 
     def unreachable(self, error: Exception) -> NoAnswer:
         """What to raise for an error of the transport's own."""
-        return NoAnswer(f"No answer from {self.url}: {error}. Is `modelkeep serve` running?")
+        return NoAnswer(
+            f"No answer from {self.url}: {error}. Is `modelkeep serve` running there? "
+            "MODELKEEP_URL names another address."
+        )
 
     def _not_modelkeep(self) -> NoAnswer:
         return NoAnswer(f"{self.url} answers, but not as modelkeep does. Is it the right address?")

@@ -234,7 +234,7 @@ def test_a_call_whose_answer_was_lost_is_made_again_and_happens_once(server: Ser
 
 
 def test_a_server_that_is_not_there_is_said_to_be_not_there() -> None:
-    gone = pytest.raises(sdk.NoAnswer, match="Is `modelkeep serve` running")
+    gone = pytest.raises(sdk.NoAnswer, match="MODELKEEP_URL names another address")
     with Client("http://127.0.0.1:1", retries=0) as client, gone:
         client.model("churn")
 
