@@ -189,7 +189,10 @@ class Line:
 
 
 def spoilt(random: Random, token: str) -> str:
-    """The token of a page, whose position another may mean."""
+    """The token of a page, whose position another may mean; of a signed one, a letter."""
+    if "." in token:
+        place = random.randrange(len(token))
+        return token[:place] + random.choice("Aa0.=\x7f") + token[place + 1 :]
     told = json.loads(base64.b64decode(token))
     odd = (None, 2**63, -(2**63) - 1, 1.5, 1e308, True, -1, "a", "\x00", [], {})
     places = [random.choice(odd) for _ in told["after"]]
