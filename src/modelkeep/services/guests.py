@@ -6,7 +6,7 @@ are in its own transaction.
 """
 
 from modelkeep.domain.access import Access, Caller, Verb
-from modelkeep.domain.errors import Forbidden, LimitExceeded
+from modelkeep.domain.errors import Forbidden, LimitExceeded, Unmet
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.sharing import LOADING, Group, Guest, Lent, kept
 from modelkeep.ports.sharing import Among, SharedGroup
@@ -51,15 +51,17 @@ def _ungranted(guest: Guest, action: str) -> Forbidden:
 
 
 def check_tag(work: Work, caller: Caller, name: str, key: str) -> None:
-    """Raises Forbidden for a tag on which the policy of a model's group hangs, unless the caller
+    """Raises Unmet for a tag on which the policy of a model's group hangs, unless the caller
     administers the model: who may set a policy may set that."""
     model = work.models.get(name)
     if model is None or caller.access.may(Verb.ADMIN, model.name, model.tags):
         return
     policy = work.group_policies.get(model.id)
-    if policy and key in kept(policy.body).deciding_tags:
-        raise Forbidden(
-            f"Permission denied. The policy of the group hangs on the tag {key}: an admin sets it."
+    if policy and kept(policy.body).hangs_on(key):
+        raise Unmet(
+            f"Permission denied. The policy of the group hangs on the tag {key}: an admin sets it.",
+            Verb.ADMIN,
+            model.name,
         )
 
 

@@ -405,6 +405,32 @@ def test_a_verdict_has_its_own_description_or_none(ann: Any) -> None:
     assert found["ModelLifeCycle"] == {"Stage": "Archived", "StageStatus": "Rejected"}
 
 
+def test_a_verdict_that_is_given_again_has_the_new_description(
+    ann: Any, bob: Any, eve: Any, ruled: Server
+) -> None:
+    """Also where it was given in another dialect, or by somebody else."""
+    name = group(ann, "guarded")
+    arn = register(ann, name)
+
+    def told(verdict: str, why: str | None) -> None:
+        found = ann.describe_model_package(ModelPackageName=arn)
+        assert (found["ModelApprovalStatus"], found.get("ApprovalDescription")) == (verdict, why)
+
+    say(bob, arn, REJECTED, ApprovalDescription="no")
+    say(eve, arn, REJECTED, ApprovalDescription="biased")
+    told(REJECTED, "biased")
+    written = len(history(ruled, name))
+    for again in ({}, {"ApprovalDescription": "biased"}):
+        say(eve, arn, REJECTED, **again)
+        told(REJECTED, "biased")
+    assert len(history(ruled, name)) == written
+    say(bob, arn, APPROVED)
+    told(APPROVED, None)
+    say(eve, arn, APPROVED, ApprovalDescription="fair by now")
+    told(APPROVED, "fair by now")
+    assert history(ruled, name)[-1][1] == "eve"
+
+
 def test_an_approval_is_shown_as_long_as_it_holds(ann: Any, bob: Any, ruled: Server) -> None:
     name = group(ann, "guarded")
     first, second = register(ann, name), register(ann, name)

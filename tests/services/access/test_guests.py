@@ -172,6 +172,8 @@ def test_a_tag_on_which_a_policy_hangs_is_an_admins_in_every_dialect(boss: Calle
     assert ann("DeleteTags", ResourceArn=GROUP + "plain", TagKeys=["MLProject"]) == DENIED
     body = {"name": "plain", "key": "MLProject"}
     assert boss.estate.call("DELETE", mlflow + "delete-tag", "ann", body).status_code == 403
+    small = {"Key": "mlproject", "Value": "weather"}  # the policy may mean it as well
+    assert ann("AddTags", ResourceArn=GROUP + "plain", Tags=[small]) == DENIED
 
 
 def test_a_group_that_was_renamed_is_shared_with_nobody_until_its_policy_is_put_again(
