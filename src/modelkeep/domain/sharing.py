@@ -51,6 +51,7 @@ ACTIONS: Mapping[str, tuple[bool, bool]] = {
     "ListTags": _GROUP,
     "UpdateModelPackage": _PACKAGES,
 }
+ANYBODY = "*"  # whatever their account
 LOADING = "CreateModel"  # whoever may deploy a package may have its bytes
 
 
@@ -182,6 +183,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, rename="pascal", frozen
         return [self.statement] if isinstance(self.statement, Statement) else self.statement
 
     @property
+    def accounts(self) -> frozenset[str]:
+        """Those that it may let do something: nobody of another could be allowed anything."""
+        given = (one for s in self.statements if s.effect == "Allow" for one in s.principals)
+        return frozenset(_account_of(one) for one in given)
+
+    @property
     def _tags(self) -> frozenset[str]:
         """The keys of the tags on which it hangs who may do what, in small letters."""
         keys = (_KEY.fullmatch(key) for one in self.statements for _, key, _ in one.tests)
@@ -268,6 +275,11 @@ def _check_test(operator: str, key: str, values: Iterable[str]) -> None:
         )
     if any("${" in text for text in (key, *values)):
         raise InvalidInput(f"ResourcePolicy has a variable in its condition on {key[:200]}.")
+
+
+def _account_of(principal: str) -> str:
+    """ANYBODY for the one that means all."""
+    return principal.split(":")[4] if ":" in principal else principal
 
 
 def _is_principal(given: str, guest: Guest) -> bool:

@@ -12,7 +12,7 @@ from modelkeep.domain.sharing import LOADING, Group, Guest, Lent, kept
 from modelkeep.ports.sharing import Among, SharedGroup
 from modelkeep.ports.work import Work
 
-GROUPS_LIMIT = 5_000  # with a policy, that one call looks at
+GROUPS_LIMIT = 5_000  # with a policy that may let the caller, that one call looks at
 
 
 def seen_by(work: Work, access: Access, guest: Guest, lent: Lent) -> Work:
@@ -22,10 +22,11 @@ def seen_by(work: Work, access: Access, guest: Guest, lent: Lent) -> Work:
     its policy lets do it: they are told that the grants are missing. LimitExceeded where there are
     too many to look at.
     """
-    shared = work.group_policies.shared(lent.handle, GROUPS_LIMIT + 1)
+    shared = work.group_policies.shared(guest.account, lent.handle, GROUPS_LIMIT + 1)
     if len(shared) > GROUPS_LIMIT:
         raise LimitExceeded(
-            f"More than {GROUPS_LIMIT} groups have policies: name the one that you mean by its ARN."
+            f"More than {GROUPS_LIMIT} groups have policies for account {guest.account}: name the "
+            "one that you mean by its ARN."
         )
     allowing = _allowing(shared, guest, lent.action)
     among = Among(allowing, _allowing(shared, guest, LOADING))
