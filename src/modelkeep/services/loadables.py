@@ -2,21 +2,26 @@
 
 A package is verified when all that it loads is frozen with it. The files of one address are the
 version's tree, as of any version. Those of several lie in it under `<bucket>/<key>`. Which address
-means what is kept beside what was said, so that copies know it too. Where something that a package
 loads cannot be frozen, nothing is: a digest over a part of it would pass for one over the whole.
+
+A list of files (ManifestS3Uri) that is an object of ours is read, and what it names is loaded too.
+It is read before the transaction, which then holds it against what lies there.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modelkeep.domain import objects
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
+from modelkeep.domain.lists import LIMIT, SIZE_LIMIT_BYTES, listed_in
 from modelkeep.domain.models import PENDING, Version
 from modelkeep.domain.packages import Saying, addresses
 from modelkeep.ports.work import Work
-from modelkeep.services import buckets, sources
+from modelkeep.services import artifacts, buckets, sources
+from modelkeep.services.artifacts import Found
 from modelkeep.services.sources import VERSION_FOLDER
 
+_NONE: Mapping[str, "Listing"] = {}
 COMPARED_LIMIT = 100  # files under a prefix; one of more is told at its frozen address at once
 
 
@@ -33,23 +38,71 @@ class Plan:
     unheld: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list as it was read: which bytes, and those; None where they are too many."""
+
+    sha256: str
+    content: bytes | None
+
+
+def list_at(work: Work, address: str) -> Found | None:
+    """The list that lies at an address; None where it is not ours to read, or none is there.
+
+    Raises Conflict for one that is not hashed yet.
+    """
+    path = objects.path_at(address)
+    if path is None or buckets.is_elsewhere(work, path):
+        return None
+    try:
+        found = artifacts.fetch(work, path)
+    except NotFound:
+        return None
+    if not found.file.is_hashed:
+        raise Conflict(f"The manifest {address} is not checked yet: try again later.")
+    return found
+
+
 def plan(
-    work: Work, source: str, named: frozenset[str], known: Mapping[str, str] | None = None
+    work: Work,
+    source: str,
+    named: frozenset[str],
+    known: Mapping[str, str] | None = None,
+    lists: Mapping[str, Listing] = _NONE,
 ) -> Plan:
     """For a package of a source that names these addresses; a copy has what is `known` of its
-    original. Raises InvalidInput where one names nothing in a bucket of ours."""
+    original. `lists` are those that were read, by their addresses.
+
+    Raises InvalidInput where one names nothing in a bucket of ours, or a list cannot be read;
+    Conflict where one has changed since.
+    """
     if known is not None:
         unheld = min(named - known.keys(), default="")
         return Plan(frozen=known, unheld=unheld)
-    if named <= {source}:
+    listed = {one for at, read in lists.items() for one in _listed(work, at, read)}
+    if len(listed) > LIMIT:
+        raise InvalidInput(f"The manifests of a package list at most {LIMIT} addresses.")
+    if named | listed <= {source}:
         return Plan()
-    together = tuple(sorted(named))
+    together = tuple(sorted(named | listed))
     for address in together:
         sources.check_there(work, address)
     unheld = next((one for one in together if not sources.is_object(work, one)), "")
     if unheld:
         return Plan(unheld=unheld)
-    return Plan(together, {address: sources.place_of(address) for address in together})
+    return Plan(together, {address: sources.place_of(address) for address in named})
+
+
+def _listed(work: Work, address: str, read: Listing) -> tuple[str, ...]:
+    found = list_at(work, address)
+    if found is None or found.file.sha256 != read.sha256:
+        raise Conflict(f"The manifest {address} has changed while it was read: try again.")
+    if read.content is None:
+        raise InvalidInput(f"The manifest {address} is longer than {SIZE_LIMIT_BYTES} bytes.")
+    try:
+        return listed_in(read.content)
+    except InvalidInput as error:
+        raise InvalidInput(f"The manifest {address} {error.message}") from None
 
 
 def frozen_of(work: Work, version: Version, said: Saying) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
 from modelkeep.services import groups, loadables, promotion, registry, sayings, verdicts
 from modelkeep.services.catalog import again
-from modelkeep.services.loadables import Plan
+from modelkeep.services.loadables import Listing, Plan
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
 from modelkeep.services.registry import Draft
@@ -142,7 +142,8 @@ class Registration:
 
     `name` is a group's handle or, of a `single` one, its own. `source` is where its bytes lie, and
     stands aside for `clone_of`, the package that it is made from: what is not said of it is as of
-    that one. Where it `is_label`, nothing of ours is meant by it, whatever lies there.
+    that one. Where it `is_label`, nothing of ours is meant by it, whatever lies there. `lists` are
+    those that it names, as they were read.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Registration:
     approval: Approval | None = None
     stage: str | None = None
     is_label: bool = False
+    lists: Mapping[str, Listing] = field(default_factory=dict[str, Listing])
 
 
 def register(work: Work, caller: Caller, wanted: Registration) -> Version:
@@ -177,7 +179,8 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     description = wanted.description or ""
     is_label = wanted.is_label and wanted.clone_of is None
     known, named = original.frozen if original else None, loadables.named_in(wanted.said)
-    plan = Plan() if is_label else loadables.plan(work, wanted.source, named, known)
+    lists = wanted.lists
+    plan = Plan() if is_label else loadables.plan(work, wanted.source, named, known, lists)
     draft = Draft(
         model.name,
         wanted.source,
