@@ -11,7 +11,8 @@ from modelkeep.domain.merkle import Frontier, includes, leaf_hash
 from modelkeep.ports.sharing import GroupPolicy
 from modelkeep.services import proofs
 from modelkeep.storage.sql import schema
-from modelkeep.storage.sql.dialects import Db, Dialect, dialect_for
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect, dialect_for
 from modelkeep.storage.sql.group_policies import SqlGroupPolicies
 from modelkeep.storage.sql.work import SqlWork
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from modelkeep.domain.sharing import ANYBODY
 from modelkeep.ports.sharing import GroupPolicy, SharedGroup
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 
 class SqlGroupPolicies:

@@ -3,7 +3,7 @@
 Of a policy that was put before, it is taken to be any account: more is read of it than must be.
 """
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
