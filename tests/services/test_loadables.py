@@ -190,12 +190,13 @@ def listing(*addresses: str) -> str:
 
 
 def by_list(core: Core, content: str, *, read: str | None = None) -> Registration:
-    """A package that names a list which lies there; `read` is what it was before."""
+    """A package that names a list which lies there; `read` is what it was when it was
+    read, or nothing where it was not there yet."""
     core.put("s3/ours/folder/list", content)
     data = {"S3Uri": "s3://ours/one", "ManifestS3Uri": LIST}
     said = runs({"Image": "i", "ModelDataSource": {"S3DataSource": data}})
     given = (content if read is None else read).encode()
-    lists = {LIST: Listing(hashlib.sha256(given).hexdigest(), given)}
+    lists = {LIST: Listing(hashlib.sha256(given).hexdigest(), given)} if given else {}
     return Registration("churn", "s3://ours/one", said=said, lists=lists)
 
 
@@ -232,6 +233,7 @@ def test_a_package_whose_list_names_something_of_others_is_not_verified(grouped:
         ("s3://ours/none", None, "There is no object at s3://ours/none"),
         ("nothing", None, f"The manifest {LIST} lists no address."),
         ("s3://ours/two", "s3://ours/one", f"The manifest {LIST} has changed while it was read"),
+        ("s3://ours/two", "", f"The manifest {LIST} has changed while it was read"),
     ],
 )
 def test_a_list_that_cannot_be_taken_is_refused_and_nothing_is_registered(
@@ -242,3 +244,32 @@ def test_a_list_that_cannot_be_taken_is_refused_and_nothing_is_registered(
         grouped.write(packages.register, ANN, wanted)
     with pytest.raises(NoPackage):
         found(grouped)
+
+
+def listed(address: str) -> dict[str, Any]:
+    data = {"S3Uri": "s3://ours/one", "ManifestS3Uri": address}
+    return {"Image": "i", "ModelDataSource": {"S3DataSource": data}}
+
+
+def test_a_frozen_file_is_no_list_afterwards_and_a_list_stays_one(grouped: Core) -> None:
+    """What a file lists that was taken for none was never looked at."""
+    grouped.put("s3/ours/two", "s3://ours/folder/a")
+    plain = runs(container("s3://ours/one"), container("s3://ours/two"))
+    version = register(grouped, said=plain)
+
+    def change(number: int, address: str) -> None:
+        change = Change(say=lambda _: runs(listed(address)), runs=True)
+        grouped.write(packages.change, BOB, "churn", number, change)
+
+    own = f"s3://modelkeep/versions/{version.id}/ours/two"
+    for address in ("s3://ours/two", own):
+        with pytest.raises(InvalidInput, match="is not part of it"):
+            change(1, address)
+    copy = Registration("churn", "", clone_of=("churn", 1), said=runs(listed("s3://ours/two")))
+    copied = grouped.get(grouped.write(packages.register, ANN, copy).number)
+    assert (copied.manifest, "it loads s3://ours/two" in copied.status_message) == (None, True)
+
+    made = grouped.write(packages.register, ANN, by_list(grouped, "s3://ours/two"))
+    for address in (LIST, f"s3://modelkeep/versions/{made.id}/ours/folder/list"):
+        change(made.number, address)
+        assert grouped.get(made.number).manifest == made.manifest

@@ -18,7 +18,7 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.objects import SCHEME
 
 SIZE_LIMIT_BYTES = 1 << 20
-LIMIT = 1000  # addresses in one
+LIMIT = 500  # addresses in one: each is looked up while others wait to write
 
 
 class _Prefix(msgspec.Struct, forbid_unknown_fields=True):

@@ -98,7 +98,7 @@ def addresses(members: Mapping[str, Any]) -> Iterator[str]:
         yield from (address for _, address in _addresses_in(name, members.get(name)))
 
 
-def lists(members: Mapping[str, Any]) -> frozenset[str]:
+def lists_in(members: Mapping[str, Any]) -> frozenset[str]:
     """Those of the addresses where a list of others lies."""
     found = (pair for name in LOADED for pair in _addresses_in(name, members.get(name)))
     return frozenset(address for name, address in found if name == _LIST)

@@ -10,18 +10,20 @@ It is read before the transaction, which then holds it against what lies there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from modelkeep.domain import objects
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
 from modelkeep.domain.lists import LIMIT, SIZE_LIMIT_BYTES, listed_in
 from modelkeep.domain.models import PENDING, Version
-from modelkeep.domain.packages import Saying, addresses
+from modelkeep.domain.packages import Package, Saying, addresses, lists_in
 from modelkeep.ports.work import Work
 from modelkeep.services import artifacts, buckets, sources
 from modelkeep.services.artifacts import Found
 from modelkeep.services.sources import VERSION_FOLDER
 
-_NONE: Mapping[str, "Listing"] = {}
+Members = Mapping[str, Any]
+
 COMPARED_LIMIT = 100  # files under a prefix; one of more is told at its frozen address at once
 
 
@@ -66,43 +68,60 @@ def list_at(work: Work, address: str) -> Found | None:
 def plan(
     work: Work,
     source: str,
-    named: frozenset[str],
-    known: Mapping[str, str] | None = None,
-    lists: Mapping[str, Listing] = _NONE,
+    said: Members,
+    lists: Mapping[str, Listing],
+    original: Package | None = None,
 ) -> Plan:
-    """For a package of a source that names these addresses; a copy has what is `known` of its
-    original. `lists` are those that were read, by their addresses.
+    """For a package of a source of which this is said; `original` is the one that it is a copy of.
+    `lists` are those that were read, by their addresses.
 
-    Raises InvalidInput where one names nothing in a bucket of ours, or a list cannot be read;
+    Raises InvalidInput where it names nothing in a bucket of ours, or a list cannot be read;
     Conflict where one has changed since.
     """
-    if known is not None:
-        unheld = min(named - known.keys(), default="")
-        return Plan(frozen=known, unheld=unheld)
-    listed = {one for at, read in lists.items() for one in _listed(work, at, read)}
-    if len(listed) > LIMIT:
-        raise InvalidInput(f"The manifests of a package list at most {LIMIT} addresses.")
+    named = named_in(said)
+    if original is not None:
+        others = named - original.frozen.keys() | _new_lists(said, original.said)
+        return Plan(frozen=original.frozen, unheld=min(others, default=""))
+    listed = _listed(work, lists_in(said), lists)
     if named | listed <= {source}:
         return Plan()
     together = tuple(sorted(named | listed))
-    for address in together:
+    ours = {address for address in together if sources.is_object(work, address)}
+    others = [address for address in together if address not in ours]
+    for address in others:
         sources.check_there(work, address)
-    unheld = next((one for one in together if not sources.is_object(work, one)), "")
-    if unheld:
-        return Plan(unheld=unheld)
+    if others:
+        return Plan(unheld=others[0])
     return Plan(together, {address: sources.place_of(address) for address in named})
 
 
-def _listed(work: Work, address: str, read: Listing) -> tuple[str, ...]:
-    found = list_at(work, address)
-    if found is None or found.file.sha256 != read.sha256:
-        raise Conflict(f"The manifest {address} has changed while it was read: try again.")
+def _listed(work: Work, named: frozenset[str], lists: Mapping[str, Listing]) -> frozenset[str]:
+    """All that the lists name that lie here."""
+    found: set[str] = set()
+    for address in sorted(named):
+        there, read = list_at(work, address), lists.get(address)
+        if there is None and read is None:
+            continue
+        if there is None or read is None or there.file.sha256 != read.sha256:
+            raise Conflict(f"The manifest {address} has changed while it was read: try again.")
+        found.update(_read(address, read))
+    if len(found) > LIMIT:
+        raise InvalidInput(f"The manifests of a package list at most {LIMIT} addresses.")
+    return frozenset(found)
+
+
+def _read(address: str, read: Listing) -> tuple[str, ...]:
     if read.content is None:
         raise InvalidInput(f"The manifest {address} is longer than {SIZE_LIMIT_BYTES} bytes.")
     try:
         return listed_in(read.content)
     except InvalidInput as error:
         raise InvalidInput(f"The manifest {address} {error.message}") from None
+
+
+def _new_lists(said: Members, before: Saying) -> frozenset[str]:
+    """Lists that were none before: what they name was not looked at, though they may be frozen."""
+    return lists_in(said) - lists_in(before.members)
 
 
 def frozen_of(work: Work, version: Version, said: Saying) -> Mapping[str, str]:
@@ -139,15 +158,17 @@ def _differs(work: Work, version: Version, address: str, inner: str) -> bool:
     return [(f.path[start:], f.sha256) for f in files] != [(f.path, f.sha256) for f in there]
 
 
-def check_held(work: Work, version: Version, said: Saying, named: frozenset[str]) -> None:
-    """That a package whose files are frozen, or will be, loads nothing else after a change. One
-    that is a mere label may name anything; its files are not taken in from then on.
+def check_held(work: Work, version: Version, said: Saying, members: Members) -> None:
+    """That a package whose files are frozen, or will be, loads nothing else after a change to these
+    members. One that is a mere label may name anything; its files are not taken in from then on.
 
     Raises InvalidInput.
     """
     own = f"{objects.SCHEME}{VERSION_FOLDER}/{version.id}/"
     held = {version.source, *said.frozen}
-    others = sorted(one for one in named - held if not one.startswith(own))
+    loaded = {one for one in named_in(members) - held if not one.startswith(own)}
+    told = {own + said.frozen[one] for one in lists_in(said.members) & said.frozen.keys()}
+    others = sorted(loaded | (_new_lists(members, said) - told))
     if not others:
         return
     if version.manifest is None and version.status != PENDING:
@@ -159,6 +180,6 @@ def check_held(work: Work, version: Version, said: Saying, named: frozenset[str]
     )
 
 
-def named_in(said: Mapping[str, object]) -> frozenset[str]:
+def named_in(said: Members) -> frozenset[str]:
     """The addresses that members of a package name."""
     return frozenset(addresses(said))

@@ -178,9 +178,9 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
         model = groups.get(work, wanted.name)
     description = wanted.description or ""
     is_label = wanted.is_label and wanted.clone_of is None
-    known, named = original.frozen if original else None, loadables.named_in(wanted.said)
-    lists = wanted.lists
-    plan = Plan() if is_label else loadables.plan(work, wanted.source, named, known, lists)
+    plan = Plan()
+    if not is_label:
+        plan = loadables.plan(work, wanted.source, wanted.said, wanted.lists, original)
     draft = Draft(
         model.name,
         wanted.source,
@@ -278,8 +278,7 @@ def change(
     said = sayings.read(work, version)
     if members := wanted.say(said.members):
         if wanted.runs:
-            named = loadables.named_in({**said.members, **members})
-            loadables.check_held(work, version, said, named)
+            loadables.check_held(work, version, said, {**said.members, **members})
         sayings.keep(work, caller, version, members)
     return again(work, version), None
 

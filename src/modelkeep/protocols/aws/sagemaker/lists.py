@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.lists import SIZE_LIMIT_BYTES
-from modelkeep.domain.packages import lists
+from modelkeep.domain.packages import lists_in
 from modelkeep.services import loadables
 from modelkeep.services.app import App
 from modelkeep.services.artifacts import Found
@@ -17,7 +17,7 @@ LISTS_LIMIT = 20  # of one package
 
 async def read(app: App, said: Members) -> Mapping[str, Listing]:
     """Those that lie here, by their addresses. Raises InvalidInput for too many of them."""
-    named = sorted(lists(said))
+    named = sorted(lists_in(said))
     if len(named) > LISTS_LIMIT:
         raise InvalidInput(f"A package names at most {LISTS_LIMIT} manifests: this has more.")
     found = {address: await app.read(loadables.list_at, address) for address in named}
