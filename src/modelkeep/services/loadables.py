@@ -2,6 +2,7 @@
 
 A package is verified when all that it loads is frozen with it. The files of one address are the
 version's tree, as of any version. Those of several lie in it under `<bucket>/<key>`. Which address
+means what is kept beside what was said, so that copies know it too. Where something that a package
 loads cannot be frozen, nothing is: a digest over a part of it would pass for one over the whole.
 
 A list of files (ManifestS3Uri) that is an object of ours is read, and what it names is loaded too.

@@ -394,6 +394,25 @@ def test_a_vote_while_another_gate_fails_is_not_kept_and_says_so(
     assert stage(ann, arn) == "Production"
 
 
+def test_a_vote_that_was_not_kept_lets_in_nothing_that_was_mended_after_it(
+    ann: Any, bob: Any, ruled: Server
+) -> None:
+    """Nor does it hold anything fast meanwhile."""
+    name = group(ann, "guarded")
+    arn = register(ann, name, CustomerMetadataProperties={})
+    message = unsaid(bob, arn, APPROVED, **WHY)
+    assert "tested" in message
+    assert "Your vote was not kept: give it then." in message
+    for mended in ({"InferenceSpecification": RUNS}, {"CustomerMetadataProperties": TESTED}):
+        ann.update_model_package(ModelPackageArn=arn, **mended)
+        assert (status(ann, arn), stage(ann, arn)) == ([PENDING], "None")
+    assert "ann is an author" in unsaid(ann, arn, APPROVED, **WHY)
+    assert (status(ann, arn), stage(ann, arn)) == ([PENDING], "None")
+    assert not [act for act, _ in history(ruled, name) if act == "approval:vote:cast"]
+    say(bob, arn, APPROVED, **WHY)
+    assert (status(ann, arn), stage(ann, arn)) == ([APPROVED], "Production")
+
+
 def test_a_verdict_has_its_own_description_or_none(ann: Any) -> None:
     arn = register(ann, group(ann, "free"))
     say(ann, arn, REJECTED, ApprovalDescription="no")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from modelkeep.cli import entries
+from modelkeep.domain.announcements import announced
 from modelkeep.domain.stores import Place
 from modelkeep.ports.work import Work
 from modelkeep.protocols.native.paths import PREFIX
@@ -107,6 +108,7 @@ def test_the_journal_says_for_which_account_a_guest_did_something(alone: Caller)
     share(alone, "weather", ALL)
     gus("CreateModelPackage", ModelPackageGroupName=GROUP + "weather")
     caller(alone.estate, "gus")("CreateModelPackage", ModelPackageGroupName="weather")
+    gus("DeleteModelPackage", ModelPackageName=PACKAGE + "weather/2")
     grant = {"ModelPackageArn": PACKAGE + "weather/1", "ModelApprovalStatus": "Approved"}
     share(alone, "weather", statement("*", Condition={"StringEquals": {"aws:ResourceTag/a": "b"}}))
     assert gus("UpdateModelPackage", **grant) == DENIED
@@ -122,6 +124,9 @@ def test_the_journal_says_for_which_account_a_guest_did_something(alone: Caller)
     assert {leaf["texts"].get("actor_account") for leaf in told} == {None, THEIRS}
     entry = next(leaf for leaf in told if "actor_account" in leaf["texts"])
     assert f"by gus of account {THEIRS}" in entries.line(entry)
+    gone = next(leaf for leaf in told if leaf["act"] == "version:deleted")
+    (news,) = announced(gone, False, {})
+    assert (news.data["actor"], news.data["actor_account"]) == ("gus", THEIRS)
 
 
 def test_who_is_denied_is_told_the_same_of_what_is_there_and_what_is_not(alone: Caller) -> None:
