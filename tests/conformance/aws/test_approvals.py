@@ -399,7 +399,7 @@ def test_a_vote_that_was_not_kept_lets_in_nothing_that_was_mended_after_it(
 ) -> None:
     """Nor does it hold anything fast meanwhile."""
     name = group(ann, "guarded")
-    arn = register(ann, name, CustomerMetadataProperties={})
+    arn = register(ann, name, CustomerMetadataProperties={"other": "x"})
     message = unsaid(bob, arn, APPROVED, **WHY)
     assert "tested" in message
     assert "Your vote was not kept: give it then." in message
