@@ -200,6 +200,8 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
 
 
 def _on_creation(call: Call) -> None:
+    """Of a package without a group there is nothing yet that a verdict could be on: what one takes
+    is asked once it is made (`verdicts.cast`), and then nothing of it is."""
     params = call.params
     if members.is_single(params):
         permits.admit_new(params[NAME], tags_of(params.get("Tags", ())))
