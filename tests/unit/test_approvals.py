@@ -75,8 +75,19 @@ def test_who_may_not_vote_is_denied_either_way(voter: str, reason: str) -> None:
 
 
 def test_a_person_votes_once_under_any_spelling() -> None:
-    denied = outcome(Vote("ＢＯＢ ", False), Vote("bob", True))
+    denied = outcome(Vote("ＢＯＢ ", True), Vote("bob", True))
     assert denied == Denied("bob has voted on request 7 already.")
+
+
+@pytest.mark.parametrize("wants_changes", [False, True])
+def test_who_voted_for_may_vote_against_and_then_that_counts_alone(wants_changes: bool) -> None:
+    bob, cyd = Vote("bob", True), Vote("cyd", True)
+    against = Vote("ＢＯＢ ", False, wants_changes=wants_changes)
+    counted = outcome(against, cyd, bob)
+    assert counted == Counted((cyd, against), instead_of=1)
+    assert counted.rejects
+    closed = replace(REQUEST, status=Status.APPROVED)
+    assert isinstance(outcome(against, bob, request=closed), Denied)
 
 
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.REJECTED, Status.VOID])

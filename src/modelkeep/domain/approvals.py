@@ -7,7 +7,9 @@ The rules, all of them:
   which either was done.
 * A service account never votes.
 * Nobody who is `anonymous`, or gave no name, may vote.
-* A person votes once. Two spellings of one name are one person (`access.person`).
+* A person votes once, but whoever voted for may vote against while the request takes votes: then
+  that counts, and the vote for it no more. Two spellings of one name are one person
+  (`access.person`).
 * A request takes votes while it is pending and not yet expired.
 * One counted rejection rejects, and one that asks for changes closes the request as well: whoever
   asked mends what is missing, and asks again. Whether the counted approvals suffice is for the
@@ -119,9 +121,11 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The vote counts: `votes` are now all that do, it being the last."""
+    """The vote counts: `votes` are now all that do, it being the last. `instead_of` is the place,
+    from 0, among those that counted before of the same person's, which does no more."""
 
     votes: tuple[Vote, ...]
+    instead_of: int | None = None
 
     @property
     def rejects(self) -> bool:
@@ -153,10 +157,16 @@ def cast(
     of people why they are authors, as a sentence goes on after their name.
     """
     counted = tuple(earlier)
-    denial = _closed(request, now_ms) or _ineligible(
-        request, vote.voter, counted, answerable, reasons
-    )
-    return Denied(denial) if denial else Counted((*counted, vote))
+    denial = _closed(request, now_ms) or _ineligible(request, vote.voter, answerable, reasons)
+    if denial:
+        return Denied(denial)
+    who = person(vote.voter)
+    place = next((i for i, one in enumerate(counted) if person(one.voter) == who), None)
+    if place is None:
+        return Counted((*counted, vote))
+    if vote.approves:  # a vote against closes the request, so that what there is was for it
+        return Denied(f"{who} has voted on request {request.id} already.")
+    return Counted((*counted[:place], *counted[place + 1 :], vote), place)
 
 
 def _closed(request: Request, now_ms: int) -> str | None:
@@ -170,7 +180,6 @@ def _closed(request: Request, now_ms: int) -> str | None:
 def _ineligible(
     request: Request,
     voter: str,
-    counted: tuple[Vote, ...],
     answerable: Iterable[str],
     reasons: Mapping[str, str],
 ) -> str | None:
@@ -180,8 +189,6 @@ def _ineligible(
     why = dict(barred(request, answerable, reasons)).get(who)
     if why:
         return f"{who} {why}; someone else must decide."
-    if who in (person(vote.voter) for vote in counted):
-        return f"{who} has voted on request {request.id} already."
     return None
 
 

@@ -16,11 +16,21 @@ from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
-from modelkeep.domain.packages import SINGLE_TAG, Approval, Package
+from modelkeep.domain.packages import SINGLE_TAG, Approval, Package, Saying, Verdict
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
-from modelkeep.services import creation, groups, loadables, promotion, registry, sayings, verdicts
+from modelkeep.services import (
+    creation,
+    descriptions,
+    groups,
+    loadables,
+    promotion,
+    registry,
+    sayings,
+    standing,
+    verdicts,
+)
 from modelkeep.services.catalog import again
 from modelkeep.services.creation import Draft
 from modelkeep.services.loadables import Listing, Plan
@@ -126,11 +136,23 @@ class Viewer:
 
 def _dressed(work: Work, version: Version, cycle: Lifecycle, *, is_single: bool) -> Package:
     said = sayings.read(work, version)
-    approval, lasts = verdicts.approval_of(work, version, said.verdict, cycle)
+    approval, lasts = standing.approval_of(work, version, said.verdict, cycle)
+    if said.verdict and said.verdict.comment is not None:
+        said = _as_it_stands(work, version, said, said.verdict, cycle)
     frozen = loadables.frozen_of(work, version, said)
     lasts = lasts and not frozen  # what lies there may change, and nothing would tell the model
     replaced = loadables.replaced(work, version, frozen)
     return Package(version, said, approval, is_single, lasts, frozen, replaced)
+
+
+def _as_it_stands(
+    work: Work, version: Version, said: Saying, verdict: Verdict, cycle: Lifecycle
+) -> Saying:
+    """Without words that were of another verdict than the last one, which no client of SageMaker's
+    gave."""
+    if standing.is_last(work, version, verdict, cycle):
+        return said
+    return replace(said, verdict=replace(verdict, comment=None))
 
 
 # -- registering ---------------------------------------------------------------------------------
@@ -221,9 +243,11 @@ def _begin(work: Work, caller: Caller, version: Version, approval: Approval) -> 
 
 def _refuse_half(result: Result | None, how: str) -> None:
     if result is not None and not verdicts.is_done(result):
+        # What its message names besides, a request or the version, is not there then.
+        why = result.decision.explain() if result.decision else result.message
         raise InvalidInput(
             f"A package cannot be registered {how} here: register it without, as "
-            f"PendingManualApproval, and ask then. {result.message}"
+            f"PendingManualApproval, and ask then. {why}"
         )
 
 
@@ -266,6 +290,7 @@ def change(
         result = verdicts.cast(work, caller, version, wanted.approval, wanted.comment)
         if not verdicts.is_done(result):
             return version, result
+    result = None
     if wanted.stage is not None:
         result = _staged(work, caller, package, wanted)
         if not verdicts.is_done(result):
@@ -274,7 +299,8 @@ def change(
         _check_open(work, find(work, handle, number))
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
-        sayings.note(work, caller, version, None, wanted.comment)
+        put = descriptions.tell_of_move if result else descriptions.change
+        put(work, caller, again(work, version), wanted.comment)
     said = sayings.read(work, version)
     if members := wanted.say(said.members):
         if wanted.runs:

@@ -5,6 +5,7 @@ from typing import Any
 
 from modelkeep.domain import approvals, names
 from modelkeep.domain.access import Caller, is_blank
+from modelkeep.domain.accounts import REGISTRATION
 from modelkeep.domain.approvals import Comment, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.events import Event
@@ -59,7 +60,8 @@ def get(work: Work, request_id: int) -> Dossier:
     votes, said = work.governance.votes(request_id), work.governance.comments(request_id)
     answerable = work.accounts.owners_of([request.requested_by])
     reasons = makers.reasons(makers.known(work, version))
-    barred = approvals.barred(request, answerable, reasons)
+    known = approvals.barred(request, answerable, reasons)
+    barred = [(who, why) for who, why in known if who != REGISTRATION]  # which is nobody
     return Dossier(version.model_name, request, closed, evidence, is_current, votes, said, barred)
 
 

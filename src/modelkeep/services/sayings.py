@@ -37,6 +37,12 @@ def read(work: Work, version: Version) -> Saying:
     )
 
 
+def last_verdict(work: Work, version: Version) -> tuple[str, Verdict] | None:
+    """Who gave it, or put other words to it, and what they said."""
+    given = work.papers.get(version.id, VERDICTS)
+    return (given.author, verdict_of(given.body)) if given else None
+
+
 def keep(
     work: Work,
     caller: Caller,

@@ -6,31 +6,22 @@ or, of what is in production, the end of its stay there. "PendingManualApproval"
 back. Where nothing guards production nobody votes: the version moves, or not, as for any caller.
 A vote takes a role that approves; what moves a version without one, a role that promotes.
 What a policy refuses is a result, recorded; the edge says it in its own words.
-
-The approval that is shown is derived, of whatever happened last in any dialect:
-
-* What stands in production is approved, whatever let it in.
-* A version that another displaced there stays approved as long as it would be let in again: of the
-  same bytes, under the same policy, by the gates of then on what is known now.
-* One that a rollback left is rejected; so is one whose request was, or that somebody rejected.
 """
 
 from dataclasses import replace
 
-from modelkeep.domain.access import NOBODY, Actor, Caller, Kind, Verb, is_blank
+from modelkeep.domain.access import NOBODY, Actor, Caller, Kind, Verb, is_blank, person
 from modelkeep.domain.accounts import REGISTRATION
-from modelkeep.domain.approvals import Request, Status
+from modelkeep.domain.approvals import Request
 from modelkeep.domain.errors import Conflict, InvalidInput
 from modelkeep.domain.gates import Outcome
 from modelkeep.domain.lifecycles import Lifecycle
-from modelkeep.domain.models import NO_STAGE, Version
-from modelkeep.domain.packages import Approval, Verdict
+from modelkeep.domain.models import FAILED, NO_STAGE, READY, Version
+from modelkeep.domain.packages import Approval
 from modelkeep.domain.policies import Ruling
-from modelkeep.ports.governance import Closed
 from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
-from modelkeep.services import checks, judging, promotion, sayings, steps, voting
-from modelkeep.services.evidence import gather_for
+from modelkeep.services import checks, descriptions, promotion, sayings, standing, steps, voting
 from modelkeep.services.permits import demand
 from modelkeep.services.placement import prior_stays, stage_slot
 from modelkeep.services.policies import lifecycle_of
@@ -38,79 +29,10 @@ from modelkeep.services.promotion import Order
 from modelkeep.services.steps import End, Result, Step
 from modelkeep.services.voters import verb_of_votes
 
-HISTORY = 20  # of a version's requests and stays, the newest, that may decide its approval
 # Who asks for an approval that nobody asked for before it was voted on: voters may not ask.
 _REGISTRATION = Actor(REGISTRATION, verified=True, kind=Kind.SYSTEM)
 _REJECTED = "Rejected through SageMaker."  # of a vote against: no gate is told it
 _DONE = (End.MOVED, End.UNCHANGED, End.REJECTED)
-
-
-# -- what is shown -------------------------------------------------------------------------------
-
-
-def approval_of(
-    work: Work, version: Version, verdict: Verdict | None, cycle: Lifecycle
-) -> tuple[Approval, bool]:
-    """The approval, and whether it lasts: until the model or the policy changes."""
-    if version.stage == cycle.production:
-        return Approval.APPROVED, True
-    stays = work.slots.of_version(version.id, HISTORY)
-    stay = next((s for s in stays if s.slot == stage_slot(cycle.production)), None)
-    requests = [r for r in work.governance.requests_for(version.id, HISTORY)
-                if r[0].target == cycle.production]  # fmt: skip
-    last = _last(work, verdict, stay, requests)
-    if last is not Approval.APPROVED:
-        return last, True
-    lasts = not cycle.is_guarded(cycle.production)
-    if lasts:
-        holds = verdict is None or verdict.subject == version.subject
-    else:
-        holds = _would_be_let_in(work, version, requests, cycle)
-    return (last if holds else Approval.PENDING), lasts
-
-
-def _last(
-    work: Work,
-    verdict: Verdict | None,
-    stay: Occupancy | None,
-    requests: list[tuple[Request, Closed]],
-) -> Approval:
-    """What happened last; of one moment a verdict, which says what came of the rest."""
-    marks: list[tuple[int, int, Approval]] = []
-    if stay is not None and stay.until_ms is not None:
-        if work.slots.was_rolled_back(stay):
-            marks.append((stay.until_ms, 0, Approval.REJECTED))
-        else:
-            marks.append((stay.from_ms, 0, Approval.APPROVED))
-    marks += [
-        (closed.closed_ms or 0, 1, Approval.REJECTED)
-        for asked, closed in requests
-        if asked.status in (Status.REJECTED, Status.CHANGES)
-    ]
-    if verdict is not None and verdict.approval is not None:
-        marks.append((verdict.at_ms, 2, verdict.approval))
-    return max(marks)[2] if marks else Approval.PENDING
-
-
-def _would_be_let_in(
-    work: Work, version: Version, requests: list[tuple[Request, Closed]], cycle: Lifecycle
-) -> bool:
-    """Whether what let a version in holds of what it is now, and under the policy of now."""
-    granted = next((r for r in requests if r[0].status is Status.APPROVED), None)
-    asked = granted[0] if granted else None
-    if asked and (asked.subject, asked.policy_digest) != (version.subject, cycle.policy_digest):
-        return False
-    rule = cycle.way_into(asked.source if asked else NO_STAGE, cycle.production)
-    if rule is None:
-        return True
-    evidence = gather_for(work, version, rule)
-    if asked is None or granted is None:
-        return judging.decide(rule, evidence, "", (), (), work.now_ms).outcome is Ruling.PASSED
-    then = work.governance.evidence(asked.evidence_digest)
-    evidence = replace(evidence, standing=then.standing, occupant=then.occupant)
-    votes, at_ms = work.governance.votes(asked.id), granted[1].closed_ms or work.now_ms
-    decision = judging.decide(rule, evidence, asked.reason, votes, asked.barred, at_ms)
-    return decision.outcome is Ruling.PASSED
 
 
 # -- voting --------------------------------------------------------------------------------------
@@ -128,19 +50,21 @@ def cast(
     then the comment is that of the verdict that is there.
 
     Raises Forbidden; InvalidInput for a rollback without a comment, which is its reason; Conflict
-    for a verdict that cannot be taken back.
+    for a verdict that cannot be taken back, and for a comment of who could not give that verdict.
     """
     comment = said or ""
     cycle = lifecycle_of(work, version.model_name)
     asked = _open(work, version, cycle)
     if wanted is not Approval.APPROVED and version.stage != cycle.production:
         demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
-    shown, _ = approval_of(work, version, sayings.read(work, version).verdict, cycle)
+    if wanted is Approval.APPROVED and version.status != READY:
+        return _too_early(work, caller, version, cycle)
+    shown, _ = standing.approval_of(work, version, sayings.read(work, version).verdict, cycle)
     if wanted is Approval.PENDING and shown is wanted:
         return _keep_waiting(work, caller, asked)
     if wanted is shown and (asked is None or wanted is Approval.APPROVED):
         if said is not None:
-            sayings.note(work, caller, version, None, said)
+            descriptions.say_again(work, caller, version, wanted, said, cycle)
         return None
     if wanted is Approval.APPROVED:
         result = _approve(work, caller, version, cycle, comment)
@@ -151,6 +75,18 @@ def cast(
     if is_done(result):
         sayings.note(work, caller, version, wanted, said)
     return result
+
+
+def _too_early(work: Work, caller: Caller, version: Version, cycle: Lifecycle) -> Result:
+    """Whatever guards production, or nothing: the files could still become any."""
+    is_failed = version.status == FAILED
+    message = (
+        "its ModelPackageStatus is Failed: register another"
+        if is_failed
+        else "its files are not checked yet: approve it once its ModelPackageStatus is Completed"
+    )
+    step = Step(version, cycle.production, "", cycle, archive_existing=False)
+    return steps.refuse_barred(work, caller, step, message)
 
 
 def _approve(
@@ -246,10 +182,10 @@ def _take_back(
 
 def _keep_waiting(work: Work, caller: Caller, asked: Request | None) -> None:
     votes = work.governance.votes(asked.id) if asked else []
-    if asked and caller.actor.name in (vote.voter for vote in votes):
+    if asked and person(caller.actor.name) in (person(vote.voter) for vote in votes):
         raise Conflict(
-            f"Your vote on request {asked.id} stands and cannot be taken back; "
-            "ModelApprovalStatus Rejected, said by somebody else, ends the request."
+            f"Your vote on request {asked.id} stands. ModelApprovalStatus Rejected, of you or "
+            "somebody else, is a vote against, and ends the request."
         )
 
 

@@ -1,6 +1,6 @@
 """Votes on what waits: whether one counts, and what it comes to.
 
-* Every vote is recorded, a denied one as well, if only once.
+* Every vote is recorded, a denied one as well, if only once; and one that a person takes back.
 * A request whose subject, policy, stage, occupant or epoch changed since is void.
 * The vote that suffices moves the version in its own transaction. The gates are asked again then,
   on the evidence that was frozen; if one says no, it is because of the time of day, and the vote
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelkeep.domain import approvals
-from modelkeep.domain.access import Caller, Kind, is_blank
+from modelkeep.domain.access import Caller, Kind, is_blank, person
 from modelkeep.domain.approvals import Counted, Denied, Request, Status, Vote
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
 from modelkeep.domain.events import Event
@@ -74,8 +74,7 @@ def vote(
     if isinstance(waiting, str):
         return _void(work, caller, asked, version, waiting)
     if counted.rejects:
-        work.governance.add_vote(request_id, ballot)
-        return _reject(work, caller, asked, ballot, version)
+        return _reject(work, caller, asked, counted, version)
     return _decide(work, caller, asked, counted, waiting)
 
 
@@ -88,6 +87,18 @@ def _ballot(
     check_text(comment, "comment")
     roles = _roles(work, caller, version)
     return Vote(caller.actor.name, approves, comment, work.now_ms, roles, wants_changes)
+
+
+def refuse_voice(work: Work, caller: Caller, version: Version) -> str | None:
+    """Why somebody could cast no vote on a version, whatever is asked; None if they could."""
+    who, reasons = person(caller.actor.name), makers.reasons(makers.known(work, version))
+    if caller.actor.kind is Kind.SERVICE:
+        return "A service account cannot vote; a person must decide."
+    if caller.actor.is_anonymous:
+        return "An anonymous caller cannot vote; say who you are."
+    if who in reasons:
+        return f"{who} {reasons[who]}; someone else must decide."
+    return refuse_word(work, caller)
 
 
 def _counted(
@@ -139,7 +150,11 @@ def _decide(
     work.governance.add_vote(asked.id, ballot)
     _record_vote(work, caller, asked, ballot, "cast", version, {})
     if decision.outcome is Ruling.WAITING:
-        return _answer(work, End.WAITING, version, asked, decision.explain(), decision)
+        message = (
+            f"Your vote for {version.model_name}/{version.number} to enter {asked.target} is kept, "
+            f"on request {asked.id}; it does not suffice yet:\n{decision.explain()}"
+        )
+        return _answer(work, End.WAITING, version, asked, message, decision)
     return complete(work, caller, waiting.step, decision, approved_by=asked)
 
 
@@ -167,13 +182,25 @@ def _void(work: Work, caller: Caller, asked: Request, version: Version, why: str
     return _answer(work, End.VOID, version, asked, f"{why} Ask for the promotion again.")
 
 
-def _reject(work: Work, caller: Caller, asked: Request, ballot: Vote, version: Version) -> Result:
+def _reject(
+    work: Work, caller: Caller, asked: Request, counted: Counted, version: Version
+) -> Result:
+    ballot, turned = counted.votes[-1], _turned(work, asked, counted)
+    work.governance.add_vote(asked.id, ballot)
     status = Status.CHANGES if ballot.wants_changes else Status.REJECTED
     how = "sent back" if ballot.wants_changes else "rejected"
     closed = close_requests(work, [asked], status, f"{how.capitalize()}: {ballot.comment}")
-    _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed})
+    _record_vote(work, caller, asked, ballot, "cast", version, {"requests": closed}, before=turned)
     message = f"Request {asked.id} is {how} by {ballot.voter}: {ballot.comment}"
     return _answer(work, End.REJECTED, version, asked, message)
+
+
+def _turned(work: Work, asked: Request, counted: Counted) -> dict[str, Any]:
+    """The vote that a person takes back by another, for the journal."""
+    if counted.instead_of is None:
+        return {}
+    former = work.governance.votes(asked.id)[counted.instead_of]
+    return {"vote": {"place": counted.instead_of, "verdict": former.verdict}}
 
 
 def _record_denial(
@@ -199,6 +226,7 @@ def _record_vote(
     version: Version,
     after: dict[str, Any],
     denial: str = "",
+    before: dict[str, Any] | None = None,
 ) -> None:
     texts = {"comment": ballot.comment} if ballot.comment else {}
     if denial:
@@ -208,6 +236,7 @@ def _record_vote(
         Event(
             f"approval:vote:{happened}",
             object={**subject(version), "request": asked.id},
+            before=before or {},
             after={"verdict": ballot.verdict, **after},
             texts=texts,
         ),

@@ -206,12 +206,15 @@ def test_a_vote_that_is_not_enough_is_kept_and_says_what_is_missing(
 ) -> None:
     arn = register(ann, group(ann, "two"))
     said = {"CustomerMetadataProperties": {"more": "1"}, "ApprovalDescription": "I like it"}
-    assert "waits for the approval of someone other than" in unsaid(bob, arn, APPROVED, **said)
+    message = unsaid(bob, arn, APPROVED, **said)
+    name = arn.partition("/")[2]
+    assert f"Your vote for {name} to enter Production is kept" in message
+    assert "waits for the approval of someone other than ann, bob who gives a name" in message
     found = ann.describe_model_package(ModelPackageName=arn)
     assert (found["ModelApprovalStatus"], "ApprovalDescription" in found) == (PENDING, False)
     assert found["CustomerMetadataProperties"] == TESTED  # nothing but the vote has happened
     assert "has voted on request" in unsaid(bob, arn, APPROVED)
-    assert "cannot be taken back" in unsaid(bob, arn, PENDING)
+    assert "ModelApprovalStatus Rejected, of you or somebody else" in unsaid(bob, arn, PENDING)
     say(eve, arn, APPROVED, **said)
     found = ann.describe_model_package(ModelPackageName=arn)
     assert (found["ModelApprovalStatus"], found["ApprovalDescription"]) == (APPROVED, "I like it")
@@ -288,6 +291,28 @@ def test_a_rejection_is_a_vote_against(ann: Any, bob: Any, eve: Any, ruled: Serv
     unsaid(bob, arn, APPROVED)
     say(eve, arn, APPROVED)
     assert status(ann, arn) == [APPROVED]
+
+
+def test_who_voted_for_may_reject_and_then_that_counts_alone(
+    ann: Any, bob: Any, eve: Any, ruled: Server
+) -> None:
+    name = group(ann, "two")
+    arn = register(ann, name)
+    unsaid(bob, arn, APPROVED)
+    say(bob, arn, REJECTED, ApprovalDescription="changed my mind")
+    found = ann.describe_model_package(ModelPackageName=arn)
+    told = (found["ModelApprovalStatus"], found["ApprovalDescription"])
+    assert told == (REJECTED, "changed my mind")
+    turned = httpx.get(f"{ruled.url}/api/v1/models/{name}/history", trust_env=False).json()
+    (cast,) = [one for one in turned if one["act"] == "approval:vote:cast" and one["pre"]]
+    assert cast["pre"] == {"vote": {"place": 0, "verdict": "approve"}}
+    assert (cast["post"]["verdict"], cast["texts"]["comment"]) == ("reject", "changed my mind")
+    assert "is kept" in unsaid(eve, arn, APPROVED)  # hers alone: it has to be asked for anew
+    assert (status(ann, arn), stage(ann, arn)) == ([REJECTED], "None")
+    say(bob, arn, APPROVED)
+    assert stage(ann, arn) == "Production"
+    verified = modelkeep("audit", "verify", url=ruled.url)
+    assert verified.code == 0, verified.out + verified.err
 
 
 def test_rejecting_what_is_in_production_rolls_it_back(ann: Any, bob: Any, ruled: Server) -> None:
@@ -448,6 +473,69 @@ def test_a_verdict_that_is_given_again_has_the_new_description(
     say(eve, arn, APPROVED, ApprovalDescription="fair by now")
     told(APPROVED, "fair by now")
     assert history(ruled, name)[-1][1] == "eve"
+
+
+@pytest.mark.parametrize("kind", ["guarded", "free"])
+def test_nobody_but_who_gave_the_last_verdict_puts_other_words_to_it(
+    ann: Any, bob: Any, eve: Any, kind: str
+) -> None:
+    arn = register(ann, group(ann, kind))
+    forged = {"ModelPackageArn": arn, "ApprovalDescription": "forged"}
+    code, message = refused(ann.update_model_package, **forged)
+    assert (code, "give it with one" in message) == ("ConflictException", True)
+    say(bob, arn, APPROVED, ApprovalDescription="fairness checked")
+
+    def words() -> Any:
+        return ann.describe_model_package(ModelPackageName=arn).get("ApprovalDescription")
+
+    for client in (ann, eve):
+        code, message = refused(client.update_model_package, **forged)
+        assert (code, "what bob said" in message) == ("ConflictException", True)
+    if kind == "guarded":  # nor by a verdict that she could not give
+        message = unsaid(ann, arn, APPROVED, ApprovalDescription="forged")
+        assert "ann is an author of this version" in message
+    assert words() == "fairness checked"
+    bob.update_model_package(ModelPackageArn=arn, ApprovalDescription="and privacy")
+    assert words() == "and privacy"
+    ann.update_model_package(ModelPackageArn=arn, ApprovalDescription="and privacy")  # no change
+    say(eve, arn, APPROVED, ApprovalDescription="so it is")
+    assert words() == "so it is"
+    assert refused(bob.update_model_package, **forged)[0] == "ConflictException"
+
+
+def test_words_of_a_verdict_are_not_those_of_one_in_another_dialect(
+    ann: Any, bob: Any, ruled: Server
+) -> None:
+    name = group(ann, "guarded")
+    arn = register(ann, name, ModelApprovalStatus=PENDING)
+    pending = {"ModelPackageArn": arn, "ApprovalDescription": "please"}
+    ann.update_model_package(**pending)  # her verdict, so far
+    asked = modelkeep("promote", f"{name}/1", "--to", "Production", url=ruled.url, user="rob")
+    (request_id,) = [
+        one["id"]
+        for one in httpx.get(f"{ruled.url}/api/v1/requests", trust_env=False).json()
+        if one["model"] == name
+    ]
+    assert asked.code == 2, asked.out
+    modelkeep("approve", str(request_id), "--comment", "ok", url=ruled.url, user="bob")
+    found = ann.describe_model_package(ModelPackageName=arn)
+    assert found["ModelApprovalStatus"] == APPROVED
+    assert "ApprovalDescription" not in found
+    assert refused(ann.update_model_package, **pending)[0] == "ConflictException"
+    say(bob, arn, APPROVED, ApprovalDescription="fair")
+    found = ann.describe_model_package(ModelPackageName=arn)
+    assert found["ApprovalDescription"] == "fair"
+
+
+def test_a_reason_of_a_move_is_no_approvers_word(ann: Any, bob: Any) -> None:
+    arn = register(ann, group(ann, "free"))
+    say(bob, arn, APPROVED, ApprovalDescription="fair")
+    life = {"Stage": "Archived", "StageStatus": "Retired"}
+    ann.update_model_package(
+        ModelPackageArn=arn, ModelLifeCycle=life, ApprovalDescription="too old"
+    )
+    found = ann.describe_model_package(ModelPackageName=arn)
+    assert (found["ApprovalDescription"], stage(ann, arn)) == ("fair", "Archived")
 
 
 def test_an_approval_is_shown_as_long_as_it_holds(ann: Any, bob: Any, ruled: Server) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from modelkeep.domain import documents
 from modelkeep.domain.access import is_blank, person
+from modelkeep.domain.accounts import REGISTRATION
 from modelkeep.domain.approvals import may_vote
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.gates.base import Case, Gate, Outcome, Verdict, judged
@@ -64,7 +65,7 @@ def _awaited(quorum: Quorum, people: Mapping[str, Collection[str]], barred: Iter
     missing = quorum.people - len(have)
     if missing <= 0:
         return ""
-    named = sorted(filter(may_vote, {*barred, *people}))
+    named = sorted(who for who in {*barred, *people} if may_vote(who, (REGISTRATION,)))
     others = f" other than {', '.join(named)}" if named else ""
     role = f" with the role {quorum.role}" if quorum.role else ""
     if missing == 1:

@@ -275,7 +275,9 @@ class SqlGovernance:
         self._db.later(
             "INSERT INTO votes"
             " (project_id, request_id, person, name, verdict, comment, cast_ms, roles)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, request_id, person)"
+            " DO UPDATE SET name = excluded.name, verdict = excluded.verdict,"
+            " comment = excluded.comment, cast_ms = excluded.cast_ms, roles = excluded.roles",
             self._project_id,
             request_id,
             person(vote.voter),
