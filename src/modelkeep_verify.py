@@ -482,6 +482,10 @@ def _request(step: _Step) -> None:
 
 def _vote(step: _Step) -> None:
     key = (step.obj["request"], step.index)
+    if turned := step.leaf["pre"].get("vote"):
+        there = sorted(known for known in step.ledger.tables.get("vote", {}) if known[0] == key[0])
+        key = there[turned["place"]]
+        step.expect("vote", key, "verdict", turned["verdict"], None)
     step.put(
         "vote",
         key,

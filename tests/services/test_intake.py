@@ -4,6 +4,7 @@ and what it is after that. On both databases; nobody looks at the bytes themselv
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,7 +245,14 @@ def test_a_version_of_a_listed_store_waits_until_its_files_are_taken_in(listing:
     assert (core.get(1).status, core.get(1).manifest) == (PENDING, None)
     refused = core.write(verdicts.cast, BOB, core.get(1), Approval.APPROVED)
     assert refused is not None
-    assert refused.message.endswith("approve it once it is READY.")
+    assert "once its ModelPackageStatus is Completed" in refused.message
+    early = Registration("churn", f"{ROOT}/m.tar.gz", approval=Approval.APPROVED)
+    with pytest.raises(InvalidInput, match="cannot be registered as Approved") as whole:
+        core.write(packages.register, ANN, early)
+    assert "churn/2" not in whole.value.message  # which is not there
+    asked = core.promote(1, "Production").request_id
+    denied = core.approve(asked)
+    assert (denied.end, denied.message[-28:]) == (End.REFUSED, "approve it once it is READY.")
     found = claimed(core)
     core.write(intake.put_off, found, "it is slow.", 3)
     assert (core.get(1).status, core.get(1).notice[-11:]) == (PENDING, "it is slow.")
@@ -267,6 +275,10 @@ def test_a_version_of_what_is_not_there_fails_in_the_end(listing: Core, clock: M
     assert listing.write(intake.claim) is None
     assert (listing.get(1).status, listing.get(1).manifest) == (FAILED, None)
     assert listing.get(1).notice == "Its files were not taken in: There is no object."
+    refused = listing.write(verdicts.cast, ANN, listing.get(1), Approval.APPROVED)
+    assert refused is not None
+    assert "its ModelPackageStatus is Failed: register another" in refused.message
+    assert listing.get(1).stage == "None"
 
 
 def test_a_package_that_loads_more_than_is_taken_in_stays_a_label(listing: Core) -> None:
@@ -355,8 +367,13 @@ def test_what_waited_for_an_approval_of_the_label_is_void(core: Core) -> None:
     assert core.read(requests.listing, Status.PENDING) == []
 
 
-def test_files_that_are_not_checked_are_rejected_but_not_approved(core: Core) -> None:
-    core.apply({"stage_transitions": {"None -> Production": {"approval_required": True}}})
+@pytest.mark.parametrize("guard", [{}, {"required_tags": ["tested"]}, {"approval_required": True}])
+def test_files_that_are_not_checked_are_rejected_but_not_approved(
+    core: Core, guard: dict[str, Any]
+) -> None:
+    """Whatever guards production, or nothing."""
+    if guard:
+        core.apply({"stage_transitions": {"None -> Production": guard}})
     core.model()
     run_id = core.run()
     landed(core, run_id)
@@ -368,17 +385,19 @@ def test_files_that_are_not_checked_are_rejected_but_not_approved(core: Core) ->
     for _ in range(2):
         refused = say(Approval.APPROVED)
         assert refused is not None
-        assert refused.message.endswith("approve it once it is READY.")
-    assert core.get(1).stage == "None"
-    rejected = say(Approval.REJECTED)
-    assert rejected is not None
-    assert rejected.end is End.REJECTED
+        assert refused.end is End.REFUSED
+        assert "approve it once its ModelPackageStatus is Completed" in refused.message
+    assert core.acts()[-1] == "version:stage:refused"
+    assert (core.get(1).stage, core.read(requests.listing, None)) == ("None", [])
+    assert say(Approval.REJECTED) is None
     shown = core.read(packages.find, "churn", 1)
     assert (shown.approval, shown.version.status) == (Approval.REJECTED, PENDING)
     with pytest.raises(InvalidInput, match="not known to be whole"):
         core.write(deployables.create, ANN, "m", {}, [Asked("churn", 1, "churn/1")], {})
     core.write(intake.settle, arrival(core), sha("big"), core.clock.now_ms())
     assert core.read(packages.find, "churn", 1).approval is Approval.REJECTED
+    for key in TAGS:
+        core.tag(1, key, "yes")
     approved = say(Approval.APPROVED)
     assert approved is not None
     assert approved.end is End.MOVED

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from modelkeep.cli import entries
+from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.approvals import DAY_MS, LIFETIME_MS, Status
 from modelkeep.domain.emergencies import HOUR_MS, TAG
 from modelkeep.domain.emergencies import Status as Review
@@ -53,6 +55,33 @@ def test_a_request_is_sent_back_with_what_to_mend_and_comes_again(core: Core, as
     assert again.request_id not in (None, asked)
     assert core.approve(again.request_id).end is End.MOVED
     assert core.verify().is_intact
+
+
+@pytest.mark.parametrize("wants_changes", [False, True])
+def test_who_voted_for_takes_it_back_by_voting_against(core: Core, wants_changes: bool) -> None:
+    core.apply({"stage_transitions": {"None -> Production": {"approvals": 3}}})
+    core.model()
+    core.version()
+    asked = core.promote(1, "Production").request_id
+    assert asked is not None
+    dora = Caller(Actor("dora"))
+    for by in (BOB, dora):
+        kept = core.approve(asked, by=by)
+        assert kept.end is End.WAITING
+        assert kept.message.startswith("Your vote for churn/1 to enter Production is kept")
+    assert core.approve(asked).end is End.REFUSED
+    against = {"approves": False, "wants_changes": wants_changes, "comment": "a leak"}
+    back = core.write(voting.vote, BOB, asked, **against)
+    assert (back.end, status_of(core, asked) is Status.PENDING) == (End.REJECTED, False)
+    votes = core.read(requests.get, asked).votes
+    verdict = "request changes" if wants_changes else "reject"
+    assert [(v.voter, v.verdict) for v in votes] == [("bob", verdict), ("dora", "approve")]
+    cast = [leaf for leaf in core.leaves() if leaf["act"] == "approval:vote:cast"][-1]
+    assert cast["pre"] == {"vote": {"place": 0, "verdict": "approve"}}
+    assert f"{verdict} in the place of approve" in entries.line({"index": 1, "t": "", **cast})
+    assert core.approve(asked).end is End.REFUSED  # nor is it turned again, on what is closed
+    assert core.verify().is_intact
+    assert core.read(requests.get, asked).votes == votes
 
 
 def test_people_talk_about_a_request_without_deciding_it(core: Core, asked: int) -> None:

@@ -75,7 +75,8 @@ def _facts(entry: dict[str, Any]) -> Iterator[str]:
     if "request" in entry["obj"]:
         yield f"request {entry['obj']['request']}"
     if "verdict" in after:
-        yield after["verdict"]
+        turned = f" in the place of {before['vote']['verdict']}" if "vote" in before else ""
+        yield f"{after['verdict']}{turned}"
     for asked in after.get("requests", ()):
         yield f"request {asked['id']} {asked['status']}"
     yield from _whence(why)
