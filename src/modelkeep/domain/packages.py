@@ -29,6 +29,11 @@ _ADDRESSES = ("ModelDataUrl", "S3Uri", _LIST, "SourceUri")
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
 
+def told_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a model but for the one that says that it is a package."""
+    return {key: value for key, value in tags.items() if key != SINGLE_TAG}
+
+
 class Approval(StrEnum):
     """Whether a package is approved, in SageMaker's words."""
 

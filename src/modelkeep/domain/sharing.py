@@ -53,6 +53,8 @@ ACTIONS: Mapping[str, tuple[bool, bool]] = {
 }
 ANYBODY = "*"  # whatever their account
 LOADING = "CreateModel"  # whoever may deploy a package may have its bytes
+# Who may have each described may have several at once.
+_ALSO = {"BatchDescribeModelPackage": "DescribeModelPackage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, rename="pascal", frozen
             return False
         if (tags := self._tags) and _is_ambiguous(tags, group):
             return False
-        effects = {one.effect for one in self.statements if one.is_about(guest, action, group)}
+        actions = {action, _ALSO.get(action, action)}
+        effects = {
+            one.effect
+            for one in self.statements
+            if any(one.is_about(guest, each, group) for each in actions)
+        }
         return effects == {"Allow"}
 
 

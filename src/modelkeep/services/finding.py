@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 from modelkeep.domain.models import PROMPT_TAG, Model
-from modelkeep.domain.packages import SINGLE, SINGLE_TAG, Package
+from modelkeep.domain.packages import SINGLE, SINGLE_TAG, Package, told_tags
 from modelkeep.domain.queries import Path, Query, at
 from modelkeep.domain.resources import Kind, Resource
 from modelkeep.domain.search import Comparison, Order, Page, Position
@@ -63,7 +63,7 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A package, and the tags of its group."""
+    """A package, and the tags of its group or, where it has none, its own."""
 
     package: Package
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -96,8 +96,8 @@ def of_packages(
     def shown(package: Package) -> Shown:
         name = package.version.model_name
         if name not in tags:
-            tags[name] = registry.get_model(work, name).tags
-        return Shown(package, {} if package.is_single else tags[name])
+            tags[name] = told_tags(registry.get_model(work, name).tags)
+        return Shown(package, tags[name])
 
     def read(size: int, position: Position | None) -> Page[Shown]:
         page = work.versions.search(where, _order(wanted), size, position)

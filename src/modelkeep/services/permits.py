@@ -208,9 +208,7 @@ class _OnBothSides(Need):
     changes: Mapping[str, str | None] = field(default_factory=dict)
 
     def is_met(self, access: Access) -> bool | None:
-        if access.may(self.verb):
-            return True
-        return None if access.may_somewhere(self.verb) else False
+        return access.may(self.verb) or None  # a tag may have that value already
 
     def check(self, work: Work, access: Access) -> None:
         meant = self.on.meant(work) if self.on else None
@@ -218,16 +216,20 @@ class _OnBothSides(Need):
             return
         left = {key: value for key, value in meant.tags.items() if key not in self.changes}
         new = left | {key: value for key, value in self.changes.items() if value is not None}
-        for key in access.deciding_tags & self.changes.keys():
-            for tags in (meant.tags, new):
-                if not _administers(access, meant.name, tags, key):
-                    raise self.refusal(meant.name)
+        denied = {
+            key: self.changes[key]
+            for key in access.deciding_tags & self.changes.keys()
+            if meant.tags.get(key) != new.get(key)
+            and not all(_administers(access, meant.name, tags, key) for tags in (meant.tags, new))
+        }
+        if denied:
+            raise replace(self, changes=denied).refusal(meant.name)
 
     def refusal(self, model: str = "") -> Forbidden:
         keys = ", ".join(sorted(self.changes))
         return Forbidden(
-            f"Permission denied. Grants hang on tags among these: {keys}. To change one needs a "
-            "role that may admin on both sides: on what it has been, and on what it will be."
+            f"Permission denied. Grants hang on the tags {keys}: to change them needs a role that "
+            "may admin on both sides, on what has them now and on what it will be."
         )
 
 

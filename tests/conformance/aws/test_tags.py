@@ -110,6 +110,37 @@ def test_tags_that_may_not_be_are_refused(sagemaker: Any) -> None:
     assert listed(sagemaker, arn) == {}
 
 
+def test_a_package_without_a_group_has_tags_of_its_own(sagemaker: Any) -> None:
+    arn = sagemaker.create_model_package(ModelPackageName="lone", Tags=pairs(team="a"))[
+        "ModelPackageArn"
+    ]
+    assert listed(sagemaker, arn) == {"team": "a"}
+    added = sagemaker.add_tags(ResourceArn=arn, Tags=pairs(team="b", stage="new"))["Tags"]
+    assert added == pairs(stage="new", team="b")
+    expression = {"Filters": [{"Name": "Tags.team", "Operator": "Equals", "Value": "b"}]}
+    (found,) = sagemaker.search(Resource="ModelPackage", SearchExpression=expression)["Results"]
+    told = found["ModelPackage"]
+    assert (told["ModelPackageArn"], told["Tags"]) == (arn, pairs(stage="new", team="b"))
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "nothing"])
+    assert listed(sagemaker, arn) == {"stage": "new"}
+    own = "modelkeep.package"  # which makes it one
+    for call, given in (
+        (sagemaker.add_tags, {"Tags": [{"Key": own, "Value": "x"}]}),
+        (sagemaker.delete_tags, {"TagKeys": [own]}),
+    ):
+        assert refused(call, ResourceArn=arn, **given)[0] == INVALID
+    sagemaker.add_tags(ResourceArn=arn, Tags=pairs(**{f"k{n}": "" for n in range(49)}))
+    assert len(listed(sagemaker, arn)) == 50
+    assert "at most 50" in refused(sagemaker.add_tags, ResourceArn=arn, Tags=pairs(more=""))[1]
+    made(sagemaker, "with-versions")
+    for name in ("with-versions", "nowhere"):  # the one is a group's
+        absent = arn.replace("lone", name)
+        assert refused(sagemaker.list_tags, ResourceArn=absent) == (
+            INVALID,
+            f"ModelPackage {absent} does not exist.",
+        )
+
+
 def test_what_is_not_there_or_has_no_tags_is_told_of(sagemaker: Any) -> None:
     arn = "arn:aws:sagemaker:us-east-1:000000000000:model-package-group/nowhere"
     assert refused(sagemaker.list_tags, ResourceArn=arn) == (
@@ -119,7 +150,7 @@ def test_what_is_not_there_or_has_no_tags_is_told_of(sagemaker: Any) -> None:
     version = "arn:aws:sagemaker:us-east-1:000000000000:model-package/churn/1"
     code, told = refused(sagemaker.add_tags, ResourceArn=version, Tags=pairs(a="b"))
     assert code == INVALID
-    assert told.startswith(f"{version} cannot have tags here")
+    assert told == f"{version} cannot have tags here: a version has those of its group."
 
 
 def test_an_arn_of_another_account_or_region_names_nothing_here(sagemaker: Any) -> None:

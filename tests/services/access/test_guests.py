@@ -78,10 +78,28 @@ def test_a_guest_sees_what_a_policy_shows_and_nothing_else(boss: Caller) -> None
     batch = gus("BatchDescribeModelPackage", ModelPackageArnList=[*arns, PACKAGE + "plain/1"])
     assert list(batch["ModelPackageSummaries"]) == arns
     assert list(batch["BatchDescribeModelPackageErrorMap"]) == [PACKAGE + "plain/1"]
+    (error,) = batch["BatchDescribeModelPackageErrorMap"].values()
+    assert error["ErrorCode"] == DENIED
+    assert "Account 111122223333 is another than 000000000000" in error["ErrorResponse"]
     assert gus("DescribeModelPackageGroup", ModelPackageGroupName=GROUP + "traffic") == DENIED
     boss("DeleteModelPackageGroupPolicy", ModelPackageGroupName="weather")
     assert gus.groups(**ACROSS) == []
     assert gus("DescribeModelPackage", ModelPackageName=arns[0]) == DENIED
+
+
+def test_who_may_have_each_package_described_may_have_several_at_once(boss: Caller) -> None:
+    gus = guest(boss)
+    share(boss, "weather", statement("Describe*"))
+    share(boss, "traffic", statement("BatchDescribeModelPackage"))
+    share(boss, "plain", statement("Describe*"), statement("BatchDescribe*", Effect="Deny"))
+    arns = [f"{PACKAGE}{name}/1" for name in ("weather", "traffic", "plain", "nowhere")]
+    absent = f"{PACKAGE}weather/9"
+    batch = gus("BatchDescribeModelPackage", ModelPackageArnList=[*arns, absent])
+    assert list(batch["ModelPackageSummaries"]) == arns[:2]
+    errors = batch["BatchDescribeModelPackageErrorMap"]
+    codes = {arn: error["ErrorCode"] for arn, error in errors.items()}
+    assert codes == {arns[2]: DENIED, arns[3]: DENIED, absent: "ValidationException"}
+    assert errors[arns[2]] == errors[arns[3]]  # nothing tells what is there from what is not
 
 
 def test_only_policies_that_may_let_an_account_do_something_are_looked_at(boss: Caller) -> None:

@@ -72,6 +72,7 @@ def asked(name: str) -> list[tuple[str, dict[str, Any]]]:
         {"ResourceArn": f"{ARN}{kind}/{name}"}
         for kind in ("model-package-group", "model-card", "model")
     ]
+    tagged.append({"ResourceArn": f"{PACKAGE}{name}-one"})
     return [
         ("DescribeModelPackageGroup", group),
         ("ListModelPackages", group),
@@ -135,11 +136,14 @@ def test_what_the_tag_shows_is_as_it_would_be_without(alone: Signer) -> None:
 @pytest.mark.parametrize("who", ["pat", "con"])
 def test_an_access_tag_is_an_admins_on_whatever_has_tags(alone: Signer, who: str) -> None:
     person = caller(alone.estate, who)
-    for kind in ("model-package-group", "model-card", "model"):
+    named = ("model-package-group/weather", "model-package/weather-one")
+    for name in (*named, "model-card/weather", "model/weather"):
         for project in ("weather", "traffic"):
             given = [{"Key": "team", "Value": "x"}, *tags(project)]
-            arn = {"ResourceArn": f"{ARN}{kind}/weather"}
-            assert person("AddTags", **arn, Tags=given) == DENIED
+            arn = {"ResourceArn": ARN + name}
+            told = person("AddTags", **arn, Tags=given)
+            assert (told == DENIED) is (project == "traffic")  # the other changes nothing
+            alone("DeleteTags", **arn, TagKeys=["team"])
         assert person("DeleteTags", **arn, TagKeys=["team", "MLProject"]) == DENIED
         assert alone("ListTags", **arn) == {"Tags": tags("weather")}
         assert person("AddTags", **arn, Tags=given[:1])["Tags"] == [*tags("weather"), given[0]]
@@ -159,6 +163,14 @@ def making(name: str, project: str) -> list[tuple[str, dict[str, Any]]]:
         ),
         ("CreateModel", {"ModelName": name, "PrimaryContainer": {"Image": "i"}, **given}),
     ]
+
+
+def test_who_may_not_change_an_access_tag_is_told_of_that_tag_alone(alone: Signer) -> None:
+    pat = caller(alone.estate, "pat")
+    given = {"ResourceArn": GROUP + "weather", "Tags": [{"Key": "team", "Value": "x"}]}
+    told = pat.told("AddTags", **{**given, "Tags": [*given["Tags"], *tags("traffic")]})
+    assert "Grants hang on the tags MLProject: to change them" in told
+    assert "team" not in told
 
 
 def test_nobody_makes_anything_in_a_project_that_is_not_theirs(alone: Signer) -> None:

@@ -10,6 +10,8 @@ from modelkeep.domain.gates import Outcome
 from modelkeep.domain.gates.review import ReasonGate
 from modelkeep.domain.models import Version
 from modelkeep.domain.packages import Approval
+from modelkeep.domain.sharing import Guest
+from modelkeep.domain.sharing import Place as At
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import About, Work
 from modelkeep.protocols.aws import models, rendering
@@ -37,7 +39,7 @@ from modelkeep.protocols.aws.sagemaker.wording import (
     tags_of,
 )
 from modelkeep.protocols.cursors import page_position, position_token
-from modelkeep.services import packages, permits
+from modelkeep.services import groups, guests, packages, permits
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 from modelkeep.services.steps import Result
@@ -47,6 +49,7 @@ Find = Callable[[Work], str | None]
 
 _ARN = "ModelPackageArn"
 KNOWN_LIMIT_BYTES = 4096  # of an answer that is remembered
+_DENIED = "AccessDeniedException"  # as DescribeModelPackage has it
 _SINGLE = {"Versioned": False, "Unversioned": True, "Both": None}
 
 
@@ -110,11 +113,13 @@ async def _describe_many(app: App, call: Call) -> Mapping[str, Any]:
             errors[arn] = _told(error.message)
     found = await app.read(packages.find_all, list(named.values()))
     pairs = dict(zip(named, found, strict=True))
-    errors |= {
-        arn: _told(no_package(call, *named[arn]).message)
-        for arn, package in pairs.items()
-        if package is None
-    }
+    missing = {arn: named[arn] for arn, package in pairs.items() if package is None}
+    seen = await app.read(groups.seen, [handle for handle, _ in missing.values()])
+    for arn, (handle, number) in missing.items():
+        if call.is_guests and handle not in seen:
+            errors[arn] = {"ErrorCode": _DENIED, "ErrorResponse": _denial(call)}
+        else:
+            errors[arn] = _told(no_package(call, handle, number).message)
     return {
         "ModelPackageSummaries": {
             arn: in_batch(call, package, to_guest=call.is_guests)
@@ -123,6 +128,12 @@ async def _describe_many(app: App, call: Call) -> Mapping[str, Any]:
         },
         "BatchDescribeModelPackageErrorMap": errors or None,
     }
+
+
+def _denial(call: Call) -> str:
+    """Of what a guest may not describe, whether it is there or not."""
+    guest = Guest(call.caller_account, call.caller.actor, At(call.region, call.account))
+    return guests.refusal(guest, "DescribeModelPackage").message
 
 
 def _told(message: str) -> Mapping[str, str]:

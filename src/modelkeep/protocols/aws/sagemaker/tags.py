@@ -12,10 +12,10 @@ from modelkeep.domain.tags import fitting
 from modelkeep.ports.work import Work
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
-from modelkeep.protocols.aws.sagemaker import cards, deployables
+from modelkeep.protocols.aws.sagemaker import cards, deployables, described
 from modelkeep.protocols.aws.sagemaker.wording import GROUP, PAGE, check_ours, no_group, tags_of
 from modelkeep.protocols.cursors import page_position, position_token
-from modelkeep.services import permits, resources, tagging
+from modelkeep.services import groups, permits, resources, tagging
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
@@ -34,7 +34,7 @@ class Tagged:
     need: Callable[[Verb, str], Need]
 
 
-def _on_group(verb: Verb, handle: str) -> Need:
+def _on_model(verb: Verb, handle: str) -> Need:
     return Need(verb, find=lambda work: work.models.by_handle(handle))
 
 
@@ -54,12 +54,28 @@ def _of(kind: Kind, missing: Callable[[Call, str], Exception]) -> Tagged:
     return Tagged(of, add, remove, missing, need)
 
 
+def _of_model(find: tagging.Find, missing: Callable[[Call, str], Exception]) -> Tagged:
+    def of(work: Work, name: str) -> Mapping[str, str]:
+        return tagging.of(work, find, name)
+
+    def add(work: Work, caller: Caller, name: str, tags: Mapping[str, str]) -> Mapping[str, str]:
+        return tagging.add(work, caller, find, name, tags)
+
+    def remove(work: Work, caller: Caller, name: str, keys: Sequence[str]) -> None:
+        tagging.remove(work, caller, find, name, keys)
+
+    return Tagged(of, add, remove, missing, _on_model)
+
+
+def _no_single(call: Call, name: str) -> NotFound:
+    return described.no_package(call, name, None)
+
+
 _KINDS: Mapping[str, Tagged] = {
     Kind.CARD.value: _of(Kind.CARD, cards.no_card),
     Kind.MODEL.value: _of(Kind.MODEL, deployables.no_model),
-    GROUP: Tagged(
-        tagging.of_group, tagging.add_to_group, tagging.remove_from_group, no_group, _on_group
-    ),
+    GROUP: _of_model(groups.get, no_group),
+    described.KIND: _of_model(groups.single, _no_single),
 }
 
 
@@ -106,6 +122,10 @@ def _meant(call: Call) -> tuple[Tagged, str]:
     check_ours(call, call.params[_ARN])
     found = named(call.params[_ARN])
     kind = _KINDS.get(found.kind)
+    if found.kind == described.KIND and described.package_of(found.name)[1] is not None:
+        raise InvalidInput(
+            f"{call.params[_ARN]} cannot have tags here: a version has those of its group."
+        )
     if kind is None:
         raise InvalidInput(
             f"{call.params[_ARN]} cannot have tags here; these can: {', '.join(sorted(_KINDS))}."
@@ -137,7 +157,7 @@ def _reads(call: Call) -> None:
 
 
 def _lent(call: Call, name: str) -> Lent | None:
-    """Groups alone are shared."""
+    """Of what has tags, groups alone are shared."""
     return call.lent(name) if named(call.params[_ARN]).kind == GROUP else None
 
 
