@@ -16,7 +16,7 @@ from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
-from modelkeep.domain.packages import SINGLE_TAG, Approval, Package, Saying, Verdict
+from modelkeep.domain.packages import LOADED, SINGLE_TAG, Approval, Package, Saying, Verdict
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
@@ -284,7 +284,8 @@ def change(
     """
     package = find(work, handle, number)
     version = package.version
-    if wanted.runs:
+    runs_other = wanted.runs and _runs_other(package.said.members, wanted)
+    if runs_other:
         _check_open(work, package)
     if wanted.approval is not None:
         result = verdicts.cast(work, caller, version, wanted.approval, wanted.comment)
@@ -295,7 +296,7 @@ def change(
         result = _staged(work, caller, package, wanted)
         if not verdicts.is_done(result):
             return version, result
-    if wanted.runs:  # nor may who lets it in exchange it in the same breath
+    if runs_other:  # nor may who lets it in exchange it in the same breath
         _check_open(work, find(work, handle, number))
     _tag(work, caller, version, wanted)
     if wanted.approval is None and wanted.comment is not None:
@@ -303,10 +304,16 @@ def change(
         put(work, caller, again(work, version), wanted.comment)
     said = sayings.read(work, version)
     if members := wanted.say(said.members):
-        if wanted.runs:
+        if runs_other:
             loadables.check_held(work, version, said, {**said.members, **members})
         sayings.keep(work, caller, version, members)
     return again(work, version), None
+
+
+def _runs_other(said: Members, wanted: Change) -> bool:
+    """What is said again as it was changes nothing."""
+    members = wanted.say(said)
+    return any(said.get(name) != members[name] for name in LOADED if name in members)
 
 
 def _staged(work: Work, caller: Caller, package: Package, wanted: Change) -> Result | None:

@@ -257,6 +257,18 @@ def test_nobody_votes_on_one_thing_and_gets_another(ann: Any, bob: Any, eve: Any
     assert found["InferenceSpecification"] == RUNS
 
 
+def test_what_a_package_runs_already_is_no_change(ann: Any, bob: Any, ruled: Server) -> None:
+    name = group(ann, "guarded")
+    arn = register(ann, name, InferenceSpecification=RUNS)
+    say(bob, arn, APPROVED)
+    written = len(history(ruled, name))
+    for client in (ann, bob):
+        client.update_model_package(ModelPackageArn=arn, InferenceSpecification=RUNS)
+    assert len(history(ruled, name)) == written
+    say(bob, arn, APPROVED, InferenceSpecification=RUNS)
+    assert status(ann, arn) == [APPROVED]
+
+
 @pytest.mark.parametrize("kind", ["guarded", "two"])
 def test_registering_as_approved_is_refused_whole(ann: Any, ruled: Server, kind: str) -> None:
     name = group(ann, kind)
@@ -265,6 +277,7 @@ def test_registering_as_approved_is_refused_whole(ann: Any, ruled: Server, kind:
     call = ann.create_model_package
     code, message = refused(call, ModelPackageGroupName=name, **params)
     assert (code, "register it without" in message) == ("ValidationException", True)
+    assert "1" not in message.replace(name, "")  # neither the version nor a request: there is none
     assert ann.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"] == []
     assert history(ruled, name) == before
 
@@ -582,8 +595,15 @@ def test_a_stage_goes_through_its_gates(ann: Any, bob: Any) -> None:
     bob.update_model_package(**params)
     assert stage(ann, arn) == "Staging"
     call, name = ann.create_model_package, arn.split("/")[1]
-    code, _ = refused(call, ModelPackageGroupName=name, ModelLifeCycle=life)
-    assert code == "ValidationException"
+    code, message = refused(call, ModelPackageGroupName=name, ModelLifeCycle=life)
+    assert (code, "tested" in message) == ("ValidationException", True)
+    assert f"{name}/" not in message
+    life = {"Stage": "Production", "StageStatus": "Approved"}
+    params = {"CustomerMetadataProperties": TESTED, "ModelLifeCycle": life}
+    code, message = refused(call, ModelPackageGroupName=name, **params)
+    assert (code, "waits for the approval of someone" in message) == ("ValidationException", True)
+    assert f"{name}/" not in message
+    assert "modelkeep approve" not in message
     assert len(ann.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]) == 1
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.aws.conftest import Aws
 from tests.support.refusals import refused
 
 INVALID, MISSING = "ValidationException", "ResourceNotFound"
@@ -33,7 +34,23 @@ def test_a_card_is_described_as_it_was_made(sagemaker: Any) -> None:
     assert card["CreationTime"] == card["LastModifiedTime"]
     shown = ("ModelCardName", "ModelCardArn", "ModelCardVersion", "ModelCardStatus", "Content")
     assert [card[name] for name in shown] == ["plain", arn, 1, "Draft", content()]
-    assert (card["SecurityConfig"], card["CreatedBy"], card["LastModifiedBy"]) == (key, {}, {})
+    assert card["SecurityConfig"] == key
+    who = card["CreatedBy"]["IamIdentity"]["PrincipalId"]
+    assert (who, card["LastModifiedBy"]) == ("AKIAANNANNANNANNANNA", card["CreatedBy"])
+
+
+def test_a_version_of_a_card_says_who_made_it(sagemaker: Any, aws: Aws) -> None:
+    made(sagemaker, "shared")
+    aws.client("sagemaker", "bob").update_model_card(ModelCardName="shared", Content=content("b"))
+
+    def who(card: dict[str, Any]) -> list[str]:
+        return [card[by]["IamIdentity"]["PrincipalId"] for by in ("CreatedBy", "LastModifiedBy")]
+
+    ann = "AKIAANNANNANNANNANNA"
+    first, last = (
+        described(sagemaker, "shared", **which) for which in ({"ModelCardVersion": 1}, {})
+    )
+    assert (who(first), who(last)) == ([ann, ann], [ann, "bob"])
 
 
 def test_each_update_is_a_version_and_the_older_ones_stay(sagemaker: Any) -> None:

@@ -11,7 +11,14 @@ from modelkeep.ports.resources import Sought
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.sagemaker.wording import PAGE, check_ours, instant, sought, tags_of
+from modelkeep.protocols.aws.sagemaker.wording import (
+    PAGE,
+    check_ours,
+    identity,
+    instant,
+    sought,
+    tags_of,
+)
 from modelkeep.protocols.cursors import page_position, position_token
 from modelkeep.services import cards, permits, resources
 from modelkeep.services.app import App
@@ -133,8 +140,8 @@ def described(call: Call, card: Resource) -> dict[str, Any]:
         **_summary(call, card),
         **cards.said_of(card),
         _VERSION: card.revision,
-        "CreatedBy": {},
-        "LastModifiedBy": {},
+        "CreatedBy": identity(call, card.created_by),
+        "LastModifiedBy": identity(call, card.revised_by),
     }
 
 
