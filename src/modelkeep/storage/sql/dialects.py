@@ -30,6 +30,7 @@ Row = tuple[Any, ...]
 QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
 QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of a hundred rows
 QUICK_MS = 200  # of one statement, on PostgreSQL
+LOG_PAGES = 8_000  # of SQLite's write-ahead log, after which it should begin anew (see `log`)
 PAGE_ROWS = 1_000  # of a query that reads much
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
@@ -345,8 +346,7 @@ class Sqlite:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA case_sensitive_like = ON")
-            # The housekeeper checkpoints off the hot path; this bound holds if it falls behind.
-            connection.execute("PRAGMA wal_autocheckpoint = 20000")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         except sqlite3.DatabaseError as error:
             raise away(f"{self.path}: {error}") from None
         return _SqliteDb(connection)
