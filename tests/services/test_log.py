@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from modelkeep.storage.sql import log
-from modelkeep.storage.sql.dialects import LOG_PAGES, Db, Sqlite
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import LOG_PAGES, Sqlite
 from modelkeep.storage.sql.log import LogCopier
 
 PAGE = 4096
