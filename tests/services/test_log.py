@@ -65,6 +65,12 @@ def test_a_log_nobody_wrote_to_is_left_alone(dialect: Sqlite, db: Db, copier: Lo
     assert copier.look() == log.LOOK_EVERY_S
 
 
+def test_where_there_is_no_log_nothing_is_done(dialect: Sqlite) -> None:
+    with closing(LogCopier(dialect)) as copier:
+        assert copier.look() == log.LOOK_EVERY_S
+    assert not dialect.path.exists()
+
+
 def test_a_log_that_somebody_reads_is_copied_as_far_as_they_have_seen_it(
     dialect: Sqlite, db: Db, copier: LogCopier
 ) -> None:

@@ -42,6 +42,8 @@ class LogCopier:
 
     def look(self) -> float:
         """Copies what has been written since it looked last; in how many seconds to look again."""
+        if not self._file.exists():  # nobody has the database open
+            return LOOK_EVERY_S
         found = self._file.stat()
         if found.st_size <= QUIET_BYTES or found.st_mtime_ns == self._seen_ns:
             return LOOK_EVERY_S
