@@ -492,10 +492,10 @@ def _vote(step: _Step) -> None:
 def _webhook(step: _Step) -> None:
     key, after = (step.obj["webhook"],), step.after
     if step.leaf["act"] == "webhook:created":
-        step.put("webhook", key, description="", deleted=False, sns_topic="")
+        step.put("webhook", key, description="", deleted=False, sns_topic="", terms="")
     texts = ("name", "url", "description")
     values = {name: step.text(name) for name in texts if name in step.leaf["texts"]}
-    facts = ("status", "signed", "deleted", "sns_topic")
+    facts = ("status", "signed", "deleted", "sns_topic", "terms")
     values |= {name: after[name] for name in facts if name in after}
     if "topics" in after:
         values["topics"] = " ".join(after["topics"])

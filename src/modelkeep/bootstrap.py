@@ -22,6 +22,7 @@ from modelkeep.domain.errors import IntegrityFailure, NotFound, Unavailable
 from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.mail import Mailer
 from modelkeep.ports.work import Work
 from modelkeep.services import (
     buckets,
@@ -112,6 +113,7 @@ class Running:
             Signer(_signing_key(settings)),
             clock,
             self._sender,
+            _mailer(settings),
             AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
@@ -254,6 +256,15 @@ def _checkpoint(
         db.all(f"PRAGMA wal_checkpoint({how})")
     finally:
         db.close()
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    server = settings.mail_server
+    if server is None:
+        return None
+    from modelkeep.channels.mail import SmtpMailer  # with the library of e-mail
+
+    return SmtpMailer(server, settings.mail_from)
 
 
 def _signing_key(settings: Settings) -> bytes:

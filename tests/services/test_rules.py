@@ -38,7 +38,7 @@ def sent(core: Core) -> list[dict[str, Any]]:
 def listening(core: Core, pattern: dict[str, Any], places: int = 1) -> None:
     """A confirmed subscription, and a rule that sends it what matches."""
     core.write(topics.create, ANN, TOPIC)
-    core.write(topics.subscribe, ANN, TOPIC, TARGET, "https://modelkeep.example.com")
+    core.write(topics.subscribe, ANN, TOPIC, TARGET.url, "https://modelkeep.example.com")
     (asked,) = sent(core)
     core.write(topics.confirm, ANN, TOPIC, asked["Token"])
     core.write(rules.put, ANN, RULE, json.dumps(pattern), State.ENABLED, "")
@@ -98,12 +98,12 @@ def test_a_token_confirms_for_three_days_and_then_a_new_one_does(
     core: Core, clock: MovedClock
 ) -> None:
     core.write(topics.create, ANN, TOPIC)
-    core.write(topics.subscribe, ANN, TOPIC, TARGET, "https://modelkeep.example.com")
+    core.write(topics.subscribe, ANN, TOPIC, TARGET.url, "https://modelkeep.example.com")
     (old,) = sent(core)
     clock.advance(CONFIRM_MS + 1)
     with pytest.raises(InvalidInput, match="three days"):
         core.write(topics.confirm, ANN, TOPIC, old["Token"])
-    core.write(topics.subscribe, ANN, TOPIC, TARGET, "https://modelkeep.example.com")
+    core.write(topics.subscribe, ANN, TOPIC, TARGET.url, "https://modelkeep.example.com")
     (new,) = sent(core)
     with pytest.raises(InvalidInput):
         core.write(topics.confirm, ANN, TOPIC, old["Token"])

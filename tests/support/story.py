@@ -154,7 +154,7 @@ def tell_of_topics(core: Core) -> None:
         core.write(topics.create, ANN, arn)
     target = parse_target("https://hooks.example.com/sns", allow_private=False)
     for arn in arns:
-        core.write(topics.subscribe, BOB, arn, target, "https://modelkeep.example.com")
+        core.write(topics.subscribe, BOB, arn, target.url, "https://modelkeep.example.com")
     names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]
     for name in names:
         pattern = '{"source": ["aws.sagemaker"]}'

@@ -8,22 +8,33 @@ Source: SNS's developer guide, "Parsing Amazon SNS message formats".
 import hashlib
 import json
 import uuid
+from typing import Any
 from urllib.parse import urlencode
 
 from modelkeep.domain.events import instant
+from modelkeep.domain.subscriptions import Attributes
 
 MESSAGE_LIMIT_BYTES = 262_144
 SUBJECT_LIMIT = 100  # characters
 CONFIRM_MS = 3 * 24 * 3_600_000  # how long a token confirms
-CONFIRM_PATH = "/sns/confirm"
+CONFIRM_PATH, LEAVE_PATH = "/sns/confirm", "/sns/unsubscribe"
+PATHS = (CONFIRM_PATH, LEAVE_PATH)
 
 
-def notification(topic: str, message_id: str, message: str, subject: str | None, at_ms: int) -> str:
+def notification(
+    topic: str,
+    message_id: str,
+    message: str,
+    subject: str | None,
+    at_ms: int,
+    attributes: Attributes | None = None,
+) -> str:
     """What the confirmed subscribers of a topic (by its ARN) get."""
-    told = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic}
+    told: dict[str, Any] = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic}
     if subject is not None:
         told["Subject"] = subject
-    return json.dumps({**told, "Message": message, "Timestamp": instant(at_ms)})
+    told |= {"Message": message, "Timestamp": instant(at_ms)}
+    return json.dumps({**told, "MessageAttributes": attributes} if attributes else told)
 
 
 def confirmation(topic: str, message_id: str, token: str, base: str, at_ms: int) -> str:
@@ -44,16 +55,30 @@ def confirmation(topic: str, message_id: str, token: str, base: str, at_ms: int)
     )
 
 
-def headers(body: str, subscription: str) -> dict[str, str]:
-    """Of an envelope on its way to a subscription (by its ARN)."""
-    told = json.loads(body)
-    return {
+def addressed(envelope: str, base: str, subscription: str, token: str) -> str:
+    """A message with the address at which its receiver says that it wants no more. `token` shows
+    that it was sent one; without a `base`, that of this server, there is no address."""
+    told = json.loads(envelope)
+    if not base or told["Type"] != "Notification":
+        return envelope
+    query = {"Action": "Unsubscribe", "SubscriptionArn": subscription, "Token": token}
+    return json.dumps({**told, "UnsubscribeURL": f"{base}{LEAVE_PATH}?{urlencode(query)}"})
+
+
+def posted(envelope: str, subscription: str, *, is_raw: bool) -> tuple[dict[str, str], str]:
+    """The headers and the body by which a subscription (by its ARN) gets an envelope over HTTP;
+    `is_raw`: of a message the text alone."""
+    told = json.loads(envelope)
+    headers = {
         "content-type": "text/plain; charset=UTF-8",
         "x-amz-sns-message-type": told["Type"],
         "x-amz-sns-message-id": told["MessageId"],
         "x-amz-sns-topic-arn": told["TopicArn"],
         "x-amz-sns-subscription-arn": subscription,
     }
+    if is_raw and told["Type"] == "Notification":
+        return {**headers, "x-amz-sns-rawdelivery": "true"}, told["Message"]
+    return headers, envelope
 
 
 def message_id(event_id: str, rule: int, place: int) -> str:

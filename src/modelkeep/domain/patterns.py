@@ -25,15 +25,35 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
+class Unreadable(ValueError):
+    """A text is no pattern, for a `reason`: a sentence without its end."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def parse(text: str) -> dict[str, Any]:
-    """A pattern as `matches` takes it. Raises InvalidPattern."""
+    """A pattern as `matches` takes it, which says something. Raises InvalidPattern."""
+    try:
+        pattern = read(text)
+        if not pattern:
+            raise Unreadable("the pattern must be an object or a list that is not empty")
+    except Unreadable as error:
+        raise InvalidPattern(f"Event pattern is not valid. Reason: {error.reason}.") from None
+    return pattern
+
+
+def read(text: str) -> dict[str, Any]:
+    """A pattern as `matches` takes it, or an object without members. Raises Unreadable."""
     if len(text) > PATTERN_LIMIT:
-        raise _invalid(f"it is longer than {PATTERN_LIMIT} characters")
+        raise Unreadable(f"it is longer than {PATTERN_LIMIT} characters")
     try:
         pattern = json.loads(text)
     except (ValueError, RecursionError):
-        raise _invalid("it is not valid JSON") from None
-    _check(pattern, "the pattern", DEPTH_LIMIT)
+        raise Unreadable("it is not valid JSON") from None
+    if pattern != {}:
+        _check(pattern, "the pattern", DEPTH_LIMIT)
     return pattern
 
 
@@ -45,24 +65,20 @@ def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
 # -- what may be said ----------------------------------------------------------------------------
 
 
-def _invalid(reason: str) -> InvalidPattern:
-    return InvalidPattern(f"Event pattern is not valid. Reason: {reason}.")
-
-
 def _check(pattern: Any, path: str, depth: int) -> None:
     if not isinstance(pattern, dict) or not pattern:
-        raise _invalid(f"{path} must be an object or a list that is not empty")
+        raise Unreadable(f"{path} must be an object or a list that is not empty")
     if not depth:
-        raise _invalid(f"it has members within members more than {DEPTH_LIMIT} deep")
+        raise Unreadable(f"it has members within members more than {DEPTH_LIMIT} deep")
     for name, wanted in pattern.items():
         if name == "$or":
             if not isinstance(wanted, list) or len(wanted) < 2:
-                raise _invalid("$or must be a list of two patterns at least")
+                raise Unreadable("$or must be a list of two patterns at least")
             for one in wanted:
                 _check(one, name, depth - 1)
         elif isinstance(wanted, list):
             if not wanted:
-                raise _invalid(f"{name} must not be an empty list")
+                raise Unreadable(f"{name} must not be an empty list")
             for rule in wanted:
                 _check_rule(rule, name)
         else:
@@ -71,17 +87,17 @@ def _check(pattern: Any, path: str, depth: int) -> None:
 
 def _check_rule(rule: Any, name: str) -> None:
     if isinstance(rule, list):
-        raise _invalid(f"{name} has a list within its list")
+        raise Unreadable(f"{name} has a list within its list")
     if not isinstance(rule, dict):
         return
     if len(rule) != 1:
-        raise _invalid(f"{name} must have one filter in each object")
+        raise Unreadable(f"{name} must have one filter in each object")
     ((kind, value),) = rule.items()
     check = _CHECKS.get(kind)
     if check is None:
-        raise _invalid(f"Unrecognized match type {kind[:50]}")
+        raise Unreadable(f"Unrecognized match type {kind[:50]}")
     if not check(value):
-        raise _invalid(f"{name} has a filter {kind} whose value is none for it")
+        raise Unreadable(f"{name} has a filter {kind} whose value is none for it")
 
 
 def _is_text(value: Any) -> bool:

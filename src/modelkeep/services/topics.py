@@ -5,17 +5,20 @@ attempts and history. It hears nothing until its receiver has shown, by a token 
 receiver was sent, that it wants to.
 """
 
+import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from modelkeep.domain import notifications
 from modelkeep.domain.access import Caller
-from modelkeep.domain.addresses import Target
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.events import Event
 from modelkeep.domain.notifications import CONFIRM_MS, MESSAGE_LIMIT_BYTES, SUBJECT_LIMIT
 from modelkeep.domain.rules import TOPICS_LIMIT, Topic, check_topic_name
+from modelkeep.domain.subscriptions import Attributes, Terms, agreed
 from modelkeep.domain.webhooks import WEBHOOKS_LIMIT, Status, Webhook
 from modelkeep.domain.webhooks import Topic as Name
 from modelkeep.ports.webhooks import NewDelivery
@@ -70,21 +73,35 @@ def subscriptions(work: Work) -> list[Webhook]:
 # -- subscribing ---------------------------------------------------------------------------------
 
 
-def subscribe(work: Work, caller: Caller, arn: str, target: Target, base: str) -> Webhook:
+def subscribe(
+    work: Work,
+    caller: Caller,
+    arn: str,
+    url: str,
+    base: str,
+    wanted: Mapping[str, str] | None = None,
+) -> Webhook:
     """A subscription that waits to be confirmed, to which a token is sent; the one that there is
     for the same URL, which gets a new token unless it was confirmed.
 
-    `target` is the URL as it was vetted, `base` the address of this server. Raises NotFound,
-    LimitExceeded.
+    `url` is where it gets messages, as it was vetted (by e-mail `email:` or `email-json:` and the
+    address), `base` the address of this server, and `wanted` as in `subscriptions.agreed`. Raises
+    NotFound, LimitExceeded, InvalidInput.
     """
     _, others = get(work, arn)
-    known = next((other for other in others if other.url == target.url), None)
+    known = next((other for other in others if other.url == url), None)
+    terms = agreed(known.terms if known else Terms(), wanted or {}, url)
+    if known is not None and terms != known.terms:
+        raise InvalidInput(
+            "Invalid parameter: Attributes Reason: Subscription already exists with different "
+            "attributes"
+        )
     if known is not None and known.status is Status.ACTIVE:
         return known
     token = secrets.token_hex(64)
-    waits = {"status": Status.PENDING, "confirms": notifications.digest_of(token)}
+    waits = {"status": Status.PENDING, "confirms": notifications.digest_of(token), "base": base}
     if known is None:
-        subscription = _new(work, caller, arn, target, waits["confirms"])
+        subscription = _new(work, caller, arn, url, terms, waits)
     else:
         subscription = replace(
             known, **waits, failures=0, updated_ms=max(work.now_ms, known.updated_ms + 1)
@@ -98,26 +115,29 @@ def subscribe(work: Work, caller: Caller, arn: str, target: Target, base: str) -
     return subscription
 
 
-def _new(work: Work, caller: Caller, arn: str, target: Target, confirms: str) -> Webhook:
+def _new(
+    work: Work, caller: Caller, arn: str, url: str, terms: Terms, waits: dict[str, Any]
+) -> Webhook:
     if len(work.webhooks.subscriptions()) >= WEBHOOKS_LIMIT:
         raise LimitExceeded(f"There are {WEBHOOKS_LIMIT} subscriptions already: the limit.")
     new = Webhook(
         id=0,
         webhook_id=webhooks.new_id(),
         name=arn.rpartition(":")[2],
-        url=target.url,
+        url=url,
         topics=(),
         description="",
-        status=Status.PENDING,
         sealed=None,
         since=work.journal.next_index(),
         created_ms=work.now_ms,
         updated_ms=work.now_ms,
         sns_topic=arn,
-        confirms=confirms,
+        terms=terms,
+        **waits,
     )
     work.webhooks.add(new)
     after = {"topics": [], "status": new.status.value, "signed": False, "sns_topic": arn}
+    after |= {"terms": terms.text} if terms.text else {}
     webhooks.record(work, caller, "webhook:created", new, after, {"name": new.name, "url": new.url})
     stored = work.webhooks.get(new.webhook_id)
     assert stored is not None
@@ -152,11 +172,37 @@ def confirm(work: Work, caller: Caller, arn: str, token: str) -> Webhook:
     return confirmed
 
 
-def unsubscribe(work: Work, caller: Caller, subscription: str) -> None:
-    """Ends a subscription, by its ARN, and what waits for it. Harmless when there is none."""
+def get_subscription(work: Work, subscription: str) -> Webhook:
+    """By its ARN. Raises NotFound."""
+    known = _known(work, subscription)
+    if known is None:
+        raise NotFound("Subscription does not exist")
+    return known
+
+
+def _known(work: Work, subscription: str) -> Webhook | None:
     arn, _, webhook_id = subscription.rpartition(":")
     known = work.webhooks.get(webhook_id)
-    if known is None or known.sns_topic != arn:
+    return known if known is not None and known.sns_topic == arn != "" else None
+
+
+def amend(work: Work, caller: Caller, subscription: str, wanted: Mapping[str, str]) -> Webhook:
+    """Changes what a subscriber wants from now on; `wanted` as in `subscriptions.agreed`. Raises
+    NotFound, InvalidInput."""
+    known = get_subscription(work, subscription)
+    terms = agreed(known.terms, wanted, known.url)
+    if terms == known.terms:
+        return known
+    amended = replace(known, terms=terms)  # a token that was sent is as old as it was
+    work.webhooks.put(amended)
+    webhooks.record(work, caller, "webhook:changed", amended, {"terms": terms.text}, {})
+    return amended
+
+
+def unsubscribe(work: Work, caller: Caller, subscription: str) -> None:
+    """Ends a subscription, by its ARN, and what waits for it. Harmless when there is none."""
+    known = _known(work, subscription)
+    if known is None:
         return
     work.webhooks.delete(known, work.now_ms)
     after = {"deleted": True, "signed": False}
@@ -166,18 +212,26 @@ def unsubscribe(work: Work, caller: Caller, subscription: str) -> None:
 # -- saying something ----------------------------------------------------------------------------
 
 
-def publish(work: Work, arn: str, message: str, subject: str | None) -> str:
-    """Sends a message to whoever subscribes to a topic; returns its id. Raises NotFound,
-    InvalidInput."""
+def publish(
+    work: Work,
+    arn: str,
+    message: str,
+    subject: str | None = None,
+    attributes: Attributes | None = None,
+) -> str:
+    """Sends a message to whoever subscribes to a topic and wants it; returns its id. Raises
+    NotFound, InvalidInput."""
     _, subscribers = get(work, arn)
-    if not message or len(message.encode()) > MESSAGE_LIMIT_BYTES:
+    attributes = attributes or {}
+    size = len(message.encode()) + len(json.dumps(attributes).encode())
+    if not message or size > MESSAGE_LIMIT_BYTES:
         raise InvalidInput(f"Invalid parameter: Message: 1 to {MESSAGE_LIMIT_BYTES} bytes")
     if subject is not None and not (0 < len(subject) <= SUBJECT_LIMIT and subject.isprintable()):
         raise InvalidInput(f"Invalid parameter: Subject: 1 to {SUBJECT_LIMIT} characters, one line")
     told = str(uuid.uuid4())
-    body = notifications.notification(arn, told, message, subject, work.now_ms)
+    body = notifications.notification(arn, told, message, subject, work.now_ms, attributes)
     for subscriber in subscribers:
-        if subscriber.status is Status.ACTIVE:
+        if subscriber.status is Status.ACTIVE and subscriber.terms.lets(message, attributes):
             _queue(work, subscriber, told, NOTIFICATION, body)
     return told
 

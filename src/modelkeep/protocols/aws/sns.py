@@ -1,21 +1,19 @@
-"""SNS: topics, and receivers that subscribe to them over HTTP."""
+"""SNS: topics, and what is said to whoever subscribes to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
-from modelkeep.domain.webhooks import Status, Webhook
+from modelkeep.domain.webhooks import Status
+from modelkeep.protocols.aws import subscriptions
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
 from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.message_attributes import attributes_of
 from modelkeep.protocols.aws.paging import page_of
-from modelkeep.services import courier, permits, topics
+from modelkeep.services import permits, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
-
-PENDING = "PendingConfirmation"  # in the place of the ARN of what was not confirmed
-_NO_MAIL = "modelkeep sends no e-mail: subscribe an http or https endpoint."
 
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
@@ -51,66 +49,12 @@ async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
     return {"Attributes": attributes}
 
 
-async def _subscribe(app: App, call: Call) -> Mapping[str, Any]:
-    protocol, endpoint = call.params["Protocol"], call.params.get("Endpoint", "")
-    _none_of(call, "Attributes")
-    if protocol not in ("http", "https"):
-        said = _NO_MAIL if protocol.startswith("email") else "http and https are spoken here."
-        raise InvalidInput(f"Invalid parameter: Protocol: {said}")
-    if urlsplit(endpoint).scheme.lower() != protocol:
-        raise InvalidInput("Invalid parameter: Endpoint: must match the specified protocol")
-    if call.base is None:
-        raise InvalidInput("A receiver could not reach this server to confirm: set --public-url.")
-    target = await courier.vetted(app, endpoint)
-    arn = call.params["TopicArn"]
-    made = await app.write(topics.subscribe, call.caller, arn, target, call.base)
-    told = made.status is Status.ACTIVE or call.params.get("ReturnSubscriptionArn")
-    return {"SubscriptionArn": made.subscription if told else "pending confirmation"}
-
-
-async def _confirm(app: App, call: Call) -> Mapping[str, Any]:
-    params = call.params
-    made = await app.write(topics.confirm, call.caller, params["TopicArn"], params["Token"])
-    return {"SubscriptionArn": made.subscription}
-
-
-async def _unsubscribe(app: App, call: Call) -> Mapping[str, Any]:
-    await app.write(topics.unsubscribe, call.caller, call.params["SubscriptionArn"])
-    return {}
-
-
-async def _list_subscriptions(app: App, call: Call) -> Mapping[str, Any]:
-    prefix = call.arn("", "sns")
-    all_of_them = await app.read(topics.subscriptions)
-    found = [one for one in all_of_them if one.sns_topic.startswith(prefix)]
-    return _subscriptions(call, found, prefix)
-
-
-async def _list_by_topic(app: App, call: Call) -> Mapping[str, Any]:
-    topic, found = await app.read(topics.get, call.params["TopicArn"])
-    return _subscriptions(call, found, topic.arn)
-
-
-def _subscriptions(call: Call, found: Sequence[Webhook], search: str) -> Mapping[str, Any]:
-    page, token = page_of(call, found, search)
-    return {"Subscriptions": [_shown(one) for one in page], "NextToken": token}
-
-
-def _shown(one: Webhook) -> dict[str, Any]:
-    return {
-        "SubscriptionArn": PENDING if one.status is Status.PENDING else one.subscription,
-        "Owner": one.sns_topic.split(":")[4],
-        "Protocol": urlsplit(one.url).scheme,
-        "Endpoint": one.url,
-        "TopicArn": one.sns_topic,
-    }
-
-
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "PhoneNumber", "MessageStructure", "MessageAttributes")
+    _none_of(call, "PhoneNumber", "MessageStructure")
     arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
     subject = call.params.get("Subject")
-    told = await app.write(topics.publish, arn, call.params["Message"], subject)
+    attributes = attributes_of(call.params.get("MessageAttributes") or {})
+    told = await app.write(topics.publish, arn, call.params["Message"], subject, attributes)
     return {"MessageId": told}
 
 
@@ -158,13 +102,13 @@ _HANDLERS: Mapping[str, Handle] = {
     "DeleteTopic": _delete_topic,
     "ListTopics": _list_topics,
     "GetTopicAttributes": _topic_attributes,
-    "Subscribe": _subscribe,
-    "Unsubscribe": _unsubscribe,
-    "ListSubscriptions": _list_subscriptions,
-    "ListSubscriptionsByTopic": _list_by_topic,
     "Publish": _publish,
+    **subscriptions.HANDLERS,
 }
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **{("sns", name): Operation(_coded(handle), _admins) for name, handle in _HANDLERS.items()},
-    ("sns", "ConfirmSubscription"): Operation(_coded(_confirm), _bearers),
+    **{
+        ("sns", name): Operation(_coded(handle), _bearers)
+        for name, handle in subscriptions.BEARERS.items()
+    },
 }

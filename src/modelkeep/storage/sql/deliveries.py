@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from modelkeep.domain.subscriptions import Terms
 from modelkeep.domain.webhooks import Outcome, Progress, Waiting
 from modelkeep.ports.webhooks import Claim, Delivery, NewDelivery
 from modelkeep.storage.sql.dialects import Db, Row
@@ -131,12 +132,16 @@ class SqlDeliveries:
         )
         rows = self._db.all(
             "SELECT d.id, d.delivery_id, d.body, d.attempts, w.webhook_id, w.url, w.sealed,"
-            " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END"
+            " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END,"
+            " w.terms, w.base"
             " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook"
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
             *ids,
         )
-        return [Claim(*row, lease=lease) for row in rows]
+        return [
+            Claim(*row, terms=Terms.read(terms), base=base, lease=lease)
+            for *row, terms, base in rows
+        ]
 
     def leased(self, id: int, lease: str) -> Delivery | None:
         row = self._db.one(

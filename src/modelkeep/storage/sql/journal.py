@@ -403,9 +403,10 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "webhook": (
         ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted",
-         "sns_topic"),
+         "sns_topic", "terms"),
         "SELECT webhook_id, name, url, topics, description, status, sealed IS NOT NULL,"
-        " deleted_ms IS NOT NULL, sns_topic FROM webhooks WHERE project_id = ? ORDER BY id",
+        " deleted_ms IS NOT NULL, sns_topic, terms FROM webhooks WHERE project_id = ?"
+        " ORDER BY id",
     ),
     "rule": (
         ("rule", "pattern", "state", "targets", "description"),

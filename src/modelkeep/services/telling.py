@@ -1,0 +1,35 @@
+"""How a message of a topic reaches whom it is for: over HTTP or by e-mail; and how they leave."""
+
+from modelkeep.domain import mail, notifications
+from modelkeep.domain.access import Caller
+from modelkeep.domain.errors import ModelkeepError
+from modelkeep.domain.webhooks import Outcome
+from modelkeep.ports.webhooks import Claim
+from modelkeep.services import topics
+from modelkeep.services.app import App
+
+_LEAVING = "sns:unsubscribe"  # what such a token is for
+_NEVER_MS = 1 << 53  # when it expires: an old letter's link is good, too
+
+
+async def tell(app: App, claim: Claim) -> Outcome:
+    """One attempt at a delivery that was claimed, of a topic's subscriber."""
+    token = app.signer.sign(_LEAVING, _NEVER_MS, claim.subscription)
+    envelope = notifications.addressed(claim.body, claim.base, claim.subscription, token)
+    if claim.url.partition(":")[0] in mail.PROTOCOLS:
+        if app.mailer is None:
+            return Outcome(error="This process sends no e-mail: the setting mail is empty.")
+        return await app.mailer.send(mail.letter(claim.delivery_id, claim.url, envelope))
+    headers, body = notifications.posted(envelope, claim.subscription, is_raw=claim.terms.is_raw)
+    try:
+        return await app.sender.post(claim.url, headers, body)
+    except ModelkeepError as error:  # a URL that may not be contacted
+        return Outcome(error=error.message)
+
+
+async def leave(app: App, caller: Caller, token: str) -> str:
+    """Ends the subscription whose messages have this token; returns its ARN. Harmless once it has
+    ended. Raises Forbidden for a token that is none."""
+    (subscription,) = app.signer.read(_LEAVING, token, app.clock.now_ms())
+    await app.write(topics.unsubscribe, caller, str(subscription))
+    return str(subscription)
