@@ -59,7 +59,7 @@ class MailServer:
         if bool(user) != bool(password):
             raise InvalidInput("mail has a user and a password (or mail_password), or neither.")
         if not (user + password).isascii():
-            raise InvalidInput("mail: a user and a password are of ASCII alone.")
+            raise InvalidInput("mail has a user and a password of ASCII alone.")
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], user, password)
 
 
