@@ -94,6 +94,24 @@ def test_each_target_of_a_rule_gets_an_event_once_under_an_id_of_its_own(core: C
     assert sent(core) == []
 
 
+def test_a_subscriber_that_filters_by_the_event_gets_those_alone_that_it_wants(
+    core: Core,
+) -> None:
+    core.model()
+    listening(core, {"source": ["aws.sagemaker"]})
+    (subscription,) = core.read(topics.subscriptions)
+    wanted = {
+        "FilterPolicy": '{"detail": {"ModelPackageVersion": [2]}}',
+        "FilterPolicyScope": "MessageBody",
+    }
+    core.write(topics.amend, ANN, subscription.subscription, wanted)
+    for _ in range(3):
+        core.version()
+    (message,) = sent(core)
+    assert json.loads(message["Message"])["detail"]["ModelPackageVersion"] == 2
+    assert core.verify().is_intact
+
+
 def test_a_token_confirms_for_three_days_and_then_a_new_one_does(
     core: Core, clock: MovedClock
 ) -> None:

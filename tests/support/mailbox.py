@@ -28,8 +28,9 @@ _LINK = re.compile(r"https?://\S+")
 
 
 class Mailbox:
-    """`letters` holds those that were taken, in order, and `raw` all that were sent. The next answers to a sender, a recipient
-    and a letter are in `senders`, `recipients` and `data`; after these all are taken.
+    """`letters` holds those that were taken, in order, and `raw` all that were sent. The
+    next answers to a sender, a recipient and a letter are in `senders`, `recipients` and `data`;
+    after these all are taken.
     """
 
     def __init__(self) -> None:

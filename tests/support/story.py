@@ -155,6 +155,11 @@ def tell_of_topics(core: Core) -> None:
     target = parse_target("https://hooks.example.com/sns", allow_private=False)
     for arn in arns:
         core.write(topics.subscribe, BOB, arn, target.url, "https://modelkeep.example.com")
+    wanted = {"FilterPolicy": '{"team": ["risk"]}'}
+    letters = "email:ann@example.org"
+    made = core.write(topics.subscribe, BOB, arns[0], letters, "https://m.example.com", wanted)
+    core.write(topics.amend, ANN, made.subscription, {"FilterPolicyScope": "MessageBody"})
+    core.write(topics.unsubscribe, ANN, made.subscription)
     names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]
     for name in names:
         pattern = '{"source": ["aws.sagemaker"]}'

@@ -172,7 +172,7 @@ def test_an_address_says_its_domain() -> None:
     ],
 )
 def test_what_names_no_mail_server_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(InvalidInput, match="mail (must|has)") as error:
+    with pytest.raises(InvalidInput, match="mail") as error:
         MailServer.parse(url)
     assert "hunter2" not in error.value.message
 

@@ -8,7 +8,7 @@ from modelkeep.ports.webhooks import Claim
 from modelkeep.services import topics
 from modelkeep.services.app import App
 
-_LEAVING = "sns:unsubscribe"  # what such a token is for
+_LEAVING = "sns-unsubscribe"  # what such a token is for
 _NEVER_MS = 1 << 53  # when it expires: an old letter's link is good, too
 
 

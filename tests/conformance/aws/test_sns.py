@@ -71,6 +71,7 @@ def test_a_receiver_hears_nothing_until_it_has_visited_the_address_it_was_sent(
         "Subject": "of it",
         "Message": "now",
         "Timestamp": message.json["Timestamp"],
+        "UnsubscribeURL": message.json["UnsubscribeURL"],
     }
     assert message.headers["x-amz-sns-message-type"] == "Notification"
     assert message.headers["x-amz-sns-message-id"] == told
@@ -106,10 +107,10 @@ def test_a_message_keeps_its_id_and_envelope_when_it_is_sent_again(
 def test_what_cannot_be_subscribed_or_said_is_refused(sns: Any, receiver: Receiver) -> None:
     arn = sns.create_topic(Name="refused")["TopicArn"]
     for wrong, said in (
-        ({"Protocol": "email", "Endpoint": "ann@example.com"}, "sends no e-mail"),
         ({"Protocol": "sqs", "Endpoint": "arn:aws:sqs:us-east-1:000000000000:q"}, "Protocol"),
         ({"Protocol": "https", "Endpoint": receiver.url}, "match the specified protocol"),
         ({"Protocol": "http", "Endpoint": "http://ann@x.example/"}, "."),
+        ({"Protocol": "http", "Endpoint": receiver.url, "Attributes": {"X": "y"}}, "attribute X"),
     ):
         with pytest.raises(sns.exceptions.InvalidParameterException, match=said):
             sns.subscribe(TopicArn=arn, **wrong)
@@ -119,6 +120,106 @@ def test_what_cannot_be_subscribed_or_said_is_refused(sns: Any, receiver: Receiv
     with pytest.raises(ClientError) as error:
         sns.create_topic(Name="not a name")
     assert code_of(error) in ("InvalidParameter", "ValidationError")
+
+
+def test_a_program_unsubscribes_by_the_address_in_a_message(
+    server: Server, sns: Any, receiver: Receiver
+) -> None:
+    arn = subscribed(server, receiver, "left")
+    sns.publish(TopicArn=arn, Message="m")
+    told = visit(server, receiver.wait(1)[0].json["UnsubscribeURL"])
+    assert (told.status_code, "<UnsubscribeResponse" in told.text) == (200, True)
+    assert sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] == []
+
+
+def text(value: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": value}
+
+
+def test_a_subscriber_gets_what_its_filter_policy_lets_through(
+    server: Server, sns: Any, receiver: Receiver
+) -> None:
+    arn = subscribed(server, receiver, "filtered")
+    (shown,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    one = shown["SubscriptionArn"]
+    policy = '{"team": ["risk", {"prefix": "fraud"}], "drift": [{"numeric": [">", 0.2]}]}'
+    sns.set_subscription_attributes(
+        SubscriptionArn=one, AttributeName="FilterPolicy", AttributeValue=policy
+    )
+    told = sns.get_subscription_attributes(SubscriptionArn=one)["Attributes"]
+    assert (told["FilterPolicy"], told["FilterPolicyScope"]) == (policy, "MessageAttributes")
+    assert (told["PendingConfirmation"], told["RawMessageDelivery"]) == ("false", "false")
+    low, high = ({"DataType": "Number", "StringValue": s} for s in ("0.1", "0.3"))
+    for attributes in (
+        {},
+        {"team": text("risk")},
+        {"team": text("risk"), "drift": low},
+        {"team": text("sales"), "drift": high},
+        {"team": text("fraud-eu"), "drift": high},
+    ):
+        sns.publish(TopicArn=arn, Message="by attributes", MessageAttributes=attributes)
+    sns.set_subscription_attributes(
+        SubscriptionArn=one, AttributeName="FilterPolicyScope", AttributeValue="MessageBody"
+    )
+    for body in ("no JSON", '{"team": "risk"}', '{"team": ["a", "risk"], "drift": 1}', "[" * 5000):
+        sns.publish(TopicArn=arn, Message=body)
+    sns.set_subscription_attributes(
+        SubscriptionArn=one, AttributeName="FilterPolicy", AttributeValue="{}"
+    )
+    assert "FilterPolicy" not in sns.get_subscription_attributes(SubscriptionArn=one)["Attributes"]
+    sns.publish(TopicArn=arn, Message="anything")
+    first, *others = [message.json for message in receiver.wait(3)]
+    assert first["MessageAttributes"] == {
+        "team": {"Type": "String", "Value": "fraud-eu"},
+        "drift": {"Type": "Number", "Value": "0.3"},
+    }
+    assert [m["Message"] for m in others] == ['{"team": ["a", "risk"], "drift": 1}', "anything"]
+
+
+def test_raw_delivery_sends_the_message_alone(server: Server, sns: Any, receiver: Receiver) -> None:
+    arn = sns.create_topic(Name="raw")["TopicArn"]
+    wanted = {"RawMessageDelivery": "true", "FilterPolicy": '{"a": [{"exists": false}]}'}
+    asked = {"TopicArn": arn, "Protocol": "http", "Endpoint": receiver.url, "Attributes": wanted}
+    one = sns.subscribe(**asked, ReturnSubscriptionArn=True)["SubscriptionArn"]
+    told = sns.get_subscription_attributes(SubscriptionArn=one)["Attributes"]
+    assert (told["RawMessageDelivery"], told["PendingConfirmation"]) == ("true", "true")
+    visit(server, receiver.wait(1)[0].json["SubscribeURL"])  # the envelope, for it has the token
+    told = sns.publish(TopicArn=arn, Message="as it is")["MessageId"]
+    message = receiver.wait(2)[1]
+    assert message.body == b"as it is"
+    assert message.headers["x-amz-sns-rawdelivery"] == "true"
+    assert message.headers["x-amz-sns-message-id"] == told
+    assert sns.subscribe(**asked)["SubscriptionArn"] == one
+    with pytest.raises(sns.exceptions.InvalidParameterException, match="different attributes"):
+        sns.subscribe(**{**asked, "Attributes": {"RawMessageDelivery": "false"}})
+
+
+def test_attributes_that_are_none_are_refused(sns: Any, receiver: Receiver) -> None:
+    arn = sns.create_topic(Name="attributes")["TopicArn"]
+    for wrong, said in (
+        ({"DataType": "Number", "StringValue": "nan"}, "to number"),
+        ({"DataType": "Number", "StringValue": "1e999"}, "to number"),
+        ({"DataType": "Map", "StringValue": "x"}, "invalid message attribute type"),
+        ({"DataType": "String", "StringValue": ""}, "non-empty"),
+        ({"DataType": "String.Array", "StringValue": '[{"a": 1}]'}, "JSON array"),
+        ({"DataType": "String.Array", "StringValue": '"a"'}, "JSON array"),
+        ({"DataType": "Binary", "BinaryValue": b""}, "non-empty"),
+    ):
+        with pytest.raises(sns.exceptions.InvalidParameterValueException, match=said):
+            sns.publish(TopicArn=arn, Message="m", MessageAttributes={"a": wrong})
+    for name in ("AWS.a", ".a", "a..b", "a b", "x" * 257):
+        with pytest.raises(sns.exceptions.InvalidParameterValueException, match="name"):
+            sns.publish(TopicArn=arn, Message="m", MessageAttributes={name: text("x")})
+    none = f"{arn}:00000000-0000-0000-0000-000000000000"
+    with pytest.raises(sns.exceptions.NotFoundException, match="Subscription does not exist"):
+        sns.get_subscription_attributes(SubscriptionArn=none)
+    with pytest.raises(sns.exceptions.InvalidParameterException, match="AttributeName"):
+        sns.set_subscription_attributes(
+            SubscriptionArn=none, AttributeName="DeliveryPolicy", AttributeValue="{}"
+        )
+    wrong = {"FilterPolicy": '{"a": [{"wildcard": "*"}]}'}
+    with pytest.raises(sns.exceptions.InvalidParameterException, match="FilterPolicy: "):
+        sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url, Attributes=wrong)
 
 
 def test_a_subscription_is_no_webhook_that_other_dialects_show_or_change(
