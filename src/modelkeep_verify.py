@@ -514,7 +514,11 @@ def _topic(step: _Step) -> None:
     key = (step.obj["topic"],)
     if step.leaf["act"] == "topic:deleted":
         return step.ledger.drop("topic", key)
-    return step.put("topic", key)
+    return step.put("topic", key, signature_version=step.after.get("signature_version", 1))
+
+
+def _stamp(step: _Step) -> None:
+    step.put("stamp", (step.obj["stamp"],), certificate=step.after["certificate"])
 
 
 def _account(step: _Step) -> None:
@@ -607,7 +611,9 @@ _HANDLERS = {
     "rule:set": _rule,
     "rule:deleted": _rule,
     "topic:created": _topic,
+    "topic:changed": _topic,
     "topic:deleted": _topic,
+    "topic:stamp:made": _stamp,
     "account:created": _account,
     "account:disabled": _account,
     "account:enabled": _account,
@@ -1287,6 +1293,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "webhook": ("webhook",),
     "rule": ("rule",),
     "topic": ("topic",),
+    "stamp": ("stamp",),
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),

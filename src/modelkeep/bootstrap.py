@@ -50,6 +50,7 @@ from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
+from modelkeep.storage.stamps import RsaStamper
 from modelkeep.storage.vault import AesVault
 from modelkeep.telemetry.tallies import Attempts, Requests, Tallies
 
@@ -102,6 +103,7 @@ class Running:
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
         )
+        vault = AesVault(settings.secrets_key, settings.data_dir / "secrets.key")
         self.app = App(
             self.reader,
             self.writer,
@@ -114,7 +116,8 @@ class Running:
             clock,
             self._sender,
             _mailer(settings),
-            AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+            vault,
+            RsaStamper(vault),
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),

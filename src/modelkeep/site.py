@@ -8,7 +8,7 @@ from functools import partial
 from modelkeep.bootstrap import Running
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, Unauthenticated
-from modelkeep.domain.notifications import PATHS as LINKS
+from modelkeep.domain.notifications import is_link
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
 from modelkeep.protocols.aws import sigv4
@@ -62,7 +62,7 @@ def build(
     s3 = Later(lambda: _s3(app, settings, signers))
 
     def is_public(path: str) -> bool:
-        known = path in paths.PUBLIC or path in probes.PUBLIC or path in LINKS
+        known = path in paths.PUBLIC or path in probes.PUBLIC or is_link(path)
         return known or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +83,7 @@ def build(
                 await native(scope, receive, send)
             elif _is_aws(scope) or (service == "sagemaker" and not path.startswith(_APIS)):
                 await aws(scope, receive, send)
-            elif path in LINKS and scope["method"] in ("GET", "POST"):
+            elif is_link(path) and scope["method"] in ("GET", "POST"):
                 await _visit(app, scope, send)
             elif path in probes.ALL:
                 scope[ROUTE] = path

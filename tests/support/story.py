@@ -12,6 +12,7 @@ from modelkeep.domain.resources import Kind
 from modelkeep.domain.rules import State as RuleState
 from modelkeep.domain.rules import Target as RuleTarget
 from modelkeep.domain.sharing import Place
+from modelkeep.domain.stamps import Stamp
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
 from modelkeep.services import (
     accounts,
@@ -32,6 +33,7 @@ from modelkeep.services import (
     rules,
     sharing,
     signing,
+    stamping,
     sweeping,
     topics,
     uploads,
@@ -160,6 +162,8 @@ def tell_of_topics(core: Core) -> None:
     made = core.write(topics.subscribe, BOB, arns[0], letters, "https://m.example.com", wanted)
     core.write(topics.amend, ANN, made.subscription, {"FilterPolicyScope": "MessageBody"})
     core.write(topics.unsubscribe, ANN, made.subscription)
+    core.write(topics.sign_by, BOB, arns[0], 2)
+    core.write(stamping.keep, ANN, Stamp("1" * 32, "sealed", "a certificate", 1), None)
     names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]
     for name in names:
         pattern = '{"source": ["aws.sagemaker"]}'

@@ -1,8 +1,8 @@
 """SNS's messages: the envelope that subscribers get, and its headers.
 
-A message keeps its id and its envelope for good, whoever gets it and however often. It is not
-signed: what verifies a signature fetches AWS's certificate, which nobody else can have.
-Source: SNS's developer guide, "Parsing Amazon SNS message formats".
+A message keeps its id and its envelope for good, whoever gets it and however often.
+Sources: SNS's developer guide, "Parsing Amazon SNS message formats" and "Verifying the signatures
+of Amazon SNS messages".
 """
 
 import hashlib
@@ -18,7 +18,20 @@ MESSAGE_LIMIT_BYTES = 262_144
 SUBJECT_LIMIT = 100  # characters
 CONFIRM_MS = 3 * 24 * 3_600_000  # how long a token confirms
 CONFIRM_PATH, LEAVE_PATH = "/sns/confirm", "/sns/unsubscribe"
-PATHS = (CONFIRM_PATH, LEAVE_PATH)
+CERTIFICATES_PATH = "/sns/certificates/"  # under it a stamp's id, and `.pem`
+
+# What a signature is of, in this order.
+_SIGNED = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": (
+        "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
+    ),
+}  # fmt: skip
+
+
+def is_link(path: str) -> bool:
+    """Whether a path is of an address that messages have."""
+    return path in (CONFIRM_PATH, LEAVE_PATH) or path.startswith(CERTIFICATES_PATH)
 
 
 def notification(
@@ -63,6 +76,24 @@ def addressed(envelope: str, base: str, subscription: str, token: str) -> str:
         return envelope
     query = {"Action": "Unsubscribe", "SubscriptionArn": subscription, "Token": token}
     return json.dumps({**told, "UnsubscribeURL": f"{base}{LEAVE_PATH}?{urlencode(query)}"})
+
+
+def to_sign(envelope: str) -> str:
+    """What of an envelope its signature is of."""
+    told = json.loads(envelope)
+    return "".join(f"{name}\n{told[name]}\n" for name in _SIGNED[told["Type"]] if name in told)
+
+
+def signed(envelope: str, version: int, signature: str, base: str, stamp_id: str) -> str:
+    """An envelope with a signature of it; `base` is the address of this server."""
+    return json.dumps(
+        {
+            **json.loads(envelope),
+            "SignatureVersion": str(version),
+            "Signature": signature,
+            "SigningCertURL": f"{base}{CERTIFICATES_PATH}{stamp_id}.pem",
+        }
+    )
 
 
 def posted(envelope: str, subscription: str, *, is_raw: bool) -> tuple[dict[str, str], str]:

@@ -67,8 +67,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
+    """`signature_version`: 1 or 2, how its messages are signed."""
+
     arn: str
     created_ms: int
+    signature_version: int = 1
 
 
 def check_topic_name(name: str) -> None:

@@ -60,6 +60,7 @@ class Claim:
     subscription: str  # the ARN, if the webhook subscribes to a topic; then these as well
     terms: Terms
     base: str
+    signature_version: int
     lease: str
 
 

@@ -5,7 +5,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.domain.webhooks import Outcome
 from modelkeep.ports.webhooks import Claim
-from modelkeep.services import topics
+from modelkeep.services import stamping, topics
 from modelkeep.services.app import App
 
 _LEAVING = "sns-unsubscribe"  # what such a token is for
@@ -16,15 +16,19 @@ async def tell(app: App, claim: Claim) -> Outcome:
     """One attempt at a delivery that was claimed, of a topic's subscriber."""
     token = app.signer.sign(_LEAVING, _NEVER_MS, claim.subscription)
     envelope = notifications.addressed(claim.body, claim.base, claim.subscription, token)
-    if claim.url.partition(":")[0] in mail.PROTOCOLS:
-        if app.mailer is None:
-            return Outcome(error="This process sends no e-mail: the setting mail is empty.")
-        return await app.mailer.send(mail.letter(claim.delivery_id, claim.url, envelope))
-    headers, body = notifications.posted(envelope, claim.subscription, is_raw=claim.terms.is_raw)
+    protocol = claim.url.partition(":")[0]
     try:
-        return await app.sender.post(claim.url, headers, body)
-    except ModelkeepError as error:  # a URL that may not be contacted
+        if protocol != "email":  # which nobody could verify
+            envelope = await stamping.signed(app, envelope, claim.base, claim.signature_version)
+        if protocol not in mail.PROTOCOLS:
+            is_raw = claim.terms.is_raw
+            posted = notifications.posted(envelope, claim.subscription, is_raw=is_raw)
+            return await app.sender.post(claim.url, *posted)
+    except ModelkeepError as error:  # a URL that may not be contacted, a key that won't open
         return Outcome(error=error.message)
+    if app.mailer is None:
+        return Outcome(error="This process sends no e-mail: the setting mail is empty.")
+    return await app.mailer.send(mail.letter(claim.delivery_id, claim.url, envelope))
 
 
 async def leave(app: App, caller: Caller, token: str) -> str:

@@ -28,18 +28,32 @@ from modelkeep.services import webhooks
 CONFIRMATION, NOTIFICATION = Name("SNS", "CONFIRMATION"), Name("SNS", "NOTIFICATION")
 
 
-def create(work: Work, caller: Caller, arn: str) -> Topic:
-    """A topic; the one of this ARN, if there is one. Raises InvalidInput, LimitExceeded."""
+def create(work: Work, caller: Caller, arn: str, signature_version: int | None = None) -> Topic:
+    """A topic; the one of this ARN, if there is one. Raises InvalidInput, also where that one's
+    messages are signed otherwise, and LimitExceeded."""
     check_topic_name(arn.rpartition(":")[2])
     known = work.topics.get(arn)
     if known is not None:
+        if signature_version not in (None, known.signature_version):
+            raise InvalidInput(
+                "Invalid parameter: Attributes Reason: Topic already exists with different "
+                "attributes"
+            )
         return known
     if len(work.topics.all()) >= TOPICS_LIMIT:
         raise LimitExceeded(f"There are {TOPICS_LIMIT} topics already, which is the limit.")
-    topic = Topic(arn, work.now_ms)
+    topic = Topic(arn, work.now_ms, signature_version or 1)
     work.topics.add(topic)
-    _record(work, caller, "topic:created", arn)
+    _record(work, caller, "topic:created", arn, signature_version=topic.signature_version)
     return topic
+
+
+def sign_by(work: Work, caller: Caller, arn: str, signature_version: int) -> None:
+    """How a topic's messages are signed from now on. Raises NotFound."""
+    topic, _ = get(work, arn)
+    if topic.signature_version != signature_version:
+        work.topics.put(replace(topic, signature_version=signature_version))
+        _record(work, caller, "topic:changed", arn, signature_version=signature_version)
 
 
 def delete(work: Work, caller: Caller, arn: str) -> None:
@@ -241,5 +255,5 @@ def _queue(work: Work, to: Webhook, message_id: str, what: Name, body: str) -> N
     work.deliveries.queue([NewDelivery(delivery_id, to.id, None, 0, 0, what, body)], work.now_ms)
 
 
-def _record(work: Work, caller: Caller, action: str, arn: str) -> None:
-    work.record(caller, Event(action, object={"topic": arn, "name": arn}))
+def _record(work: Work, caller: Caller, action: str, arn: str, **after: int) -> None:
+    work.record(caller, Event(action, object={"topic": arn, "name": arn}, after=after))

@@ -1,6 +1,9 @@
 """SNS's topics and subscriptions, asked for by a stock client, with receivers over HTTP."""
 
+import base64
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def sns(server: Server) -> Any:
     return client(server, "sns")
+
+
+SIGNATURE = ("SignatureVersion", "Signature", "SigningCertURL")
 
 
 def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -71,7 +77,7 @@ def test_a_receiver_hears_nothing_until_it_has_visited_the_address_it_was_sent(
         "Subject": "of it",
         "Message": "now",
         "Timestamp": message.json["Timestamp"],
-        "UnsubscribeURL": message.json["UnsubscribeURL"],
+        **{name: message.json[name] for name in ("UnsubscribeURL", *SIGNATURE)},
     }
     assert message.headers["x-amz-sns-message-type"] == "Notification"
     assert message.headers["x-amz-sns-message-id"] == told
@@ -130,6 +136,61 @@ def test_a_program_unsubscribes_by_the_address_in_a_message(
     told = visit(server, receiver.wait(1)[0].json["UnsubscribeURL"])
     assert (told.status_code, "<UnsubscribeResponse" in told.text) == (200, True)
     assert sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] == []
+
+
+def is_signed(told: dict[str, str], folder: Path) -> bool:
+    """What AWS tells a subscriber to do: the members in order, each with its name, one to a line;
+    the certificate from its address; and OpenSSL says whether it fits."""
+    names = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn")
+    lines = [line for n in (*names, "Type") if n in told for line in (n, told[n])]
+    signed, key, signature = folder / "signed", folder / "key.pem", folder / "signature"
+    signed.write_text("".join(f"{line}\n" for line in lines), newline="")
+    signature.write_bytes(base64.b64decode(told["Signature"]))
+    fetched = httpx.get(told["SigningCertURL"], trust_env=False)
+    assert fetched.status_code == 200
+    told_key = ["openssl", "x509", "-pubkey", "-noout", "-out", key]
+    subprocess.run(told_key, input=fetched.content, check=True)
+    digest = {"1": "-sha1", "2": "-sha256"}[told["SignatureVersion"]]
+    verify = ["openssl", "dgst", digest, "-verify", key, "-signature", signature, signed]
+    return subprocess.run(verify, check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_what_a_topic_sends_is_signed_as_aws_documents_it(
+    server: Server, sns: Any, receiver: Receiver, tmp_path: Path
+) -> None:
+    arn = sns.create_topic(Name="signed")["TopicArn"]
+    sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
+    asked = receiver.wait(1)[0].json
+    visit(server, asked["SubscribeURL"])
+    sns.publish(TopicArn=arn, Message="first\nof two lines, é", Subject="a subject")
+    first = receiver.wait(2)[1].json
+    wanted = {"AttributeName": "SignatureVersion", "AttributeValue": "2"}
+    sns.set_topic_attributes(TopicArn=arn, **wanted)
+    assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["SignatureVersion"] == "2"
+    sns.publish(TopicArn=arn, Message="second")
+    second = receiver.wait(3)[2].json
+    versions = [told["SignatureVersion"] for told in (asked, first, second)]
+    assert versions == ["1", "1", "2"]
+    for told in (asked, first, second):
+        assert is_signed(told, tmp_path)
+        assert not is_signed({**told, "Message": "another"}, tmp_path)
+    assert httpx.get(first["SigningCertURL"] + "x", trust_env=False).status_code == 404
+
+
+def test_a_topic_says_when_it_is_made_how_it_signs(sns: Any) -> None:
+    wanted = {"SignatureVersion": "2"}
+    arn = sns.create_topic(Name="made-to-sign", Attributes=wanted)["TopicArn"]
+    assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["SignatureVersion"] == "2"
+    assert sns.create_topic(Name="made-to-sign")["TopicArn"] == arn
+    for wrong, said in (
+        ({"SignatureVersion": "1"}, "different"),
+        ({"DisplayName": "n"}, "Unknown"),
+    ):
+        with pytest.raises(sns.exceptions.InvalidParameterException, match=said):
+            sns.create_topic(Name="made-to-sign", Attributes=wrong)
+    for name, value in (("SignatureVersion", "3"), ("Policy", "{}")):
+        with pytest.raises(sns.exceptions.InvalidParameterException):
+            sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=value)
 
 
 def text(value: str) -> dict[str, str]:

@@ -192,6 +192,11 @@ SNS = {
     "CreateTopic": {"Name": "NAME"},
     "ListTopics": {},
     "GetTopicAttributes": {"TopicArn": TOPIC},
+    "SetTopicAttributes": {
+        "TopicArn": TOPIC,
+        "AttributeName": "SignatureVersion",
+        "AttributeValue": "2",
+    },
     "Subscribe": {"TopicArn": TOPIC, "Protocol": "http", "Endpoint": "http://127.0.0.1:9/"},
     "ListSubscriptions": {},
     "ListSubscriptionsByTopic": {"TopicArn": TOPIC},

@@ -1,5 +1,5 @@
 """The addresses in messages: where a receiver confirms that it wants a topic's messages, and where
-it says that it wants no more, by visiting them.
+it says that it wants no more, by visiting them; and where the certificate of their signatures is.
 
 As AWS's, they ask nobody for a signature: the token in each was sent to the receiver alone. A
 program is answered as `ConfirmSubscription` and `Unsubscribe` do, and a browser in a sentence.
@@ -8,19 +8,21 @@ program is answered as `ConfirmSubscription` and `Unsubscribe` do, and a browser
 from collections.abc import Mapping
 from typing import Any
 
-from modelkeep.domain.errors import ModelkeepError
-from modelkeep.domain.notifications import CONFIRM_PATH
+from modelkeep.domain.errors import ModelkeepError, NotFound
+from modelkeep.domain.notifications import CERTIFICATES_PATH, CONFIRM_PATH
 from modelkeep.protocols.aws import errors, models, rendering
 from modelkeep.protocols.http import TEXT, Scope, Send, answer, caller_of, header, query_of
-from modelkeep.services import permits, telling, topics
+from modelkeep.services import permits, stamping, telling, topics
 from modelkeep.services.app import App
 
-KIND = b"text/xml"
+KIND, PEM = b"text/xml", b"application/x-pem-file"
 
 
 async def visit(app: App, scope: Scope, send: Send) -> None:
     request_id: str = scope["modelkeep.request_id"]
     permits.admit_bearer()
+    if scope["path"].startswith(CERTIFICATES_PATH):
+        return await _certificate(app, scope, send)
     is_read = "text/html" in header(scope, b"accept")  # by a person
     try:
         name, told, sentence = await _done(app, scope)
@@ -35,6 +37,15 @@ async def visit(app: App, scope: Scope, send: Send) -> None:
     if is_read:
         return await answer(send, status, TEXT, f"{sentence}\n".encode())
     return await answer(send, status, KIND, body)
+
+
+async def _certificate(app: App, scope: Scope, send: Send) -> None:
+    id = scope["path"].removeprefix(CERTIFICATES_PATH).removesuffix(".pem")
+    try:
+        found = await app.read(stamping.certificate, id, point=True)
+    except NotFound as error:
+        return await answer(send, 404, TEXT, f"{error.message}\n".encode())
+    return await answer(send, 200, PEM, found.encode())
 
 
 async def _done(app: App, scope: Scope) -> tuple[str, Mapping[str, Any], str]:

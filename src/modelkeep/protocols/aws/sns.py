@@ -15,11 +15,17 @@ from modelkeep.services import permits, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
+_SIGNATURE_VERSION = "SignatureVersion"
+
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "Attributes", "Tags", "DataProtectionPolicy")
+    _none_of(call, "Tags", "DataProtectionPolicy")
     arn = call.arn(call.params["Name"], "sns")
-    await app.write(topics.create, call.caller, arn)
+    wanted = call.params.get("Attributes") or {}
+    if unknown := [name for name in wanted if name != _SIGNATURE_VERSION]:
+        raise InvalidInput(f"Invalid parameter: Attributes Reason: Unknown attribute {unknown[0]}")
+    version = _version(wanted[_SIGNATURE_VERSION]) if wanted else None
+    await app.write(topics.create, call.caller, arn, version)
     return {"TopicArn": arn}
 
 
@@ -42,11 +48,20 @@ async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
         "TopicArn": topic.arn,
         "Owner": topic.arn.split(":")[4],
         "DisplayName": "",
+        _SIGNATURE_VERSION: str(topic.signature_version),
         "SubscriptionsConfirmed": str(counts[Status.ACTIVE]),
         "SubscriptionsPending": str(counts[Status.PENDING]),
         "SubscriptionsDeleted": str(counts[Status.DISABLED]),
     }
     return {"Attributes": attributes}
+
+
+async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
+    if call.params["AttributeName"] != _SIGNATURE_VERSION:
+        raise InvalidInput("Invalid parameter: AttributeName")
+    version = _version(call.params.get("AttributeValue", ""))
+    await app.write(topics.sign_by, call.caller, call.params["TopicArn"], version)
+    return {}
 
 
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
@@ -59,6 +74,12 @@ async def _publish(app: App, call: Call) -> Mapping[str, Any]:
 
 
 # -- words ---------------------------------------------------------------------------------------
+
+
+def _version(text: str) -> int:
+    if text not in ("1", "2"):
+        raise InvalidInput(f"Invalid parameter: {_SIGNATURE_VERSION}: must be 1 or 2")
+    return int(text)
 
 
 def _none_of(call: Call, *names: str) -> None:
@@ -102,6 +123,7 @@ _HANDLERS: Mapping[str, Handle] = {
     "DeleteTopic": _delete_topic,
     "ListTopics": _list_topics,
     "GetTopicAttributes": _topic_attributes,
+    "SetTopicAttributes": _set_topic_attribute,
     "Publish": _publish,
     **subscriptions.HANDLERS,
 }

@@ -10,7 +10,7 @@ from modelkeep.domain.mail import check_address
 from modelkeep.domain.webhooks import Status, Webhook
 from modelkeep.protocols.aws.calls import Call, Handle
 from modelkeep.protocols.aws.paging import page_of
-from modelkeep.services import courier, topics
+from modelkeep.services import courier, stamping, topics
 from modelkeep.services.app import App
 
 PENDING = "PendingConfirmation"  # in the place of the ARN of what was not confirmed
@@ -28,6 +28,7 @@ async def _subscribe(app: App, call: Call) -> Mapping[str, Any]:
     url = await _vetted(app, call.params["Protocol"], call.params.get("Endpoint", ""))
     if call.base is None:
         raise InvalidInput("A receiver could not reach this server to confirm: set --public-url.")
+    await stamping.prepare(app, call.caller)
     arn = call.params["TopicArn"]
     made = await app.write(topics.subscribe, call.caller, arn, url, call.base, wanted)
     told = made.status is Status.ACTIVE or call.params.get("ReturnSubscriptionArn")

@@ -133,14 +133,15 @@ class SqlDeliveries:
         rows = self._db.all(
             "SELECT d.id, d.delivery_id, d.body, d.attempts, w.webhook_id, w.url, w.sealed,"
             " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END,"
-            " w.terms, w.base"
+            " w.terms, w.base, coalesce(t.signature_version, 1)"
             " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook"
+            " LEFT JOIN sns_topics t ON t.project_id = w.project_id AND t.arn = w.sns_topic"
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
             *ids,
         )
         return [
-            Claim(*row, terms=Terms.read(terms), base=base, lease=lease)
-            for *row, terms, base in rows
+            Claim(*row, Terms.read(terms), base, signature_version, lease)
+            for *row, terms, base, signature_version in rows
         ]
 
     def leased(self, id: int, lease: str) -> Delivery | None:

@@ -413,6 +413,13 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         "SELECT arn, pattern, state, targets, description FROM event_rules"
         " WHERE project_id = ? ORDER BY id",
     ),
-    "topic": (("topic",), "SELECT arn FROM sns_topics WHERE project_id = ? ORDER BY id"),
+    "topic": (
+        ("topic", "signature_version"),
+        "SELECT arn, signature_version FROM sns_topics WHERE project_id = ? ORDER BY id",
+    ),
+    "stamp": (
+        ("stamp", "certificate"),
+        "SELECT stamp_id, certificate FROM sns_stamps WHERE project_id = ? ORDER BY stamp_id",
+    ),
 }
 # fmt: on
