@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from email.headerregistry import HeaderRegistry, UnstructuredHeader
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import format_datetime
@@ -103,11 +103,11 @@ def _text(said: str) -> str:
 # -- a letter as bytes ---------------------------------------------------------------------------
 
 
-class _Whole(UnstructuredHeader):
+class _Whole(UnstructuredHeader, BaseHeader):
     """A header that stays in one line: folded, an address or a URL would be one no more."""
 
     def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"  # pyright: ignore[reportAttributeAccessIssue]
+        return f"{self.name}: {self}{policy.linesep}"
 
 
 _headers = HeaderRegistry()

@@ -90,6 +90,8 @@ def test_the_sdk_may_confirm_with_the_token_and_unsubscribe(sns: Any, receiver: 
     arn = sns.create_topic(Name="by-sdk")["TopicArn"]
     sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
     token = receiver.wait(1)[0].json["Token"]
+    with pytest.raises(sns.exceptions.InvalidParameterException, match="unsubscribes by itself"):
+        sns.confirm_subscription(TopicArn=arn, Token=token, AuthenticateOnUnsubscribe="true")
     confirmed = sns.confirm_subscription(TopicArn=arn, Token=token)["SubscriptionArn"]
     assert sns.confirm_subscription(TopicArn=arn, Token=token)["SubscriptionArn"] == confirmed
     again = sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)

@@ -53,6 +53,11 @@ async def _vetted(app: App, protocol: str, endpoint: str) -> str:
 
 async def _confirm(app: App, call: Call) -> Mapping[str, Any]:
     params = call.params
+    if params.get("AuthenticateOnUnsubscribe", "false").lower() != "false":
+        raise InvalidInput(
+            "Invalid parameter: AuthenticateOnUnsubscribe: each message has an address that "
+            "unsubscribes by itself"
+        )
     made = await app.write(topics.confirm, call.caller, params["TopicArn"], params["Token"])
     return {"SubscriptionArn": made.subscription}
 

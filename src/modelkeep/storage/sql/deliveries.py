@@ -139,10 +139,7 @@ class SqlDeliveries:
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
             *ids,
         )
-        return [
-            Claim(*row, Terms.read(terms), base, signature_version, lease)
-            for *row, terms, base, signature_version in rows
-        ]
+        return [_claim(row, lease) for row in rows]
 
     def leased(self, id: int, lease: str) -> Delivery | None:
         row = self._db.one(
@@ -235,3 +232,14 @@ class SqlDeliveries:
 def _delivery(row: Row) -> Delivery:
     id, delivery_id, webhook, leaf, topic, body, progress, *rest = row
     return Delivery(id, delivery_id, webhook, leaf, topic, body, Progress(progress), *rest)
+
+
+def _claim(row: Row, lease: str) -> Claim:
+    *first, terms, base, signature_version = row
+    return Claim(
+        *first,
+        terms=Terms.read(terms),
+        base=base,
+        signature_version=signature_version,
+        lease=lease,
+    )

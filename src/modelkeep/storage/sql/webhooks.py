@@ -107,7 +107,15 @@ def _values(webhook: Webhook) -> tuple[Any, ...]:
 def _webhook(row: Row) -> Webhook:
     id, webhook_id, name, url, topics, description, status, *rest, told, base = row
     found = tuple(Topic(*topic.split("/")) for topic in topics.split())
-    terms = Terms.read(told)
     return Webhook(
-        id, webhook_id, name, url, found, description, Status(status), *rest, terms, base
+        id,
+        webhook_id,
+        name,
+        url,
+        found,
+        description,
+        Status(status),
+        *rest,
+        terms=Terms.read(told),
+        base=base,
     )
