@@ -38,12 +38,16 @@ class SmtpMailer:
 
     async def send(self, letter: Letter) -> Outcome:
         try:
+            content = content_of(letter, self._sender, self._domain)
+        except ValueError as error:
+            return Outcome(error=f"It cannot be written as a letter: {error}", is_final=True)
+        try:
             async with asyncio.timeout(ATTEMPT_S):
-                return await _in_thread(lambda: self._attempt(letter))
+                return await _in_thread(lambda: self._attempt(letter.to, content))
         except TimeoutError:
             return Outcome(error=f"No answer within {ATTEMPT_S:g} seconds.")
 
-    def _attempt(self, letter: Letter) -> Outcome:
+    def _attempt(self, to: str, content: bytes) -> Outcome:
         try:
             client = self._connected()
         except smtplib.SMTPResponseException as error:
@@ -51,8 +55,7 @@ class SmtpMailer:
         except OSError as error:  # with TLS that is not there or not good
             return Outcome(error=f"{type(error).__name__}: {_text(str(error))}")
         try:
-            content = content_of(letter, self._sender, self._domain)
-            return self._handed_over(client, letter.to, content)
+            return self._handed_over(client, to, content)
         finally:
             with suppress(OSError):  # its answer is known by now
                 client.quit()

@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 from urllib.parse import urlencode
 
+from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.events import instant
 from modelkeep.domain.subscriptions import Attributes
 
@@ -19,6 +20,8 @@ SUBJECT_LIMIT = 100  # characters
 CONFIRM_MS = 3 * 24 * 3_600_000  # how long a token confirms
 CONFIRM_PATH, LEAVE_PATH = "/sns/confirm", "/sns/unsubscribe"
 CERTIFICATES_PATH = "/sns/certificates/"  # under it a stamp's id, and `.pem`
+
+DEFAULT = "default"  # of texts by protocol
 
 # What a signature is of, in this order.
 _SIGNED = {
@@ -32,6 +35,26 @@ _SIGNED = {
 def is_link(path: str) -> bool:
     """Whether a path is of an address that messages have."""
     return path in (CONFIRM_PATH, LEAVE_PATH) or path.startswith(CERTIFICATES_PATH)
+
+
+def by_protocol(message: str) -> dict[str, str]:
+    """The texts in a message of the structure `json`, by the protocol that each is for; whoever has
+    none gets that of `default`. Raises InvalidInput in SNS's words."""
+    try:
+        told = json.loads(message)
+        json.dumps(told, ensure_ascii=False).encode()  # half a surrogate is no text to send
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise InvalidInput(
+            "Invalid parameter: Message Structure - JSON message body failed to parse"
+        )
+    texts = {name: text for name, text in told.items() if isinstance(text, str) and text}
+    if DEFAULT not in texts:
+        raise InvalidInput(
+            "Invalid parameter: Message Structure - No default entry in JSON message body"
+        )
+    return texts
 
 
 def notification(

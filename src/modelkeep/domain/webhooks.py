@@ -152,6 +152,11 @@ class Webhook:
         """Its ARN, of one that subscribes to a topic."""
         return f"{self.sns_topic}:{self.webhook_id}"
 
+    @property
+    def protocol(self) -> str:
+        """By which it is reached, in SNS's words."""
+        return self.url.partition(":")[0].lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:

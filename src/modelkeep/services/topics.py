@@ -5,7 +5,6 @@ attempts and history. It hears nothing until its receiver has shown, by a token 
 receiver was sent, that it wants to.
 """
 
-import json
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -16,7 +15,12 @@ from modelkeep.domain import notifications
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.events import Event
-from modelkeep.domain.notifications import CONFIRM_MS, MESSAGE_LIMIT_BYTES, SUBJECT_LIMIT
+from modelkeep.domain.notifications import (
+    CONFIRM_MS,
+    DEFAULT,
+    MESSAGE_LIMIT_BYTES,
+    SUBJECT_LIMIT,
+)
 from modelkeep.domain.rules import TOPICS_LIMIT, Topic, check_topic_name
 from modelkeep.domain.subscriptions import Attributes, Terms, agreed
 from modelkeep.domain.webhooks import WEBHOOKS_LIMIT, Status, Webhook
@@ -232,21 +236,25 @@ def publish(
     message: str,
     subject: str | None = None,
     attributes: Attributes | None = None,
+    *,
+    is_structured: bool = False,
 ) -> str:
-    """Sends a message to whoever subscribes to a topic and wants it; returns its id. Raises
-    NotFound, InvalidInput."""
+    """Sends a message to whoever subscribes to a topic and wants it; returns its id. One that is
+    structured has a text for each protocol. Raises NotFound, InvalidInput."""
     _, subscribers = get(work, arn)
     attributes = attributes or {}
-    size = len(message.encode()) + len(json.dumps(attributes).encode())
-    if not message or size > MESSAGE_LIMIT_BYTES:
+    said = [message, *(t for name, given in attributes.items() for t in (name, *given.values()))]
+    if not message or len("".join(said).encode()) > MESSAGE_LIMIT_BYTES:
         raise InvalidInput(f"Invalid parameter: Message: 1 to {MESSAGE_LIMIT_BYTES} bytes")
     if subject is not None and not (0 < len(subject) <= SUBJECT_LIMIT and subject.isprintable()):
         raise InvalidInput(f"Invalid parameter: Subject: 1 to {SUBJECT_LIMIT} characters, one line")
     told = str(uuid.uuid4())
-    body = notifications.notification(arn, told, message, subject, work.now_ms, attributes)
-    for subscriber in subscribers:
-        if subscriber.status is Status.ACTIVE and subscriber.terms.lets(message, attributes):
-            _queue(work, subscriber, told, NOTIFICATION, body)
+    texts = notifications.by_protocol(message) if is_structured else {DEFAULT: message}
+    for one in subscribers:
+        text = texts.get(one.protocol, texts[DEFAULT])
+        if one.status is Status.ACTIVE and one.terms.lets(text, attributes):
+            body = notifications.notification(arn, told, text, subject, work.now_ms, attributes)
+            _queue(work, one, told, NOTIFICATION, body)
     return told
 
 

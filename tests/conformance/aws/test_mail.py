@@ -108,6 +108,21 @@ def test_email_json_brings_the_envelope(server: Server, sns: Any, mailbox: Mailb
     assert letter["List-Unsubscribe"] == f"<{envelope['UnsubscribeURL']}>"
 
 
+def test_a_message_may_have_a_text_for_each_protocol(
+    server: Server, sns: Any, mailbox: Mailbox
+) -> None:
+    arn = subscribed(server, mailbox, "texts")
+    for texts in ({"default": "for all", "email": "for people"}, {"default": "for all", "http": 1}):
+        sns.publish(TopicArn=arn, Message=json.dumps(texts), MessageStructure="json")
+    said = [text_of(letter).splitlines()[0] for letter in mailbox.wait(2)]
+    assert said == ["for people", "for all"]
+    for wrong in ("no JSON", "[]", '{"email": "e"}', '{"default": 1}', '{"default": "\\ud800"}'):
+        with pytest.raises(sns.exceptions.InvalidParameterException, match="Message Structure"):
+            sns.publish(TopicArn=arn, Message=wrong, MessageStructure="json")
+    with pytest.raises(sns.exceptions.InvalidParameterException, match="MessageStructure"):
+        sns.publish(TopicArn=arn, Message="m", MessageStructure="xml")
+
+
 def test_what_is_refused_for_now_is_tried_again_and_for_good_it_is_not(
     server: Server, sns: Any, mailbox: Mailbox
 ) -> None:

@@ -122,6 +122,7 @@ def test_what_cannot_be_subscribed_or_said_is_refused(sns: Any, receiver: Receiv
     ):
         with pytest.raises(sns.exceptions.InvalidParameterException, match=said):
             sns.subscribe(TopicArn=arn, **wrong)
+    sns.publish(TopicArn=arn, Message="x" * 262_144)
     for wrong in ({"Message": "x" * 262_145}, {"Message": "m", "Subject": "two\nlines"}):
         with pytest.raises(sns.exceptions.InvalidParameterException):
             sns.publish(TopicArn=arn, **wrong)

@@ -65,11 +65,21 @@ async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "PhoneNumber", "MessageStructure")
+    _none_of(call, "PhoneNumber")
+    structure = call.params.get("MessageStructure")
+    if structure not in (None, "json"):
+        raise InvalidInput("Invalid parameter: MessageStructure: must be json, where it is given")
     arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
     subject = call.params.get("Subject")
     attributes = attributes_of(call.params.get("MessageAttributes") or {})
-    told = await app.write(topics.publish, arn, call.params["Message"], subject, attributes)
+    told = await app.write(
+        topics.publish,
+        arn,
+        call.params["Message"],
+        subject,
+        attributes,
+        is_structured=structure is not None,
+    )
     return {"MessageId": told}
 
 

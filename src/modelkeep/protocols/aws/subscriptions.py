@@ -107,12 +107,11 @@ def _listed(call: Call, found: Sequence[Webhook], search: str) -> Mapping[str, A
 
 
 def _shown(one: Webhook) -> dict[str, Any]:
-    protocol, _, address = one.url.partition(":")
     return {
         "SubscriptionArn": PENDING if one.status is Status.PENDING else one.subscription,
         "Owner": one.sns_topic.split(":")[4],
-        "Protocol": protocol.lower(),
-        "Endpoint": address if protocol in MAIL else one.url,
+        "Protocol": one.protocol,
+        "Endpoint": one.url.partition(":")[2] if one.protocol in MAIL else one.url,
         "TopicArn": one.sns_topic,
     }
 
