@@ -514,7 +514,9 @@ def _topic(step: _Step) -> None:
     key = (step.obj["topic"],)
     if step.leaf["act"] == "topic:deleted":
         return step.ledger.drop("topic", key)
-    return step.put("topic", key, signature_version=step.after.get("signature_version", 1))
+    if step.leaf["act"] == "topic:created":
+        step.put("topic", key, signature_version=1, display_name="")
+    return step.put("topic", key, **step.after)
 
 
 def _stamp(step: _Step) -> None:

@@ -162,7 +162,7 @@ def tell_of_topics(core: Core) -> None:
     made = core.write(topics.subscribe, BOB, arns[0], letters, "https://m.example.com", wanted)
     core.write(topics.amend, ANN, made.subscription, {"FilterPolicyScope": "MessageBody"})
     core.write(topics.unsubscribe, ANN, made.subscription)
-    core.write(topics.sign_by, BOB, arns[0], 2)
+    core.write(topics.change, BOB, arns[0], {"DisplayName": "Grüße"})
     core.write(stamping.keep, ANN, Stamp("1" * 32, "sealed", "a certificate", 1), None)
     names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]
     for name in names:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import format_datetime
@@ -114,7 +114,7 @@ class _Whole(UnstructuredHeader, BaseHeader):
 
 
 _headers = HeaderRegistry()
-for _name in ("from", "to", "message-id", "list-unsubscribe"):
+for _name in ("to", "message-id", "list-unsubscribe"):
     _headers.map_to_type(_name, _Whole)
 _POLICY = SMTP.clone(header_factory=_headers, cte_type="7bit")
 
@@ -122,7 +122,8 @@ _POLICY = SMTP.clone(header_factory=_headers, cte_type="7bit")
 def content_of(letter: Letter, sender: str, domain: str) -> bytes:
     """A letter with its headers, in ASCII. Raises ValueError for a header of several lines."""
     message = EmailMessage(_POLICY)
-    message["From"], message["To"] = sender, letter.to
+    message["From"] = Address(letter.sender, addr_spec=sender) if letter.sender else sender
+    message["To"] = letter.to
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(datetime.fromisoformat(letter.sent_at))
     message["Message-ID"] = f"<{letter.id}@{domain}>"

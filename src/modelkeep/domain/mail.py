@@ -65,8 +65,8 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """`id` stays the same however often it is sent; `sent_at` is an instant in ISO 8601, and
-    `unsubscribe` a URL, or empty."""
+    """`id` stays the same however often it is sent; `sent_at` is an instant in ISO 8601,
+    `unsubscribe` a URL, or empty, and `sender` what the sender's address is called, or empty."""
 
     id: str
     to: str
@@ -74,11 +74,12 @@ class Letter:
     text: str
     sent_at: str
     unsubscribe: str = ""
+    sender: str = ""
 
 
-def letter(delivery_id: str, url: str, envelope: str) -> Letter:
+def letter(delivery_id: str, url: str, envelope: str, sender: str) -> Letter:
     """What a message of SNS is by e-mail to a subscription with this URL: in words, or by
-    `email-json` the envelope itself."""
+    `email-json` the envelope itself; `sender` is what the topic calls itself."""
     protocol, _, to = url.partition(":")
     told = json.loads(envelope)
     topic = told["TopicArn"].rpartition(":")[2]
@@ -90,7 +91,7 @@ def letter(delivery_id: str, url: str, envelope: str) -> Letter:
     else:
         text = _asking(told) if is_asking else _telling(told, unsubscribe)
     return Letter(
-        delivery_id, to, told.get("Subject", subject), text, told["Timestamp"], unsubscribe
+        delivery_id, to, told.get("Subject", subject), text, told["Timestamp"], unsubscribe, sender
     )
 
 

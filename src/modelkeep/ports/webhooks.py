@@ -60,7 +60,8 @@ class Claim:
     subscription: str  # the ARN, if the webhook subscribes to a topic; then these as well
     terms: Terms
     base: str
-    signature_version: int
+    signature_version: int  # and this, of the topic
+    display_name: str
     lease: str
 
 

@@ -28,7 +28,8 @@ async def tell(app: App, claim: Claim) -> Outcome:
         return Outcome(error=error.message)
     if app.mailer is None:
         return Outcome(error="This process sends no e-mail: the setting mail is empty.")
-    return await app.mailer.send(mail.letter(claim.delivery_id, claim.url, envelope))
+    letter = mail.letter(claim.delivery_id, claim.url, envelope, claim.display_name)
+    return await app.mailer.send(letter)
 
 
 async def leave(app: App, caller: Caller, token: str) -> str:

@@ -21,7 +21,7 @@ from modelkeep.domain.notifications import (
     MESSAGE_LIMIT_BYTES,
     SUBJECT_LIMIT,
 )
-from modelkeep.domain.rules import TOPICS_LIMIT, Topic, check_topic_name
+from modelkeep.domain.rules import TOPICS_LIMIT, Topic, check_topic_name, described
 from modelkeep.domain.subscriptions import Attributes, Terms, agreed
 from modelkeep.domain.webhooks import WEBHOOKS_LIMIT, Status, Webhook
 from modelkeep.domain.webhooks import Topic as Name
@@ -32,13 +32,13 @@ from modelkeep.services import webhooks
 CONFIRMATION, NOTIFICATION = Name("SNS", "CONFIRMATION"), Name("SNS", "NOTIFICATION")
 
 
-def create(work: Work, caller: Caller, arn: str, signature_version: int | None = None) -> Topic:
-    """A topic; the one of this ARN, if there is one. Raises InvalidInput, also where that one's
-    messages are signed otherwise, and LimitExceeded."""
+def create(work: Work, caller: Caller, arn: str, wanted: Mapping[str, str] | None = None) -> Topic:
+    """A topic; the one of this ARN, if there is one. `wanted` as in `rules.described`. Raises
+    InvalidInput, also where that one is another, and LimitExceeded."""
     check_topic_name(arn.rpartition(":")[2])
     known = work.topics.get(arn)
     if known is not None:
-        if signature_version not in (None, known.signature_version):
+        if described(known, wanted or {}) != known:
             raise InvalidInput(
                 "Invalid parameter: Attributes Reason: Topic already exists with different "
                 "attributes"
@@ -46,18 +46,24 @@ def create(work: Work, caller: Caller, arn: str, signature_version: int | None =
         return known
     if len(work.topics.all()) >= TOPICS_LIMIT:
         raise LimitExceeded(f"There are {TOPICS_LIMIT} topics already, which is the limit.")
-    topic = Topic(arn, work.now_ms, signature_version or 1)
+    topic = described(Topic(arn, work.now_ms), wanted or {})
     work.topics.add(topic)
-    _record(work, caller, "topic:created", arn, signature_version=topic.signature_version)
+    _record(work, caller, "topic:created", arn, _facts(topic))
     return topic
 
 
-def sign_by(work: Work, caller: Caller, arn: str, signature_version: int) -> None:
-    """How a topic's messages are signed from now on. Raises NotFound."""
-    topic, _ = get(work, arn)
-    if topic.signature_version != signature_version:
-        work.topics.put(replace(topic, signature_version=signature_version))
-        _record(work, caller, "topic:changed", arn, signature_version=signature_version)
+def change(work: Work, caller: Caller, arn: str, wanted: Mapping[str, str]) -> None:
+    """Changes some attributes of a topic; `wanted` as in `rules.described`. Raises NotFound,
+    InvalidInput."""
+    known, _ = get(work, arn)
+    topic = described(known, wanted)
+    if topic != known:
+        work.topics.put(topic)
+        _record(work, caller, "topic:changed", arn, _facts(topic))
+
+
+def _facts(topic: Topic) -> dict[str, Any]:
+    return {"signature_version": topic.signature_version, "display_name": topic.display_name}
 
 
 def delete(work: Work, caller: Caller, arn: str) -> None:
@@ -67,7 +73,7 @@ def delete(work: Work, caller: Caller, arn: str) -> None:
     for subscription in work.webhooks.subscriptions(arn):
         unsubscribe(work, caller, subscription.subscription)
     work.topics.delete(arn)
-    _record(work, caller, "topic:deleted", arn)
+    _record(work, caller, "topic:deleted", arn, {})
 
 
 def get(work: Work, arn: str) -> tuple[Topic, list[Webhook]]:
@@ -263,5 +269,5 @@ def _queue(work: Work, to: Webhook, message_id: str, what: Name, body: str) -> N
     work.deliveries.queue([NewDelivery(delivery_id, to.id, None, 0, 0, what, body)], work.now_ms)
 
 
-def _record(work: Work, caller: Caller, action: str, arn: str, **after: int) -> None:
+def _record(work: Work, caller: Caller, action: str, arn: str, after: dict[str, Any]) -> None:
     work.record(caller, Event(action, object={"topic": arn, "name": arn}, after=after))

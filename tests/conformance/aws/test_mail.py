@@ -72,7 +72,12 @@ def test_a_person_confirms_hears_and_leaves_by_following_links(
     (shown,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     assert (shown["Protocol"], shown["Endpoint"]) == ("email", "ann@example.org")
     sns.publish(TopicArn=arn, Message="churn/3 geht live", Subject="Grüße")
+    name = {"AttributeName": "DisplayName", "AttributeValue": 'Prüfer, "Team Risk"'}
     letter = mailbox.wait(2)[1]
+    sns.set_topic_attributes(TopicArn=arn, **name)
+    sns.publish(TopicArn=arn, Message="signed")
+    (sender,) = mailbox.wait(3)[2]["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ('Prüfer, "Team Risk"', SENDER)
     assert letter["Subject"] == "Grüße"
     assert text_of(letter).startswith("churn/3 geht live\n")
     (leave,) = links_in(letter)
@@ -80,7 +85,7 @@ def test_a_person_confirms_hears_and_leaves_by_following_links(
     assert visit(server, leave, browser).text == f"You get no more messages of {arn}.\n"
     assert sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] == []
     assert visit(server, leave).status_code == 200  # again, it is done
-    assert len(mailbox.letters) == 2
+    assert len(mailbox.letters) == 3
 
 
 def test_a_mail_program_leaves_by_one_post_and_no_other_token_does(

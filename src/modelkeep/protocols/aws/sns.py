@@ -15,17 +15,11 @@ from modelkeep.services import permits, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
-_SIGNATURE_VERSION = "SignatureVersion"
-
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
     _none_of(call, "Tags", "DataProtectionPolicy")
     arn = call.arn(call.params["Name"], "sns")
-    wanted = call.params.get("Attributes") or {}
-    if unknown := [name for name in wanted if name != _SIGNATURE_VERSION]:
-        raise InvalidInput(f"Invalid parameter: Attributes Reason: Unknown attribute {unknown[0]}")
-    version = _version(wanted[_SIGNATURE_VERSION]) if wanted else None
-    await app.write(topics.create, call.caller, arn, version)
+    await app.write(topics.create, call.caller, arn, call.params.get("Attributes"))
     return {"TopicArn": arn}
 
 
@@ -47,8 +41,8 @@ async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
     attributes = {
         "TopicArn": topic.arn,
         "Owner": topic.arn.split(":")[4],
-        "DisplayName": "",
-        _SIGNATURE_VERSION: str(topic.signature_version),
+        "DisplayName": topic.display_name,
+        "SignatureVersion": str(topic.signature_version),
         "SubscriptionsConfirmed": str(counts[Status.ACTIVE]),
         "SubscriptionsPending": str(counts[Status.PENDING]),
         "SubscriptionsDeleted": str(counts[Status.DISABLED]),
@@ -57,10 +51,8 @@ async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
-    if call.params["AttributeName"] != _SIGNATURE_VERSION:
-        raise InvalidInput("Invalid parameter: AttributeName")
-    version = _version(call.params.get("AttributeValue", ""))
-    await app.write(topics.sign_by, call.caller, call.params["TopicArn"], version)
+    wanted = {call.params["AttributeName"]: call.params.get("AttributeValue", "")}
+    await app.write(topics.change, call.caller, call.params["TopicArn"], wanted)
     return {}
 
 
@@ -84,12 +76,6 @@ async def _publish(app: App, call: Call) -> Mapping[str, Any]:
 
 
 # -- words ---------------------------------------------------------------------------------------
-
-
-def _version(text: str) -> int:
-    if text not in ("1", "2"):
-        raise InvalidInput(f"Invalid parameter: {_SIGNATURE_VERSION}: must be 1 or 2")
-    return int(text)
 
 
 def _none_of(call: Call, *names: str) -> None:

@@ -133,7 +133,8 @@ class SqlDeliveries:
         rows = self._db.all(
             "SELECT d.id, d.delivery_id, d.body, d.attempts, w.webhook_id, w.url, w.sealed,"
             " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END,"
-            " w.terms, w.base, coalesce(t.signature_version, 1)"
+            " w.terms, w.base, coalesce(t.signature_version, 1),"
+            " coalesce(t.display_name, '')"
             " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook"
             " LEFT JOIN sns_topics t ON t.project_id = w.project_id AND t.arn = w.sns_topic"
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
@@ -235,11 +236,12 @@ def _delivery(row: Row) -> Delivery:
 
 
 def _claim(row: Row, lease: str) -> Claim:
-    *first, terms, base, signature_version = row
+    *first, terms, base, signature_version, display_name = row
     return Claim(
         *first,
         terms=Terms.read(terms),
         base=base,
         signature_version=signature_version,
+        display_name=display_name,
         lease=lease,
     )

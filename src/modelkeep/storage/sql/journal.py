@@ -414,12 +414,13 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
         " WHERE project_id = ? ORDER BY id",
     ),
     "topic": (
-        ("topic", "signature_version"),
-        "SELECT arn, signature_version FROM sns_topics WHERE project_id = ? ORDER BY id",
+        ("topic", "signature_version", "display_name"),
+        "SELECT arn, signature_version, display_name FROM sns_topics WHERE project_id = ?"
+        " ORDER BY id",
     ),
     "stamp": (
         ("stamp", "certificate"),
-        "SELECT stamp_id, certificate FROM sns_stamps WHERE project_id = ? ORDER BY stamp_id",
+        "SELECT stamp_id, certificate FROM sns_stamps WHERE project_id = ? ORDER BY id",
     ),
 }
 # fmt: on

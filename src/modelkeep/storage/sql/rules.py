@@ -11,7 +11,9 @@ _RULE = (
     "SELECT id, arn, pattern, state, description, targets, since FROM event_rules"
     " WHERE project_id = ?"
 )
-_TOPIC = "SELECT arn, created_ms, signature_version FROM sns_topics WHERE project_id = ?"
+_TOPIC = (
+    "SELECT arn, created_ms, signature_version, display_name FROM sns_topics WHERE project_id = ?"
+)
 _STAMP = "SELECT stamp_id, sealed, certificate, created_ms FROM sns_stamps WHERE project_id = ?"
 
 
@@ -66,18 +68,21 @@ class SqlTopics:
 
     def add(self, topic: Topic) -> None:
         self._db.later(
-            "INSERT INTO sns_topics (project_id, arn, created_ms, signature_version)"
-            " VALUES (?, ?, ?, ?)",
+            "INSERT INTO sns_topics (project_id, arn, created_ms, signature_version,"
+            " display_name) VALUES (?, ?, ?, ?, ?)",
             self._project_id,
             topic.arn,
             topic.created_ms,
             topic.signature_version,
+            topic.display_name,
         )
 
     def put(self, topic: Topic) -> None:
         self._db.later(
-            "UPDATE sns_topics SET signature_version = ? WHERE project_id = ? AND arn = ?",
+            "UPDATE sns_topics SET signature_version = ?, display_name = ?"
+            " WHERE project_id = ? AND arn = ?",
             topic.signature_version,
+            topic.display_name,
             self._project_id,
             topic.arn,
         )
@@ -88,7 +93,7 @@ class SqlTopics:
         )
 
     def stamps(self) -> list[Stamp]:
-        rows = self._db.all(f"{_STAMP} ORDER BY created_ms DESC, stamp_id DESC", self._project_id)
+        rows = self._db.all(f"{_STAMP} ORDER BY id DESC", self._project_id)
         return [Stamp(*row) for row in rows]
 
     def add_stamp(self, stamp: Stamp) -> None:
