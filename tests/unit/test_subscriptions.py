@@ -72,7 +72,7 @@ def test_a_body_is_matched_where_it_is_an_object_in_json(message: str, is_wanted
         ({"FilterPolicy": "{"}, "FilterPolicy: it is not valid JSON"),
         ({"FilterPolicy": "[]"}, "must be an object"),
         ({"FilterPolicy": '{"a": "b"}'}, "FilterPolicy: a must be an object or a list"),
-        ({"FilterPolicy": '{"a": [{"wildcard": "x*"}]}'}, "Unrecognized match type wildcard"),
+        ({"FilterPolicy": '{"a": [{"regex": "x*"}]}'}, "Unrecognized match type regex"),
         ({"FilterPolicy": '{"a": {"b": ["c"]}}'}, "does not support nested filter policy"),
         ({"FilterPolicy": '{"$or": [{"a": ["b"]}, {"a": {"b": ["c"]}}]}'}, "nested"),
         ({"FilterPolicy": json.dumps({f"k{i}": [1] for i in range(6)})}, "more than 5 keys"),

@@ -5,8 +5,10 @@ hold. Members that it does not name may be anything; of an array in the event on
 Source: EventBridge's user guide, "Creating Amazon EventBridge event patterns".
 """
 
+import ipaddress
 import json
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ from modelkeep.domain.errors import InvalidPattern
 PATTERN_LIMIT = 4096  # characters
 DEPTH_LIMIT = 20  # of members within members
 
+_WILD = re.compile(r"(?:[^\\]|\\[*\\])*")  # a backslash stands before a star or another
+_PIECE = re.compile(r"\\(.)|(\*)|([^\\*]+)", re.DOTALL)
 _MISSING = object()  # what stands where an event has nothing
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
@@ -119,11 +123,34 @@ def _is_numeric(value: Any) -> bool:
 def _is_excluding(value: Any) -> bool:
     if isinstance(value, dict):
         return len(value) == 1 and all(
-            kind in ("prefix", "suffix", "equals-ignore-case") and _is_text(text)
+            kind in ("prefix", "suffix", "equals-ignore-case", "wildcard") and _CHECKS[kind](text)
             for kind, text in value.items()
         )
     ones = value if isinstance(value, list) else [value]
     return bool(ones) and all(isinstance(one, str) or _is_number(one) for one in ones)
+
+
+def _is_wild(value: Any) -> bool:
+    """`*` is any text, also none; after a backslash it is itself."""
+    is_read = _is_text(value) and _WILD.fullmatch(value) is not None
+    return is_read and all(_pieces(value)[1:-1])
+
+
+def _pieces(wildcard: str) -> list[str]:
+    """What stands between the stars."""
+    found = [""]
+    for escaped, star, plain in _PIECE.findall(wildcard):
+        if star:
+            found.append("")
+        found[-1] += escaped or plain
+    return found
+
+
+def _is_network(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and "/" in value and bool(ipaddress.ip_network(value, False))
+    except ValueError:
+        return False
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
@@ -131,6 +158,8 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "suffix": _is_text,
     "equals-ignore-case": _is_text,
     "exists": lambda value: isinstance(value, bool),
+    "wildcard": _is_wild,
+    "cidr": _is_network,
     "numeric": _is_numeric,
     "anything-but": _is_excluding,
 }
@@ -183,12 +212,39 @@ def _is_else(value: Any, found: Any) -> bool:
     return not any(_equal(one, found) for one in ones)
 
 
+def _fits(value: str, found: str) -> bool:
+    """Whether a text is what a wildcard says: the first that fits of each piece is as good as any
+    other, so that it takes no longer than the text is long, for each piece."""
+    first, *others = _pieces(value)
+    if not others:
+        return found == first
+    *middle, last = others
+    if not found.startswith(first):
+        return False
+    at = len(first)
+    for piece in middle:
+        at = found.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return len(found) - len(last) >= at and found.endswith(last)
+
+
+def _lies_in(value: str, found: str) -> bool:
+    try:
+        return ipaddress.ip_address(found) in ipaddress.ip_network(value, False)
+    except ValueError:
+        return False
+
+
 _FILTERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "prefix": lambda value, found: isinstance(found, str) and found.startswith(value),
     "suffix": lambda value, found: isinstance(found, str) and found.endswith(value),
     "equals-ignore-case": lambda value, found: (
         isinstance(found, str) and found.lower() == value.lower()
     ),
+    "wildcard": lambda value, found: isinstance(found, str) and _fits(value, found),
+    "cidr": lambda value, found: isinstance(found, str) and _lies_in(value, found),
     "numeric": _within,
     "anything-but": _is_else,
 }

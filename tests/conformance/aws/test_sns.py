@@ -240,6 +240,37 @@ def test_a_subscriber_gets_what_its_filter_policy_lets_through(
     assert [m["Message"] for m in others] == ['{"team": ["a", "risk"], "drift": 1}', "anything"]
 
 
+def test_a_batch_says_what_it_can_and_tells_of_the_rest(
+    server: Server, sns: Any, receiver: Receiver
+) -> None:
+    arn = subscribed(server, receiver, "batch")
+    entries = [
+        {"Id": "a", "Message": "first", "Subject": "s"},
+        {"Id": "b", "Message": "second", "Subject": "two\nlines"},
+        {"Id": "c", "Message": "third", "MessageAttributes": {"n": text("")}},
+        {"Id": "d", "Message": '{"default": "fourth"}', "MessageStructure": "json"},
+    ]
+    told = sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries)
+    assert [(f["Id"], f["Code"]) for f in told["Failed"]] == [
+        ("b", "InvalidParameter"),
+        ("c", "ParameterValueInvalid"),
+    ]
+    heard = [message.json for message in receiver.wait(2)]
+    assert [message["Message"] for message in heard] == ["first", "fourth"]
+    assert [one["MessageId"] for one in told["Successful"]] == [m["MessageId"] for m in heard]
+    for wrong, error in (
+        ([], "EmptyBatchRequest"),
+        ([{"Id": f"{i}", "Message": "m"} for i in range(11)], "TooManyEntriesInBatchRequest"),
+        ([{"Id": "a", "Message": "m"}] * 2, "BatchEntryIdsNotDistinct"),
+        ([{"Id": "a b", "Message": "m"}], "InvalidBatchEntryId"),
+        ([{"Id": i, "Message": "m" * 140_000} for i in "ab"], "BatchRequestTooLong"),
+    ):
+        with pytest.raises(sns.exceptions.from_code(error)):
+            sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=wrong)
+    with pytest.raises(sns.exceptions.NotFoundException):
+        sns.publish_batch(TopicArn=f"{arn}x", PublishBatchRequestEntries=entries)
+
+
 def test_raw_delivery_sends_the_message_alone(server: Server, sns: Any, receiver: Receiver) -> None:
     arn = sns.create_topic(Name="raw")["TopicArn"]
     wanted = {"RawMessageDelivery": "true", "FilterPolicy": '{"a": [{"exists": false}]}'}
@@ -281,7 +312,7 @@ def test_attributes_that_are_none_are_refused(sns: Any, receiver: Receiver) -> N
         sns.set_subscription_attributes(
             SubscriptionArn=none, AttributeName="DeliveryPolicy", AttributeValue="{}"
         )
-    wrong = {"FilterPolicy": '{"a": [{"wildcard": "*"}]}'}
+    wrong = {"FilterPolicy": '{"a": [{"regex": ".*"}]}'}
     with pytest.raises(sns.exceptions.InvalidParameterException, match="FilterPolicy: "):
         sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url, Attributes=wrong)
 

@@ -207,6 +207,10 @@ SNS = {
         "AttributeValue": "true",
     },
     "Publish": {"TopicArn": TOPIC, "Message": "NAME"},
+    "PublishBatch": {
+        "TopicArn": TOPIC,
+        "PublishBatchRequestEntries": [{"Id": "a", "Message": "NAME"}],
+    },
     "Unsubscribe": {"SubscriptionArn": NO_SUBSCRIPTION},
     "DeleteTopic": {"TopicArn": TOPIC},
 }

@@ -1,10 +1,12 @@
 """SNS: topics, and what is said to whoever subscribes to them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
+from modelkeep.domain.notifications import MESSAGE_LIMIT_BYTES
 from modelkeep.domain.webhooks import Status
 from modelkeep.protocols.aws import subscriptions
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
@@ -14,6 +16,9 @@ from modelkeep.protocols.aws.paging import page_of
 from modelkeep.services import permits, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
+
+BATCH_LIMIT = 10  # messages
+_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
@@ -58,21 +63,58 @@ async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
 
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
     _none_of(call, "PhoneNumber")
-    structure = call.params.get("MessageStructure")
+    arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
+    return {"MessageId": await _said(app, arn, call.params)}
+
+
+async def _publish_batch(app: App, call: Call) -> Mapping[str, Any]:
+    """What of it cannot be said does not keep the rest from being said."""
+    arn, entries = call.params["TopicArn"], call.params["PublishBatchRequestEntries"]
+    _check_batch(entries)
+    await app.read(topics.get, arn)
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for entry in entries:
+        id = entry["Id"]
+        try:
+            done.append({"Id": id, "MessageId": await _said(app, arn, entry)})
+        except (InvalidInput, Coded) as error:
+            code = error.code if isinstance(error, Coded) else "InvalidParameter"
+            told = {"Id": id, "Code": code, "Message": error.message, "SenderFault": True}
+            failed.append(told)
+    return {"Successful": done, "Failed": failed}
+
+
+def _check_batch(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raises Coded for one that is refused as a whole."""
+    ids = [entry["Id"] for entry in entries]
+    if not ids:
+        raise Coded("EmptyBatchRequest", "The batch request doesn't contain any entries.")
+    if len(ids) > BATCH_LIMIT:
+        raise Coded("TooManyEntriesInBatchRequest", f"A batch has at most {BATCH_LIMIT} entries.")
+    if len(set(ids)) < len(ids):
+        raise Coded("BatchEntryIdsNotDistinct", "Two entries of the batch have the same Id.")
+    if not all(_BATCH_ID.fullmatch(id) for id in ids):
+        raise Coded(
+            "InvalidBatchEntryId", "An Id is 1 to 80 letters, digits, hyphens and underscores."
+        )
+    if sum(len(entry["Message"].encode()) for entry in entries) > MESSAGE_LIMIT_BYTES:
+        raise Coded("BatchRequestTooLong", f"The batch is longer than {MESSAGE_LIMIT_BYTES} bytes.")
+
+
+async def _said(app: App, arn: str, params: Mapping[str, Any]) -> str:
+    """Publishes one message; its id."""
+    structure = params.get("MessageStructure")
     if structure not in (None, "json"):
         raise InvalidInput("Invalid parameter: MessageStructure: must be json, where it is given")
-    arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
-    subject = call.params.get("Subject")
-    attributes = attributes_of(call.params.get("MessageAttributes") or {})
-    told = await app.write(
+    return await app.write(
         topics.publish,
         arn,
-        call.params["Message"],
-        subject,
-        attributes,
+        params["Message"],
+        params.get("Subject"),
+        attributes_of(params.get("MessageAttributes") or {}),
         is_structured=structure is not None,
     )
-    return {"MessageId": told}
 
 
 # -- words ---------------------------------------------------------------------------------------
@@ -121,6 +163,7 @@ _HANDLERS: Mapping[str, Handle] = {
     "GetTopicAttributes": _topic_attributes,
     "SetTopicAttributes": _set_topic_attribute,
     "Publish": _publish,
+    "PublishBatch": _publish_batch,
     **subscriptions.HANDLERS,
 }
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
