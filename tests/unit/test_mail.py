@@ -163,6 +163,8 @@ def test_an_address_says_its_domain() -> None:
         "mail.example.com",
         "http://mail.example.com",
         "smtp://",
+        "smtp://mail..example.com",
+        "smtp://mail example.com",
         "smtps://ann:hunter2@mail.example.com:0",
         "smtps://ann:hunter2@mail.example.com:99999",
         "smtps://ann:hunter2@mail.example.com/inbox",

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from modelkeep.domain.addresses import is_address
 from modelkeep.domain.errors import InvalidInput
 
 PROTOCOLS = ("email", "email-json")  # as a topic's subscribers ask for it; also a URL's scheme
@@ -18,6 +19,7 @@ CONFIRMATION_SUBJECT = "Confirm your subscription to the topic {topic}"
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(r"\w[\w-]{0,62}(\.\w[\w-]{0,62})*", re.ASCII)
 _ADDRESS = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>{_LABEL}(?:\.{_LABEL})*)")
 _PORTS = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
 _SERVER = "mail must be smtps://, smtp+starttls:// or smtp://, and host:port after user:password@"
@@ -52,7 +54,9 @@ class MailServer:
         except ValueError:
             raise InvalidInput(f"{_SERVER}.") from None
         is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment
-        if parts.scheme not in _PORTS or not parts.hostname or port == 0 or not is_bare:
+        host = parts.hostname or ""
+        is_host = _HOST.fullmatch(host) or is_address(host)
+        if parts.scheme not in _PORTS or not is_host or port == 0 or not is_bare:
             raise InvalidInput(f"{_SERVER}.")
         user = unquote(parts.username or "")
         password = password or unquote(parts.password or "")
@@ -60,7 +64,7 @@ class MailServer:
             raise InvalidInput("mail has a user and a password (or mail_password), or neither.")
         if not (user + password).isascii():
             raise InvalidInput("mail has a user and a password of ASCII alone.")
-        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], user, password)
+        return cls(parts.scheme, host, port or _PORTS[parts.scheme], user, password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,10 +147,13 @@ def _pieces(wildcard: str) -> list[str]:
 
 
 def _is_network(value: Any) -> bool:
+    if not isinstance(value, str) or "/" not in value:
+        return False
     try:
-        return isinstance(value, str) and "/" in value and bool(ipaddress.ip_network(value, False))
+        ipaddress.ip_network(value, strict=False)
     except ValueError:
         return False
+    return True
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
@@ -232,7 +235,7 @@ def _fits(value: str, found: str) -> bool:
 
 def _lies_in(value: str, found: str) -> bool:
     try:
-        return ipaddress.ip_address(found) in ipaddress.ip_network(value, False)
+        return ipaddress.ip_address(found) in ipaddress.ip_network(value, strict=False)
     except ValueError:
         return False
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from math import isqrt
 
 from modelkeep.domain.search import Comparison
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, condition
 
 

@@ -1,6 +1,6 @@
 """What a topic's subscriber wants, and where it can say that it wants no more (decision 39)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,7 +1,7 @@
 """What topics' messages are signed with, and how each topic's are; what a topic calls itself
 (docs/decisions/0039)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
