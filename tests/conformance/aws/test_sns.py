@@ -123,7 +123,11 @@ def test_what_cannot_be_subscribed_or_said_is_refused(sns: Any, receiver: Receiv
         with pytest.raises(sns.exceptions.InvalidParameterException, match=said):
             sns.subscribe(TopicArn=arn, **wrong)
     sns.publish(TopicArn=arn, Message="x" * 262_144)
-    for wrong in ({"Message": "x" * 262_145}, {"Message": "m", "Subject": "two\nlines"}):
+    for wrong in (
+        {"Message": "x" * 262_145},
+        {"Message": "m", "Subject": "two\nlines"},
+        {"Message": "m", "MessageGroupId": "g"},
+    ):
         with pytest.raises(sns.exceptions.InvalidParameterException):
             sns.publish(TopicArn=arn, **wrong)
     with pytest.raises(ClientError) as error:

@@ -22,7 +22,7 @@ _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "Tags", "DataProtectionPolicy")
+    _none_of(call.params, "Tags", "DataProtectionPolicy")
     arn = call.arn(call.params["Name"], "sns")
     await app.write(topics.create, call.caller, arn, call.params.get("Attributes"))
     return {"TopicArn": arn}
@@ -62,7 +62,7 @@ async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "PhoneNumber")
+    _none_of(call.params, "PhoneNumber")
     arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
     return {"MessageId": await _said(app, arn, call.params)}
 
@@ -104,6 +104,7 @@ def _check_batch(entries: Sequence[Mapping[str, Any]]) -> None:
 
 async def _said(app: App, arn: str, params: Mapping[str, Any]) -> str:
     """Publishes one message; its id."""
+    _none_of(params, "MessageDeduplicationId", "MessageGroupId")
     structure = params.get("MessageStructure")
     if structure not in (None, "json"):
         raise InvalidInput("Invalid parameter: MessageStructure: must be json, where it is given")
@@ -120,9 +121,9 @@ async def _said(app: App, arn: str, params: Mapping[str, Any]) -> str:
 # -- words ---------------------------------------------------------------------------------------
 
 
-def _none_of(call: Call, *names: str) -> None:
+def _none_of(params: Mapping[str, Any], *names: str) -> None:
     """Refuses what would be passed over otherwise. Raises InvalidInput."""
-    given = [name for name in names if call.params.get(name)]
+    given = [name for name in names if params.get(name)]
     if given:
         raise InvalidInput(f"Invalid parameter: {', '.join(given)}: modelkeep has no such thing")
 
