@@ -48,7 +48,8 @@ class Mailbox:
     @contextmanager
     def running(self, **how: Any) -> Iterator["Mailbox"]:
         """`how` it speaks, in the words of aiosmtpd."""
-        controller = Controller(self, hostname="127.0.0.1", port=self.port, **how)
+        how |= {"hostname": "127.0.0.1", "port": self.port, "ready_timeout": WAIT_S}
+        controller = Controller(self, **how)
         controller.start()
         try:
             yield self

@@ -34,6 +34,7 @@ from modelkeep.services import (
     sharing,
     signing,
     stamping,
+    subscriptions,
     sweeping,
     topics,
     uploads,
@@ -156,12 +157,14 @@ def tell_of_topics(core: Core) -> None:
         core.write(topics.create, ANN, arn)
     target = parse_target("https://hooks.example.com/sns", allow_private=False)
     for arn in arns:
-        core.write(topics.subscribe, BOB, arn, target.url, "https://modelkeep.example.com")
+        core.write(subscriptions.subscribe, BOB, arn, target.url, "https://modelkeep.example.com")
     wanted = {"FilterPolicy": '{"team": ["risk"]}'}
     letters = "email:ann@example.org"
-    made = core.write(topics.subscribe, BOB, arns[0], letters, "https://m.example.com", wanted)
-    core.write(topics.amend, ANN, made.subscription, {"FilterPolicyScope": "MessageBody"})
-    core.write(topics.unsubscribe, ANN, made.subscription)
+    made = core.write(
+        subscriptions.subscribe, BOB, arns[0], letters, "https://m.example.com", wanted
+    )
+    core.write(subscriptions.amend, ANN, made.subscription, {"FilterPolicyScope": "MessageBody"})
+    core.write(subscriptions.unsubscribe, ANN, made.subscription)
     core.write(topics.change, BOB, arns[0], {"DisplayName": "Grüße"})
     core.write(stamping.keep, ANN, Stamp("1" * 32, "sealed", "a certificate", 1), None)
     names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]

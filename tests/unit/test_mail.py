@@ -117,13 +117,15 @@ def test_nothing_is_said_without_the_tls_that_was_asked_for(
 def test_a_server_that_is_silent_or_not_there_costs_an_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mail, "ATTEMPT_S", 0.2)
-    with socket.socket() as silent:
+    with socket.socket() as silent, monkeypatch.context() as quick:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
-        assert sent(url).error == "No answer within 0.2 seconds."
-    assert "ConnectionRefusedError" in sent(url).error
+        quick.setattr(mail, "ATTEMPT_S", 0.2)
+        outcome = sent(f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+        assert outcome.error == "No answer within 0.2 seconds."
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        assert "ConnectionRefusedError" in sent(f"smtp://127.0.0.1:{deaf.getsockname()[1]}").error
 
 
 @pytest.mark.parametrize(

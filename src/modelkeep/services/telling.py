@@ -5,7 +5,7 @@ from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import ModelkeepError
 from modelkeep.domain.webhooks import Outcome
 from modelkeep.ports.webhooks import Claim
-from modelkeep.services import stamping, topics
+from modelkeep.services import stamping, subscriptions
 from modelkeep.services.app import App
 
 _LEAVING = "sns-unsubscribe"  # what such a token is for
@@ -36,5 +36,5 @@ async def leave(app: App, caller: Caller, token: str) -> str:
     """Ends the subscription whose messages have this token; returns its ARN. Harmless once it has
     ended. Raises Forbidden for a token that is none."""
     (subscription,) = app.signer.read(_LEAVING, token, app.clock.now_ms())
-    await app.write(topics.unsubscribe, caller, str(subscription))
+    await app.write(subscriptions.unsubscribe, caller, str(subscription))
     return str(subscription)

@@ -12,7 +12,7 @@ from modelkeep.domain.errors import ModelkeepError, NotFound
 from modelkeep.domain.notifications import CERTIFICATES_PATH, CONFIRM_PATH
 from modelkeep.protocols.aws import errors, models, rendering
 from modelkeep.protocols.http import TEXT, Scope, Send, answer, caller_of, header, query_of
-from modelkeep.services import permits, stamping, telling, topics
+from modelkeep.services import permits, stamping, subscriptions, telling
 from modelkeep.services.app import App
 
 KIND, PEM = b"text/xml", b"application/x-pem-file"
@@ -53,7 +53,7 @@ async def _done(app: App, scope: Scope) -> tuple[str, Mapping[str, Any], str]:
     query, caller = dict(query_of(scope)), caller_of(scope)
     token = query.get("Token", "")
     if scope["path"] == CONFIRM_PATH:
-        made = await app.write(topics.confirm, caller, query.get("TopicArn", ""), token)
+        made = await app.write(subscriptions.confirm, caller, query.get("TopicArn", ""), token)
         sentence = f"You get the messages of {made.sns_topic} from now on."
         return "ConfirmSubscription", {"SubscriptionArn": made.subscription}, sentence
     left = await telling.leave(app, caller, token)

@@ -8,12 +8,12 @@ from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.notifications import MESSAGE_LIMIT_BYTES
 from modelkeep.domain.webhooks import Status
-from modelkeep.protocols.aws import subscriptions
+from modelkeep.protocols.aws import subscriptions as calls
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.message_attributes import attributes_of
 from modelkeep.protocols.aws.paging import page_of
-from modelkeep.services import permits, topics
+from modelkeep.services import permits, subscriptions, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
@@ -41,7 +41,7 @@ async def _list_topics(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
-    topic, subscribers = await app.read(topics.get, call.params["TopicArn"])
+    topic, subscribers = await app.read(subscriptions.of_topic, call.params["TopicArn"])
     counts = {status: sum(s.status is status for s in subscribers) for status in Status}
     attributes = {
         "TopicArn": topic.arn,
@@ -71,7 +71,7 @@ async def _publish_batch(app: App, call: Call) -> Mapping[str, Any]:
     """What of it cannot be said does not keep the rest from being said."""
     arn, entries = call.params["TopicArn"], call.params["PublishBatchRequestEntries"]
     _check_batch(entries)
-    await app.read(topics.get, arn)
+    await app.read(subscriptions.of_topic, arn)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     for entry in entries:
@@ -165,12 +165,11 @@ _HANDLERS: Mapping[str, Handle] = {
     "SetTopicAttributes": _set_topic_attribute,
     "Publish": _publish,
     "PublishBatch": _publish_batch,
-    **subscriptions.HANDLERS,
+    **calls.HANDLERS,
 }
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **{("sns", name): Operation(_coded(handle), _admins) for name, handle in _HANDLERS.items()},
     **{
-        ("sns", name): Operation(_coded(handle), _bearers)
-        for name, handle in subscriptions.BEARERS.items()
+        ("sns", name): Operation(_coded(handle), _bearers) for name, handle in calls.BEARERS.items()
     },
 }

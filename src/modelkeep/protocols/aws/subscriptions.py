@@ -10,7 +10,7 @@ from modelkeep.domain.mail import check_address
 from modelkeep.domain.webhooks import Status, Webhook
 from modelkeep.protocols.aws.calls import Call, Handle
 from modelkeep.protocols.aws.paging import page_of
-from modelkeep.services import courier, stamping, topics
+from modelkeep.services import courier, stamping, subscriptions
 from modelkeep.services.app import App
 
 PENDING = "PendingConfirmation"  # in the place of the ARN of what was not confirmed
@@ -30,13 +30,13 @@ async def _subscribe(app: App, call: Call) -> Mapping[str, Any]:
         raise InvalidInput("A receiver could not reach this server to confirm: set --public-url.")
     await stamping.prepare(app, call.caller)
     arn = call.params["TopicArn"]
-    made = await app.write(topics.subscribe, call.caller, arn, url, call.base, wanted)
+    made = await app.write(subscriptions.subscribe, call.caller, arn, url, call.base, wanted)
     told = made.status is Status.ACTIVE or call.params.get("ReturnSubscriptionArn")
     return {"SubscriptionArn": made.subscription if told else "pending confirmation"}
 
 
 async def _vetted(app: App, protocol: str, endpoint: str) -> str:
-    """Where messages go, as `topics.subscribe` takes it. Raises InvalidInput."""
+    """Where messages go, as `subscriptions.subscribe` takes it. Raises InvalidInput."""
     if protocol in MAIL:
         if app.mailer is None:
             raise InvalidInput(_NO_MAIL)
@@ -58,17 +58,17 @@ async def _confirm(app: App, call: Call) -> Mapping[str, Any]:
             "Invalid parameter: AuthenticateOnUnsubscribe: each message has an address that "
             "unsubscribes by itself"
         )
-    made = await app.write(topics.confirm, call.caller, params["TopicArn"], params["Token"])
+    made = await app.write(subscriptions.confirm, call.caller, params["TopicArn"], params["Token"])
     return {"SubscriptionArn": made.subscription}
 
 
 async def _unsubscribe(app: App, call: Call) -> Mapping[str, Any]:
-    await app.write(topics.unsubscribe, call.caller, call.params["SubscriptionArn"])
+    await app.write(subscriptions.unsubscribe, call.caller, call.params["SubscriptionArn"])
     return {}
 
 
 async def _attributes(app: App, call: Call) -> Mapping[str, Any]:
-    one = await app.read(topics.get_subscription, call.params["SubscriptionArn"])
+    one = await app.read(subscriptions.get, call.params["SubscriptionArn"])
     told = {
         **_shown(one),
         "SubscriptionArn": one.subscription,
@@ -85,19 +85,19 @@ async def _set_attribute(app: App, call: Call) -> Mapping[str, Any]:
     if name not in _TERMS:
         raise InvalidInput("Invalid parameter: AttributeName")
     wanted = {name: call.params.get("AttributeValue", "")}
-    await app.write(topics.amend, call.caller, arn, wanted)
+    await app.write(subscriptions.amend, call.caller, arn, wanted)
     return {}
 
 
 async def _list_all(app: App, call: Call) -> Mapping[str, Any]:
     prefix = call.arn("", "sns")
-    all_of_them = await app.read(topics.subscriptions)
+    all_of_them = await app.read(subscriptions.listing)
     found = [one for one in all_of_them if one.sns_topic.startswith(prefix)]
     return _listed(call, found, prefix)
 
 
 async def _list_by_topic(app: App, call: Call) -> Mapping[str, Any]:
-    topic, found = await app.read(topics.get, call.params["TopicArn"])
+    topic, found = await app.read(subscriptions.of_topic, call.params["TopicArn"])
     return _listed(call, found, topic.arn)
 
 
