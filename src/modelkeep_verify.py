@@ -107,7 +107,8 @@ class Actor:
 
     `on_behalf_of` is the person who answers for a service account: whatever it did, they did too.
     `lent_by` made the token that the caller came with, or the password that it was signed in with,
-    if that was somebody else: it may be them who calls.
+    if that was somebody else: it may be them who calls. `account` is that which the caller speaks
+    for, where it is another than the server's own.
     """
 
     name: str = ANONYMOUS
@@ -115,6 +116,7 @@ class Actor:
     kind: Kind = Kind.USER
     on_behalf_of: str = ""
     lent_by: str = ""
+    account: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -492,10 +494,10 @@ def _vote(step: _Step) -> None:
 def _webhook(step: _Step) -> None:
     key, after = (step.obj["webhook"],), step.after
     if step.leaf["act"] == "webhook:created":
-        step.put("webhook", key, description="", deleted=False, sns_topic="")
+        step.put("webhook", key, description="", deleted=False, sns_topic="", terms="")
     texts = ("name", "url", "description")
     values = {name: step.text(name) for name in texts if name in step.leaf["texts"]}
-    facts = ("status", "signed", "deleted", "sns_topic")
+    facts = ("status", "signed", "deleted", "sns_topic", "terms")
     values |= {name: after[name] for name in facts if name in after}
     if "topics" in after:
         values["topics"] = " ".join(after["topics"])
@@ -514,7 +516,13 @@ def _topic(step: _Step) -> None:
     key = (step.obj["topic"],)
     if step.leaf["act"] == "topic:deleted":
         return step.ledger.drop("topic", key)
-    return step.put("topic", key)
+    if step.leaf["act"] == "topic:created":
+        step.put("topic", key, signature_version=1, display_name="")
+    return step.put("topic", key, **step.after)
+
+
+def _stamp(step: _Step) -> None:
+    step.put("stamp", (step.obj["stamp"],), certificate=step.after["certificate"])
 
 
 def _account(step: _Step) -> None:
@@ -607,7 +615,9 @@ _HANDLERS = {
     "rule:set": _rule,
     "rule:deleted": _rule,
     "topic:created": _topic,
+    "topic:changed": _topic,
     "topic:deleted": _topic,
+    "topic:stamp:made": _stamp,
     "account:created": _account,
     "account:disabled": _account,
     "account:enabled": _account,
@@ -1287,6 +1297,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "webhook": ("webhook",),
     "rule": ("rule",),
     "topic": ("topic",),
+    "stamp": ("stamp",),
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),
