@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -358,7 +359,11 @@ async def create_version(app: App, caller: Caller, request: CreateVersion) -> Me
 
 
 async def get_version(app: App, caller: Caller, request: VersionKey) -> msgspec.Raw:
-    return await app.recall(_answer_by_number, *_meant(request))
+    return await app.recall(*_by_number(request))
+
+
+def _by_number(request: VersionKey) -> tuple[Any, ...]:
+    return _answer_by_number, *_meant(request)
 
 
 def _answer_by_number(work: Work, name: str, which: int | str) -> About[msgspec.Raw]:
@@ -432,8 +437,11 @@ async def transition(app: App, caller: Caller, request: Transition) -> Message:
 
 
 async def get_alias(app: App, caller: Caller, request: AliasKey) -> msgspec.Raw:
-    name, alias = require(request.name, "name"), require(request.alias, "alias")
-    return await app.recall(_answer_by_alias, name, alias)
+    return await app.recall(*_by_alias(request))
+
+
+def _by_alias(request: AliasKey) -> tuple[Any, ...]:
+    return _answer_by_alias, require(request.name, "name"), require(request.alias, "alias")
 
 
 def _answer_by_alias(work: Work, name: str, alias: str) -> About[msgspec.Raw]:
@@ -482,10 +490,10 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(_POST, "registered-models/set-tag", TagModel, set_model_tag),
     Rpc(_DELETE, "registered-models/delete-tag", TagModel, delete_model_tag),
     Rpc(_POST, "registered-models/alias", AliasKey, set_alias),
-    Rpc(_GET, "registered-models/alias", AliasKey, get_alias),
+    Rpc(_GET, "registered-models/alias", AliasKey, get_alias, recalls=_by_alias),
     Rpc(_DELETE, "registered-models/alias", AliasKey, delete_alias),
     Rpc(_POST, "model-versions/create", CreateVersion, create_version),
-    Rpc(_GET, "model-versions/get", VersionKey, get_version),
+    Rpc(_GET, "model-versions/get", VersionKey, get_version, recalls=_by_number),
     Rpc(_PATCH, "model-versions/update", DescribeVersion, describe_version),
     Rpc(_DELETE, "model-versions/delete", VersionKey, delete_version),
     Rpc(_GET, "model-versions/search", Search, search_versions),

@@ -11,6 +11,7 @@ Whatever changes an answer adds an entry that names its model, in the same commi
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from modelkeep.ports.work import About
@@ -20,6 +21,7 @@ from modelkeep.storage.sql.work import SqlWork
 FAR = 1_000  # entries of the journal, after which all is forgotten rather than looked through
 
 Run = Callable[[Callable[[SqlWork], Any]], Awaitable[Any]]
+Told = Callable[[Exception | None], None]
 
 
 class Following:
@@ -28,7 +30,7 @@ class Following:
     def __init__(self, run: Run) -> None:
         self._run, self._values = run, Values()
         self._size = 0  # of the journal; what newer entries are about may be remembered still
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Told] = []
         self._asking: asyncio.Task[None] | None = None
 
     async def recall(
@@ -53,24 +55,35 @@ class Following:
             self._values.keep(key, value, model_id)
         return value, False
 
+    def recollect(self, key: Any, tell: Callable[[Any], None]) -> None:
+        """Tells the value as `recall` would, later; or None if it is not remembered. An exception
+        where it could not be asked."""
+        if self._values.get(key) is None:
+            tell(None)
+        else:
+            self._once_caught_up(lambda error: tell(error or self._values.get(key)))
+
     async def _catch_up(self) -> None:
         """Returns after a question that was asked after the call."""
-        loop = asyncio.get_running_loop()
-        answered = loop.create_future()
-        self._waiting.append(answered)
-        if self._asking is None:
-            self._asking = loop.create_task(self._ask_for_all())
+        answered = asyncio.get_running_loop().create_future()
+        self._once_caught_up(partial(_settle, answered))
         await answered
+
+    def _once_caught_up(self, tell: Told) -> None:
+        self._waiting.append(tell)
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().create_task(self._ask_for_all())
 
     async def _ask_for_all(self) -> None:
         while self._waiting:
             those, self._waiting = self._waiting, []
+            failure = None
             try:
                 await self._ask()
             except Exception as error:  # noqa: BLE001 - it is the callers'
-                _tell(those, error)
-            else:
-                _tell(those, None)
+                failure = error
+            for tell in those:
+                tell(failure)
         self._asking = None
 
     async def _ask(self) -> None:
@@ -86,11 +99,10 @@ class Following:
         self._values.forget(models)
 
 
-def _tell(those: list[asyncio.Future[None]], error: Exception | None) -> None:
-    for one in those:
-        if one.done():  # who asked has gone
-            continue
-        if error is None:
-            one.set_result(None)
-        else:
-            one.set_exception(error)
+def _settle(answered: asyncio.Future[None], error: Exception | None) -> None:
+    if answered.done():  # who asked has gone
+        return
+    if error is None:
+        answered.set_result(None)
+    else:
+        answered.set_exception(error)

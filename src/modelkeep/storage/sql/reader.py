@@ -107,6 +107,21 @@ class Reader:
             self.tally.remembered += 1
         return value
 
+    def recollect(
+        self, tell: Callable[[Any], None], use_case: Callable[..., Any], args: tuple[str | int, ...]
+    ) -> None:
+        """As `recall`, in the loop that is served, but what is not remembered is not looked up:
+        None is told then. At once or later; an exception where nobody can say."""
+
+        def told(value: Any) -> None:
+            self.tally.remembered += not (value is None or isinstance(value, Exception))
+            tell(value)
+
+        if self._following:
+            self._following.recollect((use_case, args), told)
+        else:
+            told(self._recent.get((use_case, args)))
+
     async def _look_up(self, read: Callable[[SqlWork], Any]) -> Any:
         """The value of a point read, on PostgreSQL."""
         assert self._lanes is not None
