@@ -22,16 +22,19 @@ FAR = 1_000  # entries of the journal, after which all is forgotten rather than 
 
 Run = Callable[[Callable[[SqlWork], Any]], Awaitable[Any]]
 Told = Callable[[Exception | None], None]
+Start = Callable[[Callable[[SqlWork], Any], Callable[[Any, Exception | None], None]], bool]
 
 
 class Following:
-    """Of one event loop. `run` does a read in a transaction of its own."""
+    """Of one event loop. `run` does a read in a transaction of its own; `start` does one of one
+    statement, and tells what came of it, unless it says that it cannot just now."""
 
-    def __init__(self, run: Run) -> None:
-        self._run, self._values = run, Values()
+    def __init__(self, run: Run, start: Start) -> None:
+        self._run, self._start, self._values = run, start, Values()
         self._size = 0  # of the journal; what newer entries are about may be remembered still
         self._waiting: list[Told] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._is_asking = False
+        self._task: asyncio.Task[None] | None = None
 
     async def recall(
         self, use_case: Callable[..., About[Any]], args: tuple[str | int, ...]
@@ -71,20 +74,41 @@ class Following:
 
     def _once_caught_up(self, tell: Told) -> None:
         self._waiting.append(tell)
-        if self._asking is None:
-            self._asking = asyncio.get_running_loop().create_task(self._ask_for_all())
+        if not self._is_asking:
+            self._is_asking = True
+            self._ask_soon()
 
-    async def _ask_for_all(self) -> None:
-        while self._waiting:
-            those, self._waiting = self._waiting, []
-            failure = None
-            try:
-                await self._ask()
-            except Exception as error:  # noqa: BLE001 - it is the callers'
-                failure = error
-            for tell in those:
-                tell(failure)
-        self._asking = None
+    def _ask_soon(self) -> None:
+        """When the loop's turn is over, for all who ask within it."""
+        asyncio.get_running_loop().call_soon(self._ask_for_all)
+
+    def _ask_for_all(self) -> None:
+        """Most of the time the journal has not grown: that takes one statement to see."""
+        those, self._waiting = self._waiting, []
+        if not self._start(_size, lambda size, error: self._heard(those, size, error)):
+            self._heard(those, None, None)
+
+    def _heard(self, those: list[Told], size: int | None, error: Exception | None) -> None:
+        if size == self._size and error is None:
+            self._tell(those, None)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._look_into(those))
+
+    async def _look_into(self, those: list[Told]) -> None:
+        failure = None
+        try:
+            await self._ask()
+        except Exception as error:  # noqa: BLE001 - it is the callers'
+            failure = error
+        self._tell(those, failure)
+
+    def _tell(self, those: list[Told], failure: Exception | None) -> None:
+        loop = asyncio.get_running_loop()
+        for tell in those:
+            loop.call_soon(tell, failure)  # each by itself, whatever another makes of it
+        self._is_asking = bool(self._waiting)
+        if self._waiting:
+            self._ask_soon()
 
     async def _ask(self) -> None:
         def changed(work: SqlWork) -> tuple[int, set[int | None]]:
@@ -97,6 +121,10 @@ class Following:
         size, models = await self._run(changed)
         self._size = size
         self._values.forget(models)
+
+
+def _size(work: SqlWork) -> int:
+    return work.journal.size_ahead()()
 
 
 def _settle(answered: asyncio.Future[None], error: Exception | None) -> None:

@@ -66,7 +66,7 @@ class Reader:
             from modelkeep.storage.sql.lanes import Lanes  # a start on SQLite must not pay for it
 
             self._lanes = Lanes(self._dialect)
-            self._following = Following(self._look_up)
+            self._following = Following(self._look_up, self._lanes.start)
 
     def leave_loop(self) -> None:
         if self._lanes:
