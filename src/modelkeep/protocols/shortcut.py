@@ -17,7 +17,6 @@ from modelkeep.protocols.http import Scope
 from modelkeep.telemetry import logs
 from modelkeep.telemetry.tallies import ROUTE
 
-
 # Who calls; and what comes twice.
 _FOR_THE_APPLICATION = frozenset((b"authorization", b"host", b"x-request-id"))
 _JSON = (b"content-type", b"application/json")
@@ -86,7 +85,6 @@ class Shortcut:
         tally.in_flight += 1
         self._recollect(told, meant.use_case, meant.args)
         return True
-
 
 
 def _answer(status: int, body: bytes, request_id: bytes) -> bytes:

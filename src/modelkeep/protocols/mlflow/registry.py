@@ -36,6 +36,7 @@ from modelkeep.services.promotion import Result
 
 MODELS_PAGE, MODELS_LIMIT = 100, 1_000
 VERSIONS_PAGE, VERSIONS_LIMIT = 10_000, 200_000
+OTHER_ALIASES = 50  # of a version, for which what was asked of one of them is remembered
 
 
 # -- answers -----------------------------------------------------------------------------------
@@ -449,7 +450,8 @@ def _answer_by_alias(work: Work, name: str, alias: str) -> About[msgspec.Raw]:
     if version is None:
         # MLflow answers an unknown alias as a bad parameter; clients look for this very text.
         raise InvalidInput(f"Registered model alias {alias} not found.")
-    return _answer_about(version)
+    others = version.aliases[:OTHER_ALIASES]
+    return _answer_about(version)._replace(also=[(name, other) for other in others])
 
 
 async def set_alias(app: App, caller: Caller, request: AliasKey) -> Message:

@@ -51,12 +51,12 @@ class Following:
             size = work.journal.size_ahead()
             return use_case(work, *args), size()
 
-        (value, model_id), size = await self._run(read)
+        found, size = await self._run(read)
         if not self._values:  # nothing hangs on what came before
             self._size = max(self._size, size)
         if size >= self._size:  # else entries that it does not know of have been gone through
-            self._values.keep(key, value, model_id)
-        return value, False
+            self._values.keep(use_case, args, found)
+        return found.value, False
 
     def recollect(self, key: Any, tell: Callable[[Any], None]) -> None:
         """Tells the value as `recall` would, later; or None if it is not remembered. An exception

@@ -101,8 +101,9 @@ class Reader:
         value = self._recent.get(key)
         if value is None:
             moment = self._recent.moment
-            value, model_id = await self.submit(use_case, *args, point=True)
-            self._recent.keep(key, value, model_id, moment)
+            found: About[Any] = await self.submit(use_case, *args, point=True)
+            self._recent.keep(use_case, args, found, moment)
+            value = found.value
         else:
             self.tally.remembered += 1
         return value
