@@ -16,9 +16,9 @@ import yaml
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.tracking import Metric
-from modelkeep.services import artifacts, history, promotion, registry, slots, tracking
+from modelkeep.services import artifacts, creation, history, promotion, registry, slots, tracking
+from modelkeep.services.creation import Draft
 from modelkeep.services.promotion import Order
-from modelkeep.services.registry import Draft
 from tests.support.clock import MovedClock
 from tests.support.doors import (
     API,
@@ -115,7 +115,7 @@ def version(
         source, content = f"runs:/{run}/model", run.encode()
         file = f"0/{run}/artifacts/model/weights"
         write(artifacts.put_small, ANN, file, hashlib.sha256(content).hexdigest(), content)
-    return write(registry.create_version, ANN, Draft(model, source, run)).number
+    return write(creation.create_version, ANN, Draft(model, source, run)).number
 
 
 def move(house: House, model: str, number: int, stage: str) -> None:

@@ -12,7 +12,8 @@ from modelkeep.storage import backups as archives
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.bulk import snapshot
-from modelkeep.storage.sql.dialects import Db, Dialect, Sqlite, dialect_for
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
 from modelkeep.storage.sql.migrations.steps import revisions
 
 Content = dict[str, list[tuple[object, ...]]]

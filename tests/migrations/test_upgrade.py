@@ -10,7 +10,8 @@ from modelkeep.domain.errors import Unavailable
 from modelkeep.domain.merkle import Frontier, includes, leaf_hash
 from modelkeep.services import proofs
 from modelkeep.storage.sql import schema
-from modelkeep.storage.sql.dialects import Db, Dialect, dialect_for
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect, dialect_for
 from modelkeep.storage.sql.work import SqlWork
 
 ROWS = {

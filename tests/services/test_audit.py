@@ -16,7 +16,8 @@ from modelkeep.domain.audit import Report, verify
 from modelkeep.domain.events import commitment
 from modelkeep.domain.merkle import Frontier, leaf_hash
 from modelkeep.services import audit
-from modelkeep.storage.sql.dialects import Db, dialect_for
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import dialect_for
 from modelkeep.storage.sql.work import SqlWork
 from tests.support.clock import MovedClock
 from tests.support.core import Core

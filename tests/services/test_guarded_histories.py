@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from modelkeep.domain.errors import ModelkeepError
-from modelkeep.services import policies, promotion, registry, voting
+from modelkeep.services import creation, policies, promotion, registry, voting
 from modelkeep.services.promotion import Order
 from modelkeep.site import build
 from tests.support.core import ANN, BOB, ROB, Core
@@ -113,8 +113,8 @@ def play(work: Any, suffix: int, step: tuple[Any, ...]) -> None:
         case "tag", kind, number:
             registry.set_version_tag(work, ANN, named(kind), number, "x", "yes")
         case "copy", kind, other, number:
-            draft = registry.Draft(named(kind), f"models:/{named(other)}/{number}")
-            registry.create_version(work, ANN, draft)
+            draft = creation.Draft(named(kind), f"models:/{named(other)}/{number}")
+            creation.create_version(work, ANN, draft)
         case "delete", kind, number:
             registry.delete_version(work, ANN, named(kind), number)
         case "remove", kind:

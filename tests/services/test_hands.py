@@ -22,8 +22,8 @@ from modelkeep.services import (
     tracking,
     uploads,
 )
+from modelkeep.services.creation import Draft
 from modelkeep.services.promotion import End
-from modelkeep.services.registry import Draft
 from modelkeep.services.retention import SYSTEM
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.workers.housekeeping import Housekeeping

@@ -11,7 +11,7 @@ from modelkeep.domain.errors import Conflict, InvalidInput, ModelkeepError
 from modelkeep.domain.semver import TAG, Bump
 from modelkeep.ports.registry import Place
 from modelkeep.ports.work import Work
-from modelkeep.services import numbering, registry
+from modelkeep.services import creation, numbering, registry
 from modelkeep.services.imports.models import GivenModel, bring_model
 from modelkeep.services.imports.versions import GivenVersion, bring_version
 from modelkeep.storage.sql.work import SqlWork
@@ -38,7 +38,7 @@ def places(work: Work) -> list[tuple[Place | None, Place | None]]:
 
 
 def fail_late(work: Work, name: str) -> None:
-    registry.create_version(work, ANN, registry.Draft(name, "s3://b/late"))
+    creation.create_version(work, ANN, creation.Draft(name, "s3://b/late"))
     raise Conflict("on second thoughts")
 
 

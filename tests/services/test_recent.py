@@ -11,7 +11,7 @@ import pytest
 from modelkeep.domain.models import FAILED, PENDING, Version
 from modelkeep.ports.work import About, Work
 from modelkeep.protocols.mlflow import registry as wire
-from modelkeep.services import intake, numbering, promotion, registry
+from modelkeep.services import creation, intake, numbering, promotion, registry
 from modelkeep.storage.sql.recent import Recent
 from tests.support.core import ANN, ROB, Core
 
@@ -32,7 +32,7 @@ def looked_up(core: Core, name: str = "churn", alias: str = "champion") -> Any:
 def labelled(core: Core) -> Core:
     core.write(registry.create_model, ANN, "churn")
     for _ in range(3):
-        core.write(registry.create_version, ANN, registry.Draft("churn", "s3://bucket/churn"))
+        core.write(creation.create_version, ANN, creation.Draft("churn", "s3://bucket/churn"))
     core.set_alias("champion", 1)
     return core
 

@@ -17,7 +17,16 @@ from modelkeep.domain.errors import (
 from modelkeep.domain.models import Version
 from modelkeep.domain.search import Comparison, Order
 from modelkeep.ports.work import Work
-from modelkeep.services import artifacts, history, promotion, registry, sources, tracking, voting
+from modelkeep.services import (
+    artifacts,
+    creation,
+    history,
+    promotion,
+    registry,
+    sources,
+    tracking,
+    voting,
+)
 from modelkeep.services.steps import End
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, BOB, NOBODY, Core
@@ -75,7 +84,7 @@ def test_what_is_not_there_is_not_found(core: Core) -> None:
         (registry.delete_model, ANN, "nope"),
         (registry.set_model_tag, ANN, "nope", "k", "v"),
         (registry.delete_model_tag, ANN, "nope", "k"),
-        (registry.create_version, ANN, registry.Draft("nope", "s3://b/x")),
+        (creation.create_version, ANN, creation.Draft("nope", "s3://b/x")),
         (promotion.set_alias, ANN, "nope", "a", 1),
         (promotion.delete_alias, ANN, "nope", "a"),
         (promotion.roll_back, ANN, "nope", "why"),
@@ -104,7 +113,7 @@ ODD_TEXTS = ["a\x00b", "\x00", "a\ud800b"]
 def test_a_text_that_no_database_can_hold_is_a_mistake_of_the_callers(core: Core, odd: str) -> None:
     core.model("churn")
     core.version()
-    draft = registry.Draft
+    draft = creation.Draft
     for use_case, *args in (
         (registry.create_model, ANN, odd),
         (registry.create_model, ANN, "x", odd),
@@ -116,12 +125,12 @@ def test_a_text_that_no_database_can_hold_is_a_mistake_of_the_callers(core: Core
         (registry.delete_model, ANN, odd),
         (registry.set_model_tag, ANN, odd, "k", "v"),
         (registry.delete_version_tag, ANN, odd, 1, "k"),
-        (registry.create_version, ANN, draft(odd, "s3://b/x")),
-        (registry.create_version, ANN, draft("churn", f"s3://b/{odd}")),
-        (registry.create_version, ANN, draft("churn", "s3://b/x", run_id=odd)),
-        (registry.create_version, ANN, draft("churn", "s3://b/x", logged_model_id=odd)),
-        (registry.create_version, ANN, draft("churn", "s3://b/x", run_link=odd)),
-        (registry.create_version, ANN, draft("churn", "s3://b/x", description=odd)),
+        (creation.create_version, ANN, draft(odd, "s3://b/x")),
+        (creation.create_version, ANN, draft("churn", f"s3://b/{odd}")),
+        (creation.create_version, ANN, draft("churn", "s3://b/x", run_id=odd)),
+        (creation.create_version, ANN, draft("churn", "s3://b/x", logged_model_id=odd)),
+        (creation.create_version, ANN, draft("churn", "s3://b/x", run_link=odd)),
+        (creation.create_version, ANN, draft("churn", "s3://b/x", description=odd)),
         (registry.describe_version, ANN, "churn", 1, odd),
         (registry.set_version_tag, ANN, "churn", 1, "k", odd),
         (promotion.set_alias, ANN, "churn", odd, 1),
@@ -596,7 +605,7 @@ def test_a_source_that_must_not_be_is_refused_whatever_is_said_of_it(core: Core)
 
     def taken(work: Work, source: str, facts: dict[str, Any]) -> bool:
         try:
-            registry.create_version(work, ANN, registry.Draft("churn", source, **facts))
+            creation.create_version(work, ANN, creation.Draft("churn", source, **facts))
         except (InvalidInput, NotFound):
             return False
         return True

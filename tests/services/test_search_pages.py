@@ -19,7 +19,8 @@ from modelkeep.domain.tracking import ACTIVE, Metric
 from modelkeep.ports.tracking import MetricOrder
 from modelkeep.services import sources
 from modelkeep.storage.sql import plans, version_search
-from modelkeep.storage.sql.dialects import Row, dialect_for
+from modelkeep.storage.sql.connection import Row
+from modelkeep.storage.sql.dialects import dialect_for
 from modelkeep.storage.sql.sight import Sight
 from modelkeep.storage.sql.version_search import VersionSearch
 from modelkeep.storage.sql.work import SqlWork

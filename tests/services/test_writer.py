@@ -19,7 +19,7 @@ from modelkeep.domain.errors import (
     NotFound,
     Unavailable,
 )
-from modelkeep.services import artifacts, policies, promotion, registry
+from modelkeep.services import artifacts, creation, policies, promotion, registry
 from modelkeep.services.promotion import End, Order
 from modelkeep.storage.sql import writer as writing
 from tests.support.clock import NOON_MS, MovedClock
@@ -133,13 +133,13 @@ def test_a_statement_that_the_database_refuses_harms_no_neighbour(core: Core) ->
 
 def test_numbers_have_no_gap_where_a_neighbour_failed_after_it_took_one(core: Core) -> None:
     core.model("churn")
-    draft = registry.Draft("churn", "s3://b/x", tags={"git": "1"})
+    draft = creation.Draft("churn", "s3://b/x", tags={"git": "1"})
 
     def fails(work: Any) -> None:
-        registry.create_version(work, ANN, draft)
+        creation.create_version(work, ANN, draft)
         raise InvalidInput("no")
 
-    register = registry.create_version, ANN, draft
+    register = creation.create_version, ANN, draft
     found = in_one_batch(core, register, (fails,), register, (registry.delete_model, ANN, "nope"))
     assert [getattr(value, "number", type(value)) for value in found] == [
         *(1, InvalidInput, 2, NotFound)
@@ -174,7 +174,7 @@ def test_a_neighbour_sees_what_those_before_it_did(core: Core) -> None:
         core,
         create("a"),
         (registry.rename_model, ANN, "a", "b"),
-        (registry.create_version, ANN, registry.Draft("b", "s3://b/x")),
+        (creation.create_version, ANN, creation.Draft("b", "s3://b/x")),
         (promotion.request, ROB, Order("b", 1, "Production")),
         create("a"),
     )

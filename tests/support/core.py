@@ -14,6 +14,7 @@ from modelkeep.domain.tracking import Metric
 from modelkeep.services import (
     artifacts,
     audit,
+    creation,
     history,
     policies,
     promotion,
@@ -109,7 +110,7 @@ class Core:
         return self.register(name, f"runs:/{run_id}/model", by=by, tags=tags or {})
 
     def register(self, name: str, source: str, by: Caller = ANN, **facts: Any) -> Version:
-        return self.write(registry.create_version, by, registry.Draft(name, source, **facts))
+        return self.write(creation.create_version, by, creation.Draft(name, source, **facts))
 
     def get(self, number: int, name: str = "churn") -> Version:
         return self.read(registry.get_version, name, number)

@@ -13,6 +13,7 @@ output are exactly that.
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -53,6 +54,14 @@ class Leaf:
 
     body: bytes
     texts: dict[str, tuple[str, str]]
+
+
+def tag_texts(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tag values as texts of an event, in the order of its list of keys.
+
+    They're numbered because a leaf's own keys are ASCII, and a tag's key may be any text.
+    """
+    return {f"tag.{index}": value for index, value in enumerate(tags.values())}
 
 
 def commitment(salt_hex: str, text: str) -> str:

@@ -9,6 +9,7 @@ import json
 import posixpath
 import re
 import unicodedata
+from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 from modelkeep.domain.errors import InvalidInput
@@ -19,6 +20,8 @@ KEY_LIMIT = 250
 ALIAS_LIMIT = 255
 PATH_LIMIT = 1024
 SEGMENT_LIMIT = 255
+DESCRIPTION_LIMIT = 100_000  # characters
+TAG_VALUE_LIMIT = 100_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ALIAS = re.compile(r"[\w\-]*")
@@ -138,6 +141,13 @@ def check_key(key: str, what: str, place: str = "") -> str:
             f"when treated as such. This name would resolve to {posixpath.normpath(key)!r}",
         )
     return check_text(key, _CALLED.get(what, field), KEY_LIMIT)
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises InvalidInput for a tag that no model or version may have."""
+    for key, value in tags.items():
+        check_key(key, "tag")
+        check_text(value, "value", TAG_VALUE_LIMIT)
 
 
 def _refused_key(key: str, field: str, reason: str) -> InvalidInput:

@@ -18,7 +18,7 @@ from modelkeep.domain import semver
 from modelkeep.domain.access import Caller
 from modelkeep.domain.contracts import Contract
 from modelkeep.domain.errors import Conflict, InvalidInput
-from modelkeep.domain.events import Event
+from modelkeep.domain.events import Event, tag_texts
 from modelkeep.domain.manifests import Manifest
 from modelkeep.domain.models import Version, is_prompt
 from modelkeep.domain.numbering import Numbering
@@ -137,7 +137,7 @@ def raise_number(
         object=subject(version),
         before={"semver": str(version.semver)},
         after={"semver": str(asked), "tags": list(tags)},
-        texts={f"tag.{index}": text for index, text in enumerate(tags.values())},
+        texts=tag_texts(tags),
     )
     work.record(caller, event, model_id=version.model_id)
     return again(work, version)

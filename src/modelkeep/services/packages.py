@@ -20,12 +20,12 @@ from modelkeep.domain.packages import SINGLE_TAG, Approval, Package
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
-from modelkeep.services import groups, loadables, promotion, registry, sayings, verdicts
+from modelkeep.services import creation, groups, loadables, promotion, registry, sayings, verdicts
 from modelkeep.services.catalog import again
+from modelkeep.services.creation import Draft
 from modelkeep.services.loadables import Plan
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
-from modelkeep.services.registry import Draft
 from modelkeep.services.steps import Result
 
 TAGS_LIMIT = 50  # of a version that somebody adds to here
@@ -161,7 +161,7 @@ class Registration:
 def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     """Creates a version with all that is said of it, or nothing.
 
-    Raises what `registry.create_version` does, NoGroup, NoPackage for the one to clone,
+    Raises what `creation.create_version` does, NoGroup, NoPackage for the one to clone,
     AlreadyExists for a name that is taken, and InvalidInput for a verdict or stage that a policy
     does not let it have at once.
     """
@@ -182,12 +182,12 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
         model.name,
         wanted.source,
         description=description,
-        tags=wanted.tags,
+        tags=wanted.tags or {},
         is_label=is_label,
         together=plan.together,
         unheld=plan.unheld,
     )
-    version = registry.create_version(work, caller, draft)
+    version = creation.create_version(work, caller, draft)
     if wanted.said:
         sayings.keep(work, caller, version, wanted.said, plan.frozen)
     if wanted.approval is not None:

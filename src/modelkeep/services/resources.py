@@ -8,7 +8,7 @@ from typing import Any
 
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import AlreadyExists, NotFound
-from modelkeep.domain.events import Event
+from modelkeep.domain.events import Event, tag_texts
 from modelkeep.domain.resources import Kind, Resource, Saying
 from modelkeep.domain.search import Page, Position
 from modelkeep.domain.tags import check_addition
@@ -60,7 +60,7 @@ def create(
         {"resource": resource_id, "kind": kind.value, "name": name},
         after={**_facts(1, said), "tags": list(tags)},
         why=dict(why),
-        texts=_texts(tags),
+        texts=tag_texts(tags),
     )
     work.record(caller, event)
     return get(work, kind, name)
@@ -99,7 +99,7 @@ def add_tags(
     for key, value in changed.items():
         work.resources.set_tag(known.id, key, value)
     if changed:
-        after, texts = {"tags": list(changed)}, _texts(changed)
+        after, texts = {"tags": list(changed)}, tag_texts(changed)
         _record(work, caller, known, "resource:tag:set", after=after, texts=texts)
     return {**known.tags, **tags}
 
@@ -117,11 +117,6 @@ def remove_tags(work: Work, caller: Caller, kind: Kind, name: str, keys: Iterabl
 
 def _facts(revision: int, said: Saying) -> dict[str, str | int]:
     return {"revision": revision, "status": said.status, "sha256": said.sha256}
-
-
-def _texts(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tag values as texts of an event, in the order of its list of keys."""
-    return {f"tag.{index}": value for index, value in enumerate(tags.values())}
 
 
 def _record(work: Work, caller: Caller, known: Resource, action: str, **facts: dict) -> None:

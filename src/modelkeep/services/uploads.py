@@ -13,8 +13,8 @@ from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.locations import PROXIED, UPLOADS
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
-from modelkeep.services import artifacts, registry
-from modelkeep.services.registry import Draft
+from modelkeep.services import artifacts, creation
+from modelkeep.services.creation import Draft
 
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
@@ -25,12 +25,12 @@ def path_in(upload: str, path: str) -> str:
 
 
 def register(work: Work, caller: Caller, draft: Draft, upload: str) -> Version:
-    """As `registry.create_version`, of an upload. Raises NotFound where nothing was uploaded,
+    """As `creation.create_version`, of an upload. Raises NotFound where nothing was uploaded,
     Forbidden for somebody else's."""
     folder = _folder(upload)
     if not artifacts.listing(work, folder):
         raise NotFound(f"There is no upload '{upload}', or it was registered already.")
-    version = registry.create_version(work, caller, replace(draft, source=PROXIED + folder))
+    version = creation.create_version(work, caller, replace(draft, source=PROXIED + folder))
     artifacts.delete(work, caller, folder)
     return version
 

@@ -25,7 +25,7 @@ WITHOUT_KEY = {
     *("put_file", "digest_points", "rehearse_policy", "match_experiment", "match_model"),
     *("set_password", "sign_in", "sign_out", "make_first_admin"),
 }
-FUZZ_S = int(os.environ.get("MODELKEEP_FUZZ_S", "8"))
+FUZZ_S = int(os.environ.get("MODELKEEP_FUZZ_S", "0"))  # 0: the same calls each time
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance",
           "response_schema_conformance", "unsupported_method")  # fmt: skip
 
@@ -208,7 +208,7 @@ def test_every_example_fits_its_schema(
 
 
 @pytest.mark.client
-@pytest.mark.timeout(60 + 3 * FUZZ_S)
+@pytest.mark.timeout(120 + 3 * FUZZ_S)
 def test_no_call_that_can_be_made_of_the_description_has_an_answer_that_is_not_in_it(
     server: Server, openapi_tools: Path, tmp_path: Path
 ) -> None:
@@ -220,12 +220,12 @@ def test_no_call_that_can_be_made_of_the_description_has_an_answer_that_is_not_i
         for _ in range(4):
             client.register("churn", folder=model)
         client.promote("churn", 3, "Production")
+    bound = ("--max-time", str(FUZZ_S)) if FUZZ_S else ("--generation-deterministic",)
     ended = subprocess.run(
         [openapi_tools / "schemathesis", "run", f"{server.url}{NATIVE}/openapi.json",
          "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing",
-         "--max-examples", "5", "--max-time", str(FUZZ_S), "--no-color", "--suppress-health-check",
-         "all"],
-        check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60 + 2 * FUZZ_S,
+         "--max-examples", "3", *bound, "--no-color", "--suppress-health-check", "all"],
+        check=False, cwd=tmp_path, capture_output=True, text=True, timeout=110 + 2 * FUZZ_S,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
     assert "Traceback" not in server.log_text()

@@ -30,7 +30,7 @@ from modelkeep.protocols.mlflow.wire import (
     page_size,
     require,
 )
-from modelkeep.services import promotion, registry, sources
+from modelkeep.services import creation, promotion, registry, sources
 from modelkeep.services.app import App
 from modelkeep.services.promotion import Result
 
@@ -344,7 +344,7 @@ def _meant(request: VersionKey) -> tuple[str, int | str]:
 
 
 async def create_version(app: App, caller: Caller, request: CreateVersion) -> Message:
-    draft = registry.Draft(
+    draft = creation.Draft(
         model=require(request.name, "name"),
         source=require(request.source, "source"),
         run_id=request.run_id or None,
@@ -355,7 +355,7 @@ async def create_version(app: App, caller: Caller, request: CreateVersion) -> Me
     )
     if not is_prompt(_tags(request.tags)):  # which has a placeholder for a source
         sources.check_claimed(draft.source, draft.run_id, draft.logged_model_id)
-    version = await app.write(registry.create_version, caller, draft)
+    version = await app.write(creation.create_version, caller, draft)
     return VersionAnswer(model_version=render_version(version))
 
 

@@ -20,11 +20,11 @@ from modelkeep.protocols.native.promotions import answer_deletion
 from modelkeep.protocols.native.views import VersionEntry
 from modelkeep.protocols.rules import on, somewhere
 from modelkeep.protocols.uploads import pieces, store
-from modelkeep.services import amendments, catalog, registry, uploads
+from modelkeep.services import amendments, catalog, creation, registry, uploads
 from modelkeep.services.amendments import Amendment
 from modelkeep.services.app import App
 from modelkeep.services.catalog import NUMBER_DIGITS
-from modelkeep.services.registry import Draft
+from modelkeep.services.creation import Draft
 
 
 class NewVersion(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +68,7 @@ def handlers(app: App) -> list[Any]:
             args = caller(request), draft, data.upload
             return await change(app, request, views.view_entry, uploads.register, *args)
         args = caller(request), draft
-        return await change(app, request, views.view_entry, registry.create_version, *args)
+        return await change(app, request, views.view_entry, creation.create_version, *args)
 
     @get("/models/{name:str}/versions/{which:str}")
     @on(Verb.READ)

@@ -13,6 +13,7 @@ from modelkeep.domain.imports import End, Outcome
 from modelkeep.domain.models import Model
 from modelkeep.ports.work import Work
 from modelkeep.services import registry
+from modelkeep.services.creation import Elsewhere
 from modelkeep.services.imports.given import (
     check_time,
     plain,
@@ -21,7 +22,6 @@ from modelkeep.services.imports.given import (
     tag_changes,
 )
 from modelkeep.services.imports.records import Names, foreign, importing, note, settle
-from modelkeep.services.registry import Elsewhere
 
 
 @dataclass(frozen=True, slots=True)

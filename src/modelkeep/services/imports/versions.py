@@ -12,8 +12,9 @@ from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.imports import SOURCE_TAG, End, Outcome
 from modelkeep.domain.models import Version
 from modelkeep.ports.work import Work
-from modelkeep.services import registry
+from modelkeep.services import creation, registry
 from modelkeep.services.catalog import model_id_of
+from modelkeep.services.creation import Draft, Elsewhere
 from modelkeep.services.imports.given import (
     check_time,
     plain,
@@ -22,7 +23,6 @@ from modelkeep.services.imports.given import (
     tag_changes,
 )
 from modelkeep.services.imports.records import importing, note, settle
-from modelkeep.services.registry import Draft, Elsewhere
 
 NUMBER_LIMIT = 2**31 - 1  # what MLflow's databases hold
 
@@ -95,7 +95,7 @@ def _add_version(work: Work, caller: Caller, given: GivenVersion) -> Version:
         given.original or given.source,
         "" if Actor(given.author).is_anonymous else given.author,
     )
-    return registry.create_version(work, caller, draft, there)
+    return creation.create_version(work, caller, draft, there)
 
 
 def _meet(

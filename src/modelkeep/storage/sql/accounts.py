@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from modelkeep.domain.access import Grant, Kind, Role, person, scope_of
 from modelkeep.domain.accounts import Account, Granted, StoredToken
 from modelkeep.domain.credentials import TokenKind
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.search import any_of
 
 _ACCOUNT = (

@@ -7,7 +7,7 @@ from functools import cache
 from modelkeep.domain.manifests import File, Manifest
 from modelkeep.domain.objects import Said
 from modelkeep.ports.artifacts import Dated, Entry
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.objects import said_in, said_text
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from modelkeep.domain.errors import Conflict, InvalidInput
 from modelkeep.ports.backups import Loading, Shape
 from modelkeep.storage.sql import schema
-from modelkeep.storage.sql.dialects import Db, Dialect, Sqlite
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect, Sqlite
 from modelkeep.storage.sql.loading import names
 from modelkeep.storage.sql.upkeep import named_blobs, reading
 from modelkeep.storage.sql.work import SqlWork

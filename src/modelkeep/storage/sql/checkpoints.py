@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from modelkeep.ports.checkpoints import Origin, Signed
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 _SIGNED = "SELECT origin, size, note, at_ms FROM checkpoints WHERE project_id = ?"
 

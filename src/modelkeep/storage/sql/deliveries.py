@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from modelkeep.domain.webhooks import Outcome, Progress, Waiting
 from modelkeep.ports.webhooks import Claim, Delivery, NewDelivery
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _COLUMNS = (
     "id, delivery_id, webhook, leaf, topic, body, progress, attempts, replays, created_ms,"

@@ -1,6 +1,6 @@
 """Where SQLite and PostgreSQL differ; the only module that says which one is meant.
 
-How PostgreSQL is spoken to is in `postgres`.
+How they are spoken to is in `sqlite` and `postgres`, what all connections can do in `connection`.
 
 Statements are written once, with `?` for a bound parameter. Both databases compare text by the
 bytes of its UTF-8 (collation "C"), `LIKE` minds case, `ILIKE` folds the case of ASCII letters,
@@ -10,106 +10,31 @@ function counts characters, write `CAST(? AS INTEGER)`.
 
 import itertools
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.domain.errors import Unavailable
 from modelkeep.ports.backups import Loading
+from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, Db, Row, away
 from modelkeep.storage.sql.loading import fill_postgres, fill_sqlite
+from modelkeep.storage.sql.sqlite import UNWRITTEN, Quick, SqliteDb, Until
 
 if TYPE_CHECKING:
     from modelkeep.storage.sql.postgres import PostgresDb
 
-Row = tuple[Any, ...]
-
-QUICK_STEPS = 200_000  # of SQLite's machine, in one statement: about 10 ms
-QUICK_STEPS_A_VALUE = 2_000  # more for each bound value: it may be an owner of a hundred rows
 QUICK_MS = 200  # of one statement, on PostgreSQL
 PAGE_ROWS = 1_000  # of a query that reads much
-READ_CACHE_KIB = 16_000  # of a file, for each connection that reads: eight times what is usual
-LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
-GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch
+READ_CACHE_KIB = (
+    16_000  # of a file of SQLite, in each connection that reads: its own default is 2,000
+)
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
 _UPGRADE_PATIENCE_S = 3600.0  # an index of a large table takes its time
 _UPGRADE_LOCK = 7_235_420_001
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
-
-
-class OutOfTime(Exception):
-    """A statement was stopped, because its transaction is to be quick or has a deadline."""
-
-
-class Db(Protocol):
-    """A connection: statements in, rows out. Not for use by two threads at once.
-
-    Raises InvalidInput for a value that the database cannot hold: NUL in a text, half a surrogate
-    pair, an integer of more than 64 bits. Whatever looks such a thing up made a mistake.
-    Raises Unavailable when the database cannot be reached, or has no room.
-    """
-
-    @property
-    def is_spoilt(self) -> bool:
-        """Whether, in this batch, one failed that nobody waited for, and others were skipped."""
-        ...
-
-    @property
-    def changes(self) -> int:
-        """A number that grows with whatever may have changed a row."""
-        ...
-
-    def all(self, sql: str, *params: Any) -> list[Row]: ...
-    def one(self, sql: str, *params: Any) -> Row | None: ...
-    def run(self, sql: str, *params: Any) -> int:
-        """The number of rows that the statement touched."""
-        ...
-
-    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
-        """As `all`, for which nobody waits before the next statement: who calls what it returns."""
-        ...
-
-    def later(self, sql: str, *params: Any) -> None:
-        """As `run`, for which nobody waits. If it fails, the next statement or `settle` raises."""
-        ...
-
-    def many(self, sql: str, rows: Iterable[Row]) -> None:
-        """As `later`, for each of the rows."""
-        ...
-
-    def touched(self, sql: str, rows: Iterable[Row]) -> int:
-        """As `run` for each of the rows, of which all but the last are left for later: the number
-        of rows that the statements touched together."""
-        ...
-
-    def settle(self) -> None:
-        """Returns once everything has been done that was left for later."""
-        ...
-
-    def leave(self, sql: str) -> None:
-        """As `later`, for the last statement of a transaction: it is not held back."""
-        ...
-
-    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
-        """What says of the column before it that it is one of some values, and its parameters.
-
-        One parameter on PostgreSQL, whose driver takes longer to count a hundred of them than the
-        server does to answer; and the statement is the same for every number of values.
-        """
-        ...
-
-    def gathered(self, key: str, value: str) -> str:
-        """SQL of a group's keys and values: the text of one JSON object.
-
-        A row for each of them costs either driver more than what is in it.
-        """
-        ...
-
-    def close(self) -> None: ...
 
 
 class Dialect(Protocol):
@@ -201,104 +126,6 @@ class Dialect(Protocol):
         ...
 
 
-class _Quick:
-    """Stops a statement of SQLite that takes many steps.
-
-    It minds no clock: a machine that is busy with other things makes no statement a slow one.
-    """
-
-    every_steps = QUICK_STEPS // 10
-
-    def restart(self, values: int) -> None:
-        self._left = (QUICK_STEPS + QUICK_STEPS_A_VALUE * values) // self.every_steps
-
-    def __call__(self) -> bool:
-        self._left -= 1
-        return self._left < 0
-
-
-class _Until:
-    """Stops a statement of SQLite when the time is over."""
-
-    every_steps = 1_000_000
-
-    def __init__(self, limit_s: float) -> None:
-        self._end = time.monotonic() + limit_s
-
-    def restart(self, values: int) -> None:
-        """It holds for a transaction, not for each statement."""
-
-    def __call__(self) -> bool:
-        return time.monotonic() > self._end
-
-
-class _SqliteDb:
-    is_spoilt = False  # nothing is left for later
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection, self.is_usable = connection, True
-        self._limit: _Quick | _Until | None = None
-
-    @property
-    def changes(self) -> int:
-        return self.connection.total_changes
-
-    def limit(self, limit: _Quick | _Until | None) -> None:
-        """Asks `limit` now and then whether to stop the statement that runs."""
-        if limit is not self._limit:
-            self._limit = limit
-            self.connection.set_progress_handler(limit, limit.every_steps if limit else 0)
-
-    def all(self, sql: str, *params: Any) -> list[Row]:
-        return self._run(sql, params, sqlite3.Cursor.fetchall)
-
-    def one(self, sql: str, *params: Any) -> Row | None:
-        return self._run(sql, params, sqlite3.Cursor.fetchone)
-
-    def run(self, sql: str, *params: Any) -> int:
-        return self._run(sql, params, attrgetter("rowcount"))
-
-    def ahead(self, sql: str, *params: Any) -> Callable[[], list[Row]]:
-        rows = self.all(sql, *params)
-        return lambda: rows
-
-    def many(self, sql: str, rows: Iterable[Row]) -> None:
-        self.touched(sql, rows)
-
-    def touched(self, sql: str, rows: Iterable[Row]) -> int:
-        try:
-            return self.connection.executemany(sql, rows).rowcount
-        except _SQLITE_ERRORS as error:
-            raise _of_sqlite(error) from error
-
-    def later(self, sql: str, *params: Any) -> None:
-        self._run(sql, params, attrgetter("rowcount"))
-
-    def settle(self) -> None:
-        """Everything was done at once."""
-
-    def leave(self, sql: str) -> None:
-        self.later(sql)
-
-    def among(self, values: Sequence[int] | Sequence[str]) -> tuple[str, Row]:
-        return f"IN ({', '.join('?' * len(values))})", tuple(values)
-
-    def gathered(self, key: str, value: str) -> str:
-        return f"json_group_object({key}, {value})"
-
-    def close(self) -> None:
-        self.is_usable = False
-        self.connection.close()
-
-    def _run(self, sql: str, params: Row, fetch: Callable[[sqlite3.Cursor], Any]) -> Any:
-        if self._limit:
-            self._limit.restart(len(params))
-        try:
-            return fetch(self.connection.execute(sql, params))
-        except _SQLITE_ERRORS as error:
-            raise _of_sqlite(error) from error
-
-
 _SQLITE_WORDS = {
     "id": "INTEGER PRIMARY KEY",
     "int": "INTEGER",
@@ -352,7 +179,7 @@ class Sqlite:
             connection.execute("PRAGMA wal_autocheckpoint = 20000")
         except sqlite3.DatabaseError as error:
             raise away(f"{self.path}: {error}") from None
-        return _SqliteDb(connection)
+        return SqliteDb(connection)
 
     @property
     def batch(self) -> str:
@@ -362,12 +189,12 @@ class Sqlite:
         db.run("BEGIN IMMEDIATE")
 
     def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
-        if getattr(error.__cause__, "sqlite_errorcode", None) in _SQLITE_UNWRITTEN:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in UNWRITTEN:
             return False  # the frame that makes it a commit is the last
         # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
         # the file after a crash would keep it. Another commit takes its place there, of a number
         # that means nothing to us and that is written again as it was.
-        assert isinstance(db, _SqliteDb)
+        assert isinstance(db, SqliteDb)
         if db.connection.in_transaction:
             db.run("ROLLBACK")
         self.begin_batch(db)
@@ -380,13 +207,13 @@ class Sqlite:
         self._begin_read(db, None)
 
     def begin_quick_read(self, db: Db) -> None:
-        self._begin_read(db, _Quick())
+        self._begin_read(db, Quick())
 
     def begin_long_read(self, db: Db, limit_s: float) -> None:
-        self._begin_read(db, _Until(limit_s))
+        self._begin_read(db, Until(limit_s))
 
-    def _begin_read(self, db: Db, limit: _Quick | _Until | None) -> None:
-        assert isinstance(db, _SqliteDb)
+    def _begin_read(self, db: Db, limit: Quick | Until | None) -> None:
+        assert isinstance(db, SqliteDb)
         db.limit(limit)
         db.run("BEGIN")
 
@@ -400,7 +227,7 @@ class Sqlite:
         return f"lower({column}) LIKE lower(?)"
 
     def is_usable(self, db: Db) -> bool:
-        return cast("_SqliteDb", db).is_usable
+        return cast(SqliteDb, db).is_usable
 
     def columns(self, db: Db) -> list[Row]:
         return db.all(
@@ -419,7 +246,7 @@ class Sqlite:
         return [] if found == ["ok"] else found
 
     def pages(self, db: Db, sql: str, *params: Any) -> Iterator[list[Row]]:
-        assert isinstance(db, _SqliteDb)
+        assert isinstance(db, SqliteDb)
         cursor = db.connection.execute(sql, params)
         while page := cursor.fetchmany(PAGE_ROWS):
             yield page
@@ -559,43 +386,6 @@ class Postgres:
 
     def is_usable(self, db: Db) -> bool:
         return cast("PostgresDb", db).is_usable
-
-
-# -- what the drivers raise ----------------------------------------------------------------------
-
-_SQLITE_ERRORS = (OverflowError, UnicodeEncodeError, sqlite3.OperationalError)
-# The primary codes that say that the file or the disk is not to be had, not that we erred.
-_SQLITE_AWAY = frozenset(
-    (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_READONLY,
-    )
-)
-# Those of a commit that did not come into the log whole.
-_SQLITE_UNWRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-
-
-def _of_sqlite(error: Exception) -> Exception:
-    if not isinstance(error, sqlite3.OperationalError):
-        return unheld()
-    if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-        return OutOfTime()
-    return away(str(error)) if error.sqlite_errorcode & 0xFF in _SQLITE_AWAY else error
-
-
-def away(why: str) -> Unavailable:
-    return Unavailable(f"The database does not answer: {why.strip()}.")
-
-
-def unheld() -> InvalidInput:
-    return InvalidInput(
-        "The request holds a value that cannot be stored or looked up: a NUL character, half a "
-        "surrogate pair, or a number of more than 64 bits."
-    )
 
 
 def dialect_for(database_url: str, data_dir: Path) -> Dialect:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from modelkeep.domain.emergencies import Emergency, Status
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _COLUMNS = (
     "e.id, e.version_id, e.target, e.opened_by, e.reason, e.decision, e.opened_ms, e.due_ms,"

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from modelkeep.domain.locations import PROXIED
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import ACTIVE, Experiment
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.pages import pairs_of
 from modelkeep.storage.sql.search import (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from modelkeep.ports.blobs import Stored
 from modelkeep.ports.garbage import Folder, Mark
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 _TABLES = {"run": "runs", "logged model": "logged_models"}
 

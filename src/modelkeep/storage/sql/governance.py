@@ -13,7 +13,7 @@ from modelkeep.domain.errors import IntegrityFailure
 from modelkeep.domain.evidence import Evidence
 from modelkeep.domain.policies import Decision
 from modelkeep.ports.governance import Closed, StoredPolicy
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.search import any_of
 from modelkeep.storage.sql.sight import Sight

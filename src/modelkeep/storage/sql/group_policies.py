@@ -1,7 +1,7 @@
 """Policies of groups."""
 
 from modelkeep.ports.sharing import GroupPolicy, SharedGroup
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 
 class SqlGroupPolicies:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from modelkeep.domain.access import person
 from modelkeep.domain.hands import Deed, Hand, Thing
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 
 class SqlHands:

@@ -1,7 +1,7 @@
 """Holds on versions."""
 
 from modelkeep.ports.holds import Hold
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 _HOLD = (
     "SELECT h.id, h.version_id, h.reason, h.placed_by, h.placed_ms, h.released_reason,"

@@ -2,7 +2,7 @@
 
 from modelkeep.domain.imports import Brought, Kind, Record
 from modelkeep.domain.tracking import ACTIVE
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 _RECORD = "SELECT kind, key, origin, digest, importer, at_ms FROM imports WHERE project_id = ?"
 

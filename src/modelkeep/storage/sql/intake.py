@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from modelkeep.domain.manifests import File
 from modelkeep.domain.stores import Place
 from modelkeep.ports.intake import Arrival, Intake
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 _START = 400  # characters of an address that are indexed
 _WHERE = f"substr(coalesce(location, source), 1, {_START})"

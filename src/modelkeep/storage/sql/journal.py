@@ -18,7 +18,7 @@ from modelkeep.domain.merkle import (
     leaf_hash,
 )
 from modelkeep.ports.journal import Entry
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _encode = msgspec.json.Encoder().encode
 _COLUMNS = "idx, at_ms, model_id, body, hash, root, texts"

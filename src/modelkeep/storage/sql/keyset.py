@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.search import Page, Position
-from modelkeep.storage.sql.dialects import Row
+from modelkeep.storage.sql.connection import Row
 from modelkeep.storage.sql.search import Fragment
 
 

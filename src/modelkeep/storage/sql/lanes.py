@@ -16,7 +16,8 @@ import psycopg
 from greenlet import getcurrent, greenlet
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.storage.sql.dialects import Postgres, away
+from modelkeep.storage.sql.connection import away
+from modelkeep.storage.sql.dialects import Postgres
 from modelkeep.storage.sql.postgres import PostgresDb
 from modelkeep.storage.sql.work import SqlWork
 

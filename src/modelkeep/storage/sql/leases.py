@@ -1,7 +1,7 @@
 """Leases of tasks."""
 
 from modelkeep.ports.leases import Lease
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 
 class SqlLeases:

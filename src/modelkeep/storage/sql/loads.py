@@ -2,7 +2,7 @@
 
 from modelkeep.domain.loads import Load, Loader
 from modelkeep.ports.loads import Usage
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _LOADER = "l.name, l.kind, l.verified, l.client, l.address"
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from modelkeep.domain.search import Comparison, Page, Position
 from modelkeep.domain.tracking import LoggedModel, Metric
 from modelkeep.ports.tracking import DatasetFilter, MetricOrder, NewLoggedModel
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, nulls_last, order_by, page
 from modelkeep.storage.sql.metrics import read, stored
 from modelkeep.storage.sql.pages import pairs_of, rows_of

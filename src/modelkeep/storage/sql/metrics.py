@@ -10,7 +10,7 @@ from itertools import chain
 
 from modelkeep.domain.search import Page, Position
 from modelkeep.domain.tracking import Metric, sample_places
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by
 from modelkeep.storage.sql.pages import rows_of
 from modelkeep.storage.sql.search import Fragment, any_of

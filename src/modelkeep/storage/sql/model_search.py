@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.storage.sql import plans
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction
 from modelkeep.storage.sql.sight import Sight

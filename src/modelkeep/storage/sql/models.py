@@ -6,7 +6,8 @@ from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import Model
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.ports.registry import Listing
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.package_search import PackageSearch

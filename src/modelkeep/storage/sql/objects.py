@@ -6,7 +6,7 @@ import msgspec
 
 from modelkeep.domain.objects import NOTHING, Said
 from modelkeep.ports.objects import ObjectUpload
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _COLUMNS = "upload_id, path, author, lent_by, began_ms, until_ms, said, etag"
 

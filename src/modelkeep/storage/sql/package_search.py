@@ -6,7 +6,8 @@ from modelkeep.domain.models import PROMPT_TAG
 from modelkeep.domain.packages import SINGLE_TAG
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import Listing, PackageListing
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.search import Fragment, conjunction
 from modelkeep.storage.sql.sight import Sight

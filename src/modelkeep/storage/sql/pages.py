@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 CHUNK = 500  # owners in one IN list; well below what either database accepts
 

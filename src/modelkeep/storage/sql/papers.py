@@ -1,7 +1,7 @@
 """The documents that are attached to versions; an older one stays, under its revision."""
 
 from modelkeep.domain.papers import Document
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 _HEAD = "name, revision, media_type, sha256, size_bytes, author, attached_ms"
 

@@ -13,7 +13,8 @@ from math import isqrt
 from typing import TypeVar
 
 from modelkeep.domain.search import Comparison
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, condition
 
 F = TypeVar("F", bound=Fragment)

@@ -21,14 +21,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.storage.sql.dialects import (
-    GONE_S,
-    LOCK_WAIT_S,
-    OutOfTime,
-    Row,
-    away,
-    unheld,
-)
+from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, OutOfTime, Row, away, unheld
 
 PREPARED_LIMIT = 300  # statements of one connection that are prepared, or may be next time
 SENT_LIMIT = 256  # statements whose answers nobody has taken: they wait in the socket's buffers

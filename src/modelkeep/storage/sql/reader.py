@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 from modelkeep.domain.errors import LimitExceeded
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import About
-from modelkeep.storage.sql.dialects import Db, Dialect, OutOfTime, Postgres
+from modelkeep.storage.sql.connection import Db, OutOfTime
+from modelkeep.storage.sql.dialects import Dialect, Postgres
 from modelkeep.storage.sql.following import Following
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork

@@ -1,7 +1,7 @@
 """Answers to calls with an idempotency key."""
 
 from modelkeep.ports.replies import Claim, Reply
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 
 class SqlReplies:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from modelkeep.domain.resources import Kind, Resource, Saying
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.resources import Sought
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.pages import pairs_of
 from modelkeep.storage.sql.search import Fragment, conjunction

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from modelkeep.domain.rules import Rule, State, Target, Topic
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _RULE = (
     "SELECT id, arn, pattern, state, description, targets, since FROM event_rules"

@@ -15,7 +15,8 @@ from modelkeep.domain.tracking import (
     Run,
 )
 from modelkeep.ports.tracking import NewRun
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import behind, check, order_by, page
 from modelkeep.storage.sql.metrics import (
     insert_points,

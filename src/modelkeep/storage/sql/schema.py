@@ -4,7 +4,8 @@ import time
 from contextlib import closing
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.migrations import steps
 
 LOCK_WAIT_S = 2  # for a table; who asks for it meanwhile waits as well

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from modelkeep.domain.access import Access, Reach, Scope, Verb
 from modelkeep.ports.sharing import Among
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.search import Fragment, any_of
 
 _NOTHING_MORE = Fragment("", ())

@@ -1,6 +1,6 @@
 """Signatures under which something was changed, for as long as they could be used again."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 
 class SqlSignatures:

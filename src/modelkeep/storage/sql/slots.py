@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from modelkeep.domain.endings import State
 from modelkeep.domain.models import SlotKey
 from modelkeep.ports.registry import Occupancy, SlotNow
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _STAY = (
     "SELECT o.id, s.kind, s.name, o.version_id, v.number, o.epoch, o.from_ms, o.until_ms,"

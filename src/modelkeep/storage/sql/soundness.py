@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from modelkeep.storage.sql import schema
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.upkeep import named_blobs, reading
 from modelkeep.storage.sql.work import SqlWork
 

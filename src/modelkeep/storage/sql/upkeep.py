@@ -9,7 +9,8 @@ from modelkeep.domain.locations import PROXIED
 from modelkeep.ports.blobs import Stored
 from modelkeep.ports.garbage import Floors, Folder, Mark
 from modelkeep.storage.sql import schema
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.work import DEFAULT_PROJECT_ID
 
 _BLOBS_IN_TABLES_SINCE, INTAKES_SINCE, GONE_SINCE = "0006", "0018", "0021"

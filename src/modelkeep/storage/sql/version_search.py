@@ -12,7 +12,8 @@ from operator import itemgetter
 
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.storage.sql import plans
-from modelkeep.storage.sql.dialects import Db, Dialect, Row
+from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page, segments
 from modelkeep.storage.sql.pages import CHUNK
 from modelkeep.storage.sql.search import Fragment, KeyValues, any_of, condition, conjunction

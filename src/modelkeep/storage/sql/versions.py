@@ -10,7 +10,8 @@ from modelkeep.domain.retention import Standing
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.semver import Semver
 from modelkeep.ports.registry import NewVersion, Numbered, PackageListing, Place
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.package_search import PackageSearch
 from modelkeep.storage.sql.pages import CHUNK, in_order

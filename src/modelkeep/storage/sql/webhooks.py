@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelkeep.domain.webhooks import Status, Topic, Webhook
-from modelkeep.storage.sql.dialects import Db, Row
+from modelkeep.storage.sql.connection import Db, Row
 
 _WEBHOOK = (
     "SELECT id, webhook_id, name, url, topics, description, status, sealed, since,"

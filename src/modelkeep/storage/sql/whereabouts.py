@@ -1,7 +1,7 @@
 """The store that the database's large files lie in."""
 
 from modelkeep.ports.whereabouts import Whereabouts
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 
 SINCE = "0024"  # the schema that remembers it
 

@@ -7,8 +7,9 @@ from modelkeep.ports.sharing import Among
 from modelkeep.storage.sql.accounts import SqlAccounts
 from modelkeep.storage.sql.artifacts import SqlArtifacts
 from modelkeep.storage.sql.checkpoints import SqlCheckpoints
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.deliveries import SqlDeliveries
-from modelkeep.storage.sql.dialects import Db, Dialect
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.emergencies import SqlEmergencies
 from modelkeep.storage.sql.experiments import SqlExperiments
 from modelkeep.storage.sql.garbage import SqlGarbage

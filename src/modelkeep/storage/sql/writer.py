@@ -30,8 +30,9 @@ from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.domain.stores import Place
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Joint
+from modelkeep.storage.sql.connection import OutOfTime
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
-from modelkeep.storage.sql.dialects import Dialect, OutOfTime
+from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork

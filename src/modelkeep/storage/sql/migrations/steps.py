@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Protocol, cast
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations import versions
 
 Words = Mapping[str, str]  # what a database calls its types, by our words for them

@@ -5,7 +5,7 @@ since the epoch. `{id}`, `{int}`, `{real}`, `{text}`, `{bytes}` and `{end}` are 
 `dialects` spells them for each database.
 """
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -4,7 +4,7 @@ A page is read by walking an index in its order, from where the last page ended:
 or over those of one model, by the time of their update. What was deleted is in neither.
 """
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 STATEMENTS = """

@@ -1,6 +1,6 @@
 """What was brought here from other servers: from where, what it was then, by whom."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """

@@ -1,6 +1,6 @@
 """Webhooks, their deliveries, and how far into the journal the announcing has come."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,6 +1,6 @@
 """Versions by the logged model that they were registered from: what `registrations` asks for."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 INDEX = """

@@ -1,6 +1,6 @@
 """The bytes of small files, beside the rows that name them (docs/decisions/0008)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """

@@ -3,7 +3,7 @@
 The start alone, because PostgreSQL indexes no text of over 2,700 bytes.
 """
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 INDEX = """

@@ -1,6 +1,6 @@
 """Accounts, their tokens and their grants (docs/decisions/0012)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

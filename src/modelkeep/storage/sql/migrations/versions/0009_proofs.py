@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,6 +1,6 @@
 """What calls with an idempotency key were answered, for when they come again."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """

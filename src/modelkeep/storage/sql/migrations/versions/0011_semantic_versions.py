@@ -4,7 +4,7 @@ Those that are here already get their number as the major one: nobody compared t
 which says nothing of it, is played back the same way (`domain/ledger.py`).
 """
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words
 
 

@@ -1,6 +1,6 @@
 """The documents of versions, and the roles that a vote was cast with."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,6 +1,6 @@
 """Comments on requests, reminders, and promotions past the gates."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

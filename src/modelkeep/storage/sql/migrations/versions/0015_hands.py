@@ -1,7 +1,7 @@
 """Who had a hand in what others made, who put which file, and whose secrets others have made
 (docs/decisions/0019)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,6 +1,6 @@
 """Who does which task, of the processes over one database."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLE = """

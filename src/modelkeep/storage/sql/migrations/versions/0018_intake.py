@@ -1,7 +1,7 @@
 """Bytes that did not come through the server: what landed in the store and is to be hashed, what is
 taken in from other stores, and how far the registration of a version has come."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

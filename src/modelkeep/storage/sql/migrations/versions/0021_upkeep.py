@@ -1,6 +1,6 @@
 """Holds on versions; what garbage collection has marked and deleted; pins that keep it waiting."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

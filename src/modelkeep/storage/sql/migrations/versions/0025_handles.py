@@ -1,7 +1,7 @@
 """Models by their handles (docs/decisions/0033)."""
 
 from modelkeep.domain.handles import handle_of
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 COLUMN = "ALTER TABLE models ADD COLUMN handle {text} NOT NULL DEFAULT ''"

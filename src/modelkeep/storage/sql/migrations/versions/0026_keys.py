@@ -1,6 +1,6 @@
 """Access keys, with their sealed secrets, and signatures that were used (docs/decisions/0034)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

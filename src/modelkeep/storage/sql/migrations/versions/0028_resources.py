@@ -1,6 +1,6 @@
 """Model cards, models of SageMaker's clients, and policies of groups (docs/decisions/0035)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

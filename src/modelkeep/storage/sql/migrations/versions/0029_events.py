@@ -1,6 +1,6 @@
 """Rules with their targets, topics, and webhooks that subscribe to those (docs/decisions/0036)."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,6 +1,6 @@
 """The entity tags of files that came through the S3 API, as it told them."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """

@@ -1,6 +1,6 @@
 """What is said of objects, uploads of objects in parts, and buckets that are another store's."""
 
-from modelkeep.storage.sql.dialects import Db
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
