@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 QUICK_MS = 200  # of one statement, on PostgreSQL
 PAGE_ROWS = 1_000  # of a query that reads much
-READ_CACHE_KIB = (
-    16_000  # of a file of SQLite, in each connection that reads: its own default is 2,000
-)
+READ_CACHE_KIB = 16_000  # of a file of SQLite, in each connection that reads; usual are 2,000
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
 _UPGRADE_PATIENCE_S = 3600.0  # an index of a large table takes its time
