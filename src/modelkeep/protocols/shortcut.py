@@ -7,7 +7,7 @@ read. What is not remembered, and whatever else there is about a call, is for th
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -56,25 +56,17 @@ class Shortcut:
         meant = self._known(scope["path"], scope["query_string"])
         if meant is None or scope["method"] != "GET" or self._door.is_closing:
             return False
-        began_s = time.perf_counter()
-        host = request_id = None
-        for name, value in scope["headers"]:
-            if name == b"host" and host is None:
-                host = value
-            elif name == b"x-request-id" and request_id is None:
-                request_id = value
-            elif name in _FOR_THE_APPLICATION:
-                return False
-        if host is None or not self._door.allows(host.decode("latin-1")):
+        began_s, tally = time.perf_counter(), self._door.tally
+        host, request_id = _host_and_id(scope["headers"])
+        if not self._door.allows(host):
             return False
-        tally = self._door.tally
 
         def told(found: Any) -> None:
             tally.in_flight -= 1
-            if found is None:
+            if found is None or self._door.is_closing:
                 tell(None)
                 return
-            given = logs.request_id(request_id and request_id.decode("latin-1"))
+            given = logs.request_id(request_id)
             scope["modelkeep.request_id"], scope[ROUTE] = given, meant.route
             status, body = 200, found
             if isinstance(found, Exception):
@@ -85,6 +77,20 @@ class Shortcut:
         tally.in_flight += 1
         self._recollect(told, meant.use_case, meant.args)
         return True
+
+
+def _host_and_id(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
+    """What the request says of its host and of its id; no host where it says more than that of
+    what matters."""
+    host = request_id = b""
+    for name, value in headers:
+        if name == b"host" and not host:
+            host = value
+        elif name == b"x-request-id" and not request_id:
+            request_id = value
+        elif name in _FOR_THE_APPLICATION:
+            return "", ""
+    return host.decode("latin-1"), request_id.decode("latin-1")
 
 
 def _answer(status: int, body: bytes, request_id: bytes) -> bytes:

@@ -40,7 +40,8 @@ from modelkeep.services.app import App
 COMPATIBLE_VERSION = "3.17.2"  # the MLflow release whose dialect this is
 _PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 _PREFIX_SEGMENTS = 5  # of `/api/2.0/mlflow-artifacts/artifacts`
-_RECOLLECTIONS = 16_384  # addresses, about as many as answers are remembered
+# Addresses that are known, about as many as answers are remembered; and how long each may be.
+_RECOLLECTIONS, _QUERY_BYTES = 16_384, 1_000
 _SERVER_INFO = {
     "store_type": "SqlStore",
     "workspaces_enabled": False,
@@ -109,7 +110,9 @@ class Dialect:
     def recollection(self, path: str, query: bytes) -> Recollection | None:
         """What a GET asks to have recalled, if it asks for nothing else and as plainly as can
         be."""
-        return self._recollection(path, query) if path in self._recalling else None
+        if path not in self._recalling or len(query) > _QUERY_BYTES:
+            return None
+        return self._recollection(path, query)
 
     def _read_recollection(self, path: str, query: bytes) -> Recollection | None:
         rpc = self._recalling[path]
