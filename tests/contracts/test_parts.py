@@ -78,8 +78,8 @@ def kept(
     found.close()
 
 
-def put(parts: Parts, upload_id: str, number: int, content: bytes) -> str:
-    upload = parts.begin(upload_id, number)
+def put(parts: Parts, upload_id: str, number: int, content: bytes, md5: Any = None) -> str:
+    upload = parts.begin(upload_id, number, md5)
     for start in range(0, len(content), MIB):
         upload.write([content[start : start + MIB]])
     sha256, size = upload.finish()
@@ -127,6 +127,19 @@ def test_the_later_part_of_a_number_counts(kept) -> None:
             kept.parts.assemble(upload_id, [named])
     kept.parts.assemble(upload_id, [(1, second)])
     assert read(kept.blobs, b"second") == b"second"
+
+
+def test_a_part_has_its_md5_where_somebody_wants_it(kept) -> None:
+    upload_id, md5 = kept.parts.open(1000), hashlib.md5(usedforsecurity=False)
+    first = put(kept.parts, upload_id, 1, LARGE[1], md5)
+    second = put(kept.parts, upload_id, 2, b"x")
+    listed = kept.again().listing(upload_id)
+    assert md5.hexdigest() == hashlib.md5(LARGE[1], usedforsecurity=False).hexdigest()
+    assert [(part.sha256, part.md5) for part in listed] == [(first, md5.hexdigest()), (second, "")]
+    kept.parts.assemble(upload_id, [(1, first), (2, second)])
+    assert read(kept.blobs, LARGE[1] + b"x") == LARGE[1] + b"x"
+    again = put(kept.parts, upload_id, 1, b"y")  # and takes the place of the one with it
+    assert [part.sha256 for part in kept.parts.listing(upload_id)] == [again, second]
 
 
 def test_a_damaged_part_makes_no_file(kept) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.domain.merkle import Frontier, includes, leaf_hash
+from modelkeep.ports.sharing import GroupPolicy
 from modelkeep.services import proofs
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.dialects import Dialect, dialect_for
+from modelkeep.storage.sql.group_policies import SqlGroupPolicies
 from modelkeep.storage.sql.work import SqlWork
 
 ROWS = {
@@ -68,6 +70,24 @@ def test_rows_survive_an_upgrade(first: Dialect) -> None:
     assert [len(rows) for rows in before.values()] == [1, 2, 1]
     schema.ensure(first)  # once more, to no effect
     assert _content(first) == before
+
+
+def test_a_policy_that_was_put_before_is_looked_at_for_every_account(first: Dialect) -> None:
+    schema.upgrade(first, "0032")
+    with _connected(first) as db:
+        db.run(
+            "INSERT INTO group_policies (project_id, model_id, body, sha256, set_by, set_ms)"
+            " VALUES (1, 1, '{}', 'x', 'ann', 5)"
+        )
+    schema.ensure(first)
+    with _connected(first) as db:
+        db.run("UPDATE models SET handle = 'churn' WHERE id = 1")
+        policies = SqlGroupPolicies(db, 1)
+        for handle in (None, "churn"):
+            assert [one.name for one in policies.shared("1" * 12, handle, 10)] == ["churn"]
+        policies.put(1, GroupPolicy("{}", "y", "ann", 6), ["2" * 12])
+        assert policies.shared("1" * 12, None, 10) == []
+        assert [one.name for one in policies.shared("2" * 12, None, 10)] == ["churn"]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

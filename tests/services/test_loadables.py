@@ -1,16 +1,19 @@
 """What a package loads is frozen with it, all of it, or it is not verified. On both databases."""
 
+import hashlib
+import re
 from typing import Any
 
 import pytest
 
-from modelkeep.domain.errors import InvalidInput
+from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.manifests import Manifest
 from modelkeep.domain.models import PENDING, READY, Version
 from modelkeep.domain.packages import Package
 from modelkeep.protocols.aws.calls import REGION, Place
 from modelkeep.protocols.aws.sagemaker.described import described
 from modelkeep.services import intake, makers, packages
+from modelkeep.services.loadables import Listing
 from modelkeep.services.packages import Change, Registration
 from modelkeep.services.steps import End
 from tests.support.core import ANN, BOB, Core
@@ -175,3 +178,98 @@ def test_an_address_of_ours_where_nothing_lies_is_refused(grouped: Core) -> None
     with pytest.raises(InvalidInput, match="no object at s3://ours/typo"):
         grouped.register("churn", "s3://ours/typo")
     assert register(grouped, "s3://never-used/typo").manifest is None
+
+
+# -- lists of files ------------------------------------------------------------------------------
+
+LIST = "s3://ours/folder/list"
+
+
+def listing(*addresses: str) -> str:
+    return "\n".join(addresses)
+
+
+def by_list(core: Core, content: str, *, read: str | None = None) -> Registration:
+    """A package that names a list which lies there; `read` is what it was when it was
+    read, or nothing where it was not there yet."""
+    core.put("s3/ours/folder/list", content)
+    data = {"S3Uri": "s3://ours/one", "ManifestS3Uri": LIST}
+    said = runs({"Image": "i", "ModelDataSource": {"S3DataSource": data}})
+    given = (content if read is None else read).encode()
+    lists = {LIST: Listing(hashlib.sha256(given).hexdigest(), given)} if given else {}
+    return Registration("churn", "s3://ours/one", said=said, lists=lists)
+
+
+def test_what_a_list_names_is_frozen_with_the_package(grouped: Core) -> None:
+    grouped.put("s3/ours/third", "by Bob", by=BOB)
+    content = listing("s3://ours/two", "s3://ours/folder/b/", "s3://ours/third")
+    made = grouped.write(packages.register, ANN, by_list(grouped, content))
+    version = grouped.get(made.number)
+    whole = ["ours/folder/b/c", "ours/folder/list", "ours/one", "ours/third", "ours/two"]
+    assert files(grouped, version) == whole
+    assert makers.reasons(grouped.read(makers.known, version)).keys() == {"ann", "bob"}
+    assert set(found(grouped).frozen) == {"s3://ours/one", LIST}
+    grouped.put("s3/ours/two", "evil", by=BOB)
+    grouped.put("s3/ours/folder/list", listing("s3://ours/evil"), by=BOB)
+    (one,) = told(grouped)[RUNS]["Containers"]
+    data = one["ModelDataSource"]["S3DataSource"]
+    assert data["ManifestS3Uri"] == f"s3://modelkeep/versions/{version.id}/ours/folder/list"
+    assert files(grouped, grouped.get(1)) == whole
+    copy = Registration("churn", "", clone_of=("churn", 1))
+    again = grouped.get(grouped.write(packages.register, ANN, copy).number)
+    assert again.manifest == version.manifest
+
+
+def test_a_package_whose_list_names_something_of_others_is_not_verified(grouped: Core) -> None:
+    wanted = by_list(grouped, listing("s3://ours/two", "s3://others/x"))
+    version = grouped.get(grouped.write(packages.register, ANN, wanted).number)
+    assert version.manifest is None
+    assert "it loads s3://others/x" in version.status_message
+
+
+@pytest.mark.parametrize(
+    ("content", "read", "why"),
+    [
+        ("s3://ours/none", None, "There is no object at s3://ours/none"),
+        ("nothing", None, f"The manifest {LIST} lists no address."),
+        ("s3://ours/two", "s3://ours/one", f"The manifest {LIST} has changed while it was read"),
+        ("s3://ours/two", "", f"The manifest {LIST} has changed while it was read"),
+    ],
+)
+def test_a_list_that_cannot_be_taken_is_refused_and_nothing_is_registered(
+    grouped: Core, content: str, read: str | None, why: str
+) -> None:
+    wanted = by_list(grouped, content, read=read)
+    with pytest.raises((InvalidInput, Conflict), match=re.escape(why)):
+        grouped.write(packages.register, ANN, wanted)
+    with pytest.raises(NoPackage):
+        found(grouped)
+
+
+def listed(address: str) -> dict[str, Any]:
+    data = {"S3Uri": "s3://ours/one", "ManifestS3Uri": address}
+    return {"Image": "i", "ModelDataSource": {"S3DataSource": data}}
+
+
+def test_a_frozen_file_is_no_list_afterwards_and_a_list_stays_one(grouped: Core) -> None:
+    """What a file lists that was taken for none was never looked at."""
+    grouped.put("s3/ours/two", "s3://ours/folder/a")
+    plain = runs(container("s3://ours/one"), container("s3://ours/two"))
+    version = register(grouped, said=plain)
+
+    def change(number: int, address: str) -> None:
+        change = Change(say=lambda _: runs(listed(address)), runs=True)
+        grouped.write(packages.change, BOB, "churn", number, change)
+
+    own = f"s3://modelkeep/versions/{version.id}/ours/two"
+    for address in ("s3://ours/two", own):
+        with pytest.raises(InvalidInput, match="is not part of it"):
+            change(1, address)
+    copy = Registration("churn", "", clone_of=("churn", 1), said=runs(listed("s3://ours/two")))
+    copied = grouped.get(grouped.write(packages.register, ANN, copy).number)
+    assert (copied.manifest, "it loads s3://ours/two" in copied.status_message) == (None, True)
+
+    made = grouped.write(packages.register, ANN, by_list(grouped, "s3://ours/two"))
+    for address in (LIST, f"s3://modelkeep/versions/{made.id}/ours/folder/list"):
+        change(made.number, address)
+        assert grouped.get(made.number).manifest == made.manifest

@@ -66,7 +66,8 @@ def test_each_part_of_a_statement_is_held_against_the_call(
         ({"StringEquals": WEATHER}, ["weather"]),
         ({"StringEquals": {"sagemaker:ResourceTag/MLProject": ["x", "weather"]}}, ["weather"]),
         ({"StringEquals": {"AWS:resourcetag/MLProject": "weather"}}, ["weather"]),
-        ({"StringEquals": {"aws:ResourceTag/mlproject": "weather"}}, []),
+        ({"StringEquals": {"aws:ResourceTag/mlproject": "weather"}}, ["weather"]),
+        ({"StringNotEquals": {"aws:ResourceTag/MLPROJECT": "weather"}}, ["plain", "traffic"]),
         ({"StringEquals": {TAG: "Weather"}}, []),
         ({"StringLike": {TAG: "*a?her"}}, ["weather"]),
         ({"StringLike": {TAG: "*"}}, ["traffic", "weather"]),
@@ -83,6 +84,19 @@ def test_a_condition_holds_of_the_groups_tags_and_the_callers_account(
 ) -> None:
     found = policy(statement("*", Principal="*", Condition=condition))
     assert sorted(name for name in TAGS if allows(found, name)) == seen
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotEquals"])
+@pytest.mark.parametrize("key", ["team", "Team", "TEAM"])
+def test_a_group_of_which_a_condition_may_mean_either_of_two_tags_is_not_shared(
+    operator: str, key: str
+) -> None:
+    found = policy(statement("*", Condition={operator: {f"aws:ResourceTag/{key}": "a"}}))
+    for tags in ({"team": "a", "Team": "b"}, {"team": "a", "Team": "a"}):
+        assert not found.allows(GUS, "ListTags", Group("weather", HERE, tags))
+        other = policy(statement("*", Condition={operator: {TAG: "a"}}))
+        is_let = other.allows(GUS, "ListTags", Group("weather", HERE, {**tags, "MLProject": "a"}))
+        assert is_let is (operator == "StringEquals")
 
 
 def test_a_service_account_is_a_role() -> None:

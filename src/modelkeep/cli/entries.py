@@ -21,6 +21,8 @@ def line(entry: dict[str, Any]) -> str:
     """As `     7  2026-…Z  version:stage:changed  churn/3  by ann  3: None -> Staging  …`."""
     texts = entry["texts"]
     who = texts.get("actor", entry["actor"]["kind"])
+    if "actor_account" in texts:
+        who += f" of account {texts['actor_account']}"
     moves = ", ".join(
         f"{before['version']}: {before['stage']} -> {after['stage']}"
         for before, after in zip(

@@ -197,7 +197,8 @@ class Actor:
 
     `on_behalf_of` is the person who answers for a service account: whatever it did, they did too.
     `lent_by` made the token that the caller came with, or the password that it was signed in with,
-    if that was somebody else: it may be them who calls.
+    if that was somebody else: it may be them who calls. `account` is that which the caller speaks
+    for, where it is another than the server's own.
     """
 
     name: str = ANONYMOUS
@@ -205,6 +206,7 @@ class Actor:
     kind: Kind = Kind.USER
     on_behalf_of: str = ""
     lent_by: str = ""
+    account: str = ""
 
     @property
     def is_anonymous(self) -> bool:

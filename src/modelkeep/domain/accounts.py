@@ -7,6 +7,7 @@ in all its spellings (`access.person`), and is never given to another after it w
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from modelkeep.domain.access import (
     ANONYMOUS,
@@ -100,9 +101,15 @@ def check_name(name: str) -> str:
             f"An account's name has 1 to {NAME_LIMIT} printable characters, no colon, no slash, "
             "and no space around it."
         )
-    if Actor(name).is_anonymous or skeleton(name) in _TAKEN:
+    if Actor(name).is_anonymous or is_ours(name):
         raise InvalidInput(f"No account can be named '{name}'.")
     return name
+
+
+@lru_cache(maxsize=1024)  # while names are claims, every call brings one
+def is_ours(name: str) -> bool:
+    """Whether a reader takes a name for one under which the server itself acts."""
+    return skeleton(name) in _TAKEN
 
 
 def check_number(number: str) -> str:

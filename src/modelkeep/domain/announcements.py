@@ -212,8 +212,11 @@ def _text(number: int | None) -> str | None:
 
 
 def _by(leaf: Mapping[str, Any]) -> Data:
-    """Who did it: a claim, or None for someone without a name."""
-    return {"actor": leaf["texts"].get("actor")}
+    """Who did it: a claim, or None for someone without a name; and for whom, if for another account
+    than the server's own."""
+    texts = leaf["texts"]
+    of = {"actor_account": texts["actor_account"]} if "actor_account" in texts else {}
+    return {"actor": texts.get("actor"), **of}
 
 
 def _stages(leaf: Mapping[str, Any]) -> Iterator[Told]:

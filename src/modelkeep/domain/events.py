@@ -94,6 +94,8 @@ def encode(
         texts["actor"] = actor.name
     if actor.on_behalf_of:
         texts["on_behalf_of"] = actor.on_behalf_of
+    if actor.account:
+        texts["actor_account"] = actor.account
     salted = {name: (secrets.token_hex(16), text) for name, text in texts.items()}
     body = _canonical.encode(
         {

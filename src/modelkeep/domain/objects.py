@@ -6,8 +6,9 @@ exists as soon as somebody asks.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.locations import RESERVED
@@ -36,15 +37,37 @@ _TAKEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said of an object beside its bytes: headers to be told with them, by name in lower
-    case; hashes that were verified, by the headers that tell them; tags."""
+    """What is known of an object beside its bytes: headers to be told with them, by name in lower
+    case; hashes that were verified, by the headers that tell them; tags; and, of one that came in
+    parts, their sizes in bytes, of those in a row that are alike with how many there are."""
 
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     checksums: Mapping[str, str] = field(default_factory=dict[str, str])
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    runs: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def parts(self) -> int:
+        """How many it came in; 0 of one that was put at once."""
+        return sum(count for _, count in self.runs)
+
+    def bounds(self, number: int) -> tuple[int, int] | None:
+        """Where a part of it begins and where it ends, from 1 on; None where there is none."""
+        start = 0
+        for size, count in self.runs:
+            if number <= count:
+                begin = start + size * (number - 1)
+                return begin, begin + size
+            start, number = start + size * count, number - count
+        return None
 
 
 NOTHING = Said()
+
+
+def runs_of(sizes: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """As `Said.runs` has the sizes of parts."""
+    return tuple((size, len(list(alike))) for size, alike in groupby(sizes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ LOADED = (
     "SourceAlgorithmSpecification",
     "SourceUri",
 )
-_ADDRESSES = ("ModelDataUrl", "S3Uri", "ManifestS3Uri", "SourceUri")
+_LIST = "ManifestS3Uri"
+_ADDRESSES = ("ModelDataUrl", "S3Uri", _LIST, "SourceUri")
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
@@ -92,12 +93,18 @@ def life_of(stage: str, members: Mapping[str, Any], approval: Approval) -> Mappi
 
 
 def addresses(members: Mapping[str, Any]) -> Iterator[str]:
-    """Where all lies that a package of these members loads."""
+    """Where all lies that a package of these members loads; but for what its lists name."""
     for name in LOADED:
-        yield from _addresses_in(name, members.get(name))
+        yield from (address for _, address in _addresses_in(name, members.get(name)))
 
 
-def _addresses_in(name: str, value: Any) -> Iterator[str]:
+def lists_in(members: Mapping[str, Any]) -> frozenset[str]:
+    """Those of the addresses where a list of others lies."""
+    found = (pair for name in LOADED for pair in _addresses_in(name, members.get(name)))
+    return frozenset(address for name, address in found if name == _LIST)
+
+
+def _addresses_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, part in value.items():
             yield from _addresses_in(key, part)
@@ -105,7 +112,7 @@ def _addresses_in(name: str, value: Any) -> Iterator[str]:
         for part in value:
             yield from _addresses_in("", part)
     elif name in _ADDRESSES and value and (name != "SourceUri" or value.startswith("s3://")):
-        yield value
+        yield name, value
 
 
 def _written(said: Mapping[str, Any]) -> str:

@@ -3,8 +3,10 @@
 The grammar is that of IAM's policies, without what denies by exclusion (NotAction, NotPrincipal,
 NotResource) and with the conditions that are here; a policy that has anything else is refused, not
 half understood. A policy speaks of a group and of all its packages alike, never of one version.
-Whatever no statement allows is denied, and so is what any denies.
-Source: IAM's reference of JSON policy elements, and of its conditions.
+Whatever no statement allows is denied, and so is what any denies. The key of a condition is meant
+in any case, that of a tag in it as well; a group of which it could mean two tags is shared by none.
+Source: IAM's reference of JSON policy elements, and of its conditions; its user guide on
+controlling access by tags.
 """
 
 import re
@@ -49,6 +51,7 @@ ACTIONS: Mapping[str, tuple[bool, bool]] = {
     "ListTags": _GROUP,
     "UpdateModelPackage": _PACKAGES,
 }
+ANYBODY = "*"  # whatever their account
 LOADING = "CreateModel"  # whoever may deploy a package may have its bytes
 
 
@@ -180,15 +183,28 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, rename="pascal", frozen
         return [self.statement] if isinstance(self.statement, Statement) else self.statement
 
     @property
-    def deciding_tags(self) -> frozenset[str]:
-        """The keys of the tags on which it hangs who may do what."""
+    def accounts(self) -> frozenset[str]:
+        """Those that it may let do something: nobody of another could be allowed anything."""
+        given = (one for s in self.statements if s.effect == "Allow" for one in s.principals)
+        return frozenset(_account_of(one) for one in given)
+
+    @property
+    def _tags(self) -> frozenset[str]:
+        """The keys of the tags on which it hangs who may do what, in small letters."""
         keys = (_KEY.fullmatch(key) for one in self.statements for _, key, _ in one.tests)
-        return frozenset(key["tag"] for key in keys if key and key["tag"])
+        return frozenset(key["tag"].lower() for key in keys if key and key["tag"])
+
+    def hangs_on(self, tag: str) -> bool:
+        """Whether it hangs on the tag with a key who may do what."""
+        return tag.lower() in self._tags
 
     def allows(self, guest: Guest, action: str, group: Group) -> bool:
         """Whether a guest may. A policy that speaks of other groups as well, as one does whose
-        group was renamed, allows nothing: what it meant to deny it would not."""
+        group was renamed, allows nothing: what it meant to deny it would not. Nor does one that
+        may mean either of two tags."""
         if any(one.strangers(group) for one in self.statements):
+            return False
+        if (tags := self._tags) and _is_ambiguous(tags, group):
             return False
         effects = {one.effect for one in self.statements if one.is_about(guest, action, group)}
         return effects == {"Allow"}
@@ -236,6 +252,12 @@ def check(policy: Policy, group: Group) -> None:
 # -- within --------------------------------------------------------------------------------------
 
 
+def _is_ambiguous(keys: frozenset[str], group: Group) -> bool:
+    """Whether a group has two tags that one of the keys, in small letters, means."""
+    meant = [key for key in map(str.lower, group.tags) if key in keys]
+    return len(set(meant)) < len(meant)
+
+
 def _listed(given: str | list[str]) -> list[str]:
     return [given] if isinstance(given, str) else given
 
@@ -255,6 +277,11 @@ def _check_test(operator: str, key: str, values: Iterable[str]) -> None:
         raise InvalidInput(f"ResourcePolicy has a variable in its condition on {key[:200]}.")
 
 
+def _account_of(principal: str) -> str:
+    """ANYBODY for the one that means all."""
+    return principal.split(":")[4] if ":" in principal else principal
+
+
 def _is_principal(given: str, guest: Guest) -> bool:
     return given in ("*", guest.account) or given.partition(":iam::")[2] in guest.names
 
@@ -266,7 +293,10 @@ def _is_action(given: str, action: str) -> bool:
 def _value(key: str, guest: Guest, group: Group) -> str | None:
     found = _KEY.fullmatch(key)
     assert found, "a policy is checked when it is parsed"
-    return guest.account if found["account"] else group.tags.get(found["tag"])
+    if found["account"]:
+        return guest.account
+    wanted = found["tag"].lower()
+    return next((value for tag, value in group.tags.items() if tag.lower() == wanted), None)
 
 
 def _equals(value: str | None, wanted: list[str]) -> bool:

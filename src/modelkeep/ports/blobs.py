@@ -81,12 +81,20 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that has come, and when."""
+    """A part that has come, and when; its MD5 where whoever brought it wanted that."""
 
     number: int
     sha256: str
     size_bytes: int
     at_ms: int
+    md5: str = ""
+
+
+class Running(Protocol):
+    """A hash that takes bytes as they come."""
+
+    def update(self, data: bytes, /) -> object: ...
+    def hexdigest(self) -> str: ...
 
 
 class Parts(Protocol):
@@ -99,8 +107,9 @@ class Parts(Protocol):
         """The id of a new upload."""
         ...
 
-    def begin(self, upload_id: str, number: int) -> Upload:
-        """A part on its way in; it takes the place of an earlier one of that number.
+    def begin(self, upload_id: str, number: int, md5: Running | None = None) -> Upload:
+        """A part on its way in; it takes the place of an earlier one of that number. `md5` is given
+        its bytes, and kept beside them.
 
         Raises NotFound, now or when it finishes, if there is no such upload (any more).
         """

@@ -1,6 +1,6 @@
 """Rows of the policies of groups: what other accounts may do with one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,9 +36,14 @@ class Among:
 
 class GroupPolicies(Protocol):
     def get(self, model_id: int) -> GroupPolicy | None: ...
-    def put(self, model_id: int, policy: GroupPolicy) -> None: ...
+
+    def put(self, model_id: int, policy: GroupPolicy, accounts: Iterable[str]) -> None:
+        """With the accounts that it lets do anything, as `Policy.accounts` has them."""
+        ...
+
     def delete(self, model_id: int) -> bool: ...
 
-    def shared(self, handle: str | None, limit: int) -> list[SharedGroup]:
-        """The living groups that have a policy; of them the one with a handle, if it is given."""
+    def shared(self, account: str, handle: str | None, limit: int) -> list[SharedGroup]:
+        """The living groups whose policies may let an account do something; of them the one with a
+        handle, if it is given."""
         ...

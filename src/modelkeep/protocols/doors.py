@@ -8,6 +8,7 @@ through as nobody, who may do nothing, and says by `enter` who calls once it kno
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from modelkeep.domain.access import Access, Actor, Caller
@@ -33,7 +34,8 @@ def enter(
 ) -> Caller:
     """Says who makes the call, from now on. `spend` and `guest` as in `permits.ask`."""
     scope[IDENTITY] = identity
-    caller = Caller(identity.actor, scope["modelkeep.request_id"], access=identity.access)
+    actor = replace(identity.actor, account=guest.account) if guest else identity.actor
+    caller = Caller(actor, scope["modelkeep.request_id"], access=identity.access)
     scope["modelkeep.caller"] = caller
     permits.ask(caller, spend, guest)
     return caller

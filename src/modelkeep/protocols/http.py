@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from modelkeep.domain.access import ANONYMOUS, NAME_LIMIT, Actor, Caller
+from modelkeep.domain.accounts import is_ours
 from modelkeep.domain.errors import InvalidInput, LimitExceeded
 
 Scope = MutableMapping[str, Any]
@@ -77,7 +78,11 @@ def claimed_actor(name: str) -> Actor:
     if len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput(f"A user name has at most {NAME_LIMIT} printable characters.")
     actor = Actor(name or ANONYMOUS)
-    return _NOBODY if actor.is_anonymous else actor
+    if actor.is_anonymous:
+        return _NOBODY
+    if is_ours(name):
+        raise InvalidInput(f"Nobody can be named '{name}': the server itself acts under it.")
+    return actor
 
 
 async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:

@@ -6,13 +6,13 @@ are in its own transaction.
 """
 
 from modelkeep.domain.access import Access, Caller, Verb
-from modelkeep.domain.errors import Forbidden, LimitExceeded
+from modelkeep.domain.errors import Forbidden, LimitExceeded, Unmet
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.sharing import LOADING, Group, Guest, Lent, kept
 from modelkeep.ports.sharing import Among, SharedGroup
 from modelkeep.ports.work import Work
 
-GROUPS_LIMIT = 5_000  # with a policy, that one call looks at
+GROUPS_LIMIT = 5_000  # with a policy that may let the caller, that one call looks at
 
 
 def seen_by(work: Work, access: Access, guest: Guest, lent: Lent) -> Work:
@@ -22,10 +22,11 @@ def seen_by(work: Work, access: Access, guest: Guest, lent: Lent) -> Work:
     its policy lets do it: they are told that the grants are missing. LimitExceeded where there are
     too many to look at.
     """
-    shared = work.group_policies.shared(lent.handle, GROUPS_LIMIT + 1)
+    shared = work.group_policies.shared(guest.account, lent.handle, GROUPS_LIMIT + 1)
     if len(shared) > GROUPS_LIMIT:
         raise LimitExceeded(
-            f"More than {GROUPS_LIMIT} groups have policies: name the one that you mean by its ARN."
+            f"More than {GROUPS_LIMIT} groups have policies for account {guest.account}: name the "
+            "one that you mean by its ARN."
         )
     allowing = _allowing(shared, guest, lent.action)
     among = Among(allowing, _allowing(shared, guest, LOADING))
@@ -51,15 +52,17 @@ def _ungranted(guest: Guest, action: str) -> Forbidden:
 
 
 def check_tag(work: Work, caller: Caller, name: str, key: str) -> None:
-    """Raises Forbidden for a tag on which the policy of a model's group hangs, unless the caller
+    """Raises Unmet for a tag on which the policy of a model's group hangs, unless the caller
     administers the model: who may set a policy may set that."""
     model = work.models.get(name)
     if model is None or caller.access.may(Verb.ADMIN, model.name, model.tags):
         return
     policy = work.group_policies.get(model.id)
-    if policy and key in kept(policy.body).deciding_tags:
-        raise Forbidden(
-            f"Permission denied. The policy of the group hangs on the tag {key}: an admin sets it."
+    if policy and kept(policy.body).hangs_on(key):
+        raise Unmet(
+            f"Permission denied. The policy of the group hangs on the tag {key}: an admin sets it.",
+            Verb.ADMIN,
+            model.name,
         )
 
 

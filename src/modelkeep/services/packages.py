@@ -23,7 +23,7 @@ from modelkeep.ports.work import Work
 from modelkeep.services import creation, groups, loadables, promotion, registry, sayings, verdicts
 from modelkeep.services.catalog import again
 from modelkeep.services.creation import Draft
-from modelkeep.services.loadables import Plan
+from modelkeep.services.loadables import Listing, Plan
 from modelkeep.services.policies import lifecycle_of
 from modelkeep.services.promotion import Order
 from modelkeep.services.steps import Result
@@ -142,7 +142,8 @@ class Registration:
 
     `name` is a group's handle or, of a `single` one, its own. `source` is where its bytes lie, and
     stands aside for `clone_of`, the package that it is made from: what is not said of it is as of
-    that one. Where it `is_label`, nothing of ours is meant by it, whatever lies there.
+    that one. Where it `is_label`, nothing of ours is meant by it, whatever lies there. `lists` are
+    those that it names, as they were read.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Registration:
     approval: Approval | None = None
     stage: str | None = None
     is_label: bool = False
+    lists: Mapping[str, Listing] = field(default_factory=dict[str, Listing])
 
 
 def register(work: Work, caller: Caller, wanted: Registration) -> Version:
@@ -176,8 +178,9 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
         model = groups.get(work, wanted.name)
     description = wanted.description or ""
     is_label = wanted.is_label and wanted.clone_of is None
-    known, named = original.frozen if original else None, loadables.named_in(wanted.said)
-    plan = Plan() if is_label else loadables.plan(work, wanted.source, named, known)
+    plan = Plan()
+    if not is_label:
+        plan = loadables.plan(work, wanted.source, wanted.said, wanted.lists, original)
     draft = Draft(
         model.name,
         wanted.source,
@@ -275,8 +278,7 @@ def change(
     said = sayings.read(work, version)
     if members := wanted.say(said.members):
         if wanted.runs:
-            named = loadables.named_in({**said.members, **members})
-            loadables.check_held(work, version, said, named)
+            loadables.check_held(work, version, said, {**said.members, **members})
         sayings.keep(work, caller, version, members)
     return again(work, version), None
 

@@ -192,7 +192,11 @@ def of_tags(on: Need, changes: Mapping[str, str | None]) -> list[Need]:
     change what has them."""
     permit = _current.get()
     decides = permit is not None and permit.caller.access.deciding_tags & changes.keys()
-    return [_OnBothSides(Verb.ADMIN, on=on, changes=changes)] if decides else []
+    if not decides:
+        return []
+    # A denial is told of models alone, by what names one.
+    named = {} if isinstance(on, _OnResource) else {"model": on.model, "find": on.find}
+    return [_OnBothSides(Verb.ADMIN, on=on, changes=changes, **named)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ def put(work: Work, caller: Caller, handle: str, body: str, at: Place) -> None:
     """The same one again changes nothing. Raises NotFound; InvalidInput for what is no policy, or
     not of this group."""
     model = groups.get(work, handle)
-    sharing.check(sharing.parse(body), Group(handle, at, model.tags))
+    parsed = sharing.parse(body)
+    sharing.check(parsed, Group(handle, at, model.tags))
     known, sha256 = work.group_policies.get(model.id), digest_of(body)
     if known and known.sha256 == sha256:
         return
     policy = GroupPolicy(body, sha256, caller.actor.name, work.now_ms)
-    work.group_policies.put(model.id, policy)
+    work.group_policies.put(model.id, policy, sorted(parsed.accounts))
     _record(work, caller, model, "model:policy:set", {"sha256": sha256})
 
 

@@ -124,7 +124,8 @@ def is_done(result: Result | None) -> bool:
 def cast(
     work: Work, caller: Caller, version: Version, wanted: Approval, said: str | None = None
 ) -> Result | None:
-    """Gives a verdict, with a comment; None where that asked nothing of anyone, or was so already.
+    """Gives a verdict, with a comment; None where that asked nothing of anyone, or was so already:
+    then the comment is that of the verdict that is there.
 
     Raises Forbidden; InvalidInput for a rollback without a comment, which is its reason; Conflict
     for a verdict that cannot be taken back.
@@ -138,6 +139,8 @@ def cast(
     if wanted is Approval.PENDING and shown is wanted:
         return _keep_waiting(work, caller, asked)
     if wanted is shown and (asked is None or wanted is Approval.APPROVED):
+        if said is not None:
+            sayings.note(work, caller, version, None, said)
         return None
     if wanted is Approval.APPROVED:
         result = _approve(work, caller, version, cycle, comment)

@@ -394,6 +394,25 @@ def test_a_vote_while_another_gate_fails_is_not_kept_and_says_so(
     assert stage(ann, arn) == "Production"
 
 
+def test_a_vote_that_was_not_kept_lets_in_nothing_that_was_mended_after_it(
+    ann: Any, bob: Any, ruled: Server
+) -> None:
+    """Nor does it hold anything fast meanwhile."""
+    name = group(ann, "guarded")
+    arn = register(ann, name, CustomerMetadataProperties={"other": "x"})
+    message = unsaid(bob, arn, APPROVED, **WHY)
+    assert "tested" in message
+    assert "Your vote was not kept: give it then." in message
+    for mended in ({"InferenceSpecification": RUNS}, {"CustomerMetadataProperties": TESTED}):
+        ann.update_model_package(ModelPackageArn=arn, **mended)
+        assert (status(ann, arn), stage(ann, arn)) == ([PENDING], "None")
+    assert "ann is an author" in unsaid(ann, arn, APPROVED, **WHY)
+    assert (status(ann, arn), stage(ann, arn)) == ([PENDING], "None")
+    assert not [act for act, _ in history(ruled, name) if act == "approval:vote:cast"]
+    say(bob, arn, APPROVED, **WHY)
+    assert (status(ann, arn), stage(ann, arn)) == ([APPROVED], "Production")
+
+
 def test_a_verdict_has_its_own_description_or_none(ann: Any) -> None:
     arn = register(ann, group(ann, "free"))
     say(ann, arn, REJECTED, ApprovalDescription="no")
@@ -403,6 +422,32 @@ def test_a_verdict_has_its_own_description_or_none(ann: Any) -> None:
     found = ann.describe_model_package(ModelPackageName=arn)
     assert found["ApprovalDescription"] == "no, after all"
     assert found["ModelLifeCycle"] == {"Stage": "Archived", "StageStatus": "Rejected"}
+
+
+def test_a_verdict_that_is_given_again_has_the_new_description(
+    ann: Any, bob: Any, eve: Any, ruled: Server
+) -> None:
+    """Also where it was given in another dialect, or by somebody else."""
+    name = group(ann, "guarded")
+    arn = register(ann, name)
+
+    def told(verdict: str, why: str | None) -> None:
+        found = ann.describe_model_package(ModelPackageName=arn)
+        assert (found["ModelApprovalStatus"], found.get("ApprovalDescription")) == (verdict, why)
+
+    say(bob, arn, REJECTED, ApprovalDescription="no")
+    say(eve, arn, REJECTED, ApprovalDescription="biased")
+    told(REJECTED, "biased")
+    written = len(history(ruled, name))
+    for again in ({}, {"ApprovalDescription": "biased"}):
+        say(eve, arn, REJECTED, **again)
+        told(REJECTED, "biased")
+    assert len(history(ruled, name)) == written
+    say(bob, arn, APPROVED)
+    told(APPROVED, None)
+    say(eve, arn, APPROVED, ApprovalDescription="fair by now")
+    told(APPROVED, "fair by now")
+    assert history(ruled, name)[-1][1] == "eve"
 
 
 def test_an_approval_is_shown_as_long_as_it_holds(ann: Any, bob: Any, ruled: Server) -> None:

@@ -1,6 +1,7 @@
 """Ways past the gates that lead nowhere: what somebody who makes packages tries with stock clients,
 and somebody who approves them, alone."""
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -358,3 +359,58 @@ def test_an_address_where_nothing_lies_is_a_slip_and_no_label(
         InferenceSpecification={"Containers": containers},
     )
     assert (code, f"no object at s3://bytes/{group}/typo" in message) == (INVALID, True)
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_nothing_that_an_approved_packages_manifest_lists_is_exchanged(
+    maker: Any, voter: Any, people: Callable[..., Any], group: str, form: str
+) -> None:
+    s3 = people("maker", "s3")
+
+    def put(key: str, body: bytes) -> str:
+        s3.put_object(Bucket="bytes", Key=f"{group}/{key}", Body=body)
+        return f"s3://bytes/{group}/{key}"
+
+    listed = [put(f"shards/{number}", b"good") for number in range(3)]
+    text = json.dumps([{"prefix": f"s3://bytes/{group}/"}, *(f"shards/{n}" for n in range(3))])
+    if form == "csv":  # and too long to lie in a row of the database
+        text = "".join(f"{'part ' * 3000},{address}\n" for address in listed)
+    data = {"S3Uri": put("index", b"index"), "S3DataType": "S3Object", "CompressionType": "None"}
+    data["ManifestS3Uri"] = put("list", text.encode())
+    runs = {"Containers": [{"Image": "i", "ModelDataSource": {"S3DataSource": data}}]}
+    arn = register(maker, group, InferenceSpecification=runs)
+    say(voter, arn, APPROVED)
+    put("shards/1", b"evil")
+    put("list", f"s3://bytes/{group}/index".encode())
+    found = maker.describe_model_package(ModelPackageName=arn)["InferenceSpecification"]
+    told = found["Containers"][0]["ModelDataSource"]["S3DataSource"]
+    assert told["S3Uri"] == data["S3Uri"]
+    at = told["ManifestS3Uri"].removesuffix("/list").removeprefix("s3://modelkeep/")
+    assert s3.get_object(Bucket="modelkeep", Key=f"{at}/list")["Body"].read() == text.encode()
+    for number in range(3):
+        frozen = s3.get_object(Bucket="modelkeep", Key=f"{at}/shards/{number}")
+        assert frozen["Body"].read() == b"good"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"{}", "lists no address."),
+        (b"[1]", "is not a prefix and what follows it"),
+        (b"s3://bytes/nowhere/x", "There is no object at s3://bytes/nowhere/x"),
+        (b"s3://bytes/x\n" * 100_000, "is longer than 1048576 bytes."),
+    ],
+)
+def test_a_manifest_of_ours_that_says_nothing_is_refused(
+    maker: Any, people: Callable[..., Any], group: str, body: bytes, why: str
+) -> None:
+    people("maker", "s3").put_object(Bucket="bytes", Key=f"{group}/list", Body=body)
+    data = {"S3Uri": f"s3://bytes/{group}/", "ManifestS3Uri": f"s3://bytes/{group}/list"}
+    data |= {"S3DataType": "S3Prefix", "CompressionType": "None"}
+    runs = {"Containers": [{"Image": "i", "ModelDataSource": {"S3DataSource": data}}]}
+    call = maker.create_model_package
+    code, told = refused(call, ModelPackageGroupName=group, InferenceSpecification=runs)
+    assert (code, why in told) == (INVALID, True), told
+    assert maker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"] == []
+    data["ManifestS3Uri"] = "s3://of-others/list"  # which nobody here reads
+    register(maker, group, InferenceSpecification=runs)

@@ -117,6 +117,16 @@ def test_what_is_no_users_name_is_refused_in_each_protocols_words(aws: Aws) -> N
     assert told == (400, "ValidationError", said)
 
 
+@pytest.mark.parametrize("name", ["sagemaker", "SageMaker", "modelkeep", "system"])
+def test_nobody_claims_a_name_under_which_the_server_acts(aws: Aws, name: str) -> None:
+    said = f"Nobody can be named '{name}': the server itself acts under it."
+    assert refused(aws.client("s3", name).list_buckets) == (400, "InvalidArgument", said)
+    assert refused(aws.client("sagemaker", name).list_models) == (400, "ValidationException", said)
+    url = f"{aws.url}/api/2.0/mlflow/registered-models/search"
+    answer = httpx.get(url, auth=(name, "any"), trust_env=False)
+    assert (answer.status_code, answer.json()["message"]) == (400, said)
+
+
 # -- other times, and another age ------------------------------------------------------------------
 
 

@@ -159,6 +159,122 @@ def test_parts_are_listed_by_pages(s3: Any) -> None:
     assert found == [[(1, 1), (2, 2)], [(5, 5)]]
 
 
+# -- as S3 has their hashes and their bounds ---------------------------------------------------
+
+
+def whole_tag(*contents: bytes) -> str:
+    """As clients work it out that compare."""
+    over = b"".join(hashlib.md5(content).digest() for content in contents)  # noqa: S324
+    return f'"{hashlib.md5(over).hexdigest()}-{len(contents)}"'  # noqa: S324
+
+
+def complete(s3: Any, upload: dict[str, str], *parts: dict[str, Any]) -> Any:
+    return s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": list(parts)})
+
+
+def test_etags_are_the_md5_of_parts_and_of_those_together(s3: Any) -> None:
+    contents = [os.urandom(5 * MIB), os.urandom(5 * MIB), b"last"]
+    upload = begin(s3, "tagged")
+    parts = [put(s3, upload, number, content) for number, content in enumerate(contents, 1)]
+    tags = [f'"{hashlib.md5(content).hexdigest()}"' for content in contents]  # noqa: S324
+    assert [part["ETag"] for part in parts] == tags
+    assert [part["ETag"] for part in s3.list_parts(**upload)["Parts"]] == tags
+    source = {"Bucket": "in-parts", "Key": "tagged"}
+    assert complete(s3, upload, *parts)["ETag"] == whole_tag(*contents)
+    assert s3.head_object(**source)["ETag"] == whole_tag(*contents)
+    assert complete(s3, upload, *parts)["ETag"] == whole_tag(*contents)  # once more
+
+    upload = begin(s3, "tagged-again")
+    copied = s3.upload_part_copy(
+        **upload, PartNumber=1, CopySource=source, CopySourceRange=f"bytes=7-{5 * MIB + 6}"
+    )["CopyPartResult"]["ETag"]
+    taken = b"".join(contents)[7 : 5 * MIB + 7]
+    assert copied == f'"{hashlib.md5(taken).hexdigest()}"'  # noqa: S324
+    assert complete(s3, upload, {"PartNumber": 1, "ETag": copied})["ETag"] == whole_tag(taken)
+
+
+def test_parts_that_came_before_they_had_an_md5_are_put_together_all_the_same(
+    s3: Any, aws_server: Server
+) -> None:
+    upload = begin(s3, "older")
+    content = b"x" * 100
+    put(s3, upload, 1, content)
+    (kept,) = aws_server.data_dir.rglob(f"{upload['UploadId']}/1/*")
+    kept.rename(kept.with_name(kept.name.rpartition("-")[2]))
+    (part,) = s3.list_parts(**upload)["Parts"]
+    assert part["ETag"] == f'"{hashlib.sha256(content).hexdigest()}"'
+    named = {"PartNumber": 1, "ETag": part["ETag"]}
+    assert complete(s3, upload, named)["ETag"].endswith('-1"')
+    assert s3.get_object(Bucket="in-parts", Key="older")["Body"].read() == content
+
+
+def test_a_part_is_read_by_its_number(s3: Any) -> None:
+    sizes = (5 * MIB, 5 * MIB, 6 * MIB, 9)
+    contents = [os.urandom(size) for size in sizes]
+    upload = begin(s3, "numbered")
+    complete(
+        s3, upload, *(put(s3, upload, 2 * n, content) for n, content in enumerate(contents, 1))
+    )
+    of = {"Bucket": "in-parts", "Key": "numbered"}
+    s3.copy_object(Bucket="in-parts", Key="numbered-copy", CopySource=of, MetadataDirective="COPY")
+    start = 0
+    for number, content in enumerate(contents, 1):  # in a row, whatever their numbers were
+        for key in ("numbered", "numbered-copy"):
+            asked = {"Bucket": "in-parts", "Key": key, "PartNumber": number}
+            head, got = s3.head_object(**asked), s3.get_object(**asked)
+            assert got["Body"].read() == content
+            bounds = f"bytes {start}-{start + len(content) - 1}/{sum(sizes)}"
+            for found in (head, got):
+                told = found["PartsCount"], found["ContentLength"], found["ETag"]
+                assert told == (4, len(content), whole_tag(*contents))
+                assert found["ContentRange"] == bounds
+                assert found["ResponseMetadata"]["HTTPStatusCode"] == 206
+        start += len(content)
+    assert "PartsCount" not in s3.head_object(**of)
+    told = refusal(s3.get_object, **of, PartNumber=5)
+    assert told == (416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+    for wrong in ({"PartNumber": 0}, {"PartNumber": 10_001}):
+        assert refusal(s3.get_object, **of, **wrong)[:2] == (400, "InvalidArgument")
+    told = refusal(s3.get_object, **of, PartNumber=1, Range="bytes=0-1")
+    assert told[:2] == (400, "InvalidRequest")
+    parts = s3.get_object_attributes(**of, ObjectAttributes=["ObjectParts"])["ObjectParts"]
+    assert parts["TotalPartsCount"] == 4
+
+
+@pytest.mark.parametrize("body", [b"", b"small", bytes(100_000)])
+def test_what_was_put_at_once_is_its_own_first_part(s3: Any, body: bytes) -> None:
+    of = {"Bucket": "in-parts", "Key": f"at-once-{len(body)}"}
+    s3.put_object(**of, Body=body)
+    found = s3.get_object(**of, PartNumber=1)
+    assert found["Body"].read() == body
+    assert "PartsCount" not in found
+    status = found["ResponseMetadata"]["HTTPStatusCode"]
+    assert (status, found.get("ContentRange")) == (
+        (206, f"bytes 0-{len(body) - 1}/{len(body)}") if body else (200, None)
+    )
+    assert refusal(s3.get_object, **of, PartNumber=2)[:2] == (416, "InvalidPartNumber")
+    # Put again in parts, and at once again: what was said of it before is forgotten.
+    upload = begin(s3, of["Key"])
+    complete(s3, upload, put(s3, upload, 1, b"in parts"))
+    assert s3.head_object(**of, PartNumber=1)["PartsCount"] == 1
+    s3.put_object(**of, Body=body)
+    assert "PartsCount" not in s3.head_object(**of, PartNumber=1)
+
+
+def test_a_checksum_of_checksums_is_refused_before_anything_is_sent(s3: Any) -> None:
+    of = {"Bucket": "in-parts", "Key": "composite"}
+    asked = {**of, "ChecksumAlgorithm": "SHA256", "ChecksumType": "COMPOSITE"}
+    status, code, message = refusal(s3.create_multipart_upload, **asked)
+    assert (status, code) == (501, "NotImplemented")
+    assert "FULL_OBJECT" in message
+    upload = begin(s3, "composite")
+    parts = {"Parts": [put(s3, upload, 1, b"x")]}
+    told = refusal(
+        s3.complete_multipart_upload, **upload, MultipartUpload=parts, ChecksumType="COMPOSITE"
+    )
+    assert told[:2] == (501, "NotImplemented")
+
+
 # -- parts that are copied ---------------------------------------------------------------------
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from modelkeep.cli import entries
+from modelkeep.domain.announcements import announced
 from modelkeep.domain.stores import Place
+from modelkeep.ports.work import Work
 from modelkeep.protocols.native.paths import PREFIX
-from modelkeep.services import intake, policies
+from modelkeep.services import history, intake, policies
 from tests.support.estate import Estate
 from tests.support.sharing import GROUP, OTHERS, OURS, PACKAGE, THEIRS, statement
 from tests.support.signing import Signer as Caller
@@ -79,6 +82,51 @@ def test_a_guest_sees_what_a_policy_shows_and_nothing_else(boss: Caller) -> None
     boss("DeleteModelPackageGroupPolicy", ModelPackageGroupName="weather")
     assert gus.groups(**ACROSS) == []
     assert gus("DescribeModelPackage", ModelPackageName=arns[0]) == DENIED
+
+
+def test_only_policies_that_may_let_an_account_do_something_are_looked_at(boss: Caller) -> None:
+    def read(account: str) -> list[str]:
+        def named(work: Work) -> list[str]:
+            return [one.name for one in work.group_policies.shared(account, None, 10)]
+
+        return boss.estate.running.reader.run(named)
+
+    root = {"AWS": f"arn:aws:iam::{OTHERS}:root"}
+    share(boss, "weather", ALL, statement("*", Effect="Deny", Principal=root))
+    share(boss, "traffic", statement("*", Principal=root))
+    share(boss, "plain", statement("*", Principal="*"))
+    assert (read(THEIRS), read(OTHERS)) == (["weather", "plain"], ["traffic", "plain"])
+    share(boss, "traffic", ALL)
+    share(boss, "plain", statement("*", Principal={"AWS": [THEIRS, OTHERS]}))
+    assert (read(THEIRS), read(OTHERS)) == (["weather", "traffic", "plain"], ["plain"])
+    boss("DeleteModelPackageGroupPolicy", ModelPackageGroupName="weather")
+    assert (read(THEIRS), read("123456789012")) == (["traffic", "plain"], [])
+
+
+def test_the_journal_says_for_which_account_a_guest_did_something(alone: Caller) -> None:
+    gus = guest(alone, "contributor", "reviewer model:plain")
+    share(alone, "weather", ALL)
+    gus("CreateModelPackage", ModelPackageGroupName=GROUP + "weather")
+    caller(alone.estate, "gus")("CreateModelPackage", ModelPackageGroupName="weather")
+    gus("DeleteModelPackage", ModelPackageName=PACKAGE + "weather/2")
+    grant = {"ModelPackageArn": PACKAGE + "weather/1", "ModelApprovalStatus": "Approved"}
+    share(alone, "weather", statement("*", Condition={"StringEquals": {"aws:ResourceTag/a": "b"}}))
+    assert gus("UpdateModelPackage", **grant) == DENIED
+    told = alone.estate.running.reader.run(history.entries, 0, 1000)
+    by_gus = [
+        (leaf["act"], leaf["texts"].get("actor_account"))
+        for leaf in told
+        if leaf["texts"].get("actor") == "gus"
+    ]
+    made = [account for act, account in by_gus if act == "version:created"]
+    assert made == [THEIRS, None]
+    assert by_gus[-1] == ("model:access:denied", THEIRS)
+    assert {leaf["texts"].get("actor_account") for leaf in told} == {None, THEIRS}
+    entry = next(leaf for leaf in told if "actor_account" in leaf["texts"])
+    assert f"by gus of account {THEIRS}" in entries.line(entry)
+    gone = next(leaf for leaf in told if leaf["act"] == "version:deleted")
+    (news,) = announced(gone, False, {})
+    assert (news.data["actor"], news.data["actor_account"]) == ("gus", THEIRS)
 
 
 def test_who_is_denied_is_told_the_same_of_what_is_there_and_what_is_not(alone: Caller) -> None:
@@ -172,6 +220,8 @@ def test_a_tag_on_which_a_policy_hangs_is_an_admins_in_every_dialect(boss: Calle
     assert ann("DeleteTags", ResourceArn=GROUP + "plain", TagKeys=["MLProject"]) == DENIED
     body = {"name": "plain", "key": "MLProject"}
     assert boss.estate.call("DELETE", mlflow + "delete-tag", "ann", body).status_code == 403
+    small = {"Key": "mlproject", "Value": "weather"}  # the policy may mean it as well
+    assert ann("AddTags", ResourceArn=GROUP + "plain", Tags=[small]) == DENIED
 
 
 def test_a_group_that_was_renamed_is_shared_with_nobody_until_its_policy_is_put_again(

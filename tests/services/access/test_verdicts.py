@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from modelkeep.domain.access import Actor, Caller, Verb
-from modelkeep.domain.errors import Conflict, Forbidden
+from modelkeep.domain.errors import Conflict, Forbidden, NotFound
 from modelkeep.protocols.aws.calls import REGION, Call
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.sagemaker import groups, packages
@@ -227,6 +227,26 @@ def test_registering_with_a_verdict_is_a_vote_as_well(groups_made: Estate) -> No
             do(groups_made, who, "CreateModelPackage", **params)
     params["ModelApprovalStatus"] = "PendingManualApproval"
     do(groups_made, "ann", "CreateModelPackage", **params)
+
+
+@pytest.mark.parametrize("verdict", ["Approved", "Rejected"])
+def test_registering_a_package_without_a_group_with_a_verdict_takes_what_a_verdict_takes(
+    quick: Estate, monkeypatch: pytest.MonkeyPatch, verdict: str
+) -> None:
+    alone = {"name": "alone", "models": ["alone"]}
+    alone["stage_transitions"] = {"None -> Production": {"approval_required": True}}
+    policy = {"model_registry": {"lifecycles": [alone]}}
+    quick.write(lambda work, by: policies.apply(work, by, policy, "the policy"))
+    params = {"ModelPackageName": "alone", "ModelApprovalStatus": verdict}
+    with pytest.raises(Forbidden, match="a role that may approve on model alone"):
+        do(quick, "ann", "CreateModelPackage", **params)
+    monkeypatch.setitem(PEOPLE, "rob", "admin")
+    with pytest.raises(NotFound):  # nothing of it was made
+        do(quick, "rob", "DescribeModelPackage", ModelPackageName="alone")
+    if verdict == "Rejected":
+        do(quick, "rob", "CreateModelPackage", **params)
+        told = do(quick, "rob", "DescribeModelPackage", ModelPackageName="alone")
+        assert told["ModelApprovalStatus"] == "Rejected"
 
 
 def test_the_authors_own_vote_is_denied_whatever_the_role(

@@ -1,4 +1,4 @@
-"""Uploads in parts: `uploads/<when it expires>-<random>/<number>/<SHA-256>`.
+"""Uploads in parts: `uploads/<when it expires>-<random>/<number>/[<MD5>-]<SHA-256>`.
 
 A part is a file of its own, named by its number and its bytes; to name a part is to say its
 digest. Parts are not flushed: one that a crash damaged no longer hashes to its name, and the
@@ -15,13 +15,14 @@ from itertools import chain
 from pathlib import Path
 
 from modelkeep.domain.errors import InvalidInput, NotFound
-from modelkeep.ports.blobs import Blobs, Part
+from modelkeep.ports.blobs import Blobs, Part, Running, Upload
 from modelkeep.storage.blobs.checks import verified
 from modelkeep.storage.blobs.disk import DiskBlobs
 from modelkeep.storage.blobs.incoming import Incoming, not_stored
 
 ID = re.compile(r"(?P<expires_ms>[0-9]{1,15})-[0-9a-f]{32}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+NAME = r"((?P<md5>[0-9a-f]{32})-)?(?P<sha256>[0-9a-f]{64})"
+_NAME, _SHA256 = re.compile(NAME), re.compile(r"[0-9a-f]{64}")
 _CLOSED = "closed"
 
 
@@ -60,10 +61,11 @@ class DiskParts:
             raise not_stored(error) from None
         return upload_id
 
-    def begin(self, upload_id: str, number: int) -> "_PartUpload":
+    def begin(self, upload_id: str, number: int, md5: Running | None = None) -> Upload:
         if not self._folder(upload_id).is_dir() or self.is_closed(upload_id):
             raise gone()
-        return _PartUpload(self, upload_id, number, self._blobs.incoming())
+        upload = _PartUpload(self, upload_id, number, self._blobs.incoming(), md5)
+        return Summed(upload, md5) if md5 else upload
 
     def read(self, upload_id: str, number: int, sha256: str) -> Iterator[bytes]:
         """A part's bytes in chunks of at most 1 MiB. Raises as `assemble`."""
@@ -71,9 +73,10 @@ class DiskParts:
             raise gone()
         if not _SHA256.fullmatch(sha256):
             raise no_such_part(number)
+        named = (self._folder(upload_id) / str(number)).glob(f"*{sha256}")
         try:
-            file = (self._folder(upload_id) / str(number) / sha256).open("rb", buffering=0)
-        except OSError:
+            file = next(named).open("rb", buffering=0)
+        except (OSError, StopIteration):
             raise no_such_part(number) from None
         with file:
             yield from verified(file, sha256, None)
@@ -93,9 +96,11 @@ class DiskParts:
         found: list[Part] = []
         with self._lock:
             for file in self._folder(upload_id).glob("[0-9]*/*"):
-                known = file.stat()
-                at_ms = known.st_mtime_ns // 1_000_000
-                found.append(Part(int(file.parent.name), file.name, known.st_size, at_ms))
+                known, named = file.stat(), _NAME.fullmatch(file.name)
+                assert named, file
+                at_ms, md5 = known.st_mtime_ns // 1_000_000, named["md5"] or ""
+                number = int(file.parent.name)
+                found.append(Part(number, named["sha256"], known.st_size, at_ms, md5))
         return sorted(found, key=lambda part: part.number)
 
     def close(self, upload_id: str) -> None:
@@ -117,7 +122,7 @@ class DiskParts:
             if named and int(named["expires_ms"]) < now_ms:
                 self.discard(folder.name)
 
-    def keep(self, upload_id: str, number: int, part: Incoming) -> None:
+    def keep(self, upload_id: str, number: int, part: Incoming, name: str) -> None:
         """Puts a part in the place of the earlier ones of its number."""
         folder = self._folder(upload_id) / str(number)
         with self._lock:
@@ -127,7 +132,7 @@ class DiskParts:
                 folder.mkdir(mode=0o700, exist_ok=True)
                 for earlier in folder.iterdir():
                     earlier.unlink()
-                part.move(folder / part.sha256)
+                part.move(folder / name)
             except FileNotFoundError:
                 raise gone() from None
             except OSError as error:
@@ -141,14 +146,42 @@ class DiskParts:
 class _PartUpload:
     """See `ports.blobs.Upload`: kept, but not flushed to the disk."""
 
-    def __init__(self, parts: DiskParts, upload_id: str, number: int, incoming: Incoming) -> None:
+    def __init__(
+        self,
+        parts: DiskParts,
+        upload_id: str,
+        number: int,
+        incoming: Incoming,
+        md5: Running | None,
+    ) -> None:
         self._parts, self._upload_id, self._number = parts, upload_id, number
-        self._incoming = incoming
+        self._incoming, self._md5 = incoming, md5
         self.write, self.abandon = incoming.write, incoming.abandon
 
     def finish(self) -> tuple[str, int]:
-        self._parts.keep(self._upload_id, self._number, self._incoming)
-        return self._incoming.sha256, self._incoming.size_bytes
+        sha256 = self._incoming.sha256
+        name = name_of(sha256, self._md5)
+        self._parts.keep(self._upload_id, self._number, self._incoming, name)
+        return sha256, self._incoming.size_bytes
+
+
+class Summed:
+    """An upload of which another hash is told as well; taken beside the writing, and not where the
+    bytes arrive."""
+
+    def __init__(self, upload: Upload, also: Running) -> None:
+        self._upload, self._also = upload, also
+        self.finish, self.abandon = upload.finish, upload.abandon
+
+    def write(self, chunks: Sequence[bytes]) -> None:
+        for chunk in chunks:
+            self._also.update(chunk)
+        self._upload.write(chunks)
+
+
+def name_of(sha256: str, md5: Running | None) -> str:
+    """What a part is called whose bytes have all come."""
+    return f"{md5.hexdigest()}-{sha256}" if md5 else sha256
 
 
 def new_id(expires_ms: int) -> str:

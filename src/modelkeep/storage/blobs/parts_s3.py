@@ -1,4 +1,4 @@
-"""Uploads in parts, in an S3 store: `<prefix>/uploads/<id>/<number>/<when it came>-<SHA-256>`.
+"""Uploads in parts, in an S3 store: `uploads/<id>/<number>/<when it came>-[<MD5>-]<SHA-256>`.
 
 As on the disk (see `parts`) all the state is in the names: an object `open` lies there from the
 beginning until the upload is completed, and then one called `closed`. Of two parts of one number
@@ -15,16 +15,25 @@ from contextlib import closing
 from typing import Any, BinaryIO, cast
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.ports.blobs import Part
+from modelkeep.ports.blobs import Part, Running, Upload
 from modelkeep.storage.blobs.bucket import Absent, Present, Refused, Stream
 from modelkeep.storage.blobs.checks import verified
-from modelkeep.storage.blobs.parts import ID, gone, new_id, no_such_part, written_anew
+from modelkeep.storage.blobs.parts import (
+    ID,
+    NAME,
+    Summed,
+    gone,
+    name_of,
+    new_id,
+    no_such_part,
+    written_anew,
+)
 from modelkeep.storage.blobs.s3 import LEAST_PART_BYTES, S3Blobs, S3Upload
 
 FOLDER = "uploads"
 DROPS_AT_ONCE = 8
 _OPEN, _CLOSED = "open", "closed"
-_PART = re.compile(r"(?P<number>[0-9]{5})/(?P<at_ns>[0-9]{20})-(?P<sha256>[0-9a-f]{64})")
+_PART = re.compile(rf"(?P<number>[0-9]{{5}})/(?P<at_ns>[0-9]{{20}})-{NAME}")
 
 
 class S3Parts:
@@ -38,9 +47,10 @@ class S3Parts:
         self._mark(upload_id, _OPEN)
         return upload_id
 
-    def begin(self, upload_id: str, number: int) -> S3Upload:
+    def begin(self, upload_id: str, number: int, md5: Running | None = None) -> Upload:
         self.check_open(upload_id)
-        return S3Upload(self._blobs, _Target(self, self._blobs, upload_id, number))
+        upload = S3Upload(self._blobs, _Target(self, self._blobs, upload_id, number, md5))
+        return Summed(upload, md5) if md5 else upload
 
     def listing(self, upload_id: str) -> list[Part]:
         self.check_open(upload_id)
@@ -100,8 +110,8 @@ class S3Parts:
         if not self._is_marked(upload_id, _OPEN):
             raise gone()
 
-    def part_key(self, upload_id: str, number: int, sha256: str) -> str:
-        return self._key(upload_id, f"{number:05}/{time.time_ns():020}-{sha256}")
+    def part_key(self, upload_id: str, number: int, name: str) -> str:
+        return self._key(upload_id, f"{number:05}/{time.time_ns():020}-{name}")
 
     # -- how it lies there -------------------------------------------------------------------
 
@@ -113,7 +123,8 @@ class S3Parts:
             named = _PART.fullmatch(one["Key"][len(folder) :])
             if named:
                 number, at_ms = int(named["number"]), int(named["at_ns"]) // 1_000_000
-                found[number] = (Part(number, named["sha256"], one["Size"], at_ms), one["Key"])
+                part = Part(number, named["sha256"], one["Size"], at_ms, named["md5"] or "")
+                found[number] = (part, one["Key"])
         return found
 
     def _read(self, found: Sequence[tuple[Part, str]]) -> Iterator[bytes]:
@@ -164,19 +175,24 @@ class S3Parts:
 class _Target:
     """Where a part goes. See `s3.Target`; raises NotFound if the upload ended meanwhile."""
 
-    def __init__(self, parts: S3Parts, blobs: S3Blobs, upload_id: str, number: int) -> None:
-        self._parts, self._blobs = parts, blobs
+    def __init__(
+        self, parts: S3Parts, blobs: S3Blobs, upload_id: str, number: int, md5: Running | None
+    ) -> None:
+        self._parts, self._blobs, self._md5 = parts, blobs, md5
         self._upload_id, self._number = upload_id, number
 
     def put(self, sha256: str, content: bytes) -> None:
-        key = self._parts.part_key(self._upload_id, self._number, sha256)
+        key = self._key(sha256)
         self._blobs.bucket.call("put_object", Key=key, Body=content)
         self._check(key)
 
     def name(self, key: str, sha256: str, size_bytes: int) -> None:
-        target = self._parts.part_key(self._upload_id, self._number, sha256)
+        target = self._key(sha256)
         self._blobs.copy(key, target, size_bytes)
         self._check(target)
+
+    def _key(self, sha256: str) -> str:
+        return self._parts.part_key(self._upload_id, self._number, name_of(sha256, self._md5))
 
     def _check(self, key: str) -> None:
         try:

@@ -168,7 +168,7 @@ class S3Blobs:
 
         try:
             with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copier") as threads:
-                etags = list(threads.map(copy, enumerate(_pieces(sources), 1)))
+                etags = list(threads.map(copy, enumerate(pieces(sources), 1)))
             self.complete(target, upload_id, etags)
         except BaseException:
             self.abort(target, upload_id)
@@ -353,10 +353,12 @@ def _quietly(call: Callable[[], object]) -> None:
         return
 
 
-def _pieces(sources: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int, int]]:
-    """The keys and bounds of what is copied at once: each source alike, and none too small."""
+def pieces(sources: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int, int]]:
+    """The keys and bounds of what is copied at once: each source alike, and none too small. As many
+    as `PARTS_LIMIT` at most, or as there are sources: each may have one more than its share."""
     total = sum(size for _, size in sources)
-    piece_bytes = max(COPY_BYTES, -(-2 * total // PARTS_LIMIT))
+    left = PARTS_LIMIT - len(sources)
+    piece_bytes = max(COPY_BYTES, -(-total // left)) if left > 0 else total
     for key, size in sources:
         count = max(1, min(-(-size // piece_bytes), size // LEAST_PART_BYTES))
         bounds = [size * number // count for number in range(count + 1)]

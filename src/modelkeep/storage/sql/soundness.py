@@ -31,6 +31,7 @@ _REFERENCES = (
     ("resource_revisions", "resource_id", "resources"),
     ("resource_tags", "resource_id", "resources"),
     ("group_policies", "model_id", "models"),
+    ("group_policy_accounts", "model_id", "models"),
     ("emergencies", "version_id", "versions"),
     ("holds", "version_id", "versions"),
     ("loads", "version_id", "versions"),

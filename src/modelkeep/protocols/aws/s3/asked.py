@@ -15,6 +15,7 @@ from modelkeep.protocols.aws.s3.bodies import Body
 from modelkeep.protocols.aws.s3.refusals import refusal
 from modelkeep.protocols.http import Scope, Send, caller_of, header, path_of, query_of
 from modelkeep.protocols.rules import somewhere
+from modelkeep.services.grants import PARTS_LIMIT
 
 LISTS, READS, WRITES = somewhere(Verb.READ), somewhere(Verb.DOWNLOAD), somewhere(Verb.WRITE)
 PATIENCE_S = 10.0  # after which a client is told that something is being done; they wait a minute
@@ -124,3 +125,14 @@ class Asked:
     async def say(self, name: str, content: Mapping[str, object], headers: Headers = ()) -> None:
         """Answers with an XML document."""
         await self.answer(200, headers, xml.document(name, content))
+
+
+def check_number(asked: Asked) -> int:
+    """The number of a part. Raises Coded."""
+    number = asked.number("partNumber", 0, PARTS_LIMIT + 1)
+    if not 1 <= number <= PARTS_LIMIT:
+        raise Coded(
+            "InvalidArgument",
+            f"Part number must be an integer between 1 and {PARTS_LIMIT}, inclusive",
+        )
+    return number

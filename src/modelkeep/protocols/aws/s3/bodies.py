@@ -165,12 +165,8 @@ class Expected:
         )
         told = {name: value for name, value in pairs if name.startswith(_CHECKSUM) and _tells(name)}
         if any("-" in value for value in told.values()):
-            raise Coded(
-                "NotImplemented",
-                "A checksum of the parts' checksums is not verified here: send that of the whole "
-                "object (x-amz-checksum-type: FULL_OBJECT), or none.",
-                501,
-            )
+            raise _composite()
+        check_type(scope)
         return cls(told)
 
     def update(self, data: bytes) -> None:
@@ -199,6 +195,21 @@ def check(name: str, told: str, hashing: Hash) -> None:
     """Raises Coded."""
     if told != base64.b64encode(hashing.digest()).decode():
         raise Coded("BadDigest", f"The {name} you specified did not match the calculated checksum.")
+
+
+def check_type(scope: Scope) -> None:
+    """Raises Coded where an object's checksum is to be one of its parts' checksums."""
+    if header(scope, b"x-amz-checksum-type").upper() == "COMPOSITE":
+        raise _composite()
+
+
+def _composite() -> Coded:
+    return Coded(
+        "NotImplemented",
+        "A checksum of the parts' checksums is not verified here: send that of the whole object "
+        "(x-amz-checksum-type: FULL_OBJECT), or none.",
+        501,
+    )
 
 
 def check_known(algorithm: str) -> None:

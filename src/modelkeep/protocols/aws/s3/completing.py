@@ -1,7 +1,8 @@
-"""Parts put together: named by their numbers and ETags, which are their SHA-256.
+"""Parts put together: named by their numbers and ETags, which are their MD5.
 
-The whole has an ETag as S3's have it: a hash over its parts' hashes, a dash, and how many there
-were.
+The whole has an ETag as S3's have it: the MD5 over its parts' MD5, a dash, and how many there were.
+What a part's bytes are is told by its SHA-256, which the store has beside its ETag; a part that
+came while a server of before ran has that for an ETag.
 """
 
 import asyncio
@@ -13,13 +14,15 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from modelkeep.domain.errors import InvalidInput, NotFound
+from modelkeep.domain.objects import runs_of
+from modelkeep.ports.blobs import Part
 from modelkeep.ports.objects import ObjectUpload
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
 from modelkeep.protocols.aws.s3.asked import WRITES, Asked
 from modelkeep.protocols.aws.s3.bodies import Expected, whole
 from modelkeep.protocols.aws.s3.files import check_headers
-from modelkeep.protocols.aws.s3.multipart import find, missing, no_such_upload
+from modelkeep.protocols.aws.s3.multipart import etag_of, find, missing, no_such_upload
 from modelkeep.protocols.aws.s3.told import new_condition_in
 from modelkeep.services import object_uploads
 from modelkeep.services.app import App
@@ -28,14 +31,14 @@ from modelkeep.services.objects import Brought
 
 LEAST_PART_BYTES = 5 << 20  # of every part but the last
 XML_LIMIT_BYTES = 4 << 20
-_SHA256 = re.compile("[0-9a-f]{64}")
+_ETAG = re.compile("[0-9a-f]{32}|[0-9a-f]{64}")
 
 
 class Named(NamedTuple):
     """A part as the client names it."""
 
     number: int
-    sha256: str
+    etag: str
 
 
 async def complete(app: App, asked: Asked) -> None:
@@ -71,15 +74,19 @@ async def _complete(
     expected: Expected,
 ) -> None:
     with missing():
-        await _check_parts(app, upload, named, asked.header("x-amz-mp-object-size"))
+        parts = await _meant(app, upload, named, asked.header("x-amz-mp-object-size"))
         began_ms = app.clock.now_ms()
         try:
             sha256, size = await asyncio.to_thread(
-                app.parts.assemble, upload.id, named, expected.update
+                app.parts.assemble,
+                upload.id,
+                [(part.number, part.sha256) for part in parts],
+                expected.update,
             )
         except InvalidInput:
             raise _no_such_part() from None
-    said = replace(brought.said, checksums=expected.checked())
+    runs = runs_of(part.size_bytes for part in parts)
+    said = replace(brought.said, checksums=expected.checked(), runs=runs)
     args = asked.caller, upload, sha256, size, began_ms, replace(brought, said=said)
     try:
         await app.write(object_uploads.complete, *args)
@@ -89,21 +96,23 @@ async def _complete(
     await asyncio.to_thread(app.parts.discard, upload.id)
 
 
-async def _check_parts(
+async def _meant(
     app: App, upload: ObjectUpload, named: Sequence[Named], told_size: str
-) -> None:
+) -> list[Part]:
     """Raises Coded for parts that are not there, or too small."""
     found = await asyncio.to_thread(app.parts.listing, upload.id)
-    sizes = {Named(part.number, part.sha256): part.size_bytes for part in found}
-    if any(part not in sizes for part in named):
+    there = {Named(part.number, etag_of(part)): part for part in found}
+    if any(part not in there for part in named):
         raise _no_such_part()
-    if any(sizes[part] < LEAST_PART_BYTES for part in named[:-1]):
+    parts = [there[part] for part in named]
+    if any(part.size_bytes < LEAST_PART_BYTES for part in parts[:-1]):
         raise Coded(
             "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed object size"
         )
-    size = sum(sizes[part] for part in named)
+    size = sum(part.size_bytes for part in parts)
     if told_size not in ("", str(size)):
         raise Coded("InvalidRequest", f"The parts have {size} bytes, and not x-amz-mp-object-size.")
+    return parts
 
 
 def _no_such_part() -> Coded:
@@ -122,7 +131,7 @@ def _named(body: bytes) -> list[Named]:
         etag = (element.findtext("ETag") or "").strip().strip('"')
         if not (number.isascii() and number.isdigit()):
             raise xml.malformed()
-        if not _SHA256.fullmatch(etag):
+        if not _ETAG.fullmatch(etag):
             raise _no_such_part()
         found.append(Named(int(number[:8]), etag))
     numbers = [part.number for part in found]
@@ -138,5 +147,5 @@ def _named(body: bytes) -> list[Named]:
 
 
 def _etag(named: Sequence[Named]) -> str:
-    over = b"".join(bytes.fromhex(part.sha256) for part in named)
+    over = b"".join(bytes.fromhex(part.etag) for part in named)
     return f"{hashlib.md5(over, usedforsecurity=False).hexdigest()}-{len(named)}"

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 from modelkeep.domain import objects as places
@@ -39,10 +40,10 @@ async def copy(app: App, asked: Asked) -> None:
     tags = tags_in(asked) if directives[1] == "REPLACE" else None
 
     def anew(said: Said) -> Said:
-        return Said(
-            said.headers if headers is None else headers,
-            said.checksums,
-            said.tags if tags is None else tags,
+        return replace(
+            said,
+            headers=said.headers if headers is None else headers,
+            tags=said.tags if tags is None else tags,
         )
 
     try:

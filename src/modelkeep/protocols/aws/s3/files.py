@@ -10,7 +10,7 @@ from modelkeep.domain.sharing import LOADING, Lent
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies
-from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked
+from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked, check_number
 from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, too_large
 from modelkeep.protocols.aws.s3.told import (
     as_headers,
@@ -76,8 +76,7 @@ async def get(app: App, asked: Asked) -> None:
     """GET and HEAD. A guest may have the files of packages that they may deploy."""
     lent = Lent(LOADING) if asked.bucket == RESERVED else None
     permits.admit(Need(Verb.DOWNLOAD, anywhere=True), lent=lent)
-    if "partNumber" in asked.query:
-        raise Coded("NotImplemented", "Objects are not kept in parts; ask for a range.", 501)
+    number = _number(asked)
     found = await find(app, asked)
     failing = condition_in(asked).failing(found.etag, found.at_ms)
     if failing in _UNCHANGED:
@@ -87,9 +86,13 @@ async def get(app: App, asked: Asked) -> None:
     file, version = found.found.file, found.found.version
     # A HEAD has parts here, as on S3.
     part = part_of({**asked.scope, "method": "GET"}, f'"{found.etag}"', file.size_bytes)
-    if part is not None and not part.is_satisfiable:
+    if number:
+        part = _numbered(found, number)
+    elif part is not None and not part.is_satisfiable:
         raise Coded("InvalidRange", f"The requested range is not within {file.size_bytes}.", 416)
     headers = _headers(asked, found, part)
+    if number and found.said.parts:
+        headers.append((b"x-amz-mp-parts-count", str(found.said.parts).encode()))
     if asked.method == "HEAD":
         await send_head(asked.send, 200 if part is None else 206, headers, last=True)
         return
@@ -98,8 +101,28 @@ async def get(app: App, asked: Asked) -> None:
     await send_file(app, found.found, part, headers, asked.send)
 
 
+def _number(asked: Asked) -> int:
+    """The part that is asked for; 0 for none. Raises Coded."""
+    if "partNumber" not in asked.query:
+        return 0
+    number = check_number(asked)
+    if asked.header("range"):
+        raise Coded("InvalidRequest", "Cannot specify both Range header and partNumber query.")
+    return number
+
+
+def _numbered(found: Object, number: int) -> Part | None:
+    """The bytes of a part; None where it is all of nothing. Of what did not come in parts the first
+    is the whole. Raises Coded."""
+    size = found.found.file.size_bytes
+    bounds = found.said.bounds(number) if found.said.parts else (0, size) if number == 1 else None
+    if bounds is None or (size and bounds[0] == bounds[1]):
+        raise Coded("InvalidPartNumber", "The requested partnumber is not satisfiable", 416)
+    return Part(*bounds, size) if size else None
+
+
 async def attributes(app: App, asked: Asked) -> None:
-    """GetObjectAttributes. Of parts nothing is told: objects are not kept in them."""
+    """GetObjectAttributes. Of parts it is told how many there were."""
     READS.admit(asked)
     wanted = {one.strip() for one in asked.header("x-amz-object-attributes").split(",")}
     if not wanted <= _ATTRIBUTES:
@@ -108,6 +131,7 @@ async def attributes(app: App, asked: Asked) -> None:
     known = {
         "ETag": found.etag,
         "Checksum": checksum_elements(found.said),
+        "ObjectParts": {"PartsCount": found.said.parts} if found.said.parts else None,
         "StorageClass": "STANDARD",
         "ObjectSize": found.found.file.size_bytes,
     }

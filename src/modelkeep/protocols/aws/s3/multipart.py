@@ -1,20 +1,21 @@
 """Objects that come in parts: create, the parts in any order and at once, complete or abort.
 
-A part's ETag is its SHA-256, which says which bytes are meant when they are put together
-(`completing`).
+A part's ETag is its MD5, as S3's is: some clients compute it themselves, and compare.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 
 from modelkeep.domain.errors import NotFound
+from modelkeep.ports.blobs import Part
 from modelkeep.ports.objects import ObjectUpload
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies, xml
-from modelkeep.protocols.aws.s3.asked import OWNER, WRITES, Asked
-from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, check_known, too_large
+from modelkeep.protocols.aws.s3.asked import OWNER, WRITES, Asked, check_number
+from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, check_known, check_type, too_large
 from modelkeep.protocols.aws.s3.files import check_headers
 from modelkeep.protocols.aws.s3.told import as_headers, said_in
 from modelkeep.services import object_uploads
@@ -37,6 +38,7 @@ async def create(app: App, asked: Asked) -> None:
     algorithm, said = asked.header(_ALGORITHM), said_in(asked)
     if algorithm:
         check_known(algorithm)
+    check_type(asked.scope)
     until_ms = await app.read(object_uploads.check, asked.caller, asked.path)
     upload_id = await asyncio.to_thread(app.parts.open, until_ms)
     await app.write(object_uploads.begin, asked.caller, upload_id, asked.path, until_ms, said)
@@ -48,12 +50,7 @@ async def create(app: App, asked: Asked) -> None:
 async def put_part(app: App, asked: Asked) -> None:
     """UploadPart and UploadPartCopy."""
     WRITES.admit(asked)
-    number = asked.number("partNumber", 0, PARTS_LIMIT + 1)
-    if not 1 <= number <= PARTS_LIMIT:
-        raise Coded(
-            "InvalidArgument",
-            f"Part number must be an integer between 1 and {PARTS_LIMIT}, inclusive",
-        )
+    number = check_number(asked)
     announced = asked.header("content-length")
     if announced.isdigit() and int(announced) > LIMIT_BYTES:
         raise too_large()
@@ -61,11 +58,22 @@ async def put_part(app: App, asked: Asked) -> None:
     if asked.header("x-amz-copy-source"):
         await _copy_part(app, asked, upload, number)
         return
-    with missing():
-        part = await asyncio.to_thread(app.parts.begin, upload.id, number)
-        sha256, _ = await uploads.fill(part, asked.body.read())
+    etag = await _take(app, upload, number, asked.body.read())
     told = as_headers(asked.body.checksums)
-    await asked.answer(200, [(b"etag", f'"{sha256}"'.encode()), *told])
+    await asked.answer(200, [(b"etag", f'"{etag}"'.encode()), *told])
+
+
+async def _take(app: App, upload: ObjectUpload, number: int, body: AsyncIterator[bytes]) -> str:
+    """Its ETag."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    with missing():
+        part = await asyncio.to_thread(app.parts.begin, upload.id, number, md5)
+        await uploads.fill(part, body)
+    return md5.hexdigest()
+
+
+def etag_of(part: Part) -> str:
+    return part.md5 or part.sha256
 
 
 async def _copy_part(app: App, asked: Asked, upload: ObjectUpload, number: int) -> None:
@@ -74,10 +82,8 @@ async def _copy_part(app: App, asked: Asked, upload: ObjectUpload, number: int) 
         raise too_large()
 
     async def copied() -> Mapping[str, object]:
-        with missing():
-            part = await asyncio.to_thread(app.parts.begin, upload.id, number)
-            sha256, _ = await uploads.fill(part, copies.read(app, found, start, stop))
-        return {"LastModified": xml.moment(app.clock.now_ms()), "ETag": f'"{sha256}"'}
+        etag = await _take(app, upload, number, copies.read(app, found, start, stop))
+        return {"LastModified": xml.moment(app.clock.now_ms()), "ETag": f'"{etag}"'}
 
     await asked.say_later("CopyPartResult", copied())
 
@@ -105,7 +111,7 @@ async def listing(app: App, asked: Asked) -> None:
             {
                 "PartNumber": part.number,
                 "LastModified": xml.moment(part.at_ms),
-                "ETag": f'"{part.sha256}"',
+                "ETag": f'"{etag_of(part)}"',
                 "Size": part.size_bytes,
             }
             for part in shown

@@ -1,6 +1,7 @@
 """Model packages: versions of our models, and models of one version."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from modelkeep.domain.access import Verb
@@ -15,7 +16,7 @@ from modelkeep.protocols.aws import models, rendering
 from modelkeep.protocols.aws.calls import Call, Operation, Place
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.once import once
-from modelkeep.protocols.aws.sagemaker import members
+from modelkeep.protocols.aws.sagemaker import lists, members
 from modelkeep.protocols.aws.sagemaker.described import (
     arn_of,
     described,
@@ -51,6 +52,8 @@ _SINGLE = {"Versioned": False, "Unversioned": True, "Both": None}
 
 async def _create(app: App, call: Call) -> Mapping[str, Any]:
     wanted = members.registration(call)
+    if not wanted.is_label:
+        wanted = replace(wanted, lists=await lists.read(app, wanted.said))
 
     def tell(made: Version) -> Mapping[str, str]:
         return {_ARN: package_arn(call, made, is_single=wanted.single)}
@@ -197,6 +200,8 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
 
 
 def _on_creation(call: Call) -> None:
+    """Of a package without a group there is nothing yet that a verdict could be on: what one takes
+    is asked once it is made (`verdicts.cast`), and then nothing of it is."""
     params = call.params
     if members.is_single(params):
         permits.admit_new(params[NAME], tags_of(params.get("Tags", ())))
