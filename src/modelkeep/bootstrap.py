@@ -22,6 +22,7 @@ from modelkeep.domain.errors import IntegrityFailure, NotFound, Unavailable
 from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.mail import Mailer
 from modelkeep.ports.work import Work
 from modelkeep.services import (
     buckets,
@@ -49,6 +50,7 @@ from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
+from modelkeep.storage.stamps import RsaStamper
 from modelkeep.storage.vault import AesVault
 from modelkeep.telemetry.tallies import Attempts, Requests, Tallies
 
@@ -101,6 +103,7 @@ class Running:
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
         )
+        vault = AesVault(settings.secrets_key, settings.data_dir / "secrets.key")
         self.app = App(
             self.reader,
             self.writer,
@@ -112,7 +115,9 @@ class Running:
             Signer(_signing_key(settings)),
             clock,
             self._sender,
-            AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+            _mailer(settings),
+            vault,
+            RsaStamper(vault),
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
@@ -254,6 +259,15 @@ def _checkpoint(
         db.all(f"PRAGMA wal_checkpoint({how})")
     finally:
         db.close()
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    server = settings.mail_server
+    if server is None:
+        return None
+    from modelkeep.channels.mail import SmtpMailer  # with the library of e-mail
+
+    return SmtpMailer(server, settings.mail_from)
 
 
 def _signing_key(settings: Settings) -> bytes:
