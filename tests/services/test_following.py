@@ -144,7 +144,7 @@ def test_those_who_ask_together_share_a_question_that_none_of_them_came_too_late
             await gates[questions[0] - 1].wait()
             return 0, set[int | None]()
 
-        following = Following(run)
+        following = Following(run, lambda read, tell: False)
         await following.recall(champion, ("churn",))
         first = [asyncio.create_task(following.recall(champion, ("churn",))) for _ in range(10)]
         await asyncio.sleep(0.01)
@@ -172,7 +172,7 @@ def test_a_question_that_fails_is_told_to_all_who_asked_and_asked_again() -> Non
                 raise Unavailable("The database does not answer.")
             return 0, set[int | None]()
 
-        following = Following(run)
+        following = Following(run, lambda read, tell: False)
         await following.recall(champion, ("churn",))
         told = await asyncio.gather(
             *(following.recall(champion, ("churn",)) for _ in range(5)), return_exceptions=True

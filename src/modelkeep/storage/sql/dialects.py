@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 QUICK_MS = 200  # of one statement, on PostgreSQL
 LOG_PAGES = 8_000  # of SQLite's write-ahead log, after which it should begin anew (see `log`)
 PAGE_ROWS = 1_000  # of a query that reads much
+READ_CACHE_KIB = 16_000  # of a file of SQLite, in each connection that reads; usual are 2,000
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
 _UPGRADE_PATIENCE_S = 3600.0  # an index of a large table takes its time
@@ -168,6 +169,8 @@ class Sqlite:
                 connection.execute("PRAGMA journal_mode = WAL")
                 # Pages that a savepoint may have to bring back are not worth a file each time.
                 connection.execute("PRAGMA temp_store = MEMORY")
+            else:  # the pages of a search in a million versions lie all over the file
+                connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA case_sensitive_like = ON")

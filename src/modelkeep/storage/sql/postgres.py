@@ -18,7 +18,7 @@ import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
-from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, OutOfTime, Row, away, unheld
@@ -80,6 +80,8 @@ class PostgresDb:
         except psycopg.Error as error:
             raise away(str(error).split("\n", 1)[0]) from None
         # One type for every integer: a statement is prepared for each combination of types.
+        # Of those in a list too, which go as text: their type would stay that of the first list.
+        connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.pgconn.enter_pipeline_mode()
         # Its holder ends what it holds when it goes, if nobody did before.

@@ -67,7 +67,7 @@ class Reader:
             from modelkeep.storage.sql.lanes import Lanes  # a start on SQLite must not pay for it
 
             self._lanes = Lanes(self._dialect)
-            self._following = Following(self._look_up)
+            self._following = Following(self._look_up, self._lanes.start)
 
     def leave_loop(self) -> None:
         if self._lanes:
@@ -102,11 +102,27 @@ class Reader:
         value = self._recent.get(key)
         if value is None:
             moment = self._recent.moment
-            value, model_id = await self.submit(use_case, *args, point=True)
-            self._recent.keep(key, value, model_id, moment)
+            found: About[Any] = await self.submit(use_case, *args, point=True)
+            self._recent.keep(use_case, args, found, moment)
+            value = found.value
         else:
             self.tally.remembered += 1
         return value
+
+    def recollect(
+        self, tell: Callable[[Any], None], use_case: Callable[..., Any], args: tuple[str | int, ...]
+    ) -> None:
+        """As `recall`, in the loop that is served, but what is not remembered is not looked up:
+        None is told then. At once or later; an exception where nobody can say."""
+
+        def told(value: Any) -> None:
+            self.tally.remembered += not (value is None or isinstance(value, Exception))
+            tell(value)
+
+        if self._following:
+            self._following.recollect((use_case, args), told)
+        else:
+            told(self._recent.get((use_case, args)))
 
     async def _look_up(self, read: Callable[[SqlWork], Any]) -> Any:
         """The value of a point read, on PostgreSQL."""
