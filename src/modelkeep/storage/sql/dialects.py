@@ -263,7 +263,12 @@ _ALWAYS = {
     "tcp_keepalives_count": 2,
     "tcp_user_timeout": f"{GONE_S}s",
 }
-_READING = {**_ALWAYS, "default_transaction_read_only": "on"}
+_READING = {
+    **_ALWAYS,
+    "default_transaction_read_only": "on",
+    # Of statements that are sent together, which are a transaction without being said to be one.
+    "default_transaction_isolation": "repeatable read",
+}
 _WRITING = {
     **_ALWAYS,
     "lock_timeout": f"{LOCK_WAIT_S}s",

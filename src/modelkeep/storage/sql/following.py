@@ -20,13 +20,13 @@ from modelkeep.storage.sql.work import SqlWork
 
 FAR = 1_000  # entries of the journal, after which all is forgotten rather than looked through
 
-Run = Callable[[Callable[[SqlWork], Any]], Awaitable[Any]]
+Run = Callable[[object, Callable[[SqlWork], Any]], Awaitable[Any]]
 Told = Callable[[Exception | None], None]
 Start = Callable[[Callable[[SqlWork], Any], Callable[[Any, Exception | None], None]], bool]
 
 
 class Following:
-    """Of one event loop. `run` does a read in a transaction of its own; `start` does one of one
+    """Of one event loop. `run` does a read that sees one moment, of a kind; `start` does one of one
     statement, and tells what came of it, unless it says that it cannot just now."""
 
     def __init__(self, run: Run, start: Start) -> None:
@@ -51,7 +51,7 @@ class Following:
             size = work.journal.size_ahead()
             return use_case(work, *args), size()
 
-        found, size = await self._run(read)
+        found, size = await self._run(use_case, read)
         if not self._values:  # nothing hangs on what came before
             self._size = max(self._size, size)
         if size >= self._size:  # else entries that it does not know of have been gone through
@@ -118,7 +118,7 @@ class Following:
             is_near = self._size < size <= self._size + FAR
             return size, work.journal.models_since(self._size) if is_near else {None}
 
-        size, models = await self._run(changed)
+        size, models = await self._run(None, changed)
         self._size = size
         self._values.forget(models)
 

@@ -94,6 +94,7 @@ class PostgresDb:
         self._sent = self._unanswered = self._due = 0
         self._awaited: dict[int, list[Any]] = {}  # by the place of the answer among those due
         self.is_spoilt, self.changes = False, 0
+        self.trips = 0  # to the database and back, waited for
         settings = ", ".join(f"set_config('{name}', '{to}', false)" for name, to in session.items())
         self.leave(f"SELECT {settings}")  # beside whoever has them by a URL or a proxy of their own
 
@@ -232,6 +233,7 @@ class PostgresDb:
 
     def _receive_all(self) -> list[Any]:
         """As `_receive`, the answers to all that was sent since it was called last."""
+        self.trips += 1
         self._sync()
         failed, answers = None, list[Any]()
         try:
