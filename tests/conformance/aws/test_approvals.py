@@ -1,5 +1,6 @@
 """Verdicts with stock clients: votes, what they come to, and the approval that is shown."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -202,7 +203,7 @@ def test_one_vote_that_suffices_approves(ann: Any, bob: Any, ruled: Server) -> N
 
 
 def test_a_vote_that_is_not_enough_is_kept_and_says_what_is_missing(
-    ann: Any, bob: Any, eve: Any
+    ann: Any, bob: Any, eve: Any, ruled: Server
 ) -> None:
     arn = register(ann, group(ann, "two"))
     said = {"CustomerMetadataProperties": {"more": "1"}, "ApprovalDescription": "I like it"}
@@ -210,6 +211,9 @@ def test_a_vote_that_is_not_enough_is_kept_and_says_what_is_missing(
     name = arn.partition("/")[2]
     assert f"Your vote for {name} to enter Production is kept" in message
     assert "waits for the approval of someone other than ann, bob who gives a name" in message
+    (number,) = re.findall(r"on request (\d+)", message)
+    asked = httpx.get(f"{ruled.url}/api/v1/requests/{number}", trust_env=False).json()
+    assert [one["name"] for one in asked["barred"]] == ["ann"]  # and not in whose name it is asked
     found = ann.describe_model_package(ModelPackageName=arn)
     assert (found["ModelApprovalStatus"], "ApprovalDescription" in found) == (PENDING, False)
     assert found["CustomerMetadataProperties"] == TESTED  # nothing but the vote has happened
