@@ -54,9 +54,10 @@ def of_call(work: Work, last: Entry) -> Iterator[tuple[int, Change]]:
         return
     of_each: dict[tuple[int, int], list[Told]] = {}
     for entry in _entries(work, last):
-        leaf = _leaf(entry)
-        for number in _numbers(work, leaf) if entry.model_id is not None else ():
-            of_each.setdefault((entry.model_id, number), []).append((entry, leaf))
+        leaf, model_id = _leaf(entry), entry.model_id
+        if model_id is not None:
+            for number in _numbers(work, leaf):
+                of_each.setdefault((model_id, number), []).append((entry, leaf))
     for part, ((model_id, number), told) in enumerate(of_each.items()):
         version = work.versions.get(model_id, number)
         change = _change(work, version, told) if version else None  # else deleted since
