@@ -21,6 +21,7 @@ from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import paths
+from modelkeep.protocols.shortcut import Shortcut
 from modelkeep.protocols.traces import Traces
 from modelkeep.services import permits
 from modelkeep.services.app import App
@@ -35,10 +36,12 @@ _APIS = ("/api/", "/ajax-api/")  # MLflow's and our own, for which MLflow's plug
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole application; and of it the native API, to be made later, if it is there."""
+    """The whole application; of it the native API, to be made later, if it is there; and what is
+    asked for an answer before it, if it may be."""
 
     door: FrontDoor
     native: Later | None = None
+    shortcut: Shortcut | None = None
 
 
 def build(
@@ -102,7 +105,11 @@ def build(
 
     door = _door(cleaned, settings, mlflow.shown)
     watched = _probes(door, app, running, settings, attempts or Attempts(), process)
-    return Site(door, native)
+    shortcut = None
+    if not (settings.auth or settings.access_log or traces):  # who asks is of no account
+        recollect = running.reader.recollect
+        shortcut = Shortcut(door, mlflow.recollection, recollect, answers.refusal)
+    return Site(door, native, shortcut)
 
 
 def build_probes(
