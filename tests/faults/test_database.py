@@ -14,11 +14,14 @@ import pytest
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.services import registry
+from modelkeep.storage.sql import schema
 from modelkeep.storage.sql import writer as writing
+from modelkeep.storage.sql.connection import Batch
+from modelkeep.storage.sql.dialects import dialect_for
 from tests.conftest import StartServer
 from tests.support.clock import MovedClock
 from tests.support.core import Core
-from tests.support.postgres import Postgres
+from tests.support.postgres import Postgres, running_postgres
 from tests.support.proxy import Proxy
 from tests.support.server import Server
 
@@ -208,3 +211,30 @@ def test_a_replica_that_is_cut_off_answers_503_and_the_others_go_on(
         assert time.monotonic() < deadline
     found = httpx.get(f"{other.url}{API}/registered-models/search", trust_env=False).json()
     assert {model["name"] for model in found["registered_models"]} - {"b"} == {"a", "c", "d", "e"}
+
+
+def test_what_a_crash_took_is_not_told_to_be_what_another_stored_after_it(
+    tmp_path: Path, clock: MovedClock
+) -> None:
+    """PostgreSQL gives the number of a transaction that it lost in a crash to the next one."""
+    with running_postgres() as postgres:
+        dialect = dialect_for(postgres.create_database(), tmp_path)
+        schema.ensure(dialect)
+        lost, others = Batch("a", 1), Batch("b", 1)
+        for batch in (lost, others):
+            db = dialect.connect(read_only=False)
+            dialect.begin_batch(db)
+            dialect.sign_batch(db, batch, clock.now_ms())
+            if batch is lost:
+                db.settle()
+                postgres.crash()
+                postgres.start()
+            else:
+                db.run("COMMIT")
+            db.close()
+        gone = Unavailable("The database went away.")
+        asked = [
+            dialect.was_committed(dialect.connect(read_only=False), batch, gone)
+            for batch in (lost, others)
+        ]
+        assert asked == [False, True]

@@ -19,7 +19,7 @@ from modelkeep.storage.sql.upkeep import named_blobs, reading
 from modelkeep.storage.sql.work import SqlWork
 
 # What is not the registry's but the database's, or says what is done at this moment.
-_NOT_KEPT = ("alembic_version", "pins", "stores")
+_NOT_KEPT = ("alembic_version", "batches", "pins", "stores")
 _SIGNS_OF_USE = ("models", "runs", "artifacts", "journal_leaves")
 
 

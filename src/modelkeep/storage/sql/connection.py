@@ -1,11 +1,20 @@
 """What a connection to a database can do, and what goes wrong with one."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from modelkeep.domain.errors import InvalidInput, Unavailable
 
 Row = tuple[Any, ...]
+
+
+class Batch(NamedTuple):
+    """What goes into one commit: whose it is, by a name that nobody else has, and its number among
+    those of that writer."""
+
+    writer: str
+    number: int
+
 
 LOCK_WAIT_S = 5.0  # how long a batch waits for another writer before it gives up
 GONE_S = 3  # after which PostgreSQL ends the session of a replica that does nothing in its batch

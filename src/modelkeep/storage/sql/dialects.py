@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.ports.backups import Loading
-from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, Db, Row, away
+from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, Batch, Db, Row, away
 from modelkeep.storage.sql.loading import fill_postgres, fill_sqlite
 from modelkeep.storage.sql.sqlite import UNWRITTEN, Quick, SqliteDb, Until
 
@@ -33,6 +33,8 @@ _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does n
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
 _UPGRADE_PATIENCE_S = 3600.0  # an index of a large table takes its time
 _UPGRADE_LOCK = 7_235_420_001
+_SWEEP_EVERY = 10_000  # batches, for those of writers that are no more
+_KEPT_MS = 86_400_000  # longer than anybody asks
 _JOURNAL_LOCK = 0x6D6F64656C6B  # "modelk": the advisory lock that orders the batches of replicas
 
 
@@ -66,16 +68,15 @@ class Dialect(Protocol):
         ...
 
     def connect(self, *, read_only: bool) -> Db: ...
-    @property
-    def batch(self) -> str:
-        """An expression for what `was_committed` knows the batch by that asks."""
-        ...
-
     def begin_batch(self, db: Db) -> None:
         """Opens a writing transaction once no other writer, here or elsewhere, has one."""
         ...
 
-    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+    def sign_batch(self, db: Db, batch: Batch, now_ms: int) -> None:
+        """Leaves in it, before it is committed, what `was_committed` finds it by."""
+        ...
+
+    def was_committed(self, db: Db, batch: Batch, error: Unavailable) -> bool:
         """Whether a batch whose commit failed on this connection, with an error, was stored.
 
         It stays so, whatever happens. Raises Unavailable where that cannot be said (yet).
@@ -179,14 +180,13 @@ class Sqlite:
             raise away(f"{self.path}: {error}") from None
         return SqliteDb(connection)
 
-    @property
-    def batch(self) -> str:
-        return "''"
-
     def begin_batch(self, db: Db) -> None:
         db.run("BEGIN IMMEDIATE")
 
-    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+    def sign_batch(self, db: Db, batch: Batch, now_ms: int) -> None:
+        """The error of a commit says enough."""
+
+    def was_committed(self, db: Db, batch: Batch, error: Unavailable) -> bool:
         if getattr(error.__cause__, "sqlite_errorcode", None) in UNWRITTEN:
             return False  # the frame that makes it a commit is the last
         # Where the flush failed, all of it lies in the log: nobody sees it now, but whoever opens
@@ -320,21 +320,31 @@ class Postgres:
             return PostgresDb(self.url, _READING, Blocking(_READ_PATIENCE_S))
         return PostgresDb(self.url, _WRITING, Blocking(_WRITE_PATIENCE_S))
 
-    @property
-    def batch(self) -> str:
-        return "pg_current_xact_id()::text"
-
     def begin_batch(self, db: Db) -> None:
         cast("PostgresDb", db).is_spoilt = False
         db.later("BEGIN")
         db.later("SELECT pg_advisory_xact_lock(?)", _JOURNAL_LOCK)
 
-    def was_committed(self, db: Db, batch: str, error: Unavailable) -> bool:
+    def sign_batch(self, db: Db, batch: Batch, now_ms: int) -> None:
+        # Its transaction's number would not do: a database that crashed gives those that it had
+        # written nothing of to others.
+        db.later(
+            "INSERT INTO batches (writer, number, stored_ms) VALUES (?, ?, ?)"
+            " ON CONFLICT (writer) DO UPDATE SET"
+            " number = excluded.number, stored_ms = excluded.stored_ms",
+            *batch,
+            now_ms,
+        )
+        if batch.number % _SWEEP_EVERY == 1:  # the first of a process among them
+            db.later("DELETE FROM batches WHERE stored_ms < ?", now_ms - _KEPT_MS)
+
+    def was_committed(self, db: Db, batch: Batch, error: Unavailable) -> bool:
         db.close()
         again = self.connect(read_only=False)
         try:
             self.begin_batch(again)  # which has the lock once the other has ended, either way
-            return again.one("SELECT pg_xact_status(?::text::xid8)", batch) == ("committed",)
+            found = again.one("SELECT number FROM batches WHERE writer = ?", batch.writer)
+            return found == (batch.number,)
         finally:
             again.close()
 

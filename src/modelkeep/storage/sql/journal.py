@@ -37,14 +37,10 @@ class SqlJournal:
 
     # -- the batch -------------------------------------------------------------------------
 
-    def open(self, clock_ms: int, batch: str) -> str:
-        """Begins a batch: reads the tree's edge, and fixes a moment that is not before it.
-
-        Returns the value of `batch`, an expression: on PostgreSQL a statement of its own would cost
-        as much as this one.
-        """
+    def open(self, clock_ms: int) -> None:
+        """Begins a batch: reads the tree's edge, and fixes a moment that is not before it."""
         row = self._db.one(
-            f"SELECT size, peaks, last_ms, {batch} FROM journal_state WHERE project_id = ?",
+            "SELECT size, peaks, last_ms FROM journal_state WHERE project_id = ?",
             self._project_id,
         )
         assert row is not None
@@ -53,7 +49,6 @@ class SqlJournal:
         self.now_ms = max(clock_ms, row[2])
         self._pending.clear()
         self._events.clear()
-        return row[3]
 
     def add(self, caller: Caller, event: Event, model_id: int | None) -> None:
         leaf = encode(

@@ -14,7 +14,9 @@ all replicas: they cannot deadlock, and the journal stays one gapless chain.
 """
 
 import asyncio
+import itertools
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -30,7 +32,7 @@ from modelkeep.domain.errors import ModelkeepError, Unavailable
 from modelkeep.domain.stores import Place
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import Joint
-from modelkeep.storage.sql.connection import OutOfTime
+from modelkeep.storage.sql.connection import Batch, OutOfTime
 from modelkeep.storage.sql.crossing import Crossing, Job, answer
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.memory import Memory
@@ -81,6 +83,8 @@ class Writer:
         self._own = threading.local()  # each event loop's `crossing`
         self._crossings: WeakSet[Crossing] = WeakSet()
         self._work: SqlWork | None = None
+        self._name, self._numbers = secrets.token_hex(16), itertools.count(1)
+        self._batch: Batch | None = None  # that is under way
         self._memory = Memory()
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[], None]] = []
@@ -166,27 +170,27 @@ class Writer:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
 
     def _run_batch(self, batch: list[Job]) -> None:
-        name = ""
+        self._batch = None
         began_s = time.perf_counter()
         events: Sequence[tuple[str, dict[str, Any]]] = ()
         try:
-            work, name = self._open_batch()
+            work = self._open_batch()
             appended = self._store_together(work, batch)
             if appended is None:
-                work, name = self._begin_again(work)
+                self._begin_again(work)
                 for job in batch:
                     _run_alone(work, job, self._memory)
                 appended = self._store(work, batch)
             events = work.journal.events
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers hear of it
             _log.exception("a batch of %d changes did not end well", len(batch))
-            fate = self._look_up(name, error.why) if isinstance(error, _Unanswered) else _UNDONE
+            fate = self._look_up(error.why) if isinstance(error, _Unanswered) else _UNDONE
             # A connection that failed is in no state to be trusted; its transaction dies with it.
             self._drop_connection()
             if fate:
                 self.tally.failed += 1
                 _abandon(batch, error, fate)
-                if (not name or fate == _UNKNOWN) and not self._dialect.embedded:
+                if (self._batch is None or fate == _UNKNOWN) and not self._dialect.embedded:
                     # No batch can be begun: each behind this one would wait as long again.
                     behind = self._take_waiting()
                     _abandon(behind, error, _UNDONE)
@@ -214,6 +218,8 @@ class Writer:
         """Appends the leaves, and commits; how many leaves there were."""
         models, size = work.journal.models(), work.journal.next_index()
         appended = work.journal.close()
+        assert self._batch is not None
+        self._dialect.sign_batch(work.db, self._batch, work.journal.now_ms)
         with self._recent.changing(models):
             for crossing in {job.crossing for job in batch}:
                 if crossing is not None:
@@ -238,13 +244,14 @@ class Writer:
             self._waiting.clear()
         return waiting
 
-    def _look_up(self, batch: str, failure: Unavailable) -> str:
-        """What to tell of a batch whose commit failed; empty if it was stored."""
+    def _look_up(self, failure: Unavailable) -> str:
+        """What to tell of the batch, whose commit failed; empty if it was stored."""
         assert self._work is not None
+        assert self._batch is not None
         deadline = time.monotonic() + LOOK_UP_S
         while True:
             try:
-                was_stored = self._dialect.was_committed(self._work.db, batch, failure)
+                was_stored = self._dialect.was_committed(self._work.db, self._batch, failure)
             except Exception:  # noqa: BLE001 - whoever waits for an answer must get one
                 _log.exception("nobody knows yet whether a batch was stored")
                 if self._dialect.embedded:  # nor what a restart would find
@@ -256,32 +263,35 @@ class Writer:
             else:
                 return "" if was_stored else _UNDONE
 
-    def _open_batch(self) -> tuple[SqlWork, str]:
-        """The connection, in a batch, and the batch's name."""
+    def _open_batch(self) -> SqlWork:
+        """The connection, in a batch."""
         if self._work is not None:
             try:
-                return self._begin(self._work)
+                self._begin(self._work)
             except Exception:
                 if self._dialect.is_usable(self._work.db):
                     raise
                 self._drop_connection()  # it died while it was idle; nothing has run on it yet
+            else:
+                return self._work
         self._memory = Memory()
         db = self._dialect.connect(read_only=False)
         self._work = SqlWork(db, self._dialect, memory=self._memory, places=self._places)
-        return self._begin(self._work)
+        self._begin(self._work)
+        return self._work
 
-    def _begin_again(self, work: SqlWork) -> tuple[SqlWork, str]:
+    def _begin_again(self, work: SqlWork) -> None:
         """A new batch, when what was done in one is to be undone. One whose connection or disk
         failed cannot be, and fails."""
         self._memory.forget()
         work.db.run("ROLLBACK")
-        return self._begin(work)
+        self._begin(work)
 
-    def _begin(self, work: SqlWork) -> tuple[SqlWork, str]:
+    def _begin(self, work: SqlWork) -> None:
         self._dialect.begin_batch(work.db)
-        name = work.journal.open(self._clock.now_ms(), self._dialect.batch)
+        work.journal.open(self._clock.now_ms())
         self._memory.begin(work.journal.next_index())
-        return work, name
+        self._batch = Batch(self._name, next(self._numbers))
 
     def _drop_connection(self) -> None:
         work, self._work = self._work, None
