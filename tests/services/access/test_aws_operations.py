@@ -184,6 +184,7 @@ EVENTS = {
     "DisableRule": {"Name": "NAME"},
     "PutTargets": {"Rule": "NAME", "Targets": [{"Id": "t", "Arn": TOPIC}]},
     "ListTargetsByRule": {"Rule": "NAME"},
+    "ListRuleNamesByTarget": {"TargetArn": TOPIC},
     "RemoveTargets": {"Rule": "NAME", "Ids": ["t"]},
     "DeleteRule": {"Name": "NAME"},
     "TestEventPattern": {"EventPattern": '{"a": ["b"]}', "Event": "{}"},

@@ -27,6 +27,7 @@ from modelkeep.protocols.aws.dispatch import (
     unknown,
 )
 from modelkeep.protocols.aws.errors import Refusal
+from modelkeep.protocols.aws.operations import ABSENT
 from modelkeep.protocols.aws.signers import Signers, hashed, wrong_service
 from modelkeep.protocols.http import Receive, Scope, Send, caller_of, claimed_actor, read_body
 from modelkeep.services.app import App
@@ -125,9 +126,11 @@ class Dialect:
         self, scope: Scope, target: Target, params: dict[str, Any], entered: Entered
     ) -> bytes:
         asked, is_json = target.operation, target.protocol == JSON
-        operation = self._operations.get((asked.service.name, asked.name))
+        name = (asked.service.name, asked.name)
+        operation = self._operations.get(name)
         if operation is None:
-            raise unknown(target.protocol, f"modelkeep does not have the operation {asked.name}.")
+            said = f"modelkeep does not have the operation {asked.name}. {ABSENT.get(name, '')}"
+            raise unknown(target.protocol, said.rstrip())
         constraints.check(asked.input, params)
         base = address_of(scope, self._public_url)
         call = Call(
