@@ -12,6 +12,7 @@ from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies
 from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked, check_number
 from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, too_large
+from modelkeep.protocols.aws.s3.terms import check_headers
 from modelkeep.protocols.aws.s3.told import (
     as_headers,
     checksum_elements,
@@ -30,26 +31,8 @@ from modelkeep.services.app import App
 from modelkeep.services.objects import Brought, Object
 from modelkeep.services.permits import Need
 
-# What would be lost if it were passed over.
-_REFUSED = (
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-)
 _ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"))
 _UNCHANGED = ("If-None-Match", "If-Modified-Since")  # conditions that fail because it is so
-
-
-def check_headers(asked: Asked) -> None:
-    """Raises Coded for what is asked of a new object and is not done here."""
-    found = next((name for name in _REFUSED if asked.header(name)), "")
-    if not found and asked.header("x-amz-acl").startswith("public-"):
-        found = "x-amz-acl"
-    if found:
-        raise Coded("NotImplemented", f"modelkeep does nothing about the header {found}.", 501)
 
 
 async def put(app: App, asked: Asked) -> None:
