@@ -3,14 +3,18 @@
 from dataclasses import replace
 from email.utils import formatdate
 
-from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.locations import RESERVED
-from modelkeep.domain.sharing import LOADING, Lent
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies
-from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked, check_number
+from modelkeep.protocols.aws.s3.asked import (
+    READS,
+    WRITES,
+    Asked,
+    admit_frozen,
+    check_number,
+)
 from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, too_large
 from modelkeep.protocols.aws.s3.terms import check_headers
 from modelkeep.protocols.aws.s3.told import (
@@ -26,10 +30,9 @@ from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.ranges import Part, part_of
 from modelkeep.protocols.sending import content_type, send_file, send_head
-from modelkeep.services import objects, permits
+from modelkeep.services import objects
 from modelkeep.services.app import App
 from modelkeep.services.objects import Brought, Object
-from modelkeep.services.permits import Need
 
 _ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"))
 _UNCHANGED = ("If-None-Match", "If-Modified-Since")  # conditions that fail because it is so
@@ -56,9 +59,11 @@ async def put(app: App, asked: Asked) -> None:
 
 
 async def get(app: App, asked: Asked) -> None:
-    """GET and HEAD. A guest may have the files of packages that they may deploy."""
-    lent = Lent(LOADING) if asked.bucket == RESERVED else None
-    permits.admit(Need(Verb.DOWNLOAD, anywhere=True), lent=lent)
+    """GET and HEAD."""
+    if asked.bucket == RESERVED:
+        admit_frozen()
+    else:
+        READS.admit(asked)
     number = _number(asked)
     found = await find(app, asked)
     failing = condition_in(asked).failing(found.etag, found.at_ms)

@@ -21,7 +21,7 @@ from modelkeep.protocols.aws.s3.told import as_headers, said_in
 from modelkeep.services import object_uploads
 from modelkeep.services.app import App
 from modelkeep.services.grants import PARTS_LIMIT
-from modelkeep.services.objects import END
+from modelkeep.services.object_pages import END
 
 UPLOADS_LIMIT = 1000  # of a page
 _BY = {
