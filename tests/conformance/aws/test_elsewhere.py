@@ -192,12 +192,12 @@ def test_only_a_post_runs_an_operation(guarded: Server, key: dict[str, Any], met
     body = b'{"ModelPackageGroupName": "by-another-method"}'
     target = {"X-Amz-Target": "SageMaker.CreateModelPackageGroup"}
     headers = {"Content-Type": "application/x-amz-json-1.1", **target}
-    request = AWSRequest(method, guarded.url + "/", headers, body)
+    url = f"{guarded.url}/"
+    request = AWSRequest(method, url, headers, body)
     credentials = Credentials(key["id"], key["secret"])
     auth.SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
-    answer = httpx.request(
-        method, request.url, content=body, headers=dict(request.headers), trust_env=False
-    )
+    signed = dict(request.headers)
+    answer = httpx.request(method, url, content=body, headers=signed, trust_env=False)
     assert (answer.status_code, answer.json()["__type"]) == (400, UNKNOWN)
     assert f"by {method} here: use POST" in answer.json()["message"]
 
