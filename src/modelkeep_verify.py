@@ -494,10 +494,10 @@ def _vote(step: _Step) -> None:
 def _webhook(step: _Step) -> None:
     key, after = (step.obj["webhook"],), step.after
     if step.leaf["act"] == "webhook:created":
-        step.put("webhook", key, description="", deleted=False, sns_topic="")
+        step.put("webhook", key, description="", deleted=False, sns_topic="", terms="")
     texts = ("name", "url", "description")
     values = {name: step.text(name) for name in texts if name in step.leaf["texts"]}
-    facts = ("status", "signed", "deleted", "sns_topic")
+    facts = ("status", "signed", "deleted", "sns_topic", "terms")
     values |= {name: after[name] for name in facts if name in after}
     if "topics" in after:
         values["topics"] = " ".join(after["topics"])
@@ -516,7 +516,13 @@ def _topic(step: _Step) -> None:
     key = (step.obj["topic"],)
     if step.leaf["act"] == "topic:deleted":
         return step.ledger.drop("topic", key)
-    return step.put("topic", key)
+    if step.leaf["act"] == "topic:created":
+        step.put("topic", key, signature_version=1, display_name="")
+    return step.put("topic", key, **step.after)
+
+
+def _stamp(step: _Step) -> None:
+    step.put("stamp", (step.obj["stamp"],), certificate=step.after["certificate"])
 
 
 def _account(step: _Step) -> None:
@@ -609,7 +615,9 @@ _HANDLERS = {
     "rule:set": _rule,
     "rule:deleted": _rule,
     "topic:created": _topic,
+    "topic:changed": _topic,
     "topic:deleted": _topic,
+    "topic:stamp:made": _stamp,
     "account:created": _account,
     "account:disabled": _account,
     "account:enabled": _account,
@@ -1289,6 +1297,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "webhook": ("webhook",),
     "rule": ("rule",),
     "topic": ("topic",),
+    "stamp": ("stamp",),
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),

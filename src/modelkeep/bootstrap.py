@@ -22,6 +22,7 @@ from modelkeep.domain.errors import IntegrityFailure, NotFound, Unavailable
 from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.mail import Mailer
 from modelkeep.ports.work import Work
 from modelkeep.services import (
     buckets,
@@ -44,11 +45,13 @@ from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
 from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
+from modelkeep.storage.sql.log import LogCopier
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.soundness import rows_of
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.storage.sql.writer import Writer
+from modelkeep.storage.stamps import RsaStamper
 from modelkeep.storage.vault import AesVault
 from modelkeep.telemetry.tallies import Attempts, Requests, Tallies
 
@@ -57,7 +60,6 @@ SWEEP_EVERY_S = 60.0  # of what is kept for a time only
 SHARING_TRIES, SHARING_WAIT_S = 100, 0.1  # for a directory that another process is preparing
 LOOK_AT_STORE_EVERY_S = 10.0  # for whoever asks whether this process is ready
 SWEEP_STORE_EVERY_S = 3600.0  # of uploads to an S3 store that broke off
-CHECKPOINT_WAL_BYTES = 4 << 20  # below this a checkpoint is not worth a flush
 
 UNFINISHED = "restore.unfinished"  # in a data directory: a restore broke off
 
@@ -86,6 +88,7 @@ class Running:
         clock = clock or SystemClock()
         self._settings, self._dialect = settings, dialect
         schema.ensure(dialect, clock.now_ms())
+        self._copier = LogCopier(dialect) if isinstance(dialect, Sqlite) else None
         recent = Recent() if self.is_alone else None
         self.writer = Writer(dialect, clock, recent, settings.ingest_places)
         self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
@@ -101,6 +104,7 @@ class Running:
         self._sender = HttpSender(
             allow_private=settings.webhook_allow_private, user_agent=f"modelkeep/{__version__}"
         )
+        vault = AesVault(settings.secrets_key, settings.data_dir / "secrets.key")
         self.app = App(
             self.reader,
             self.writer,
@@ -112,7 +116,9 @@ class Running:
             Signer(_signing_key(settings)),
             clock,
             self._sender,
-            AesVault(settings.secrets_key, settings.data_dir / "secrets.key"),
+            _mailer(settings),
+            vault,
+            RsaStamper(vault),
             frozenset((str(settings.data_dir.absolute()), str(settings.data_dir.resolve()))),
             _notary(settings),
             tuple(HttpWitness(url, key) for url, key in settings.witness_keys),
@@ -124,7 +130,7 @@ class Running:
         self.directory = Directory(self.reader, self.writer, clock, self.app.vault)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(
-            target=self._keep_house, args=(dialect, clock), name="housekeeper", daemon=True
+            target=self._keep_house, args=(clock,), name="housekeeper", daemon=True
         )
         self._housekeeper.start()
         if not self.is_alone:
@@ -192,11 +198,11 @@ class Running:
         self.writer.close()
         self.reader.close()
         self._blobs.close()
-        if isinstance(self._dialect, Sqlite):  # so that a copy of the one file is a whole one
-            _checkpoint(self._dialect, "TRUNCATE", 0)
+        if self._copier:
+            self._copier.close()
         self._lock.close()
 
-    def _keep_house(self, dialect: Dialect, clock: Clock) -> None:
+    def _keep_house(self, clock: Clock) -> None:
         blobs, parts = self._blobs, self._parts
         chores: list[Callable[[], None]] = []
         if isinstance(blobs, S3Blobs):
@@ -204,8 +210,6 @@ class Running:
             chores.append(_every(SWEEP_STORE_EVERY_S, lambda: parts.sweep(clock.now_ms())))
         else:
             chores.append(lambda: parts.sweep(clock.now_ms()))
-        if isinstance(dialect, Sqlite):
-            chores.append(lambda: _checkpoint(dialect))
         chores.append(_every(SWEEP_EVERY_S, self._sweep))
         while not self._stopping.wait(CHORES_EVERY_S):
             for chore in chores:
@@ -242,18 +246,13 @@ def _every(seconds: float, chore: Callable[[], None]) -> Callable[[], None]:
     return due
 
 
-def _checkpoint(
-    dialect: Sqlite, how: str = "PASSIVE", above_bytes: int = CHECKPOINT_WAL_BYTES
-) -> None:
-    """Copies the write-ahead log back off the hot path, so that no commit has to."""
-    wal = dialect.path.with_name(dialect.path.name + "-wal")
-    if not wal.exists() or wal.stat().st_size <= above_bytes:
-        return
-    db = dialect.connect(read_only=False)
-    try:
-        db.all(f"PRAGMA wal_checkpoint({how})")
-    finally:
-        db.close()
+def _mailer(settings: Settings) -> Mailer | None:
+    server = settings.mail_server
+    if server is None:
+        return None
+    from modelkeep.channels.mail import SmtpMailer  # with the library of e-mail
+
+    return SmtpMailer(server, settings.mail_from)
 
 
 def _signing_key(settings: Settings) -> bytes:

@@ -17,7 +17,7 @@ from modelkeep import __version__
 from modelkeep.bootstrap import Running, SystemClock
 from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import InvalidInput, Unavailable
-from modelkeep.protocols.joined import JoinedHttp
+from modelkeep.protocols.joined import joined
 from modelkeep.protocols.serving import Server
 from modelkeep.protocols.traces import begin as begin_traces
 from modelkeep.services import accounts
@@ -166,7 +166,7 @@ def _answer(
     config = uvicorn.Config(
         site.door,
         loop="uvloop",
-        http=JoinedHttp,
+        http=joined(site.shortcut),
         access_log=False,
         log_config=None,
         server_header=False,

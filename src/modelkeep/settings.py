@@ -22,6 +22,7 @@ from typing import Any
 from modelkeep.domain.accounts import check_number
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.locations import PROXIED, artifact_location
+from modelkeep.domain.mail import MailServer, check_address
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey, check_name
 from modelkeep.domain.stores import SCHEME, Place
 
@@ -56,6 +57,9 @@ class Settings:
     search_timeout_s: int = 30  # a search that takes longer, or waits longer, is given up
     upload_days: int = 7  # after which an upload that nobody registered is cleared away
     webhook_allow_private: bool = False  # deliver to http: and to addresses that are not public
+    mail: str = field(default="", repr=False)  # smtps://user:password@host:port; empty: no e-mail
+    mail_password: str = field(default="", repr=False)  # in the place of one in `mail`
+    mail_from: str = ""  # the address that e-mail is sent from
     secrets_key: str = field(default="", repr=False)  # 32 bytes in base64; empty: a file of ours
     signing_key: str = field(default="", repr=False)  # likewise; of addresses that we sign
     journal_key: Path | None = None  # signs checkpoints; None: journal.key in the data directory
@@ -100,6 +104,11 @@ class Settings:
         if root.lower().startswith(SCHEME):
             places.append(Place(root[len(SCHEME) :].partition("/")[0], ""))
         return tuple(sorted({place.bucket for place in places if place}))
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Who takes e-mail; None where none is sent. Raises InvalidInput."""
+        return MailServer.parse(self.mail, self.mail_password) if self.mail else None
 
     @property
     def witness_keys(self) -> list[tuple[str, PublicKey]]:
@@ -209,6 +218,7 @@ def check(settings: Settings) -> Settings:
     if settings.journal_origin:
         check_name(settings.journal_origin)
     _ = settings.witness_keys
+    _check_mail(settings)
     _check_stores(settings)
     if not settings.auth and not is_loopback(settings.host):
         raise InvalidInput(
@@ -217,6 +227,19 @@ def check(settings: Settings) -> Settings:
             "listen on 127.0.0.1."
         )
     return settings
+
+
+def _check_mail(settings: Settings) -> None:
+    if (settings.mail_server is None) != (not settings.mail_from):
+        raise InvalidInput("mail and mail_from belong together: who takes e-mail, and its sender.")
+    server = settings.mail_server
+    if server and server.scheme == "smtp" and server.password and not is_loopback(server.host):
+        raise InvalidInput(
+            f"mail: smtp:// would send the password to {server.host} for all on the way to read: "
+            "say smtp+starttls:// or smtps://."
+        )
+    if settings.mail_from:
+        check_address(settings.mail_from, "mail_from must be an e-mail address, of ASCII.")
 
 
 def _check_stores(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from modelkeep.bootstrap import Running
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import InvalidInput, Unauthenticated
-from modelkeep.domain.notifications import CONFIRM_PATH
+from modelkeep.domain.notifications import is_link
 from modelkeep.domain.search import Comparison
 from modelkeep.protocols import probes
 from modelkeep.protocols.aws import sigv4
@@ -21,6 +21,7 @@ from modelkeep.protocols.mlflow import answers, filters, grammars
 from modelkeep.protocols.mlflow import errors as mlflow_errors
 from modelkeep.protocols.mlflow import routes as mlflow_routes
 from modelkeep.protocols.native import paths
+from modelkeep.protocols.shortcut import Shortcut
 from modelkeep.protocols.traces import Traces
 from modelkeep.services import permits
 from modelkeep.services.app import App
@@ -35,10 +36,12 @@ _APIS = ("/api/", "/ajax-api/")  # MLflow's and our own, for which MLflow's plug
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole application; and of it the native API, to be made later, if it is there."""
+    """The whole application; of it the native API, to be made later, if it is there; and what is
+    asked for an answer before it, if it may be."""
 
     door: FrontDoor
     native: Later | None = None
+    shortcut: Shortcut | None = None
 
 
 def build(
@@ -62,7 +65,7 @@ def build(
     s3 = Later(lambda: _s3(app, settings, signers))
 
     def is_public(path: str) -> bool:
-        known = path in paths.PUBLIC or path in probes.PUBLIC or path == CONFIRM_PATH
+        known = path in paths.PUBLIC or path in probes.PUBLIC or is_link(path)
         return known or mlflow.is_public(path)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,8 +86,8 @@ def build(
                 await native(scope, receive, send)
             elif _is_aws(scope) or (service == "sagemaker" and not path.startswith(_APIS)):
                 await aws(scope, receive, send)
-            elif path == CONFIRM_PATH and scope["method"] == "GET":
-                await _confirm(app, scope, send)
+            elif is_link(path) and scope["method"] in ("GET", "POST"):
+                await _visit(app, scope, send)
             elif path in probes.ALL:
                 scope[ROUTE] = path
                 await watched.handle(scope, send)
@@ -102,7 +105,11 @@ def build(
 
     door = _door(cleaned, settings, mlflow.shown)
     watched = _probes(door, app, running, settings, attempts or Attempts(), process)
-    return Site(door, native)
+    shortcut = None
+    if not (settings.auth or settings.access_log or traces):  # who asks is of no account
+        recollect = running.reader.recollect
+        shortcut = Shortcut(door, mlflow.recollection, recollect, answers.refusal)
+    return Site(door, native, shortcut)
 
 
 def build_probes(
@@ -216,10 +223,10 @@ def _claim(scope: Scope) -> None:
         scope["modelkeep.caller"] = Caller(actor, scope["modelkeep.request_id"])
 
 
-async def _confirm(app: App, scope: Scope, send: Send) -> None:
-    from modelkeep.protocols.aws import confirmation  # with botocore's models
+async def _visit(app: App, scope: Scope, send: Send) -> None:
+    from modelkeep.protocols.aws import links  # with botocore's models
 
-    await confirmation.confirm(app, scope, send)
+    await links.visit(app, scope, send)
 
 
 def _is_aws(scope: Scope) -> bool:

@@ -70,7 +70,8 @@ EVERYTHING: Object = EXISTING | {
 }
 WITH_S3: Object = {
     "artifacts": "s3://models/registry",
-    "secret": {"awsAccessKeyId": "a", "awsSecretAccessKey": "b"},
+    "secret": {"awsAccessKeyId": "a", "awsSecretAccessKey": "b", "mailPassword": "c"},
+    "settings": {"mail": "smtps://ann@mail.example.org", "mail_from": "ann@example.org"},
     "persistence": {"storageClass": "fast"},
 }
 SETS: dict[str, Object] = {
@@ -223,6 +224,13 @@ def test_the_values_reach_the_settings() -> None:
     assert (keys.secrets_key, keys.signing_key) == (KEYS["secretsKey"], KEYS["signingKey"])
 
 
+def test_the_password_of_the_mail_server_comes_from_the_secret() -> None:
+    objects = render(WITH_S3)
+    settings = check_environment(environment(dict(pods(objects))["serve"], secret_of(objects)))
+    assert settings.mail_server is not None
+    assert settings.mail_server.password == "c"
+
+
 def test_any_setting_that_the_chart_does_not_make_itself_can_be_given() -> None:
     made = environment(dict(pods(render(EVERYTHING | {"witnesses": [WITNESS]})))["serve"], KEYED)
     by_chart = {n.removeprefix("MODELKEEP_").lower() for n in made} - EVERYTHING["settings"].keys()
@@ -231,7 +239,7 @@ def test_any_setting_that_the_chart_does_not_make_itself_can_be_given() -> None:
     assert schema["properties"]["settings"]["properties"].keys() == known - by_chart
 
 
-KEYED = {"database-url": "", "secrets-key": "", "signing-key": ""}
+KEYED = {"database-url": "", "secrets-key": "", "signing-key": "", "mail-password": ""}
 WITNESS = "https://witness.example.org=w+1+k"
 
 

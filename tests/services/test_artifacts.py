@@ -1,5 +1,6 @@
 """Paths that name bytes, the bytes of small files, and grants: on both databases."""
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -12,9 +13,11 @@ from modelkeep.domain.errors import (
     LimitExceeded,
     NotFound,
 )
+from modelkeep.domain.tracking import Run
 from modelkeep.services import artifacts, grants
 from modelkeep.services.artifacts import SMALL_BYTES, Found
 from modelkeep.services.grants import Multipart
+from modelkeep.storage.sql.runs import SqlRuns
 from tests.support.core import ANN, Core
 
 SMALL = bytes(range(256)) * 4
@@ -38,6 +41,29 @@ def test_a_small_file_is_kept_with_its_row_and_once(core: Core) -> None:
     assert core.read(lambda work: work.db.all("SELECT sha256 FROM small_blobs")) == [(SHA256,)]
     put_small(core, "a/empty", b"")
     assert core.read(artifacts.fetch, "a/empty").small == b""
+
+
+def test_files_that_come_together_have_their_runs_looked_up_once(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [core.run(), core.run()]
+    asked: list[str] = []
+    find = SqlRuns.find
+
+    def noted(self: SqlRuns, run_id: str) -> Run | None:
+        asked.append(run_id)
+        return find(self, run_id)
+
+    monkeypatch.setattr(SqlRuns, "find", noted)
+    paths = [f"0/{run_id}/artifacts/{n}" for run_id in runs for n in range(4)]
+
+    async def story() -> None:
+        one = artifacts.put_small, ANN
+        await asyncio.gather(*(core.writer.submit(*one, p, SHA256, SMALL) for p in paths))
+
+    asyncio.run(story())
+    assert sorted(asked) == sorted(runs)
+    assert [core.read(artifacts.fetch, path).small for path in paths] == [SMALL] * 8
 
 
 def test_a_version_serves_its_small_files_though_the_path_moves_on(core: Core) -> None:

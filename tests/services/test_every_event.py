@@ -34,6 +34,7 @@ NO_NEWS = {
     *("webhook:created", "webhook:changed", "webhook:disabled", "webhook:deleted"),
     "webhook:replayed",
     *("rule:set", "rule:deleted", "topic:created", "topic:deleted"),
+    *("topic:changed", "topic:stamp:made"),
     "version:document:attached",
     "model:access:denied",
     "upload:swept",

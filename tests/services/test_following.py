@@ -91,6 +91,22 @@ async def describe_often(core: Core, name: str, times: int) -> None:
     )
 
 
+def test_what_is_read_in_two_trips_is_of_one_moment(replicas: tuple[Core, Core]) -> None:
+    here, there = replicas
+    left = [2, 1]
+
+    def twice(work: Any, name: str) -> About[tuple[int | None, int | None]]:
+        first = champion(work, name)
+        if left:
+            there.set_alias("champion", left.pop(0))
+        return About((first.value, champion(work, name).value), first.model_id)
+
+    for _ in range(3):
+        first, second = here.ask(here.app.recall(twice, "churn"))
+        assert first == second
+    assert not left
+
+
 def test_no_replica_goes_back_while_the_other_moves_an_alias(
     replicas: tuple[Core, Core],
 ) -> None:
@@ -137,14 +153,14 @@ def test_those_who_ask_together_share_a_question_that_none_of_them_came_too_late
     async def story() -> None:
         questions, gates = [0], [asyncio.Event(), asyncio.Event()]
 
-        async def run(read: Any) -> Any:
+        async def run(_: object, read: Any) -> Any:
             if read.__name__ == "read":
                 return About("value", 1), 0
             questions[0] += 1
             await gates[questions[0] - 1].wait()
             return 0, set[int | None]()
 
-        following = Following(run)
+        following = Following(run, lambda read, tell: False)
         await following.recall(champion, ("churn",))
         first = [asyncio.create_task(following.recall(champion, ("churn",))) for _ in range(10)]
         await asyncio.sleep(0.01)
@@ -165,14 +181,14 @@ def test_a_question_that_fails_is_told_to_all_who_asked_and_asked_again() -> Non
     async def story() -> None:
         fails = [True]
 
-        async def run(read: Any) -> Any:
+        async def run(_: object, read: Any) -> Any:
             if read.__name__ == "read":
                 return About("value", 1), 0
             if fails[0]:
                 raise Unavailable("The database does not answer.")
             return 0, set[int | None]()
 
-        following = Following(run)
+        following = Following(run, lambda read, tell: False)
         await following.recall(champion, ("churn",))
         told = await asyncio.gather(
             *(following.recall(champion, ("churn",)) for _ in range(5)), return_exceptions=True

@@ -122,32 +122,59 @@ def test_no_reader_goes_back_while_an_alias_is_moved_to_and_fro(labelled: Core) 
         mover.join()
 
 
+def keep(recent: Recent, name: str, value: str, model_id: int, moment: int) -> None:
+    recent.keep(champion, (name,), About(value, model_id), moment)
+
+
+def kept(recent: Recent, name: str) -> Any:
+    return recent.get((champion, (name,)))
+
+
 def test_what_was_looked_up_beside_a_commit_is_not_remembered() -> None:
     recent = Recent()
     before = recent.moment
     with recent.changing({1}):
         during = recent.moment
-        recent.keep("k", "old", 2, before)
-        recent.keep("k", "old", 2, during)
-    recent.keep("k", "old", 2, during)
-    assert recent.get("k") is None
-    recent.keep("k", "new", 2, recent.moment)
-    assert recent.get("k") == "new"
+        keep(recent, "k", "old", 2, before)
+        keep(recent, "k", "old", 2, during)
+    keep(recent, "k", "old", 2, during)
+    assert kept(recent, "k") is None
+    keep(recent, "k", "new", 2, recent.moment)
+    assert kept(recent, "k") == "new"
 
 
 def test_a_commit_forgets_its_models_before_and_others_never() -> None:
     recent = Recent()
     for model_id in (1, 2):
-        recent.keep(f"of {model_id}", "value", model_id, recent.moment)
+        keep(recent, f"of {model_id}", "value", model_id, recent.moment)
     with recent.changing({1}):
-        assert recent.get("of 1") is None
-        assert recent.get("of 2") == "value"
+        assert kept(recent, "of 1") is None
+        assert kept(recent, "of 2") == "value"
     with recent.changing({None}):
-        assert recent.get("of 2") is None
+        assert kept(recent, "of 2") is None
 
 
 def test_only_so_many_values_are_kept_the_oldest_go_first() -> None:
     recent = Recent(limit=2)
-    for number in range(3):
-        recent.keep(number, "value", 1, recent.moment)
-    assert [recent.get(number) for number in range(3)] == [None, "value", "value"]
+    for name in ("a", "b", "c"):
+        keep(recent, name, "value", 1, recent.moment)
+    assert [kept(recent, name) for name in ("a", "b", "c")] == [None, "value", "value"]
+
+
+def test_what_one_alias_was_asked_for_is_known_of_the_versions_others_until_they_part(
+    labelled: Core,
+) -> None:
+    tally = labelled.running.reader.tally
+    for alias in ("second", "third"):
+        labelled.set_alias(alias, 1)
+    assert {number_told(labelled, alias) for alias in ("champion", "second", "third")} == {"1"}
+    assert tally.remembered == 2
+    labelled.set_alias("second", 2)
+    told = {alias: number_told(labelled, alias) for alias in ("champion", "third", "second")}
+    assert told == {"champion": "1", "third": "1", "second": "2"}
+    assert tally.remembered == 3
+
+
+def number_told(core: Core, alias: str) -> str:
+    answer = core.ask(wire.get_alias(core.app, ANN, wire.AliasKey(name="churn", alias=alias)))
+    return json.loads(bytes(answer))["model_version"]["version"]

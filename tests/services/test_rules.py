@@ -10,7 +10,7 @@ from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
 from modelkeep.domain.notifications import CONFIRM_MS
 from modelkeep.domain.rules import TARGETS_LIMIT, State, Target
 from modelkeep.domain.webhooks import Outcome, Status
-from modelkeep.services import outbox, rules, topics, webhooks
+from modelkeep.services import outbox, rules, subscriptions, topics, webhooks
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, TAGS, Core
 
@@ -38,9 +38,9 @@ def sent(core: Core) -> list[dict[str, Any]]:
 def listening(core: Core, pattern: dict[str, Any], places: int = 1) -> None:
     """A confirmed subscription, and a rule that sends it what matches."""
     core.write(topics.create, ANN, TOPIC)
-    core.write(topics.subscribe, ANN, TOPIC, TARGET, "https://modelkeep.example.com")
+    core.write(subscriptions.subscribe, ANN, TOPIC, TARGET.url, "https://modelkeep.example.com")
     (asked,) = sent(core)
-    core.write(topics.confirm, ANN, TOPIC, asked["Token"])
+    core.write(subscriptions.confirm, ANN, TOPIC, asked["Token"])
     core.write(rules.put, ANN, RULE, json.dumps(pattern), State.ENABLED, "")
     core.write(rules.aim, ANN, RULE, [Target(0, str(i), TOPIC) for i in range(places)])
 
@@ -94,32 +94,50 @@ def test_each_target_of_a_rule_gets_an_event_once_under_an_id_of_its_own(core: C
     assert sent(core) == []
 
 
+def test_a_subscriber_that_filters_by_the_event_gets_those_alone_that_it_wants(
+    core: Core,
+) -> None:
+    core.model()
+    listening(core, {"source": ["aws.sagemaker"]})
+    (subscription,) = core.read(subscriptions.listing)
+    wanted = {
+        "FilterPolicy": '{"detail": {"ModelPackageVersion": [2]}}',
+        "FilterPolicyScope": "MessageBody",
+    }
+    core.write(subscriptions.amend, ANN, subscription.subscription, wanted)
+    for _ in range(3):
+        core.version()
+    (message,) = sent(core)
+    assert json.loads(message["Message"])["detail"]["ModelPackageVersion"] == 2
+    assert core.verify().is_intact
+
+
 def test_a_token_confirms_for_three_days_and_then_a_new_one_does(
     core: Core, clock: MovedClock
 ) -> None:
     core.write(topics.create, ANN, TOPIC)
-    core.write(topics.subscribe, ANN, TOPIC, TARGET, "https://modelkeep.example.com")
+    core.write(subscriptions.subscribe, ANN, TOPIC, TARGET.url, "https://modelkeep.example.com")
     (old,) = sent(core)
     clock.advance(CONFIRM_MS + 1)
     with pytest.raises(InvalidInput, match="three days"):
-        core.write(topics.confirm, ANN, TOPIC, old["Token"])
-    core.write(topics.subscribe, ANN, TOPIC, TARGET, "https://modelkeep.example.com")
+        core.write(subscriptions.confirm, ANN, TOPIC, old["Token"])
+    core.write(subscriptions.subscribe, ANN, TOPIC, TARGET.url, "https://modelkeep.example.com")
     (new,) = sent(core)
     with pytest.raises(InvalidInput):
-        core.write(topics.confirm, ANN, TOPIC, old["Token"])
-    assert core.write(topics.confirm, ANN, TOPIC, new["Token"]).status is Status.ACTIVE
-    assert len(core.read(topics.subscriptions)) == 1
+        core.write(subscriptions.confirm, ANN, TOPIC, old["Token"])
+    assert core.write(subscriptions.confirm, ANN, TOPIC, new["Token"]).status is Status.ACTIVE
+    assert len(core.read(subscriptions.listing)) == 1
     assert core.verify().is_intact
 
 
 def test_a_subscription_goes_with_its_topic_and_is_no_webhook_to_change(core: Core) -> None:
     listening(core, {"source": ["aws.sagemaker"]})
-    (subscription,) = core.read(topics.subscriptions)
+    (subscription,) = core.read(subscriptions.listing)
     with pytest.raises(NotFound):
         core.read(webhooks.get, subscription.webhook_id)
     assert core.read(webhooks.listing) == []
     core.write(topics.delete, ANN, TOPIC)
-    assert core.read(topics.subscriptions) == []
+    assert core.read(subscriptions.listing) == []
     with pytest.raises(NotFound):
         core.write(topics.publish, TOPIC, "m", None)
 

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.domain.tracking import ACTIVE, Metric
 from modelkeep.ports.tracking import MetricOrder
 from modelkeep.services import sources
-from modelkeep.storage.sql import version_search
+from modelkeep.storage.sql import plans, version_search
 from modelkeep.storage.sql.connection import Row
 from modelkeep.storage.sql.dialects import dialect_for
 from modelkeep.storage.sql.sight import Sight
@@ -510,6 +511,37 @@ def test_what_few_have_is_found_without_a_scan(crowd: SqlWork, case: str, limit:
     search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
     assert search.find([where], NEWEST, limit, None).items
     assert index in spy.plan_of_few()
+
+
+def test_what_many_have_is_not_counted_to_the_end(
+    crowd: SqlWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "WORTH_A_LOOK", 0)
+    spy = Spy(crowd)
+    search = VersionSearch(spy, 1, dialect_of(crowd), Sight(1))  # pyright: ignore[reportArgumentType]
+    assert len(search.find([tag("kind", "x")], NEWEST, 20, None).items) == 20
+    counts = [sql for sql, _ in spy.asked if sql.endswith(" matches")]
+    whole = isqrt(20 * len(SEEDED)) + 1
+    assert [int(sql.split()[-2].rstrip(")")) for sql in counts] == [whole // plans.EARLY]
+
+
+def test_which_way_a_page_was_found_does_not_show(
+    crowd: SqlWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "WORTH_A_LOOK", 0)
+    search = VersionSearch(crowd.db, 1, dialect_of(crowd), Sight(1))
+    also, test_also = CONDITIONS[1]
+    for comparison, test in CONDITIONS[:6]:  # those of tags
+        where = [comparison, also]
+        found = walk(lambda *page, where=where: search.find(where, NEWEST, *page), 60)
+        assert found == expected(NEWEST, [test, test_also]), where
+
+
+def test_a_list_of_large_numbers_may_follow_one_of_small_ones(crowd: SqlWork) -> None:
+    for first in (1, 40_000, 1 << 31, 1 << 40):
+        among, ids = crowd.db.among([first, 2])
+        found = crowd.db.all(f"SELECT id FROM versions WHERE id {among}", *ids)
+        assert {row[0] for row in found} == {first, 2} & {s.id for s in SEEDED}
 
 
 def test_copies_of_a_version_are_found_without_a_scan(crowd: SqlWork) -> None:

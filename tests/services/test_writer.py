@@ -643,6 +643,21 @@ def test_what_comes_while_the_writer_is_at_work_goes_over_together(core: Core) -
     assert core.writer.tally.commits == before + 2
 
 
+def test_who_comes_a_moment_after_the_others_goes_over_with_them(core: Core) -> None:
+    async def ask(n: int, turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await core.writer.submit(*create(f"m{n}"))
+
+    async def story() -> None:
+        await asyncio.gather(*(ask(n, 0) for n in range(8)))
+        await asyncio.gather(*(ask(n, 3 if n == 15 else 0) for n in range(8, 16)))
+
+    before = core.writer.tally.commits
+    asyncio.run(story())
+    assert core.writer.tally.commits == before + 2
+
+
 def test_several_loops_are_each_told_what_became_of_theirs(core: Core) -> None:
     async def story(who: int) -> list[str]:
         names = [f"m{who}-{n}" for n in range(10)]

@@ -1,6 +1,7 @@
 """Stock botocore clients, and subscribers to topics."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,10 +25,10 @@ def client(server: Server, service: str) -> Any:
     )
 
 
-def visit(server: Server, url: str) -> httpx.Response:
+def visit(server: Server, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
     """Goes to an address that a message has, at the server as it runs now."""
     here = urlsplit(url)._replace(netloc=urlsplit(server.url).netloc)
-    return httpx.get(urlunsplit(here), trust_env=False)
+    return httpx.get(urlunsplit(here), headers=headers, trust_env=False)
 
 
 def subscribed(server: Server, receiver: Receiver, topic: str) -> str:

@@ -12,6 +12,7 @@ from modelkeep.domain.resources import Kind
 from modelkeep.domain.rules import State as RuleState
 from modelkeep.domain.rules import Target as RuleTarget
 from modelkeep.domain.sharing import Place
+from modelkeep.domain.stamps import Stamp
 from modelkeep.domain.webhooks import Changes, Outcome, Status, topic_of
 from modelkeep.services import (
     accounts,
@@ -32,6 +33,8 @@ from modelkeep.services import (
     rules,
     sharing,
     signing,
+    stamping,
+    subscriptions,
     sweeping,
     topics,
     uploads,
@@ -154,7 +157,16 @@ def tell_of_topics(core: Core) -> None:
         core.write(topics.create, ANN, arn)
     target = parse_target("https://hooks.example.com/sns", allow_private=False)
     for arn in arns:
-        core.write(topics.subscribe, BOB, arn, target, "https://modelkeep.example.com")
+        core.write(subscriptions.subscribe, BOB, arn, target.url, "https://modelkeep.example.com")
+    wanted = {"FilterPolicy": '{"team": ["risk"]}'}
+    letters = "email:ann@example.org"
+    made = core.write(
+        subscriptions.subscribe, BOB, arns[0], letters, "https://m.example.com", wanted
+    )
+    core.write(subscriptions.amend, ANN, made.subscription, {"FilterPolicyScope": "MessageBody"})
+    core.write(subscriptions.unsubscribe, ANN, made.subscription)
+    core.write(topics.change, BOB, arns[0], {"DisplayName": "Grüße"})
+    core.write(stamping.keep, ANN, Stamp("1" * 32, "sealed", "a certificate", 1), None)
     names = [f"arn:aws:events:us-east-1:000000000000:rule/rule-{i}" for i in range(2)]
     for name in names:
         pattern = '{"source": ["aws.sagemaker"]}'

@@ -64,6 +64,9 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
         "MODELKEEP_ALLOWED_HOSTS": " Registry.example.org , b,, ",
         "MODELKEEP_MAX_BODY_BYTES": "1000",
         "MODELKEEP_WEBHOOK_ALLOW_PRIVATE": "true",
+        "MODELKEEP_MAIL": "smtps://ann:AAAA@mail.example.com",
+        "MODELKEEP_MAIL_FROM": "registry@example.com",
+        "MODELKEEP_MAIL_PASSWORD": "AAAAA",
         "MODELKEEP_SECRETS_KEY": "A" * 43 + "=",
         "MODELKEEP_SIGNING_KEY": "A" * 42 + "8=",
         "MODELKEEP_LOG_LEVEL": "warning",
@@ -76,6 +79,8 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
     assert found.allowed_hosts == ("registry.example.org", "b")
     assert (found.max_body_bytes, found.log_level) == (1000, "warning")
     assert (found.webhook_allow_private, found.secrets_key) == (True, "A" * 43 + "=")
+    assert found.mail_server is not None
+    assert (found.mail_server.host, found.mail_server.password) == ("mail.example.com", "AAAAA")
     assert found.signing_key == "A" * 42 + "8="
     assert DEFAULTS.webhook_allow_private is False
     assert "AAAA" not in repr(found)
@@ -87,6 +92,24 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(key: str, name: str) -> 
     said = refused({}, {f"MODELKEEP_{name.upper()}": key})
     assert f"{name} must be 32 bytes in base64" in said
     assert key not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"mail": "smtps://mail.example.com"}, "belong together"),
+        ({"mail_from": "registry@example.com"}, "belong together"),
+        ({"mail": "smtp://localhost", "mail_from": "Registry"}, "must be an e-mail address"),
+        ({"mail": "smtp://a:hunter2@x.example", "mail_from": "a@b"}, "for all on the way to read"),
+    ],
+)
+def test_mail_that_could_not_be_sent_or_would_give_a_password_away_is_refused(
+    arguments: dict[str, str], said: str
+) -> None:
+    told = refused(arguments, {})
+    assert said in told
+    assert "hunter2" not in told
+    assert read({"mail": "smtp://a:b@127.0.0.1", "mail_from": "a@b"}, {}).mail_server
 
 
 def test_a_file_has_types_of_its_own(config) -> None:

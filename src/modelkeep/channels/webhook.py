@@ -108,7 +108,7 @@ class HttpSender:
     ) -> None:
         wire = await asyncio.to_thread(_wire)
         if self._tls is None and target.scheme == "https":
-            self._tls = await asyncio.to_thread(_tls)
+            self._tls = await asyncio.to_thread(tls_context)
         check = None if self._allow_private else partial(check_address, host=target.host)
         headers["host"] = target.authority
         headers["user-agent"] = self._user_agent
@@ -155,7 +155,8 @@ def _wire() -> Any:
     return wire
 
 
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """What a server out there must prove to be whom we mean. Takes a while to make."""
     import httpx
 
     return httpx.create_ssl_context()  # SSL_CERT_FILE and SSL_CERT_DIR, or the bundle it brings

@@ -154,6 +154,13 @@ def serve(
             "--webhook-allow-private", help="Deliver webhooks to http: and to private addresses."
         ),
     ] = None,
+    mail: Annotated[
+        str | None,
+        typer.Option(help="smtps://user@host, smtp+starttls://… or smtp://…: who takes e-mail."),
+    ] = None,
+    mail_from: Annotated[
+        str | None, typer.Option(help="The address that e-mail is sent from.")
+    ] = None,
     journal_key: Annotated[
         Path | None, typer.Option(help="The Ed25519 key, in PEM, that signs the journal.")
     ] = None,

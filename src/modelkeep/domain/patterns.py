@@ -5,8 +5,10 @@ hold. Members that it does not name may be anything; of an array in the event on
 Source: EventBridge's user guide, "Creating Amazon EventBridge event patterns".
 """
 
+import ipaddress
 import json
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ from modelkeep.domain.errors import InvalidPattern
 PATTERN_LIMIT = 4096  # characters
 DEPTH_LIMIT = 20  # of members within members
 
+_WILD = re.compile(r"(?:[^\\]|\\[*\\])*")  # a backslash stands before a star or another
+_PIECE = re.compile(r"\\(.)|(\*)|([^\\*]+)", re.DOTALL)
 _MISSING = object()  # what stands where an event has nothing
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
@@ -25,15 +29,35 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
+class Unreadable(ValueError):
+    """A text is no pattern, for a `reason`: a sentence without its end."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def parse(text: str) -> dict[str, Any]:
-    """A pattern as `matches` takes it. Raises InvalidPattern."""
+    """A pattern as `matches` takes it, which says something. Raises InvalidPattern."""
+    try:
+        pattern = read(text)
+        if not pattern:
+            raise Unreadable("the pattern must be an object or a list that is not empty")
+    except Unreadable as error:
+        raise InvalidPattern(f"Event pattern is not valid. Reason: {error.reason}.") from None
+    return pattern
+
+
+def read(text: str) -> dict[str, Any]:
+    """A pattern as `matches` takes it, or an object without members. Raises Unreadable."""
     if len(text) > PATTERN_LIMIT:
-        raise _invalid(f"it is longer than {PATTERN_LIMIT} characters")
+        raise Unreadable(f"it is longer than {PATTERN_LIMIT} characters")
     try:
         pattern = json.loads(text)
     except (ValueError, RecursionError):
-        raise _invalid("it is not valid JSON") from None
-    _check(pattern, "the pattern", DEPTH_LIMIT)
+        raise Unreadable("it is not valid JSON") from None
+    if pattern != {}:
+        _check(pattern, "the pattern", DEPTH_LIMIT)
     return pattern
 
 
@@ -45,24 +69,20 @@ def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
 # -- what may be said ----------------------------------------------------------------------------
 
 
-def _invalid(reason: str) -> InvalidPattern:
-    return InvalidPattern(f"Event pattern is not valid. Reason: {reason}.")
-
-
 def _check(pattern: Any, path: str, depth: int) -> None:
     if not isinstance(pattern, dict) or not pattern:
-        raise _invalid(f"{path} must be an object or a list that is not empty")
+        raise Unreadable(f"{path} must be an object or a list that is not empty")
     if not depth:
-        raise _invalid(f"it has members within members more than {DEPTH_LIMIT} deep")
+        raise Unreadable(f"it has members within members more than {DEPTH_LIMIT} deep")
     for name, wanted in pattern.items():
         if name == "$or":
             if not isinstance(wanted, list) or len(wanted) < 2:
-                raise _invalid("$or must be a list of two patterns at least")
+                raise Unreadable("$or must be a list of two patterns at least")
             for one in wanted:
                 _check(one, name, depth - 1)
         elif isinstance(wanted, list):
             if not wanted:
-                raise _invalid(f"{name} must not be an empty list")
+                raise Unreadable(f"{name} must not be an empty list")
             for rule in wanted:
                 _check_rule(rule, name)
         else:
@@ -71,17 +91,17 @@ def _check(pattern: Any, path: str, depth: int) -> None:
 
 def _check_rule(rule: Any, name: str) -> None:
     if isinstance(rule, list):
-        raise _invalid(f"{name} has a list within its list")
+        raise Unreadable(f"{name} has a list within its list")
     if not isinstance(rule, dict):
         return
     if len(rule) != 1:
-        raise _invalid(f"{name} must have one filter in each object")
+        raise Unreadable(f"{name} must have one filter in each object")
     ((kind, value),) = rule.items()
     check = _CHECKS.get(kind)
     if check is None:
-        raise _invalid(f"Unrecognized match type {kind[:50]}")
+        raise Unreadable(f"Unrecognized match type {kind[:50]}")
     if not check(value):
-        raise _invalid(f"{name} has a filter {kind} whose value is none for it")
+        raise Unreadable(f"{name} has a filter {kind} whose value is none for it")
 
 
 def _is_text(value: Any) -> bool:
@@ -103,11 +123,37 @@ def _is_numeric(value: Any) -> bool:
 def _is_excluding(value: Any) -> bool:
     if isinstance(value, dict):
         return len(value) == 1 and all(
-            kind in ("prefix", "suffix", "equals-ignore-case") and _is_text(text)
+            kind in ("prefix", "suffix", "equals-ignore-case", "wildcard") and _CHECKS[kind](text)
             for kind, text in value.items()
         )
     ones = value if isinstance(value, list) else [value]
     return bool(ones) and all(isinstance(one, str) or _is_number(one) for one in ones)
+
+
+def _is_wild(value: Any) -> bool:
+    """`*` is any text, also none; after a backslash it is itself."""
+    is_read = _is_text(value) and _WILD.fullmatch(value) is not None
+    return is_read and all(_pieces(value)[1:-1])
+
+
+def _pieces(wildcard: str) -> list[str]:
+    """What stands between the stars."""
+    found = [""]
+    for escaped, star, plain in _PIECE.findall(wildcard):
+        if star:
+            found.append("")
+        found[-1] += escaped or plain
+    return found
+
+
+def _is_network(value: Any) -> bool:
+    if not isinstance(value, str) or "/" not in value:
+        return False
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
@@ -115,6 +161,8 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "suffix": _is_text,
     "equals-ignore-case": _is_text,
     "exists": lambda value: isinstance(value, bool),
+    "wildcard": _is_wild,
+    "cidr": _is_network,
     "numeric": _is_numeric,
     "anything-but": _is_excluding,
 }
@@ -167,12 +215,39 @@ def _is_else(value: Any, found: Any) -> bool:
     return not any(_equal(one, found) for one in ones)
 
 
+def _fits(value: str, found: str) -> bool:
+    """Whether a text is what a wildcard says: the first that fits of each piece is as good as any
+    other, so that it takes no longer than the text is long, for each piece."""
+    first, *others = _pieces(value)
+    if not others:
+        return found == first
+    *middle, last = others
+    if not found.startswith(first):
+        return False
+    at = len(first)
+    for piece in middle:
+        at = found.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return len(found) - len(last) >= at and found.endswith(last)
+
+
+def _lies_in(value: str, found: str) -> bool:
+    try:
+        return ipaddress.ip_address(found) in ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+
+
 _FILTERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "prefix": lambda value, found: isinstance(found, str) and found.startswith(value),
     "suffix": lambda value, found: isinstance(found, str) and found.endswith(value),
     "equals-ignore-case": lambda value, found: (
         isinstance(found, str) and found.lower() == value.lower()
     ),
+    "wildcard": lambda value, found: isinstance(found, str) and _fits(value, found),
+    "cidr": lambda value, found: isinstance(found, str) and _lies_in(value, found),
     "numeric": _within,
     "anything-but": _is_else,
 }

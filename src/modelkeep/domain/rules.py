@@ -5,7 +5,8 @@ journal knows neither. Targets are topics and webhooks of ours.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from modelkeep.domain.errors import InvalidInput
@@ -14,6 +15,12 @@ RULES_LIMIT = 300  # of one project: each costs a look at every event
 TARGETS_LIMIT = 5  # of one rule
 TOPICS_LIMIT = 500  # of one project
 
+DISPLAY_LIMIT = 100  # characters
+
+_ATTRIBUTES = {
+    "SignatureVersion": "SignatureVersion: must be 1 or 2",
+    "DisplayName": f"DisplayName: at most {DISPLAY_LIMIT} characters, one line",
+}
 _TOPIC_NAME = re.compile("[A-Za-z0-9_-]{1,256}")
 _WEBHOOK = re.compile("arn:aws:modelkeep:[a-z0-9-]*:[0-9]{12}:webhook/(?P<id>[0-9a-f-]{36})")
 
@@ -67,8 +74,26 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
+    """`signature_version`: 1 or 2, how its messages are signed; `display_name` is whom its letters
+    say that they are from, or empty."""
+
     arn: str
     created_ms: int
+    signature_version: int = 1
+    display_name: str = ""
+
+
+def described(topic: Topic, wanted: Mapping[str, str]) -> Topic:
+    """A topic with some of its attributes changed, by SNS's names for them. Raises InvalidInput for
+    others, and for values that cannot be."""
+    for name, value in wanted.items():
+        if name == "SignatureVersion" and value in ("1", "2"):
+            topic = replace(topic, signature_version=int(value))
+        elif name == "DisplayName" and len(value) <= DISPLAY_LIMIT and value.isprintable():
+            topic = replace(topic, display_name=value)
+        else:
+            raise InvalidInput(f"Invalid parameter: {_ATTRIBUTES.get(name, 'AttributeName')}")
+    return topic
 
 
 def check_topic_name(name: str) -> None:

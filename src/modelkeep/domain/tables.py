@@ -48,6 +48,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "webhook": ("webhook",),
     "rule": ("rule",),
     "topic": ("topic",),
+    "stamp": ("stamp",),
     "account": ("id",),
     "token": ("token",),
     "grant": ("account", "role", "scope"),

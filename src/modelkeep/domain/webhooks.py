@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import check_text
+from modelkeep.domain.subscriptions import Terms
 
 DESCRIPTION_LIMIT = 5_000  # characters
 SECRET_LIMIT = 512  # characters
@@ -124,7 +125,8 @@ class Webhook:
 
     `since` is the index of the first leaf that it may see, `failures` how many deliveries in a
     row have failed for good, `disabled_reason` why it was disabled, if not by a person. One that
-    subscribes to a topic has its ARN in `sns_topic`; `confirms` is the digest of its token.
+    subscribes to a topic has its ARN in `sns_topic`; `confirms` is the digest of its token,
+    `terms` what it wants, and `base` the address of this server that it was told.
     """
 
     id: int
@@ -142,11 +144,18 @@ class Webhook:
     disabled_reason: str = ""
     sns_topic: str = ""
     confirms: str = field(default="", repr=False)
+    terms: Terms = field(default_factory=Terms)
+    base: str = ""
 
     @property
     def subscription(self) -> str:
         """Its ARN, of one that subscribes to a topic."""
         return f"{self.sns_topic}:{self.webhook_id}"
+
+    @property
+    def protocol(self) -> str:
+        """By which it is reached, in SNS's words."""
+        return self.url.partition(":")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +271,7 @@ class Outcome:
     body: str = ""
     error: str = ""
     retry_after_s: float | None = None
+    is_final: bool = False  # no other attempt would fare better
 
     @property
     def kept(self) -> "Outcome":
@@ -281,7 +291,7 @@ def judge(attempts: int, outcome: Outcome) -> tuple[Progress, float]:
     """(where a delivery stands after so many attempts, the seconds until the next)."""
     if outcome.is_success:
         return Progress.DELIVERED, 0
-    if outcome.is_gone or attempts > len(DELAYS_S):
+    if outcome.is_gone or outcome.is_final or attempts > len(DELAYS_S):
         return Progress.FAILED, 0
     asked = min(max(outcome.retry_after_s or 0, 0), RETRY_AFTER_LIMIT_S)
     wait = max(DELAYS_S[attempts - 1], asked)

@@ -1,8 +1,9 @@
-"""Rows of rules and topics."""
+"""Rows of rules, topics, and what these sign with."""
 
 from typing import Protocol
 
 from modelkeep.domain.rules import Rule, Topic
+from modelkeep.domain.stamps import Stamp
 
 
 class Rules(Protocol):
@@ -25,4 +26,13 @@ class Topics(Protocol):
 
     def get(self, arn: str) -> Topic | None: ...
     def add(self, topic: Topic) -> None: ...
+    def put(self, topic: Topic) -> None:
+        """Stores the topic as it is now, by its ARN."""
+        ...
+
     def delete(self, arn: str) -> None: ...
+    def stamps(self) -> list[Stamp]:
+        """Newest first; hardly more than one."""
+        ...
+
+    def add_stamp(self, stamp: Stamp) -> None: ...

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modelkeep.domain.addresses import Target
+from modelkeep.domain.subscriptions import Terms
 from modelkeep.domain.webhooks import Outcome, Progress, Topic, Waiting, Webhook
 
 
@@ -56,7 +57,11 @@ class Claim:
     webhook_id: str
     url: str
     sealed: str | None
-    subscription: str  # the ARN, if the webhook subscribes to a topic
+    subscription: str  # the ARN, if the webhook subscribes to a topic; then these as well
+    terms: Terms
+    base: str
+    signature_version: int  # and this, of the topic
+    display_name: str
     lease: str
 
 

@@ -5,7 +5,7 @@ that raised leaves nothing behind. The writer may run it twice, the first time b
 leaves nothing outside of its work, and finds its arguments as they were.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from modelkeep.domain.access import Access, Caller
@@ -55,10 +55,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class About(NamedTuple, Generic[T_co]):
-    """What was read, and the id of the one model that it hangs on."""
+    """What was read, and the id of the one model that it hangs on. `also` are arguments with which
+    the same would have been read."""
 
     value: T_co
     model_id: int
+    also: Sequence[tuple[str | int, ...]] = ()
 
 
 class Work(Protocol):

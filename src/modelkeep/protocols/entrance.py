@@ -25,11 +25,11 @@ from modelkeep.telemetry.tallies import Requests, route_of
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.\-]+)(:\d+)?", re.ASCII)
 _WANTED = (b"host", b"origin", b"x-request-id")
-_ON_EVERY_ANSWER = (
+ON_EVERY_ANSWER = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
-_RETRY = (b"retry-after", b"1")  # seconds
+RETRY = (b"retry-after", b"1")  # seconds
 _CLOSE = (b"connection", b"close")
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -48,7 +48,7 @@ class FrontDoor:
         self, app: Asgi, names: Collection[str], shown: Callable[[str], str] | None = None
     ) -> None:
         self._app, self._names, self._shown = app, frozenset(names), shown
-        self._is_allowed = lru_cache(maxsize=1024)(self._allows)
+        self.allows = lru_cache(maxsize=1024)(self._allows)
         self.tally = Requests()
         self.is_closing = False
 
@@ -73,9 +73,9 @@ class FrontDoor:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 extra = (b"x-request-id", given.encode())
-                message["headers"] = [*message["headers"], extra, *_ON_EVERY_ANSWER]
+                message["headers"] = [*message["headers"], extra, *ON_EVERY_ANSWER]
                 if status == 503:
-                    message["headers"].append(_RETRY)
+                    message["headers"].append(RETRY)
                 if self.is_closing:
                     message["headers"].append(_CLOSE)
             else:
@@ -99,7 +99,7 @@ class FrontDoor:
 
     def _refusal(self, method: str, headers: dict[bytes, str]) -> str | None:
         host = headers.get(b"host", "")
-        if not self._is_allowed(host):
+        if not self.allows(host):
             return "Invalid Host header - possible DNS rebinding attack detected"
         origin = headers.get(b"origin")
         if origin is None or method in _SAFE or _authority(origin) == host.lower():

@@ -125,9 +125,14 @@ def path_of(scope: Scope) -> str:
 
 def query_of(scope: Scope) -> list[tuple[str, str]]:
     """The pairs of the query string, in order. Raises InvalidInput where it is no UTF-8."""
+    return pairs_of(scope["query_string"])
+
+
+def pairs_of(query: bytes) -> list[tuple[str, str]]:
+    """As `query_of`, of the query string itself."""
     try:
         return parse_qsl(
-            scope["query_string"].decode("ascii"),
+            query.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=FIELDS_LIMIT,

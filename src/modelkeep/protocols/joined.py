@@ -7,9 +7,12 @@ Its parser keeps whatever comes until a head is whole, and goes through all of i
 """
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from modelkeep.protocols.shortcut import Shortcut
 
 HELD_BYTES = (
     1 << 16
@@ -24,9 +27,14 @@ _TOO_LARGE = (
 
 
 class JoinedHttp(HttpToolsProtocol):
-    """HTTP/1.1 over transports that join what they are given."""
+    """HTTP/1.1 over transports that join what they are given. `shortcut` is asked for an answer
+    before the application is."""
 
     _waiting_bytes = 0  # that came since the parser made something of what came
+
+    def __init__(self, *args: Any, shortcut: Shortcut | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._shortcut = shortcut
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(cast("asyncio.Transport", Joining(transport, self.loop)))
@@ -49,11 +57,35 @@ class JoinedHttp(HttpToolsProtocol):
         self._waiting_bytes = 0
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        # One behind which others wait is for the application: it starts the next from a task of its
+        # own, and not ever deeper in the stack.
+        is_plain = cycle.keep_alive and not self.pipeline and not self.flow.write_paused
+        if not (self._shortcut and is_plain) or not self._shortcut.ask(
+            cycle.scope, partial(self._tell, cycle, app)
+        ):
+            super()._start_asgi_task(cycle, app)
+
+    def _tell(self, cycle: Any, app: Any, answer: bytes | None) -> None:
+        if self.transport.is_closing():
+            return
+        if answer is None or not cycle.keep_alive:  # which was so when it was asked
+            super()._start_asgi_task(cycle, app)
+            return
+        cast("Joining", self.transport).write_now(answer)
+        cycle.response_started = cycle.response_complete = True
+        cycle.on_response()
+
     def _refuse(self) -> None:
         """In the middle of another answer nothing can be said."""
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_TOO_LARGE)
         self.transport.close()
+
+
+def joined(shortcut: Shortcut | None) -> type[HttpToolsProtocol]:
+    """What makes a protocol for each connection."""
+    return cast("type[HttpToolsProtocol]", partial(JoinedHttp, shortcut=shortcut))
 
 
 class Joining:
@@ -73,6 +105,11 @@ class Joining:
         self._bytes += len(data)
         if self._bytes >= HELD_BYTES:
             self._flush()
+
+    def write_now(self, data: bytes) -> None:
+        """A whole answer."""
+        self._flush()
+        self._transport.write(data)
 
     def close(self) -> None:
         self._flush()

@@ -16,6 +16,8 @@ from modelkeep.domain.tokens import Signer
 from modelkeep.ports.blobs import Blobs, Parts
 from modelkeep.ports.checkpoints import Notary, Witness
 from modelkeep.ports.clock import Clock
+from modelkeep.ports.mail import Mailer
+from modelkeep.ports.stamps import Stamper
 from modelkeep.ports.stores import Direct, Outside
 from modelkeep.ports.webhooks import Sender, Vault
 from modelkeep.ports.work import About
@@ -52,7 +54,9 @@ class App:
     signer: Signer
     clock: Clock
     sender: Sender
+    mailer: Mailer | None  # None where there is no mail server
     vault: Vault
+    stamper: Stamper
     closed: frozenset[str]  # the server's own folders, which nobody may say that artifacts lie in
     notary: Notary
     witnesses: tuple[Witness, ...]

@@ -82,9 +82,10 @@ def put_small(work: Work, uploads: Sequence[tuple[Caller, str, str, bytes]]) -> 
 
 
 def _name(work: Work, files: Sequence[tuple[Caller, File]]) -> None:
-    for caller, file in files:
+    for _, file in files:
         buckets.refuse_elsewhere(work, check_writable(file.path))
-        hands.on_path(work, caller, file.path)
+    hands.on_paths(work, [(caller, file.path) for caller, file in files])
+    for _, file in files:
         _check_labels(work, file.path)
     authored = [(file, caller.actor.name) for caller, file in files]
     if not work.artifacts.put(authored, work.now_ms):

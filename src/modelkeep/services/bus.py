@@ -77,10 +77,11 @@ def _sent(
     for target in rule.targets:
         place = (rule.id * (TARGETS_LIMIT + 1) + target.place) << _PART_BITS | part
         body = text if target.input is None else target.input
+        receivers = _receivers(target, webhooks, body)
         if target.webhook_id is None:
             told = notifications.message_id(event["id"], rule.id, target.place)
             body = notifications.notification(target.arn, told, body, None, entry.at_ms)
-        for webhook in _receivers(target, webhooks):
+        for webhook in receivers:
             yield NewDelivery(
                 delivery_id=delivery_id(webhook.webhook_id, entry.index, place),
                 webhook=webhook.id,
@@ -92,12 +93,13 @@ def _sent(
             )
 
 
-def _receivers(target: Target, webhooks: Sequence[Webhook]) -> list[Webhook]:
+def _receivers(target: Target, webhooks: Sequence[Webhook], message: str) -> list[Webhook]:
     return [
         webhook
         for webhook in webhooks
         if webhook.status is Status.ACTIVE
         and (webhook.sns_topic == target.arn or webhook.webhook_id == target.webhook_id)
+        and webhook.terms.lets(message, {})
     ]
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-from modelkeep.domain import notifications
 from modelkeep.domain.access import Caller
 from modelkeep.domain.addresses import Target
 from modelkeep.domain.announcements import body_of
@@ -11,7 +10,7 @@ from modelkeep.domain.errors import ModelkeepError
 from modelkeep.domain.examples import example
 from modelkeep.domain.webhooks import Changes, Outcome, Topic, Webhook, check_secret, headers
 from modelkeep.ports.webhooks import Claim, NewDelivery
-from modelkeep.services import outbox, webhooks
+from modelkeep.services import outbox, telling, webhooks
 from modelkeep.services.app import App
 
 _log = logging.getLogger(__name__)
@@ -46,15 +45,12 @@ async def try_out(app: App, webhook_id: str, topic: Topic | None = None) -> Outc
 
 async def deliver(app: App, claim: Claim) -> bool:
     """Attempts a delivery that was claimed, and settles it; whether it arrived."""
-    outcome = await _attempt(
-        app,
-        claim.webhook_id,
-        claim.delivery_id,
-        claim.url,
-        claim.sealed,
-        claim.body,
-        claim.subscription,
-    )
+    if claim.subscription:
+        outcome = await telling.tell(app, claim)
+    else:
+        outcome = await _attempt(
+            app, claim.webhook_id, claim.delivery_id, claim.url, claim.sealed, claim.body
+        )
     if not outcome.is_success:
         # The URL is not told: to some receivers it is the password.
         _log.info(
@@ -83,17 +79,9 @@ async def _sealed(app: App, secret: str | None, webhook_id: str) -> str | None:
 
 
 async def _attempt(
-    app: App,
-    webhook_id: str,
-    delivery_id: str,
-    url: str,
-    sealed: str | None,
-    body: str,
-    subscription: str = "",
+    app: App, webhook_id: str, delivery_id: str, url: str, sealed: str | None, body: str
 ) -> Outcome:
     try:
-        if subscription:
-            return await app.sender.post(url, notifications.headers(body, subscription), body)
         secret = await asyncio.to_thread(app.vault.open, sealed, webhook_id) if sealed else None
         signed = headers(delivery_id, app.clock.now_ms() // 1000, body, secret)
         return await app.sender.post(url, signed, body)

@@ -52,13 +52,20 @@ def on_logged_model(
 
 def on_path(work: Work, caller: Caller, path: str) -> None:
     """Before a file is written, or files are deleted. Raises Forbidden."""
-    owner = sources.owner_of(work, path)
-    if isinstance(owner, Run):
-        on_run(work, caller, owner, Deed.FILES)
-    elif owner is not None:
-        on_logged_model(work, caller, owner, Deed.FILES)
-    else:
-        _check_path(work, caller, path)
+    on_paths(work, [(caller, path)])
+
+
+def on_paths(work: Work, those: Iterable[tuple[Caller, str]]) -> None:
+    """As `on_path`, of each of the paths."""
+    owner_of = sources.owners(work)
+    for caller, path in those:
+        owner = owner_of(path)
+        if isinstance(owner, Run):
+            on_run(work, caller, owner, Deed.FILES)
+        elif owner is not None:
+            on_logged_model(work, caller, owner, Deed.FILES)
+        else:
+            _check_path(work, caller, path)
 
 
 def check_path(work: Work, caller: Caller, path: str) -> None:

@@ -18,9 +18,10 @@ placeholder: its tag opens nothing else (CVE-2026-2614).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from urllib.parse import urlsplit
 
 from modelkeep.domain import names, objects, semver
@@ -423,15 +424,25 @@ def _owners(work: Work, path: str) -> Origin:
 def owner_of(work: Work, path: str) -> Run | LoggedModel | None:
     """The run or logged model, deleted ones too, whose artifacts a path lies in, by decoded path
     segments; without what was logged to it."""
-    for segment in path.split("/"):
-        owner = None
-        if _LOGGED_MODEL.fullmatch(segment):
-            owner = work.logged_models.find(segment, deleted=True)
-        elif len(segment) == 32:
-            owner = work.runs.find(segment)
-        if owner and _inside(path, path_of(owner.artifact_uri)):
-            return owner
-    return None
+    return owners(work)(path)
+
+
+def owners(work: Work) -> Callable[[str], Run | LoggedModel | None]:
+    """`owner_of`, for many paths: each segment is looked up once."""
+    run, model = cache(work.runs.find), cache(partial(work.logged_models.find, deleted=True))
+
+    def owner_of(path: str) -> Run | LoggedModel | None:
+        for segment in path.split("/"):
+            owner = None
+            if _LOGGED_MODEL.fullmatch(segment):
+                owner = model(segment)
+            elif len(segment) == 32:
+                owner = run(segment)
+            if owner and _inside(path, path_of(owner.artifact_uri)):
+                return owner
+        return None
+
+    return owner_of
 
 
 def _logged_model(work: Work, model_id: str) -> LoggedModel:

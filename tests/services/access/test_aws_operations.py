@@ -32,6 +32,7 @@ from tests.support.signing import HOST, key_of
 REGION, NUMBER = "us-east-1", "000000000000"
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{NUMBER}:"
 TOPIC = f"arn:aws:sns:{REGION}:{NUMBER}:NAME"
+NO_SUBSCRIPTION = f"{TOPIC}:00000000-0000-0000-0000-000000000000"
 PACKAGE = f"{SAGEMAKER}model-package/NAME-g/1"
 POLICY = json.dumps({
     "Version": "2012-10-17",
@@ -191,11 +192,26 @@ SNS = {
     "CreateTopic": {"Name": "NAME"},
     "ListTopics": {},
     "GetTopicAttributes": {"TopicArn": TOPIC},
+    "SetTopicAttributes": {
+        "TopicArn": TOPIC,
+        "AttributeName": "SignatureVersion",
+        "AttributeValue": "2",
+    },
     "Subscribe": {"TopicArn": TOPIC, "Protocol": "http", "Endpoint": "http://127.0.0.1:9/"},
     "ListSubscriptions": {},
     "ListSubscriptionsByTopic": {"TopicArn": TOPIC},
+    "GetSubscriptionAttributes": {"SubscriptionArn": NO_SUBSCRIPTION},
+    "SetSubscriptionAttributes": {
+        "SubscriptionArn": NO_SUBSCRIPTION,
+        "AttributeName": "RawMessageDelivery",
+        "AttributeValue": "true",
+    },
     "Publish": {"TopicArn": TOPIC, "Message": "NAME"},
-    "Unsubscribe": {"SubscriptionArn": f"{TOPIC}:00000000-0000-0000-0000-000000000000"},
+    "PublishBatch": {
+        "TopicArn": TOPIC,
+        "PublishBatchRequestEntries": [{"Id": "a", "Message": "NAME"}],
+    },
+    "Unsubscribe": {"SubscriptionArn": NO_SUBSCRIPTION},
     "DeleteTopic": {"TopicArn": TOPIC},
 }
 CASES: dict[tuple[str, str], list[Case]] = {
@@ -215,8 +231,17 @@ CASES: dict[tuple[str, str], list[Case]] = {
         )
     ],
 }
-# What `boss` is told all the same: there is no such token, and nothing may be sent to this machine.
-REFUSED = {("sns", "ConfirmSubscription"), ("sns", "Subscribe")}
+# What `boss` is told all the same: there is no such token and no such subscription, and nothing may
+# be sent to this machine.
+REFUSED = {
+    ("sns", name)
+    for name in (
+        "ConfirmSubscription",
+        "GetSubscriptionAttributes",
+        "SetSubscriptionAttributes",
+        "Subscribe",
+    )
+}
 # What of its own `boss` asks for instead: a group is deleted when it is empty.
 INSTEAD = {("sagemaker", "DeleteModelPackageGroup"): described("NAME-new")}
 

@@ -29,7 +29,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "modelkeep.hasSecret" -}}
-{{- if or .Values.secret.existing (include "modelkeep.isShared" .) .Values.secret.awsAccessKeyId }}true{{ end }}
+{{- if or .Values.secret.existing (include "modelkeep.isShared" .) .Values.secret.awsAccessKeyId .Values.secret.mailPassword }}true{{ end }}
 {{- end }}
 
 {{/* What cannot work is refused here, with a sentence, and not found out by a pod that restarts. */}}
@@ -190,7 +190,7 @@ volumeMounts:
 {{- end }}
 {{- end }}
 {{- if include "modelkeep.hasSecret" . }}
-{{- range $name, $key := dict "AWS_ACCESS_KEY_ID" "aws-access-key-id" "AWS_SECRET_ACCESS_KEY" "aws-secret-access-key" }}
+{{- range $name, $key := dict "AWS_ACCESS_KEY_ID" "aws-access-key-id" "AWS_SECRET_ACCESS_KEY" "aws-secret-access-key" "MODELKEEP_MAIL_PASSWORD" "mail-password" }}
 - name: {{ $name }}
   valueFrom:
     secretKeyRef:

@@ -1,27 +1,30 @@
-"""SNS: topics, and receivers that subscribe to them over HTTP."""
+"""SNS: topics, and what is said to whoever subscribes to them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput, LimitExceeded, NotFound
-from modelkeep.domain.webhooks import Status, Webhook
+from modelkeep.domain.notifications import MESSAGE_LIMIT_BYTES
+from modelkeep.domain.webhooks import Status
+from modelkeep.protocols.aws import subscriptions as calls
 from modelkeep.protocols.aws.calls import Call, Handle, Operation
 from modelkeep.protocols.aws.errors import Coded
+from modelkeep.protocols.aws.message_attributes import attributes_of
 from modelkeep.protocols.aws.paging import page_of
-from modelkeep.services import courier, permits, topics
+from modelkeep.services import permits, subscriptions, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
-PENDING = "PendingConfirmation"  # in the place of the ARN of what was not confirmed
-_NO_MAIL = "modelkeep sends no e-mail: subscribe an http or https endpoint."
+BATCH_LIMIT = 10  # messages
+_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 async def _create_topic(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "Attributes", "Tags", "DataProtectionPolicy")
+    _none_of(call.params, "Tags", "DataProtectionPolicy")
     arn = call.arn(call.params["Name"], "sns")
-    await app.write(topics.create, call.caller, arn)
+    await app.write(topics.create, call.caller, arn, call.params.get("Attributes"))
     return {"TopicArn": arn}
 
 
@@ -38,12 +41,13 @@ async def _list_topics(app: App, call: Call) -> Mapping[str, Any]:
 
 
 async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
-    topic, subscribers = await app.read(topics.get, call.params["TopicArn"])
+    topic, subscribers = await app.read(subscriptions.of_topic, call.params["TopicArn"])
     counts = {status: sum(s.status is status for s in subscribers) for status in Status}
     attributes = {
         "TopicArn": topic.arn,
         "Owner": topic.arn.split(":")[4],
-        "DisplayName": "",
+        "DisplayName": topic.display_name,
+        "SignatureVersion": str(topic.signature_version),
         "SubscriptionsConfirmed": str(counts[Status.ACTIVE]),
         "SubscriptionsPending": str(counts[Status.PENDING]),
         "SubscriptionsDeleted": str(counts[Status.DISABLED]),
@@ -51,75 +55,75 @@ async def _topic_attributes(app: App, call: Call) -> Mapping[str, Any]:
     return {"Attributes": attributes}
 
 
-async def _subscribe(app: App, call: Call) -> Mapping[str, Any]:
-    protocol, endpoint = call.params["Protocol"], call.params.get("Endpoint", "")
-    _none_of(call, "Attributes")
-    if protocol not in ("http", "https"):
-        said = _NO_MAIL if protocol.startswith("email") else "http and https are spoken here."
-        raise InvalidInput(f"Invalid parameter: Protocol: {said}")
-    if urlsplit(endpoint).scheme.lower() != protocol:
-        raise InvalidInput("Invalid parameter: Endpoint: must match the specified protocol")
-    if call.base is None:
-        raise InvalidInput("A receiver could not reach this server to confirm: set --public-url.")
-    target = await courier.vetted(app, endpoint)
-    arn = call.params["TopicArn"]
-    made = await app.write(topics.subscribe, call.caller, arn, target, call.base)
-    told = made.status is Status.ACTIVE or call.params.get("ReturnSubscriptionArn")
-    return {"SubscriptionArn": made.subscription if told else "pending confirmation"}
-
-
-async def _confirm(app: App, call: Call) -> Mapping[str, Any]:
-    params = call.params
-    made = await app.write(topics.confirm, call.caller, params["TopicArn"], params["Token"])
-    return {"SubscriptionArn": made.subscription}
-
-
-async def _unsubscribe(app: App, call: Call) -> Mapping[str, Any]:
-    await app.write(topics.unsubscribe, call.caller, call.params["SubscriptionArn"])
+async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
+    wanted = {call.params["AttributeName"]: call.params.get("AttributeValue", "")}
+    await app.write(topics.change, call.caller, call.params["TopicArn"], wanted)
     return {}
 
 
-async def _list_subscriptions(app: App, call: Call) -> Mapping[str, Any]:
-    prefix = call.arn("", "sns")
-    all_of_them = await app.read(topics.subscriptions)
-    found = [one for one in all_of_them if one.sns_topic.startswith(prefix)]
-    return _subscriptions(call, found, prefix)
-
-
-async def _list_by_topic(app: App, call: Call) -> Mapping[str, Any]:
-    topic, found = await app.read(topics.get, call.params["TopicArn"])
-    return _subscriptions(call, found, topic.arn)
-
-
-def _subscriptions(call: Call, found: Sequence[Webhook], search: str) -> Mapping[str, Any]:
-    page, token = page_of(call, found, search)
-    return {"Subscriptions": [_shown(one) for one in page], "NextToken": token}
-
-
-def _shown(one: Webhook) -> dict[str, Any]:
-    return {
-        "SubscriptionArn": PENDING if one.status is Status.PENDING else one.subscription,
-        "Owner": one.sns_topic.split(":")[4],
-        "Protocol": urlsplit(one.url).scheme,
-        "Endpoint": one.url,
-        "TopicArn": one.sns_topic,
-    }
-
-
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
-    _none_of(call, "PhoneNumber", "MessageStructure", "MessageAttributes")
+    _none_of(call.params, "PhoneNumber")
     arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
-    subject = call.params.get("Subject")
-    told = await app.write(topics.publish, arn, call.params["Message"], subject)
-    return {"MessageId": told}
+    return {"MessageId": await _said(app, arn, call.params)}
+
+
+async def _publish_batch(app: App, call: Call) -> Mapping[str, Any]:
+    """What of it cannot be said does not keep the rest from being said."""
+    arn, entries = call.params["TopicArn"], call.params["PublishBatchRequestEntries"]
+    _check_batch(entries)
+    await app.read(subscriptions.of_topic, arn)
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for entry in entries:
+        id = entry["Id"]
+        try:
+            done.append({"Id": id, "MessageId": await _said(app, arn, entry)})
+        except (InvalidInput, Coded) as error:
+            code = error.code if isinstance(error, Coded) else "InvalidParameter"
+            told = {"Id": id, "Code": code, "Message": error.message, "SenderFault": True}
+            failed.append(told)
+    return {"Successful": done, "Failed": failed}
+
+
+def _check_batch(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raises Coded for one that is refused as a whole."""
+    ids = [entry["Id"] for entry in entries]
+    if not ids:
+        raise Coded("EmptyBatchRequest", "The batch request doesn't contain any entries.")
+    if len(ids) > BATCH_LIMIT:
+        raise Coded("TooManyEntriesInBatchRequest", f"A batch has at most {BATCH_LIMIT} entries.")
+    if len(set(ids)) < len(ids):
+        raise Coded("BatchEntryIdsNotDistinct", "Two entries of the batch have the same Id.")
+    if not all(_BATCH_ID.fullmatch(id) for id in ids):
+        raise Coded(
+            "InvalidBatchEntryId", "An Id is 1 to 80 letters, digits, hyphens and underscores."
+        )
+    if sum(len(entry["Message"].encode()) for entry in entries) > MESSAGE_LIMIT_BYTES:
+        raise Coded("BatchRequestTooLong", f"The batch is longer than {MESSAGE_LIMIT_BYTES} bytes.")
+
+
+async def _said(app: App, arn: str, params: Mapping[str, Any]) -> str:
+    """Publishes one message; its id."""
+    _none_of(params, "MessageDeduplicationId", "MessageGroupId")
+    structure = params.get("MessageStructure")
+    if structure not in (None, "json"):
+        raise InvalidInput("Invalid parameter: MessageStructure: must be json, where it is given")
+    return await app.write(
+        topics.publish,
+        arn,
+        params["Message"],
+        params.get("Subject"),
+        attributes_of(params.get("MessageAttributes") or {}),
+        is_structured=structure is not None,
+    )
 
 
 # -- words ---------------------------------------------------------------------------------------
 
 
-def _none_of(call: Call, *names: str) -> None:
+def _none_of(params: Mapping[str, Any], *names: str) -> None:
     """Refuses what would be passed over otherwise. Raises InvalidInput."""
-    given = [name for name in names if call.params.get(name)]
+    given = [name for name in names if params.get(name)]
     if given:
         raise InvalidInput(f"Invalid parameter: {', '.join(given)}: modelkeep has no such thing")
 
@@ -158,13 +162,14 @@ _HANDLERS: Mapping[str, Handle] = {
     "DeleteTopic": _delete_topic,
     "ListTopics": _list_topics,
     "GetTopicAttributes": _topic_attributes,
-    "Subscribe": _subscribe,
-    "Unsubscribe": _unsubscribe,
-    "ListSubscriptions": _list_subscriptions,
-    "ListSubscriptionsByTopic": _list_by_topic,
+    "SetTopicAttributes": _set_topic_attribute,
     "Publish": _publish,
+    "PublishBatch": _publish_batch,
+    **calls.HANDLERS,
 }
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **{("sns", name): Operation(_coded(handle), _admins) for name, handle in _HANDLERS.items()},
-    ("sns", "ConfirmSubscription"): Operation(_coded(_confirm), _bearers),
+    **{
+        ("sns", name): Operation(_coded(handle), _bearers) for name, handle in calls.BEARERS.items()
+    },
 }

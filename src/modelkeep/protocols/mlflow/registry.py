@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -35,6 +36,7 @@ from modelkeep.services.promotion import Result
 
 MODELS_PAGE, MODELS_LIMIT = 100, 1_000
 VERSIONS_PAGE, VERSIONS_LIMIT = 10_000, 200_000
+OTHER_ALIASES = 50  # of a version, for which what was asked of one of them is remembered
 
 
 # -- answers -----------------------------------------------------------------------------------
@@ -358,7 +360,11 @@ async def create_version(app: App, caller: Caller, request: CreateVersion) -> Me
 
 
 async def get_version(app: App, caller: Caller, request: VersionKey) -> msgspec.Raw:
-    return await app.recall(_answer_by_number, *_meant(request))
+    return await app.recall(*_by_number(request))
+
+
+def _by_number(request: VersionKey) -> tuple[Any, ...]:
+    return _answer_by_number, *_meant(request)
 
 
 def _answer_by_number(work: Work, name: str, which: int | str) -> About[msgspec.Raw]:
@@ -432,8 +438,11 @@ async def transition(app: App, caller: Caller, request: Transition) -> Message:
 
 
 async def get_alias(app: App, caller: Caller, request: AliasKey) -> msgspec.Raw:
-    name, alias = require(request.name, "name"), require(request.alias, "alias")
-    return await app.recall(_answer_by_alias, name, alias)
+    return await app.recall(*_by_alias(request))
+
+
+def _by_alias(request: AliasKey) -> tuple[Any, ...]:
+    return _answer_by_alias, require(request.name, "name"), require(request.alias, "alias")
 
 
 def _answer_by_alias(work: Work, name: str, alias: str) -> About[msgspec.Raw]:
@@ -441,7 +450,8 @@ def _answer_by_alias(work: Work, name: str, alias: str) -> About[msgspec.Raw]:
     if version is None:
         # MLflow answers an unknown alias as a bad parameter; clients look for this very text.
         raise InvalidInput(f"Registered model alias {alias} not found.")
-    return _answer_about(version)
+    others = version.aliases[:OTHER_ALIASES]
+    return _answer_about(version)._replace(also=[(name, other) for other in others])
 
 
 async def set_alias(app: App, caller: Caller, request: AliasKey) -> Message:
@@ -482,10 +492,10 @@ RPCS: tuple[Rpc, ...] = (
     Rpc(_POST, "registered-models/set-tag", TagModel, set_model_tag),
     Rpc(_DELETE, "registered-models/delete-tag", TagModel, delete_model_tag),
     Rpc(_POST, "registered-models/alias", AliasKey, set_alias),
-    Rpc(_GET, "registered-models/alias", AliasKey, get_alias),
+    Rpc(_GET, "registered-models/alias", AliasKey, get_alias, recalls=_by_alias),
     Rpc(_DELETE, "registered-models/alias", AliasKey, delete_alias),
     Rpc(_POST, "model-versions/create", CreateVersion, create_version),
-    Rpc(_GET, "model-versions/get", VersionKey, get_version),
+    Rpc(_GET, "model-versions/get", VersionKey, get_version, recalls=_by_number),
     Rpc(_PATCH, "model-versions/update", DescribeVersion, describe_version),
     Rpc(_DELETE, "model-versions/delete", VersionKey, delete_version),
     Rpc(_GET, "model-versions/search", Search, search_versions),

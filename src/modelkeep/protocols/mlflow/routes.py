@@ -8,10 +8,12 @@ use.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
-from modelkeep.protocols.http import Receive, Scope, Send
+from modelkeep.domain.errors import InvalidInput
+from modelkeep.protocols.http import Receive, Scope, Send, pairs_of
 from modelkeep.protocols.mlflow import (
     artifacts,
     experiments,
@@ -31,12 +33,15 @@ from modelkeep.protocols.mlflow.answers import (
 )
 from modelkeep.protocols.mlflow.file_routes import FileRoutes
 from modelkeep.protocols.mlflow.graphql import Graphql
-from modelkeep.protocols.mlflow.wire import Rpc
+from modelkeep.protocols.mlflow.wire import Rpc, parse_query
+from modelkeep.protocols.shortcut import Recollection
 from modelkeep.services.app import App
 
 COMPATIBLE_VERSION = "3.17.2"  # the MLflow release whose dialect this is
 _PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 _PREFIX_SEGMENTS = 5  # of `/api/2.0/mlflow-artifacts/artifacts`
+# Addresses that are known, about as many as answers are remembered; and how long each may be.
+_RECOLLECTIONS, _QUERY_BYTES = 16_384, 1_000
 _SERVER_INFO = {
     "store_type": "SqlStore",
     "workspaces_enabled": False,
@@ -69,6 +74,10 @@ class Dialect:
         self._routes: dict[Handle, str] = {}
         for path, by_method in _by_path(rpcs).items():
             self._add(path, _rpc_handle(app, by_method, max_body_bytes))
+        self._recalling = {
+            prefix + rpc.path: rpc for rpc in rpcs if rpc.recalls for prefix in _PREFIXES
+        }
+        self._recollection = lru_cache(_RECOLLECTIONS)(self._read_recollection)
         files = FileRoutes(app, max_body_bytes, public_url)
         for path, handle in (files.exact | files.templates).items():
             self._add(path, handle)
@@ -97,6 +106,26 @@ class Dialect:
     def route_of(self, handle: Handle) -> str:
         """The template of the path that led to a handle, the same under both prefixes."""
         return self._routes[handle]
+
+    def recollection(self, path: str, query: bytes) -> Recollection | None:
+        """What a GET asks to have recalled, if it asks for nothing else and as plainly as can
+        be."""
+        if path not in self._recalling or len(query) > _QUERY_BYTES:
+            return None
+        return self._recollection(path, query)
+
+    def _read_recollection(self, path: str, query: bytes) -> Recollection | None:
+        rpc = self._recalling[path]
+        assert rpc.recalls
+        try:
+            pairs = pairs_of(query)
+            use_case, *args = rpc.recalls(parse_query(pairs, rpc.request))
+        except InvalidInput:
+            return None
+        names = {name for name, _ in pairs}
+        if len(names) < len(pairs) or not names.issubset(rpc.request.__struct_fields__):
+            return None
+        return Recollection(use_case, tuple(args), _canonical(path))
 
     def shown(self, path: str) -> str:
         """A path as a log may have it: without the permission that some carry."""

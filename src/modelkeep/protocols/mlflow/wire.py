@@ -64,6 +64,7 @@ class Rpc:
     request: type[Message]
     handle: Callable[[App, Caller, Any], Awaitable[Message | msgspec.Raw]]  # or its JSON
     caller: Callable[[Scope], Caller] = caller_of
+    recalls: Callable[[Any], tuple[Any, ...]] | None = None  # for `App.recall`, if that is all
 
 
 def parse_query(pairs: list[tuple[str, str]], request: type[Message]) -> Any:

@@ -3,12 +3,15 @@
 To wake a thread costs more than a small change does, and two that run at once take the interpreter
 from each other. So a loop hands over what it has read when nothing more has come in one of its
 turns, and not while the writer is at work on what it handed over before; and what became of those
-comes back together. Of many jobs the loop stands aside until they are being committed, but not for
-long: the writer would have to win the interpreter back after each of its statements.
+comes back together. Who was just answered is likely to ask again, and a commit costs nearly the
+same for one as for sixteen: so a loop to which fewer have come than last time dozes for a moment.
+Of many jobs the loop stands aside until they are being committed, but not for long: the writer
+would have to win the interpreter back after each of its statements.
 """
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from typing import Any
 
 MANY = 4  # jobs for which a loop stands aside: then it is answering nobody much else
 ASIDE_S = 0.005  # at most; whoever else asks the loop waits as long
+NAP_S, NAPS = 0.0001, 2  # for a loop that expects more jobs than have come
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +46,7 @@ class Crossing:
     def __init__(self, hand_over: Callable[[list[Job]], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self._hand_over, self._jobs = hand_over, list[Job]()
-        self._away = 0
+        self._away = self._expected = self._naps = 0
         self._is_looking = False
         self._aside: threading.Lock | None = None
 
@@ -64,6 +68,7 @@ class Crossing:
     def settle(self, jobs: Sequence[Job]) -> None:
         """Tells those who wait; in the loop."""
         self._away -= len(jobs)
+        self._expected = len(jobs) + len(self._jobs)  # who is answered, and who came meanwhile
         for job in jobs:
             if not job.done.cancelled():
                 job.done.set_result(job)
@@ -78,7 +83,12 @@ class Crossing:
         if len(self._jobs) > seen:
             self.loop.call_soon(self._look, len(self._jobs))
             return
-        self._is_looking = False
+        if self._naps < NAPS and len(self._jobs) < self._expected >= MANY:
+            self._naps += 1
+            time.sleep(NAP_S)  # a timer of the loop's would take a thousandth of a second
+            self.loop.call_soon(self._look, seen)
+            return
+        self._is_looking, self._naps = False, 0
         jobs, self._jobs = self._jobs, []
         self._away = len(jobs)
         if len(jobs) < MANY:

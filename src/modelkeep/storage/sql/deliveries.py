@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from modelkeep.domain.subscriptions import Terms
 from modelkeep.domain.webhooks import Outcome, Progress, Waiting
 from modelkeep.ports.webhooks import Claim, Delivery, NewDelivery
 from modelkeep.storage.sql.connection import Db, Row
@@ -131,12 +132,15 @@ class SqlDeliveries:
         )
         rows = self._db.all(
             "SELECT d.id, d.delivery_id, d.body, d.attempts, w.webhook_id, w.url, w.sealed,"
-            " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END"
+            " CASE w.sns_topic WHEN '' THEN '' ELSE w.sns_topic || ':' || w.webhook_id END,"
+            " w.terms, w.base, coalesce(t.signature_version, 1),"
+            " coalesce(t.display_name, '')"
             " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook"
+            " LEFT JOIN sns_topics t ON t.project_id = w.project_id AND t.arn = w.sns_topic"
             f" WHERE d.id IN ({marks}) ORDER BY d.id",
             *ids,
         )
-        return [Claim(*row, lease=lease) for row in rows]
+        return [_claim(row, lease) for row in rows]
 
     def leased(self, id: int, lease: str) -> Delivery | None:
         row = self._db.one(
@@ -229,3 +233,15 @@ class SqlDeliveries:
 def _delivery(row: Row) -> Delivery:
     id, delivery_id, webhook, leaf, topic, body, progress, *rest = row
     return Delivery(id, delivery_id, webhook, leaf, topic, body, Progress(progress), *rest)
+
+
+def _claim(row: Row, lease: str) -> Claim:
+    *first, terms, base, signature_version, display_name = row
+    return Claim(
+        *first,
+        terms=Terms.read(terms),
+        base=base,
+        signature_version=signature_version,
+        display_name=display_name,
+        lease=lease,
+    )

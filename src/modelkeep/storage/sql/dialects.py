@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from modelkeep.storage.sql.postgres import PostgresDb
 
 QUICK_MS = 200  # of one statement, on PostgreSQL
+LOG_PAGES = 8_000  # of SQLite's write-ahead log, after which it should begin anew (see `log`)
 PAGE_ROWS = 1_000  # of a query that reads much
+READ_CACHE_KIB = 16_000  # of a file of SQLite, in each connection that reads; usual are 2,000
 _WRITE_PATIENCE_S = LOCK_WAIT_S + 1  # for an answer: one that PostgreSQL does not cut short itself
 _READ_PATIENCE_S = 10.0  # for an answer, of a read that looks up what it needs
 _UPGRADE_PATIENCE_S = 3600.0  # an index of a large table takes its time
@@ -167,11 +169,12 @@ class Sqlite:
                 connection.execute("PRAGMA journal_mode = WAL")
                 # Pages that a savepoint may have to bring back are not worth a file each time.
                 connection.execute("PRAGMA temp_store = MEMORY")
+            else:  # the pages of a search in a million versions lie all over the file
+                connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA case_sensitive_like = ON")
-            # The housekeeper checkpoints off the hot path; this bound holds if it falls behind.
-            connection.execute("PRAGMA wal_autocheckpoint = 20000")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         except sqlite3.DatabaseError as error:
             raise away(f"{self.path}: {error}") from None
         return SqliteDb(connection)
@@ -260,7 +263,12 @@ _ALWAYS = {
     "tcp_keepalives_count": 2,
     "tcp_user_timeout": f"{GONE_S}s",
 }
-_READING = {**_ALWAYS, "default_transaction_read_only": "on"}
+_READING = {
+    **_ALWAYS,
+    "default_transaction_read_only": "on",
+    # Of statements that are sent together, which are a transaction without being said to be one.
+    "default_transaction_isolation": "repeatable read",
+}
 _WRITING = {
     **_ALWAYS,
     "lock_timeout": f"{LOCK_WAIT_S}s",

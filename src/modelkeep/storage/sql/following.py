@@ -11,6 +11,7 @@ Whatever changes an answer adds an entry that names its model, in the same commi
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from modelkeep.ports.work import About
@@ -19,17 +20,21 @@ from modelkeep.storage.sql.work import SqlWork
 
 FAR = 1_000  # entries of the journal, after which all is forgotten rather than looked through
 
-Run = Callable[[Callable[[SqlWork], Any]], Awaitable[Any]]
+Run = Callable[[object, Callable[[SqlWork], Any]], Awaitable[Any]]
+Told = Callable[[Exception | None], None]
+Start = Callable[[Callable[[SqlWork], Any], Callable[[Any, Exception | None], None]], bool]
 
 
 class Following:
-    """Of one event loop. `run` does a read in a transaction of its own."""
+    """Of one event loop. `run` does a read that sees one moment, of a kind; `start` does one of one
+    statement, and tells what came of it, unless it says that it cannot just now."""
 
-    def __init__(self, run: Run) -> None:
-        self._run, self._values = run, Values()
+    def __init__(self, run: Run, start: Start) -> None:
+        self._run, self._start, self._values = run, start, Values()
         self._size = 0  # of the journal; what newer entries are about may be remembered still
-        self._waiting: list[asyncio.Future[None]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._waiting: list[Told] = []
+        self._is_asking = False
+        self._task: asyncio.Task[None] | None = None
 
     async def recall(
         self, use_case: Callable[..., About[Any]], args: tuple[str | int, ...]
@@ -46,32 +51,64 @@ class Following:
             size = work.journal.size_ahead()
             return use_case(work, *args), size()
 
-        (value, model_id), size = await self._run(read)
+        found, size = await self._run(use_case, read)
         if not self._values:  # nothing hangs on what came before
             self._size = max(self._size, size)
         if size >= self._size:  # else entries that it does not know of have been gone through
-            self._values.keep(key, value, model_id)
-        return value, False
+            self._values.keep(use_case, args, found)
+        return found.value, False
+
+    def recollect(self, key: Any, tell: Callable[[Any], None]) -> None:
+        """Tells the value as `recall` would, later; or None if it is not remembered. An exception
+        where it could not be asked."""
+        if self._values.get(key) is None:
+            tell(None)
+        else:
+            self._once_caught_up(lambda error: tell(error or self._values.get(key)))
 
     async def _catch_up(self) -> None:
         """Returns after a question that was asked after the call."""
-        loop = asyncio.get_running_loop()
-        answered = loop.create_future()
-        self._waiting.append(answered)
-        if self._asking is None:
-            self._asking = loop.create_task(self._ask_for_all())
+        answered = asyncio.get_running_loop().create_future()
+        self._once_caught_up(partial(_settle, answered))
         await answered
 
-    async def _ask_for_all(self) -> None:
-        while self._waiting:
-            those, self._waiting = self._waiting, []
-            try:
-                await self._ask()
-            except Exception as error:  # noqa: BLE001 - it is the callers'
-                _tell(those, error)
-            else:
-                _tell(those, None)
-        self._asking = None
+    def _once_caught_up(self, tell: Told) -> None:
+        self._waiting.append(tell)
+        if not self._is_asking:
+            self._is_asking = True
+            self._ask_soon()
+
+    def _ask_soon(self) -> None:
+        """When the loop's turn is over, for all who ask within it."""
+        asyncio.get_running_loop().call_soon(self._ask_for_all)
+
+    def _ask_for_all(self) -> None:
+        """Most of the time the journal has not grown: that takes one statement to see."""
+        those, self._waiting = self._waiting, []
+        if not self._start(_size, lambda size, error: self._heard(those, size, error)):
+            self._heard(those, None, None)
+
+    def _heard(self, those: list[Told], size: int | None, error: Exception | None) -> None:
+        if size == self._size and error is None:
+            self._tell(those, None)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._look_into(those))
+
+    async def _look_into(self, those: list[Told]) -> None:
+        failure = None
+        try:
+            await self._ask()
+        except Exception as error:  # noqa: BLE001 - it is the callers'
+            failure = error
+        self._tell(those, failure)
+
+    def _tell(self, those: list[Told], failure: Exception | None) -> None:
+        loop = asyncio.get_running_loop()
+        for tell in those:
+            loop.call_soon(tell, failure)  # each by itself, whatever another makes of it
+        self._is_asking = bool(self._waiting)
+        if self._waiting:
+            self._ask_soon()
 
     async def _ask(self) -> None:
         def changed(work: SqlWork) -> tuple[int, set[int | None]]:
@@ -81,16 +118,19 @@ class Following:
             is_near = self._size < size <= self._size + FAR
             return size, work.journal.models_since(self._size) if is_near else {None}
 
-        size, models = await self._run(changed)
+        size, models = await self._run(None, changed)
         self._size = size
         self._values.forget(models)
 
 
-def _tell(those: list[asyncio.Future[None]], error: Exception | None) -> None:
-    for one in those:
-        if one.done():  # who asked has gone
-            continue
-        if error is None:
-            one.set_result(None)
-        else:
-            one.set_exception(error)
+def _size(work: SqlWork) -> int:
+    return work.journal.size_ahead()()
+
+
+def _settle(answered: asyncio.Future[None], error: Exception | None) -> None:
+    if answered.done():  # who asked has gone
+        return
+    if error is None:
+        answered.set_result(None)
+    else:
+        answered.set_exception(error)

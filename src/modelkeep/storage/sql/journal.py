@@ -403,15 +403,24 @@ _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "webhook": (
         ("webhook", "name", "url", "topics", "description", "status", "signed", "deleted",
-         "sns_topic"),
+         "sns_topic", "terms"),
         "SELECT webhook_id, name, url, topics, description, status, sealed IS NOT NULL,"
-        " deleted_ms IS NOT NULL, sns_topic FROM webhooks WHERE project_id = ? ORDER BY id",
+        " deleted_ms IS NOT NULL, sns_topic, terms FROM webhooks WHERE project_id = ?"
+        " ORDER BY id",
     ),
     "rule": (
         ("rule", "pattern", "state", "targets", "description"),
         "SELECT arn, pattern, state, targets, description FROM event_rules"
         " WHERE project_id = ? ORDER BY id",
     ),
-    "topic": (("topic",), "SELECT arn FROM sns_topics WHERE project_id = ? ORDER BY id"),
+    "topic": (
+        ("topic", "signature_version", "display_name"),
+        "SELECT arn, signature_version, display_name FROM sns_topics WHERE project_id = ?"
+        " ORDER BY id",
+    ),
+    "stamp": (
+        ("stamp", "certificate"),
+        "SELECT stamp_id, certificate FROM sns_stamps WHERE project_id = ? ORDER BY id",
+    ),
 }
 # fmt: on

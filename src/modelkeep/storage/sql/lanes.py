@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -24,6 +25,7 @@ LANES = 8  # connections
 PATIENCE_S = 5.0  # for one read, and before that for its turn
 
 Read = Callable[[SqlWork], Any]
+Told = Callable[[Any, Exception | None], None]
 
 
 class Lanes:
@@ -37,6 +39,14 @@ class Lanes:
         self._count = 0
         # Their own: a database that does not answer keeps them waiting, and nobody else.
         self._connectors = ThreadPoolExecutor(LANES, thread_name_prefix="connector")
+
+    def start(self, read: Read, tell: Told) -> bool:
+        """Tells the value of a read, or what went wrong, later. Whether a connection was idle: else
+        nothing was done."""
+        if not self._idle:
+            return False
+        self._idle.pop().start(read, tell)
+        return True
 
     async def run(self, read: Read) -> Any:
         """The value of a read, which begins its transaction and ends it."""
@@ -106,6 +116,15 @@ def _refuse(turn: "asyncio.Future[None]") -> None:
         turn.set_exception(away("other reads have been waiting for it"))
 
 
+def _settle(outcome: "asyncio.Future[Any]", value: Any, error: Exception | None) -> None:
+    if outcome.cancelled():
+        return
+    if error is None:
+        outcome.set_result(value)
+    else:
+        outcome.set_exception(error)
+
+
 class _Lane:
     """One connection, and the greenlet that waits for its answer; see `postgres.Waiting`."""
 
@@ -127,11 +146,14 @@ class _Lane:
 
     async def run(self, read: Read) -> Any:
         outcome: asyncio.Future[Any] = self._loop.create_future()
-        limit = self._loop.call_later(PATIENCE_S, self._give_up)
-        greenlet(self._run).switch(read, outcome, limit)
+        self.start(read, partial(_settle, outcome))
         return await outcome
 
-    def _run(self, read: Read, outcome: "asyncio.Future[Any]", limit: asyncio.TimerHandle) -> None:
+    def start(self, read: Read, tell: Told) -> None:
+        limit = self._loop.call_later(PATIENCE_S, self._give_up)
+        greenlet(self._run).switch(read, tell, limit)
+
+    def _run(self, read: Read, tell: Told, limit: asyncio.TimerHandle) -> None:
         """Ends in the loop's time, whether or not the caller still waits."""
         value = error = None
         try:
@@ -140,12 +162,7 @@ class _Lane:
             error = raised
         limit.cancel()
         self._give_back(self)
-        if outcome.cancelled():
-            return
-        if error is None:
-            outcome.set_result(value)
-        else:
-            outcome.set_exception(error)
+        tell(value, error)
 
     def close(self) -> None:
         self._db.close()

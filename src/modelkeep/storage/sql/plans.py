@@ -7,24 +7,47 @@ the second about `limit * n / m`: they are even at `m = √(limit * n)`. So the 
 but never further than that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isqrt
+from typing import TypeVar
 
 from modelkeep.domain.search import Comparison
 from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, condition
 
+F = TypeVar("F", bound=Fragment)
 
-def fewest(db: Db, drivers: Sequence[Fragment], rows: int, limit: int) -> Fragment | None:
+WORTH_A_LOOK = 1_000  # matches to be counted, before which a look at some of them pays
+EARLY = 5  # one in so many of them are counted of each condition first
+
+
+def fewest(
+    db: Db,
+    drivers: Sequence[F],
+    rows: int,
+    limit: int,
+    is_common: Callable[[], bool] = lambda: False,
+) -> F | None:
     """The driver with the fewest matches, if sorting them is cheaper than walking `rows` rows.
 
     A driver is a statement that finds, by an index, the ids (as `id`) of the rows for which one
-    condition is true.
+    condition is true. `is_common` says whether a walk soon meets what is looked for: it is asked
+    where that takes less than counting.
     """
     # To sort more than half of them is no better than to walk them all, whatever the limit.
-    best, bound = None, min(isqrt(limit * rows), rows // 2) + 1
+    bound = min(isqrt(limit * rows), rows // 2) + 1
+    if bound > WORTH_A_LOOK:
+        few = _fewest(db, drivers, bound // EARLY)
+        if few is not None or is_common():
+            return few
+    return _fewest(db, drivers, bound)
+
+
+def _fewest(db: Db, drivers: Sequence[F], bound: int) -> F | None:
+    """Of those with less matches than that."""
+    best = None
     for driver in drivers:
         counted = db.one(
             f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params

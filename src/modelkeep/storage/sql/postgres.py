@@ -18,7 +18,7 @@ import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
-from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from modelkeep.domain.errors import Unavailable
 from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, OutOfTime, Row, away, unheld
@@ -80,6 +80,8 @@ class PostgresDb:
         except psycopg.Error as error:
             raise away(str(error).split("\n", 1)[0]) from None
         # One type for every integer: a statement is prepared for each combination of types.
+        # Of those in a list too, which go as text: their type would stay that of the first list.
+        connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.pgconn.enter_pipeline_mode()
         # Its holder ends what it holds when it goes, if nobody did before.
@@ -92,6 +94,7 @@ class PostgresDb:
         self._sent = self._unanswered = self._due = 0
         self._awaited: dict[int, list[Any]] = {}  # by the place of the answer among those due
         self.is_spoilt, self.changes = False, 0
+        self.trips = 0  # to the database and back, waited for
         settings = ", ".join(f"set_config('{name}', '{to}', false)" for name, to in session.items())
         self.leave(f"SELECT {settings}")  # beside whoever has them by a URL or a proxy of their own
 
@@ -230,6 +233,7 @@ class PostgresDb:
 
     def _receive_all(self) -> list[Any]:
         """As `_receive`, the answers to all that was sent since it was called last."""
+        self.trips += 1
         self._sync()
         failed, answers = None, list[Any]()
         try:

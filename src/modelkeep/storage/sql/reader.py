@@ -19,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from modelkeep.domain.errors import LimitExceeded
 from modelkeep.ports.clock import Clock
@@ -33,8 +33,10 @@ from modelkeep.telemetry.tallies import Reads
 
 if TYPE_CHECKING:
     from modelkeep.storage.sql.lanes import Lanes
+    from modelkeep.storage.sql.postgres import PostgresDb
 
 THREADS = 8
+_MORE = object()  # what came of a read that has to be done in another way
 SCANS = max(1, (os.cpu_count() or 1) // 2)  # searches at once that look at very many rows
 
 
@@ -58,6 +60,7 @@ class Reader:
             self._searches = ThreadPoolExecutor(1, thread_name_prefix="searcher")
         self._scans = ThreadPoolExecutor(SCANS, thread_name_prefix="scanner")
         self._lanes: Lanes | None = None
+        self._longer = set[object]()  # use cases that look up more by what they have found
         self._following: Following | None = None
         self.tally = Reads()
 
@@ -67,7 +70,7 @@ class Reader:
             from modelkeep.storage.sql.lanes import Lanes  # a start on SQLite must not pay for it
 
             self._lanes = Lanes(self._dialect)
-            self._following = Following(self._look_up)
+            self._following = Following(self._look_up, self._lanes.start)
 
     def leave_loop(self) -> None:
         if self._lanes:
@@ -86,7 +89,7 @@ class Reader:
         if point and self._dialect.embedded:
             return self.run(use_case, *args, **kwargs)
         if point and self._lanes and self._lanes.loop is loop:
-            return await self._look_up(lambda work: use_case(work, *args, **kwargs))
+            return await self._look_up(None, lambda work: use_case(work, *args, **kwargs))
         return await loop.run_in_executor(
             self._threads, lambda: self.run(use_case, *args, **kwargs)
         )
@@ -102,17 +105,59 @@ class Reader:
         value = self._recent.get(key)
         if value is None:
             moment = self._recent.moment
-            value, model_id = await self.submit(use_case, *args, point=True)
-            self._recent.keep(key, value, model_id, moment)
+            found: About[Any] = await self.submit(use_case, *args, point=True)
+            self._recent.keep(use_case, args, found, moment)
+            value = found.value
         else:
             self.tally.remembered += 1
         return value
 
-    async def _look_up(self, read: Callable[[SqlWork], Any]) -> Any:
-        """The value of a point read, on PostgreSQL."""
+    def recollect(
+        self, tell: Callable[[Any], None], use_case: Callable[..., Any], args: tuple[str | int, ...]
+    ) -> None:
+        """As `recall`, in the loop that is served, but what is not remembered is not looked up:
+        None is told then. At once or later; an exception where nobody can say."""
+
+        def told(value: Any) -> None:
+            self.tally.remembered += not (value is None or isinstance(value, Exception))
+            tell(value)
+
+        if self._following:
+            self._following.recollect((use_case, args), told)
+        else:
+            told(self._recent.get((use_case, args)))
+
+    async def _look_up(self, kind: object, read: Callable[[SqlWork], Any]) -> Any:
+        """The value of a point read, on PostgreSQL.
+
+        To begin and to end a transaction takes the database as long as to look up a row. Statements
+        that go there together are one by themselves: so a read of a `kind` that never needed more
+        than one trip is tried without, and done again in one if it does.
+        """
         assert self._lanes is not None
         begin = self._dialect.begin_read
+        if kind is not None and kind not in self._longer:
+            value = await self._lanes.run(lambda work: self._read_at_once(work, read))
+            if value is not _MORE:
+                return value
+            self._longer.add(kind)
         return await self._lanes.run(lambda work: self._read(work, begin, read, (), {}))
+
+    def _read_at_once(self, work: SqlWork, read: Callable[[SqlWork], Any]) -> Any:
+        """`_MORE` for a read that took more trips than one, of which each saw another moment."""
+        db = cast("PostgresDb", work.db)
+        before = db.trips
+        work.journal.now_ms = self._clock.now_ms()
+        try:
+            value = read(work)
+        except Exception:
+            if db.trips > before + 1 and db.is_usable:
+                return _MORE
+            raise
+        finally:
+            if db.is_usable:
+                db.settle()  # what was sent and not asked for
+        return value if db.trips <= before + 1 else _MORE
 
     async def search(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The use case's value. Raises LimitExceeded when the time for a search is over."""

@@ -13,6 +13,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from modelkeep.ports.work import About
+
+Args = tuple[str | int, ...]
+
 LIMIT = 16_384  # values; those of aliases are about 600 bytes each
 
 
@@ -32,12 +36,14 @@ class Values:
         found = self._values.get(key)
         return None if found is None else found[0]
 
-    def keep(self, key: Any, value: Any, model_id: int) -> None:
-        while len(self._values) >= self._limit > 0:
-            self._drop(next(iter(self._values)))
-        if self._limit:
-            self._values[key] = value, model_id
-            self._keys.setdefault(model_id, set()).add(key)
+    def keep(self, use_case: Any, args: Args, found: About[Any]) -> None:
+        if not self._limit:
+            return
+        for key in ((use_case, args), *((use_case, other) for other in found.also)):
+            while len(self._values) >= self._limit:
+                self._drop(next(iter(self._values)))
+            self._values[key] = found.value, found.model_id
+            self._keys.setdefault(found.model_id, set()).add(key)
 
     def forget(self, models: Collection[int | None]) -> None:
         """All that hangs on these models; None stands for all of them."""
@@ -73,11 +79,11 @@ class Recent:
         """To be taken before a value is looked up, for `keep`."""
         return self._moment
 
-    def keep(self, key: Any, value: Any, model_id: int, moment: int) -> None:
+    def keep(self, use_case: Any, args: Args, found: About[Any], moment: int) -> None:
         """Remembers what was looked up since a moment, if nothing was changed meanwhile."""
         with self._lock:
             if moment == self._moment and not moment & 1:
-                self._values.keep(key, value, model_id)
+                self._values.keep(use_case, args, found)
 
     @contextmanager
     def changing(self, models: Collection[int | None]) -> Iterator[None]:

@@ -1,16 +1,20 @@
-"""Rows of rules and topics."""
+"""Rows of rules, topics, and what these sign with."""
 
 import json
 from dataclasses import asdict
 
 from modelkeep.domain.rules import Rule, State, Target, Topic
+from modelkeep.domain.stamps import Stamp
 from modelkeep.storage.sql.connection import Db, Row
 
 _RULE = (
     "SELECT id, arn, pattern, state, description, targets, since FROM event_rules"
     " WHERE project_id = ?"
 )
-_TOPIC = "SELECT arn, created_ms FROM sns_topics WHERE project_id = ?"
+_TOPIC = (
+    "SELECT arn, created_ms, signature_version, display_name FROM sns_topics WHERE project_id = ?"
+)
+_STAMP = "SELECT stamp_id, sealed, certificate, created_ms FROM sns_stamps WHERE project_id = ?"
 
 
 class SqlRules:
@@ -64,15 +68,43 @@ class SqlTopics:
 
     def add(self, topic: Topic) -> None:
         self._db.later(
-            "INSERT INTO sns_topics (project_id, arn, created_ms) VALUES (?, ?, ?)",
+            "INSERT INTO sns_topics (project_id, arn, created_ms, signature_version,"
+            " display_name) VALUES (?, ?, ?, ?, ?)",
             self._project_id,
             topic.arn,
             topic.created_ms,
+            topic.signature_version,
+            topic.display_name,
+        )
+
+    def put(self, topic: Topic) -> None:
+        self._db.later(
+            "UPDATE sns_topics SET signature_version = ?, display_name = ?"
+            " WHERE project_id = ? AND arn = ?",
+            topic.signature_version,
+            topic.display_name,
+            self._project_id,
+            topic.arn,
         )
 
     def delete(self, arn: str) -> None:
         self._db.later(
             "DELETE FROM sns_topics WHERE project_id = ? AND arn = ?", self._project_id, arn
+        )
+
+    def stamps(self) -> list[Stamp]:
+        rows = self._db.all(f"{_STAMP} ORDER BY id DESC", self._project_id)
+        return [Stamp(*row) for row in rows]
+
+    def add_stamp(self, stamp: Stamp) -> None:
+        self._db.later(
+            "INSERT INTO sns_stamps (project_id, stamp_id, sealed, certificate, created_ms)"
+            " VALUES (?, ?, ?, ?, ?)",
+            self._project_id,
+            stamp.id,
+            stamp.sealed,
+            stamp.certificate,
+            stamp.created_ms,
         )
 
 

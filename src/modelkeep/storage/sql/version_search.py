@@ -15,12 +15,15 @@ from modelkeep.storage.sql import plans
 from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page, segments
+from modelkeep.storage.sql.pages import CHUNK
 from modelkeep.storage.sql.search import Fragment, KeyValues, any_of, condition, conjunction
 from modelkeep.storage.sql.sight import Sight
 
 SHORT_RUN = 1_000  # versions; so many are sorted sooner than models are walked
 SOURCE_CHARS = 200  # of a source; the migrations index as many
 SPARE = 8  # rows read beyond a page, to see that its last run ended
+SAMPLE, COMMON = 200, 20  # versions that are looked at, and as many of them that fit as are many
+FIRST, ALL = 4, 1 << 31  # rows of few that are put in order: times as many as asked for, or all
 
 _TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
 _COLUMNS = {
@@ -64,9 +67,12 @@ class VersionSearch:
         few = None
         if drivers := self._drivers(rest):
             versions = model[1] if model else plans.newest(self._db, "versions")
-            few = plans.fewest(self._db, drivers, versions, limit)
+            few = plans.fewest(
+                self._db, drivers, versions, limit, lambda: self._is_common(rest, terms[0])
+            )
+            rest = [c for c in rest if few is None or c is not few.settles]
         scope = self._scope(rest, model[0] if model else None)
-        walk = _Walk(self._db, scope, terms, limit + 1)
+        walk = _Walk(self._db, scope, self._probes(rest), terms, limit + 1)
         found = page(walk.rows(keys[0].key, few, after, one_model=bool(names)), limit, terms)
         return Page([row[0] for row in found.items], found.end)
 
@@ -89,21 +95,38 @@ class VersionSearch:
         scope.append(Fragment(f"m.id = v.model_id{seen.sql}", seen.params))
         if model_id is not None:
             scope.append(Fragment("v.model_id = ?", (model_id,)))
-        return scope + [self._test(comparison) for comparison in where]
+        columns = [c for c in where if c.field != "tag"]
+        return scope + [condition(self._dialect, _COLUMNS[c.key], c) for c in columns]
 
-    def _test(self, comparison: Comparison) -> Fragment:
-        if comparison.field == "tag":
-            return plans.probe(self._dialect, self._project_id, _TAGS, comparison)
-        return condition(self._dialect, _COLUMNS[comparison.key], comparison)
+    def _probes(self, where: Sequence[Comparison]) -> list[Fragment]:
+        """What is looked up for each row."""
+        tags = [c for c in where if c.field == "tag"]
+        return [plans.probe(self._dialect, self._project_id, _TAGS, c) for c in tags]
 
-    def _drivers(self, where: Sequence[Comparison]) -> list[Fragment]:
+    def _is_common(self, where: Sequence[Comparison], first: Term) -> bool:
+        """Whether many of those that a walk meets first fit, as far as that can be seen."""
+        if first.sql != _COLUMNS[_UPDATED] or any(c.field != "tag" for c in where):
+            return False
+        tests = conjunction(self._probes(where))
+        counted = self._db.one(
+            "SELECT count(*) FROM (SELECT v.id FROM versions v WHERE v.project_id = ? AND"
+            f" v.deleted_ms IS NULL {order_by([first])} LIMIT {SAMPLE}) v"
+            f" WHERE {tests.sql.removeprefix(' AND ')}",
+            self._project_id,
+            *tests.params,
+        )
+        assert counted is not None
+        return counted[0] >= COMMON
+
+    def _drivers(self, where: Sequence[Comparison]) -> "list[_Driver]":
         """For each condition that an index can answer, the statement that does."""
-        drivers = []
+        drivers: list[_Driver] = []
         for comparison in where:
             if comparison.op == "IS NOT":
                 continue  # what lacks a value is in no index
             if comparison.field == "tag":
-                drivers.append(plans.driver(self._dialect, self._project_id, _TAGS, comparison))
+                found = plans.driver(self._dialect, self._project_id, _TAGS, comparison)
+                drivers.append(_Driver(found.sql, found.params, comparison))
             elif comparison.key == "name":
                 drivers.append(self._of_models(comparison))
             elif comparison.key == "run_id":
@@ -112,35 +135,46 @@ class VersionSearch:
                 drivers.append(self._of_sources(comparison))
         return drivers
 
-    def _of_models(self, comparison: Comparison) -> Fragment:
+    def _of_models(self, comparison: Comparison) -> "_Driver":
         test = condition(self._dialect, "name", comparison)
-        return Fragment(
+        return _Driver(
             "SELECT id FROM versions WHERE project_id = ? AND deleted_ms IS NULL AND model_id IN"
             " (SELECT id FROM models WHERE project_id = ? AND deleted_ms IS NULL"
             f" AND {test.sql})",
             (self._project_id, self._project_id, *test.params),
         )
 
-    def _of_runs(self, comparison: Comparison) -> Fragment:
+    def _of_runs(self, comparison: Comparison) -> "_Driver":
         test = condition(self._dialect, "run_id", comparison)
         sql = f"SELECT id FROM versions WHERE project_id = ? AND {test.sql}"
-        return Fragment(sql, (self._project_id, *test.params))
+        return _Driver(sql, (self._project_id, *test.params))
 
-    def _of_sources(self, comparison: Comparison) -> Fragment:
+    def _of_sources(self, comparison: Comparison) -> "_Driver":
         """The index has but the start of a source; the rest is tested where rows are read."""
         given = comparison.value if isinstance(comparison.value, tuple) else (comparison.value,)
         starts = sorted({str(value)[:SOURCE_CHARS] for value in given})
         test = any_of(f"substr(source, 1, {SOURCE_CHARS})", starts)
         sql = f"SELECT id FROM versions WHERE project_id = ? AND deleted_ms IS NULL AND {test.sql}"
-        return Fragment(sql, (self._project_id, *test.params))
+        return _Driver(sql, (self._project_id, *test.params))
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver(Fragment):
+    """`settles`: what need not be tested of those that it finds."""
+
+    settles: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Reads at most `limit` rows of a scope: a version's id, then the values of the terms."""
+    """Reads at most `limit` rows of a scope: a version's id, then the values of the terms.
+
+    `probes` are tests of which each is a look-up in another table.
+    """
 
     db: Db
     scope: Sequence[Fragment]
+    probes: Sequence[Fragment]
     terms: Sequence[Term]
     limit: int
 
@@ -163,8 +197,7 @@ class _Walk:
         tests = [behind(terms, after)] if after else []
         if few is None:
             return self._select(_VERSIONS_FIRST, tests, terms, self.limit)
-        tests.append(Fragment("v.id = few.id", ()))
-        return self._select(f"few CROSS JOIN {_VERSIONS_FIRST}", tests, terms, self.limit, few)
+        return self._of_few(few, [*tests, Fragment("v.id = few.id", ())], terms)
 
     def _in_segments(
         self,
@@ -243,17 +276,52 @@ class _Walk:
         tests: Sequence[Fragment],
         order: Sequence[Term],
         limit: int,
-        few: Fragment | None = None,
     ) -> list[Row]:
-        given = f"WITH few AS MATERIALIZED ({few.sql}) " if few else ""
         values = ", ".join(term.sql for term in self.terms)
-        where = conjunction([*self.scope, *tests])
+        where = conjunction([*self.scope, *self.probes, *tests])
         return self.db.all(
-            f"{given}SELECT v.id, {values} FROM {tables}"
+            f"SELECT v.id, {values} FROM {tables}"
             f" WHERE {where.sql.removeprefix(' AND ')} {order_by(order)} LIMIT {limit}",
-            *(few.params if few else ()),
             *where.params,
         )
+
+    def _of_few(self, few: Fragment, tests: Sequence[Fragment], order: Sequence[Term]) -> list[Row]:
+        """They are put in order first, and probed in that order until there are enough."""
+        if not self.probes:
+            return self._few_in_order(few, tests, order, self.limit)
+        found, probed, chunk = list[Row](), 0, min(self.limit, CHUNK)
+        for limit in (FIRST * self.limit, ALL):
+            rows = self._few_in_order(few, tests, order, limit)
+            for start in range(probed, len(rows), chunk):
+                if len(found) < self.limit:
+                    found += self._probed(rows[start : start + chunk])
+            if len(found) >= self.limit or len(rows) < limit:
+                break
+            probed = len(rows)
+        return found[: self.limit]
+
+    def _few_in_order(
+        self, few: Fragment, tests: Sequence[Fragment], order: Sequence[Term], limit: int
+    ) -> list[Row]:
+        values = ", ".join(term.sql for term in order)
+        where = conjunction([*self.scope, *tests])
+        return self.db.all(
+            f"WITH few AS MATERIALIZED ({few.sql}) SELECT v.id, {values}"
+            f" FROM few CROSS JOIN {_VERSIONS_FIRST}"
+            f" WHERE {where.sql.removeprefix(' AND ')} {order_by(order)} LIMIT {limit}",
+            *few.params,
+            *where.params,
+        )
+
+    def _probed(self, rows: Sequence[Row]) -> list[Row]:
+        """Those that pass, in the order that they came in."""
+        among, ids = self.db.among([row[0] for row in rows])
+        probes = conjunction(self.probes)
+        passed = self.db.all(
+            f"SELECT v.id FROM versions v WHERE v.id {among}{probes.sql}", *ids, *probes.params
+        )
+        known = {version_id for (version_id,) in passed}
+        return [row for row in rows if row[0] in known]
 
 
 def _names(comparison: Comparison) -> bool:

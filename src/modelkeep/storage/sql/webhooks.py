@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from modelkeep.domain.subscriptions import Terms
 from modelkeep.domain.webhooks import Status, Topic, Webhook
 from modelkeep.storage.sql.connection import Db, Row
 
 _WEBHOOK = (
     "SELECT id, webhook_id, name, url, topics, description, status, sealed, since,"
-    " created_ms, updated_ms, failures, disabled_reason, sns_topic, confirms"
+    " created_ms, updated_ms, failures, disabled_reason, sns_topic, confirms,"
+    " terms, base"
     " FROM webhooks WHERE project_id = ? AND deleted_ms IS NULL"
 )
 
@@ -21,8 +23,9 @@ class SqlWebhooks:
     def add(self, new: Webhook) -> None:
         self._db.later(
             "INSERT INTO webhooks (project_id, webhook_id, name, url, topics, description, status,"
-            " sealed, since, failures, disabled_reason, sns_topic, confirms, created_ms,"
-            " updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " sealed, since, failures, disabled_reason, sns_topic, confirms, terms,"
+            " base, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._project_id,
             new.webhook_id,
             *_values(new),
@@ -53,7 +56,7 @@ class SqlWebhooks:
         self._db.later(
             "UPDATE webhooks SET name = ?, url = ?, topics = ?, description = ?, status = ?,"
             " sealed = ?, since = ?, failures = ?, disabled_reason = ?, sns_topic = ?,"
-            " confirms = ?, updated_ms = ? WHERE id = ?",
+            " confirms = ?, terms = ?, base = ?, updated_ms = ? WHERE id = ?",
             *_values(webhook),
             webhook.updated_ms,
             webhook.id,
@@ -96,10 +99,23 @@ def _values(webhook: Webhook) -> tuple[Any, ...]:
         webhook.disabled_reason,
         webhook.sns_topic,
         webhook.confirms,
+        webhook.terms.text,
+        webhook.base,
     )
 
 
 def _webhook(row: Row) -> Webhook:
-    id, webhook_id, name, url, topics, description, status, *rest = row
+    id, webhook_id, name, url, topics, description, status, *rest, told, base = row
     found = tuple(Topic(*topic.split("/")) for topic in topics.split())
-    return Webhook(id, webhook_id, name, url, found, description, Status(status), *rest)
+    return Webhook(
+        id,
+        webhook_id,
+        name,
+        url,
+        found,
+        description,
+        Status(status),
+        *rest,
+        terms=Terms.read(told),
+        base=base,
+    )
