@@ -202,7 +202,7 @@ def _aws(app: App, settings: Settings, signers: Signers) -> Asgi:
 def _s3(app: App, settings: Settings, signers: Signers) -> Asgi:
     from modelkeep.protocols.aws.s3 import door  # with botocore's models
 
-    return door.Store(app, signers if settings.auth else None)
+    return door.Store(app, settings.aws_account, signers if settings.auth else None)
 
 
 def _signs(scope: Scope) -> bool:

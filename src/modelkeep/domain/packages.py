@@ -25,6 +25,9 @@ LOADED = (
 )
 _LIST = "ManifestS3Uri"
 _ADDRESSES = ("ModelDataUrl", "S3Uri", _LIST, "SourceUri")
+_ENVIRONMENT = "Environment"  # of a container: variables by their names
+# Those whose addresses the containers of AWS load as they start.
+_CODE = ("SAGEMAKER_SUBMIT_DIRECTORY", "HF_MODEL_ID", "OPTION_MODEL_ID")
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
@@ -109,8 +112,28 @@ def lists_in(members: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(address for name, address in found if name == _LIST)
 
 
+def mentioned(members: Mapping[str, Any]) -> frozenset[str]:
+    """What else the variables of its containers name, be it to load it or to write there."""
+    found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
+    return frozenset(address for name, address in found if name not in _CODE)
+
+
+def _variables_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The variables of all containers that are addresses."""
+    if name == _ENVIRONMENT:
+        yield from ((key, text) for key, text in value.items() if text.startswith("s3://"))
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _variables_in(key, part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _variables_in("", part)
+
+
 def _addresses_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
+    if name == _ENVIRONMENT:
+        yield from (pair for pair in _variables_in(name, value) if pair[0] in _CODE)
+    elif isinstance(value, dict):
         for key, part in value.items():
             yield from _addresses_in(key, part)
     elif isinstance(value, list):

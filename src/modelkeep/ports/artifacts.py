@@ -104,6 +104,10 @@ class Artifacts(Protocol):
         """Files of a version under a folder ("" is the top), by path, those after a path."""
         ...
 
+    def frozen_from(self, version_id: int, start: str, after: str, limit: int) -> list[File]:
+        """Files of a version whose paths begin with a text, by path: those that follow `after`."""
+        ...
+
     def frozen(self, version_id: int) -> Manifest | None:
         """The whole manifest of a version; None for an unverified one."""
         ...

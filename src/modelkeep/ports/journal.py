@@ -12,7 +12,7 @@ class Entry:
     """A leaf as it is stored: index from 0, hashed body, its hash and the root after it.
 
     `texts` maps a field to (salt, text); one that was erased is absent. `model_id` is the model
-    under whose history it is told.
+    under whose history it is told. `request` is the id of the call that asked for it, or empty.
     """
 
     index: int
@@ -22,6 +22,12 @@ class Entry:
     hash: bytes
     root: bytes
     texts: dict[str, tuple[str, str]]
+    request: str
+
+    def is_of_call(self, other: "Entry") -> bool:
+        """Of an entry beside another one: whether one call made both, so that nobody could read
+        what was between them. What no call asked for is each by itself."""
+        return bool(self.request) and (self.request, self.at_ms) == (other.request, other.at_ms)
 
 
 class Journal(Protocol):

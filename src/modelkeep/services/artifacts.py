@@ -145,7 +145,7 @@ def find(work: Work, path: str) -> tuple[File, Version | None]:
     if version_id is None:
         file = work.artifacts.get(path)
     else:
-        version = _living(work, version_id, path)
+        version = living(work, version_id, path)
         check_bytes(work, version)
         file = work.artifacts.frozen_file(version.id, rest)
     if file is None:
@@ -191,7 +191,7 @@ def listing(work: Work, folder: str) -> list[Entry]:
     version_id, rest = _version_in(folder)
     if version_id is None:
         return work.artifacts.children(folder)
-    return work.artifacts.frozen_children(_living(work, version_id, folder).id, rest)
+    return work.artifacts.frozen_children(living(work, version_id, folder).id, rest)
 
 
 def delete(work: Work, caller: Caller, path: str) -> None:
@@ -212,7 +212,8 @@ def _version_in(path: str) -> tuple[int | None, str]:
     return int(number), rest
 
 
-def _living(work: Work, version_id: int, path: str) -> Version:
+def living(work: Work, version_id: int, path: str) -> Version:
+    """The version that a path names. Raises NotFound, in MLflow's words for the path."""
     version = work.versions.by_id(version_id)
     if version is None or version.deleted:
         raise NotFound(f"No such artifact: '{path}'")

@@ -5,6 +5,9 @@ version's tree, as of any version. Those of several lie in it under `<bucket>/<k
 means what is kept beside what was said, so that copies know it too. Where something that a package
 loads cannot be frozen, nothing is: a digest over a part of it would pass for one over the whole.
 
+The code that a container's Environment names is loaded as its data is. What any other variable
+names may be loaded, or written to: it is frozen where something lies there, and else mere text.
+
 A list of files (ManifestS3Uri) that is an object of ours is read, and what it names is loaded too.
 It is read before the transaction, which then holds it against what lies there.
 """
@@ -17,15 +20,16 @@ from modelkeep.domain import objects
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
 from modelkeep.domain.lists import LIMIT, SIZE_LIMIT_BYTES, listed_in
 from modelkeep.domain.models import PENDING, Version
-from modelkeep.domain.packages import Package, Saying, addresses, lists_in
+from modelkeep.domain.packages import Package, Saying, addresses, lists_in, mentioned
 from modelkeep.ports.work import Work
-from modelkeep.services import artifacts, buckets, sources
+from modelkeep.services import artifacts, buckets, intake, sources
 from modelkeep.services.artifacts import Found
 from modelkeep.services.sources import VERSION_FOLDER
 
 Members = Mapping[str, Any]
 
 COMPARED_LIMIT = 100  # files under a prefix; one of more is told at its frozen address at once
+MENTIONED_LIMIT = 100  # addresses that a package's variables mention, each of which is looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,10 @@ def plan(
     """For a package of a source of which this is said; `original` is the one that it is a copy of.
     `lists` are those that were read, by their addresses.
 
-    Raises InvalidInput where it names nothing in a bucket of ours, or a list cannot be read;
-    Conflict where one has changed since.
+    Raises InvalidInput where it names nothing in a bucket of ours, a list cannot be read, or its
+    variables mention too much; Conflict where a list has changed since.
     """
-    named = named_in(said)
+    named = named_in(work, said, original.said.members if original else {})
     if original is not None:
         others = named - original.frozen.keys() | _new_lists(said, original.said)
         return Plan(frozen=original.frozen, unheld=min(others, default=""))
@@ -167,7 +171,8 @@ def check_held(work: Work, version: Version, said: Saying, members: Members) -> 
     """
     own = f"{objects.SCHEME}{VERSION_FOLDER}/{version.id}/"
     held = {version.source, *said.frozen}
-    loaded = {one for one in named_in(members) - held if not one.startswith(own)}
+    named = named_in(work, members, said.members)
+    loaded = {one for one in named - held if not one.startswith(own)}
     told = {own + said.frozen[one] for one in lists_in(said.members) & said.frozen.keys()}
     others = sorted(loaded | (_new_lists(members, said) - told))
     if not others:
@@ -181,6 +186,14 @@ def check_held(work: Work, version: Version, said: Saying, members: Members) -> 
     )
 
 
-def named_in(said: Members) -> frozenset[str]:
-    """The addresses that members of a package name."""
-    return frozenset(addresses(said))
+def named_in(work: Work, said: Members, before: Members) -> frozenset[str]:
+    """The addresses that members of a package name, to be loaded; those that were only mentioned
+    before are not looked up again. Raises InvalidInput."""
+    told = mentioned(said)
+    if len(told) > MENTIONED_LIMIT:
+        raise InvalidInput(
+            f"The variables (Environment) of a package mention at most {MENTIONED_LIMIT} addresses."
+        )
+    new = told - mentioned(before)
+    lying = (one for one in new if sources.is_object(work, one) or intake.takes(work, one))
+    return frozenset((*addresses(said), *lying))

@@ -15,7 +15,8 @@ from modelkeep.ports.objects import ObjectUpload
 from modelkeep.ports.work import Work
 from modelkeep.services import artifacts, objects
 from modelkeep.services.grants import MULTIPART_S
-from modelkeep.services.objects import END, Brought
+from modelkeep.services.object_pages import END
+from modelkeep.services.objects import Brought
 
 SWEEP_LIMIT = 1000  # uploads that one use case forgets
 

@@ -10,13 +10,10 @@ from dataclasses import dataclass, replace
 from modelkeep.domain.access import Caller
 from modelkeep.domain.errors import Forbidden, NotFound, PreconditionFailed
 from modelkeep.domain.manifests import File
-from modelkeep.domain.objects import ALWAYS, NOTHING, OBJECTS, Condition, Said
-from modelkeep.ports.artifacts import Dated
+from modelkeep.domain.objects import ALWAYS, NOTHING, Condition, Said
 from modelkeep.ports.work import Work
 from modelkeep.services import artifacts, hands
 from modelkeep.services.artifacts import Found
-
-END = "\U0010ffff"  # behind every key that begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +34,6 @@ class Brought:
     etag: str
     said: Said = NOTHING
     condition: Condition = ALWAYS
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of keys and of what stands for those that have a delimiter behind the prefix.
-
-    `end` is where the page behind it begins; "" where this is the last.
-    """
-
-    objects: Sequence[Dated]
-    prefixes: Sequence[str]
-    end: str
 
 
 def etag_of(file: File, given: str = "") -> str:
@@ -152,55 +137,3 @@ def delete(work: Work, caller: Caller, paths: Sequence[str]) -> dict[str, str]:
         if work.artifacts.get(path) is not None:
             work.artifacts.delete(path)
     return refused
-
-
-def page(work: Work, folder: str, prefix: str, delimiter: str, after: str, limit: int) -> Page:
-    """Keys of a folder that begin with a prefix, in the order of their UTF-8, behind `after`.
-
-    Raises nothing: a prefix that no key could have finds none.
-    """
-    top = f"{folder}/"
-    start, objects, prefixes, end = top + prefix, list[Dated](), list[str](), ""
-    behind = top + after if after else ""
-    told = after.removesuffix(END) if after.endswith(END) else ""  # what stands for what comes next
-    while True:
-        room = limit - len(objects) - len(prefixes)
-        found = work.artifacts.dated_page(start, behind, room + 1)
-        for one in found:
-            if one.file.path <= behind:  # stands for by a prefix that is told
-                continue
-            if len(objects) + len(prefixes) == limit:
-                return Page(objects, prefixes, end)
-            key = one.file.path[len(top) :]
-            if told and key.startswith(told):  # and has a character that is behind END itself
-                behind = top + key
-                continue
-            cut = key.find(delimiter, len(prefix)) if delimiter else -1
-            if cut < 0:
-                objects.append(_named(one, key))
-                behind = top + key
-                end = key
-            else:
-                common = told = key[: cut + len(delimiter)]
-                prefixes.append(common)
-                end = common + END
-                behind = top + end
-        if len(found) <= room:
-            return Page(objects, prefixes, "")
-
-
-def buckets(work: Work, after: str, limit: int) -> list[tuple[str, int]]:
-    """The buckets that have something in them, and when the first of it by name came."""
-    found = page(work, OBJECTS, "", "/", after, limit).prefixes
-    names = [prefix.removesuffix("/") for prefix in found]
-    firsts = (work.artifacts.dated_page(f"{OBJECTS}/{name}/", "", 1) for name in names)
-    return [(name, first[0].at_ms) for name, first in zip(names, firsts, strict=True)]
-
-
-def is_empty(work: Work, folder: str) -> bool:
-    return not work.artifacts.dated_page(f"{folder}/", "", 1)
-
-
-def _named(one: Dated, key: str) -> Dated:
-    file = one.file
-    return Dated(File(key, file.sha256, file.size_bytes), one.at_ms, etag_of(file, one.etag))

@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -86,12 +87,13 @@ def dispatch(work: Work, lease: str, room: int) -> tuple[list[Claim], bool]:
 def announce(work: Work, webhooks: list[Webhook]) -> int:
     """Queues what the next leaves announce; returns how many leaves those were."""
     start = max(work.webhooks.cursor(), min(webhook.since for webhook in webhooks))
-    entries = work.journal.entries(start, LEAVES_LIMIT)
-    rules = work.rules.all()
-    for entry in entries:
+    found = work.journal.entries(start, LEAVES_LIMIT + 1)  # the one more shows where a call ends
+    entries, rules = found[:LEAVES_LIMIT], work.rules.all()
+    for entry, after in zip_longest(entries, found[1:]):
         listening = [webhook for webhook in webhooks if entry.index >= webhook.since]
         work.deliveries.queue(_deliveries(work, entry, listening), work.now_ms)
-        work.deliveries.queue(_matched(work, entry, rules, listening), work.now_ms)
+        if after is None or not entry.is_of_call(after):
+            work.deliveries.queue(_matched(work, entry, rules, listening), work.now_ms)
     if entries:
         work.webhooks.move_cursor(entries[-1].index + 1)
     return len(entries)
@@ -130,12 +132,14 @@ def _announced(work: Work, entry: Entry) -> list[Announcement]:
 
 
 def _matched(
-    work: Work, entry: Entry, rules: list[Rule], webhooks: list[Webhook]
+    work: Work, last: Entry, rules: list[Rule], webhooks: list[Webhook]
 ) -> list[NewDelivery]:
     try:
-        return bus.deliveries(work, entry, rules, webhooks)
+        return bus.deliveries(work, last, rules, webhooks)
     except _UNREADABLE:
-        _log.exception("entry %d makes no event; run `modelkeep audit verify`", entry.index)
+        _log.exception(
+            "the call that entry %d ends makes no event; run `modelkeep audit verify`", last.index
+        )
         return []
 
 

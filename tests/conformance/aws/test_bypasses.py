@@ -3,6 +3,7 @@ and somebody who approves them, alone."""
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -346,6 +347,79 @@ def test_nothing_that_an_approved_package_loads_is_exchanged(
         bucket, _, key = frozen.removeprefix("s3://").partition("/")
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         assert body == f"good {name}".encode()
+
+
+def test_the_code_that_an_approved_package_runs_is_not_exchanged(
+    maker: Any, voter: Any, people: Callable[..., Any], group: str
+) -> None:
+    s3, top = people("maker", "s3"), f"s3://bytes/{group}"
+    for key in ("model", "code", "words/one", "gpu"):
+        s3.put_object(Bucket="bytes", Key=f"{group}/{key}", Body=f"good {key}".encode())
+    variables = {
+        "SAGEMAKER_SUBMIT_DIRECTORY": f"{top}/code",
+        "WORDS": f"{top}/words/",
+        "OUTPUT": "s3://of-others/out",
+        "LATER": f"{top}/later",
+        "PROGRAM": "inference.py",
+    }
+    container = {"Image": "i", "ModelDataUrl": f"{top}/model", "Environment": variables}
+    of_gpu = {"Image": "i", "Environment": {"HF_MODEL_ID": f"{top}/gpu"}}
+    runs = {"InferenceSpecification": {"Containers": [container]}}
+    more = [{"Name": "gpu", "Containers": [of_gpu]}]
+    arn = register(maker, group, **runs, AdditionalInferenceSpecifications=more)
+    copied = {"ModelPackageGroupName": group, "SourceUri": arn}
+    clone = maker.create_model_package(**copied)["ModelPackageArn"]
+    say(voter, arn, APPROVED)
+    for key in ("code", "words/one", "gpu"):
+        s3.put_object(Bucket="bytes", Key=f"{group}/{key}", Body=b"evil")
+    for one in (arn, clone):
+        told = maker.describe_model_package(ModelPackageName=one)
+        found = told["InferenceSpecification"]["Containers"][0]["Environment"]
+        (gpu,) = told["AdditionalInferenceSpecifications"][0]["Containers"]
+        for key, address in (
+            ("code", found["SAGEMAKER_SUBMIT_DIRECTORY"]),
+            ("words/one", f"{found['WORDS']}one"),
+            ("gpu", gpu["Environment"]["HF_MODEL_ID"]),
+        ):
+            bucket, _, frozen = address.removeprefix("s3://").partition("/")
+            body = s3.get_object(Bucket=bucket, Key=frozen)["Body"].read()
+            assert body == f"good {key}".encode()
+        assert {name: found[name] for name in ("OUTPUT", "LATER", "PROGRAM")} == {
+            name: variables[name] for name in ("OUTPUT", "LATER", "PROGRAM")
+        }
+
+
+def test_code_is_named_when_a_package_is_registered_and_lies_there_then(
+    maker: Any, people: Callable[..., Any], group: str, ruled: Server
+) -> None:
+    s3, top = people("maker", "s3"), f"s3://bytes/{group}"
+    for key in ("model", "code", "other"):
+        s3.put_object(Bucket="bytes", Key=f"{group}/{key}", Body=b"good")
+
+    def runs(**variables: str) -> dict[str, Any]:
+        data = {"Image": "i", "ModelDataUrl": f"{top}/model", "Environment": variables}
+        return {"InferenceSpecification": {"Containers": [data]}}
+
+    create = partial(maker.create_model_package, ModelPackageGroupName=group)
+    code, why = refused(create, **runs(SAGEMAKER_SUBMIT_DIRECTORY=f"{top}/typo"))
+    assert (code, f"no object at {top}/typo" in why) == (INVALID, True)
+    many = {f"V{n}": f"{top}/{n}" for n in range(100)}
+    specification = {"Name": "more", "Containers": [{"Image": "i", "Environment": many}]}
+    too_many = {**runs(WORDS=f"{top}/words"), "AdditionalInferenceSpecifications": [specification]}
+    code, why = refused(create, **too_many)
+    assert (code, "at most 100 addresses" in why) == (INVALID, True)
+    before = {"SAGEMAKER_SUBMIT_DIRECTORY": f"{top}/code", "LATER": f"{top}/later"}
+    arn = register(maker, group, **runs(**before))
+    change = partial(maker.update_model_package, ModelPackageArn=arn)
+    for name in ("SAGEMAKER_SUBMIT_DIRECTORY", "WORDS"):
+        code, why = refused(change, **runs(**{**before, name: f"{top}/other"}))
+        assert (code, f"{top}/other is not part of it" in why) == (INVALID, True)
+    s3.put_object(Bucket="bytes", Key=f"{group}/later", Body=b"late")
+    change(**runs(**before, LEVEL="20"))
+    register(maker, group, **runs(SAGEMAKER_SUBMIT_DIRECTORY="s3://of-others/code"))
+    url = f"{ruled.url}/api/2.0/mlflow/model-versions/get?name={group}&version=2"
+    told = httpx.get(url, trust_env=False).json()["model_version"]
+    assert told["status_message"].startswith("It is not verified: it loads s3://of-others/code,")
 
 
 def test_an_address_where_nothing_lies_is_a_slip_and_no_label(

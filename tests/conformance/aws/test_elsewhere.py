@@ -1,6 +1,7 @@
 """Services that are not here, keys that are any text, and signatures of another age: what stock
 clients are told, in words that they can read."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,9 @@ import botocore.session
 import httpx
 import pytest
 from botocore import auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.conformance.aws.conftest import Aws
@@ -157,6 +160,82 @@ def test_an_address_after_its_time_has_expired_and_a_clock_that_is_off_is_told_o
             status, code, message = refused(s3.list_buckets)
         assert (status, code) == (403, "RequestTimeTooSkewed")
         assert message.startswith("The difference between the request time and the current time")
+
+
+def test_a_clock_that_is_off_is_told_of_in_awss_words(known: Aws, key: dict[str, Any]) -> None:
+    sagemaker = known.client("sagemaker", key["id"], key["secret"])
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for off, words in (
+        (timedelta(hours=1), r"Signature not yet current: \w+ is still later than \w+ \(\w+ \+ "),
+        (timedelta(hours=-1), r"Signature expired: \w+ is now earlier than \w+ \(\w+ - "),
+    ):
+        with patch.object(auth, "get_current_datetime", lambda off=off: now + off):
+            status, code, message = refused(sagemaker.list_models)
+        assert (status, code) == (403, "InvalidSignatureException")
+        assert re.fullmatch(words + r"15 min\.\)", message)
+
+
+# -- how an operation is asked for -----------------------------------------------------------------
+
+
+def test_json_is_answered_in_the_version_that_was_spoken(aws: Aws) -> None:
+    for version in ("1.0", "1.1"):
+        kind = f"application/x-amz-json-{version}"
+        for target in ("DynamoDB_20120810.ListTables", "SageMaker.ListModels", "SageMaker.None"):
+            headers = {"content-type": kind, "x-amz-target": target}
+            answer = httpx.post(aws.url, headers=headers, content=b"{}", trust_env=False)
+            assert answer.headers["content-type"] == kind
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"])
+def test_only_a_post_runs_an_operation(guarded: Server, key: dict[str, Any], method: str) -> None:
+    body = b'{"ModelPackageGroupName": "by-another-method"}'
+    target = {"X-Amz-Target": "SageMaker.CreateModelPackageGroup"}
+    headers = {"Content-Type": "application/x-amz-json-1.1", **target}
+    url = f"{guarded.url}/"
+    request = AWSRequest(method, url, headers, body)
+    credentials = Credentials(key["id"], key["secret"])
+    auth.SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
+    signed = dict(request.headers)
+    answer = httpx.request(method, url, content=body, headers=signed, trust_env=False)
+    assert (answer.status_code, answer.json()["__type"]) == (400, UNKNOWN)
+    assert f"by {method} here: use POST" in answer.json()["message"]
+
+
+def presigned(url: str, key: dict[str, Any], method: str, lasts_s: int = 60) -> str:
+    sts = Aws(url).client("sts", key["id"], key["secret"])
+    return sts.generate_presigned_url("get_caller_identity", ExpiresIn=lasts_s, HttpMethod=method)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_address_that_was_signed_for_sts_says_who_signed_it_until_it_expires(
+    aws: Aws, guarded: Server, key: dict[str, Any], method: str
+) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for off, lasts_s, status, word in (
+        (0, 60, 200, "<Arn>arn:aws:iam::000000000000:user/ann</Arn>"),
+        (-3600, 7200, 200, "<UserId>ann</UserId>"),
+        (-120, 61, 403, " - 61 sec.)</Message>"),
+    ):
+        then = now + timedelta(seconds=off)
+        with patch.object(auth, "get_current_datetime", lambda then=then: then):
+            address = presigned(guarded.url, key, method, lasts_s)
+        for _ in range(2):
+            answer = httpx.request(method, address, trust_env=False)
+            assert (answer.status_code, word in answer.text) == (status, True), answer.text
+        forged = address.replace("GetCallerIdentity", "GetSessionToken")
+        assert httpx.request(method, forged, trust_env=False).status_code == 403
+    claimed = {"id": "rob", "secret": "any"}
+    answer = httpx.request(method, presigned(aws.url, claimed, method), trust_env=False)
+    assert "<Arn>arn:aws:iam::000000000000:user/rob</Arn>" in answer.text
+
+
+def test_an_address_by_get_asks_for_nothing_that_changes_anything(aws: Aws) -> None:
+    sns = aws.client("sns", "rob", "any")
+    address = sns.generate_presigned_url("create_topic", {"Name": "by-get"}, HttpMethod="GET")
+    answer = httpx.get(address, trust_env=False)
+    assert (answer.status_code, "<Code>InvalidAction</Code>" in answer.text) == (400, True)
+    assert sns.list_topics()["Topics"] == []
 
 
 def test_an_address_that_is_signed_as_of_old_says_how_to_sign(

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from tests.conftest import StartServer
 from tests.support.aws_bus import client, events_in, subscribed
 from tests.support.receiver import Receiver, answer
+from tests.support.s3 import Store
 from tests.support.server import Server
 
 KIND = "SageMaker Model Package State Change"
@@ -131,6 +132,45 @@ def test_every_change_of_a_package_is_told_once_in_order_with_what_changed(
     assert len({event["id"] for event in events_in(receiver.received)}) == 4
 
 
+def test_a_rejection_of_what_is_in_production_fires_no_rule_for_approvals(
+    server: Server, events: Any, sagemaker: Any, receiver: Receiver
+) -> None:
+    topic = subscribed(server, receiver, "deploys")
+    approved = {"ModelApprovalStatus": ["Approved"]}
+    rule(events, "deploys", of_group("deployed", **approved), topic)
+    arn = package(sagemaker, "deployed")
+    words = {"ApprovalDescription": "fair", "CustomerMetadataProperties": {"a": "1", "b": "2"}}
+    for status in ("Approved", "Rejected", "Approved"):
+        sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status, **words)
+    first, second = (event["detail"] for event in events_in(receiver.wait(2)))
+    changed = ["ApprovalDescription", "CustomerMetadataProperties", "ModelApprovalStatus"]
+    assert first["UpdatedModelPackageFields"] == [*changed, "ModelLifeCycle"]
+    assert first["PreviousValues"]["ModelApprovalStatus"] == "PendingManualApproval"
+    assert first["CustomerMetadataProperties"] == {"a": "1", "b": "2"}
+    assert second["PreviousValues"]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_what_becomes_of_a_packages_files_reaches_rules_for_its_status(
+    start_server: StartServer, receiver: Receiver, moto: Store
+) -> None:
+    place = moto.place()
+    server = start_server("--webhook-allow-private", "--ingest", str(place), env=moto.environment)
+    topic = subscribed(server, receiver, "files")
+    status = "ModelPackageStatus"
+    of_status = {"detail": {"UpdatedModelPackageFields": [status]}}
+    rule(client(server, "events"), "files", of_status, topic)
+    moto.client.put_object(Bucket=place.bucket, Key=f"{place.prefix}/m.tar.gz", Body=b"m")
+    sagemaker = client(server, "sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="files")
+    arn = sagemaker.create_model_package(
+        ModelPackageGroupName="files", SourceUri=f"{place}/m.tar.gz"
+    )
+    (event,) = events_in(receiver.wait(1))
+    assert event["resources"] == [arn["ModelPackageArn"]]
+    assert event["detail"][status] == "Completed"
+    assert event["detail"]["PreviousValues"] == {status: "Pending"}
+
+
 def test_a_promotion_through_mlflow_is_an_approval_for_whoever_speaks_aws(
     server: Server, events: Any, receiver: Receiver
 ) -> None:
@@ -192,6 +232,11 @@ def test_rules_and_targets_are_described_listed_and_taken_away(server: Server, e
     after = events.list_targets_by_rule(Rule="listed", NextToken=first["NextToken"])
     assert [t["Id"] for t in (*first["Targets"], *after["Targets"])] == ["0", "1"]
     assert [t["Id"] for t in events.list_targets_by_rule(Rule="listed")["Targets"]] == ["0", "1"]
+    rule(events, "listed-too", APPROVALS, topic)
+    names = events.list_rule_names_by_target(TargetArn=topic, Limit=1)
+    more = events.list_rule_names_by_target(TargetArn=topic, NextToken=names["NextToken"])
+    assert names["RuleNames"] + more["RuleNames"] == ["listed", "listed-too"]
+    assert events.list_rule_names_by_target(TargetArn=f"{topic}-not")["RuleNames"] == []
     with pytest.raises(ClientError, match="since it has targets"):
         events.delete_rule(Name="listed")
     gone = events.remove_targets(Rule="listed", Ids=["0", "1", "2"])
@@ -213,6 +258,12 @@ def test_what_no_rule_or_target_may_be_is_refused(events: Any) -> None:
     refused = events.put_targets(Rule="wrong", Targets=[{"Id": "1", "Arn": lambda_arn}])
     assert refused["FailedEntryCount"] == 1
     assert "neither a topic nor a webhook" in refused["FailedEntries"][0]["ErrorMessage"]
+
+
+def test_who_sends_events_of_their_own_is_told_what_there_is_instead(events: Any) -> None:
+    mine = {"Source": "mine", "DetailType": "it", "Detail": "{}"}
+    with pytest.raises(ClientError, match="publish messages of your own to a topic"):
+        events.put_events(Entries=[mine])
 
 
 def test_a_pattern_can_be_tried_out(events: Any) -> None:

@@ -230,10 +230,68 @@ def test_every_other_bucket_is_there(s3) -> None:
 
 def test_what_would_be_lost_is_refused(s3) -> None:
     of = {"Bucket": "lost", "Key": "k", "Body": b"1"}
-    status, code, told = refusal(s3.put_object, **of, ServerSideEncryption="aws:kms")
+    status, code, told = refusal(s3.put_object, **of, ObjectLockMode="GOVERNANCE")
     assert (status, code) == (501, "NotImplemented")
-    assert "x-amz-server-side-encryption" in told
+    assert "x-amz-object-lock-mode" in told
     assert refusal(s3.get_object_acl, Bucket="lost", Key="k")[:2] == (501, "NotImplemented")
+
+
+@pytest.mark.parametrize("method", ["AES256", "aws:kms", "aws:kms:dsse"])
+def test_an_object_is_kept_as_all_files_are_where_encryption_names_no_key(s3, method: str) -> None:
+    of = {"Bucket": "encrypted", "Key": method.replace(":", "-")}
+    asked = {"ServerSideEncryption": method}
+    upload = {**of, "UploadId": s3.create_multipart_upload(**of, **asked)["UploadId"]}
+    part = {"ETag": s3.upload_part(**upload, PartNumber=1, Body=b"1")["ETag"], "PartNumber": 1}
+    told = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    put = s3.put_object(**of, Body=b"1", **asked)
+    copy = s3.copy_object(Bucket="encrypted", Key="copy", CopySource=of, **asked)
+    got = s3.get_object(**of)
+    assert got["Body"].read() == b"1"
+    assert not any("ServerSideEncryption" in one for one in (told, put, copy, got))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSEKMSKeyId", "alias/mine"),
+        ("SSEKMSEncryptionContext", "e30="),
+        ("SSECustomerAlgorithm", "AES256"),
+    ],
+)
+def test_a_key_of_the_callers_is_refused_by_name(s3, name: str, value: str) -> None:
+    of = {"Bucket": "encrypted", "Key": "keyed"}
+    for call, more in (
+        (s3.put_object, {"Body": b"1"}),
+        (s3.create_multipart_upload, {}),
+        (s3.copy_object, {"CopySource": of}),
+    ):
+        status, code, told = refusal(call, **of, **more, **{name: value})
+        assert (status, code) == (501, "NotImplemented")
+        assert "under a key of yours (x-amz-server-side-encryption-" in told
+    assert refusal(s3.head_object, **of)[0] == 404
+
+
+def test_an_encryption_that_nobody_knows_is_refused(s3) -> None:
+    of = {"Bucket": "encrypted", "Key": "unknown", "Body": b"1"}
+    told = refusal(s3.put_object, **of, ServerSideEncryption="rot13")
+    assert told[:2] == (400, "InvalidEncryptionAlgorithmError")
+
+
+def test_a_bucket_is_of_the_servers_account_and_of_no_other(s3) -> None:
+    of, own, other = {"Bucket": "owned", "Key": "k"}, "000000000000", "999999999999"
+    s3.put_object(**of, Body=b"1", ExpectedBucketOwner=own)
+    s3.copy_object(**of, CopySource="owned/k", MetadataDirective="REPLACE",
+                   ExpectedBucketOwner=own, ExpectedSourceBucketOwner=own)  # fmt: skip
+    denied = (403, "AccessDenied", "Access Denied")
+    assert refusal(s3.put_object, **of, Body=b"2", ExpectedBucketOwner=other) == denied
+    assert refusal(s3.get_object, **of, ExpectedBucketOwner=other) == denied
+    assert refusal(s3.list_objects_v2, Bucket="owned", ExpectedBucketOwner=other) == denied
+    assert refusal(s3.head_object, **of, ExpectedBucketOwner=other)[0] == 403
+    copy = {"Bucket": "owned", "Key": "copy", "CopySource": of}
+    assert refusal(s3.copy_object, **copy, ExpectedSourceBucketOwner=other) == denied
+    code = "InvalidBucketOwnerAWSAccountID"
+    assert refusal(s3.get_object, **of, ExpectedBucketOwner="ann")[:2] == (400, code)
+    assert s3.get_object(**of, ExpectedBucketOwner=own)["Body"].read() == b"1"
 
 
 def test_presigned_addresses_put_and_get(s3) -> None:

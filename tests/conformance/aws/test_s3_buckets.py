@@ -48,12 +48,12 @@ def address_of(http: httpx.Client, name: str) -> str:
     return found.json()["artifact_uri"]
 
 
-def packaged(server: Server, name: str, source: str) -> None:
+def packaged(server: Server, name: str, source: str, **variables: str) -> None:
     """As `registered`, by SageMaker's clients."""
     sagemaker = Aws(server.url).client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName=name)
     specification = {
-        "Containers": [{"Image": "image:1", "ModelDataUrl": source}],
+        "Containers": [{"Image": "image:1", "ModelDataUrl": source, "Environment": variables}],
         "SupportedContentTypes": ["text/csv"],
         "SupportedResponseMIMETypes": ["text/csv"],
     }
@@ -180,6 +180,20 @@ def test_a_package_is_of_the_one_object_that_its_address_names(
         version = found.json()["model_version"]
     assert version["status"] == "PENDING_REGISTRATION"
     assert "no object" in version["status_message"]
+
+
+def test_a_package_whose_code_lies_in_another_store_than_its_data_is_a_label(
+    server: Server, buckets: dict[str, tuple[str, str]]
+) -> None:
+    _, place = buckets["--ingest"]
+    with closing(client_of(server.url)) as s3:
+        s3.put_object(Bucket="here", Key="model.tar.gz", Body=b"data")
+    for name, variable in (("code", "SAGEMAKER_SUBMIT_DIRECTORY"), ("words", "WORDS")):
+        packaged(server, name, "s3://here/model.tar.gz", **{variable: f"{place}/code.tar.gz"})
+        with httpx.Client(base_url=server.url, trust_env=False) as http:
+            found = http.get(f"{API}/model-versions/get", params={"name": name, "version": 1})
+        told = f"It is not verified: it loads {place}/code.tar.gz, which is not this server's"
+        assert found.json()["model_version"]["status_message"].startswith(told)
 
 
 def _files_of(told: dict[str, Any]) -> dict[str, Any]:

@@ -156,6 +156,59 @@ told["groups"] = [one.model_package_group_name for one in
     ModelPackageGroup.get_all(name_contains="core")]
 """
 
+FRAMEWORKS = """
+from sagemaker.pytorch import PyTorchModel
+from sagemaker.s3 import S3Downloader
+from sagemaker.sklearn import SKLearnModel
+
+source = pathlib.Path("source")
+source.mkdir()
+(source / "inference.py").write_text("def model_fn(folder): return folder")
+code = dict(model_data=data, role=role, image_uri=image, entry_point="inference.py",
+            source_dir=str(source), sagemaker_session=session)
+
+def frozen(kind, name, **more):
+    made = kind(**code, **more)
+    arn = made.register(**kinds, model_package_group_name=name).model_package_arn
+    container = client.describe_model_package(
+        ModelPackageName=arn)["InferenceSpecification"]["Containers"][0]
+    # Whatever it loads is overwritten; then it loads what it did.
+    loads = [one for one in (container["ModelDataUrl"],
+        container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"]) if one.startswith("s3://")]
+    for address in loads:
+        key = address.removeprefix(f"s3://{bucket}/")
+        session.upload_string_as_file_body("evil", bucket, key)
+    found = client.describe_model_package(
+        ModelPackageName=arn)["InferenceSpecification"]["Containers"][0]
+    model_uri, code_uri = (found["ModelDataUrl"],
+        found["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"])
+    session.upload_data("model.tar.gz", key_prefix="churn")
+    names = {}
+    for what, address in (("model", model_uri), ("code", code_uri)):
+        if address.startswith("s3://"):
+            assert address.startswith("s3://modelkeep/versions/"), address
+            (there,) = S3Downloader.download(address, f"{name}-{what}", sagemaker_session=session)
+            with tarfile.open(there) as archive:
+                names[what] = sorted(filter(None, (
+                    one.name.lstrip("./") for one in archive.getmembers() if one.isfile())))
+    return names
+
+told["sklearn"] = frozen(SKLearnModel, "sklearn")
+told["pytorch"] = frozen(PyTorchModel, "pytorch", framework_version="2.1", py_version="py310")
+prefix = f"s3://{bucket}/parts/"
+for part in ("a", "b/c"):
+    session.upload_string_as_file_body(part, bucket, f"parts/{part}")
+folder = {"S3DataSource": {"S3Uri": prefix, "S3DataType": "S3Prefix", "CompressionType": "None"}}
+parts = sagemaker.Model(image_uri=image, model_data=folder, role=role, sagemaker_session=session)
+arn = parts.register(**kinds, model_package_group_name="parts").model_package_arn
+session.upload_string_as_file_body("evil", bucket, "parts/a")
+found = client.describe_model_package(ModelPackageName=arn)["InferenceSpecification"]["Containers"]
+uri = found[0]["ModelDataSource"]["S3DataSource"]["S3Uri"]
+S3Downloader.download(uri, "fetched", sagemaker_session=session)
+told["fetched"] = {one.relative_to("fetched").as_posix(): one.read_text()
+    for one in sorted(pathlib.Path("fetched").rglob("*")) if one.is_file()}
+"""
+
 WHO = """
 told["who"] = [session.account_id(), session.get_caller_identity_arn(),
     sagemaker.get_execution_role(session), session.expand_role("bare")]
@@ -240,7 +293,7 @@ def ann(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sd
 @pytest.fixture(scope="module")
 def told(ann: Sdk) -> Any:
     """All stories in one process: the SDK takes seconds to import."""
-    return ann.run(PRELUDE + STORY + CARDS + RESOURCES + WHO)
+    return ann.run(PRELUDE + STORY + CARDS + RESOURCES + FRAMEWORKS + WHO)
 
 
 def test_the_sdk_moves_files(told: Any) -> None:
@@ -267,6 +320,15 @@ def test_the_sdk_registers_describes_approves_and_deletes(told: Any) -> None:
 def test_the_sdk_cannot_deploy_and_says_why(told: Any) -> None:
     assert "modelkeep does not have the operation CreateEndpointConfig" in told["deploy"]
     assert "PendingManualApproval: a model is made of approved packages only" in told["unapproved"]
+
+
+def test_the_sdks_framework_models_bring_their_code_and_all_of_it_is_frozen(told: Any) -> None:
+    assert told["sklearn"] == {"model": ["weights"], "code": ["inference.py"]}
+    assert told["pytorch"] == {"model": ["code/inference.py", "weights"]}
+
+
+def test_the_sdk_fetches_a_frozen_folder(told: Any) -> None:
+    assert told["fetched"] == {"a": "a", "b/c": "b/c"}
 
 
 def test_the_sdk_keeps_cards_of_packages_and_of_models(told: Any) -> None:

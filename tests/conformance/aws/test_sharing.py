@@ -162,6 +162,12 @@ def test_another_accounts_clients_find_describe_and_load_what_is_shared_and_no_m
     assert refused(files.get_object, Bucket="models", Key="model.tar.gz")[0] == "AccessDenied"
     body = files.get_object(Bucket=bucket, Key=key)["Body"].read()
     assert body == b"bytes"
+    folder = key.rpartition("/")[0] + "/"
+    (one,) = files.list_objects_v2(Bucket=bucket, Prefix=folder)["Contents"]
+    assert (one["Key"], one["Size"]) == (key, 5)
+    for unshared in ("versions/2/", "versions/99/"):
+        assert "Contents" not in files.list_objects_v2(Bucket=bucket, Prefix=unshared)
+    assert refused(files.list_objects_v2, Bucket="models")[0] == "AccessDenied"
     for call, params in (
         (guest.describe_model_package, {"ModelPackageName": PACKAGES.format("traffic/1")}),
         (guest.create_model_package, {"ModelPackageGroupName": ARN.format("weather")}),

@@ -184,6 +184,7 @@ EVENTS = {
     "DisableRule": {"Name": "NAME"},
     "PutTargets": {"Rule": "NAME", "Targets": [{"Id": "t", "Arn": TOPIC}]},
     "ListTargetsByRule": {"Rule": "NAME"},
+    "ListRuleNamesByTarget": {"TargetArn": TOPIC},
     "RemoveTargets": {"Rule": "NAME", "Ids": ["t"]},
     "DeleteRule": {"Name": "NAME"},
     "TestEventPattern": {"EventPattern": '{"a": ["b"]}', "Event": "{}"},
@@ -459,6 +460,16 @@ def test_frozen_files_are_there_for_whoever_may_download_their_model(ward: Ward)
     assert readable["nobody"] == readable["res"] == []
     (secret,) = set(readable["boss"]) - {open_path}
     absent = secret.replace("versions/", "versions/999")
+
+    def lists(who: str, path: str) -> bool:
+        prefix = path.removeprefix("/modelkeep/").removesuffix("weights")
+        return "<Contents>" in s3(ward, who, "GET", f"/modelkeep?prefix={quote(prefix, '')}").text
+
+    assert [who for who in ("boss", *ROLES) if lists(who, secret)] == ["boss"]
+    assert [who for who in ("boss", *ROLES) if lists(who, open_path)] == [
+        who for who in ("boss", *ROLES) if open_path in readable[who]
+    ]
+    assert not lists("boss", absent)
     for who in ("vic", "ann", "lea"):
         for method in ("GET", "HEAD"):
             there, none = (s3(ward, who, method, path) for path in (secret, absent))

@@ -1,5 +1,6 @@
-"""Where AWS's clients come in: `POST /`, whatever service they mean; and, to be told in their own
-words that it is not here, those who signed some path for another service.
+"""Where AWS's clients come in: `POST /`, whatever service they mean, and addresses signed for STS;
+and, to be told in their own words that it is not here, those who signed some path for another
+service.
 
 The request is read, its signature verified where there are accounts, its parameters checked against
 the model, and answered in one write. A refusal is said in the protocol's own words: an SDK never
@@ -23,10 +24,14 @@ from modelkeep.protocols.aws.dispatch import (
     Target,
     by_action,
     by_target,
+    check_method,
+    form_of,
+    kind_of,
     protocol_of,
     unknown,
 )
 from modelkeep.protocols.aws.errors import Refusal
+from modelkeep.protocols.aws.operations import ABSENT
 from modelkeep.protocols.aws.signers import Signers, hashed, wrong_service
 from modelkeep.protocols.http import Receive, Scope, Send, caller_of, claimed_actor, read_body
 from modelkeep.services.app import App
@@ -72,17 +77,13 @@ class Dialect:
         request_id: str = scope["modelkeep.request_id"]
         protocol = protocol_of(scope)
         is_json = protocol != QUERY
-        kind = b"application/json" if protocol == REST else b"application/x-amz-json-1.1"
+        kind = kind_of(scope, protocol)
         try:
             body, entered = await self._enter(scope, receive)
             _check_here(scope, protocol, entered.service)
-            if is_json:
-                target = by_target(scope)
-                fields = {}
-            else:
-                fields = parsing.form(body)
-                target = by_action(entered.service, fields)
-            kind = target.kind
+            check_method(scope, protocol, entered.service)
+            fields = {} if is_json else form_of(scope, body)
+            target = by_target(scope) if is_json else by_action(entered.service, fields)
             asked = target.operation
             scope[ROUTE] = f"{asked.service.name}:{asked.name}"
             self._check_service(entered, asked)
@@ -97,7 +98,6 @@ class Dialect:
             refused = _refusal(error, request_id)
             status, code = refused.status, refused.code
             told = errors.to_json(refused) if is_json else errors.to_query(refused, request_id)
-            kind = kind if is_json else b"text/xml"
         await _send(send, status, kind, told, request_id, code)
 
     async def _enter(self, scope: Scope, receive: Receive) -> tuple[bytes, Entered]:
@@ -125,9 +125,11 @@ class Dialect:
         self, scope: Scope, target: Target, params: dict[str, Any], entered: Entered
     ) -> bytes:
         asked, is_json = target.operation, target.protocol == JSON
-        operation = self._operations.get((asked.service.name, asked.name))
+        name = (asked.service.name, asked.name)
+        operation = self._operations.get(name)
         if operation is None:
-            raise unknown(target.protocol, f"modelkeep does not have the operation {asked.name}.")
+            said = f"modelkeep does not have the operation {asked.name}. {ABSENT.get(name, '')}"
+            raise unknown(target.protocol, said.rstrip())
         constraints.check(asked.input, params)
         base = address_of(scope, self._public_url)
         call = Call(

@@ -111,6 +111,17 @@ async def _list_targets(app: App, call: Call) -> Mapping[str, Any]:
     }
 
 
+async def _list_names(app: App, call: Call) -> Mapping[str, Any]:
+    ours, target = _arn(call, ""), call.params["TargetArn"]
+    found = [
+        rule.name
+        for rule in await app.read(rules.listing)
+        if rule.arn.startswith(ours) and any(one.arn == target for one in rule.targets)
+    ]
+    page, token = page_of(call, found, target)
+    return {"RuleNames": page, "NextToken": token}
+
+
 async def _test_pattern(_app: App, call: Call) -> Mapping[str, Any]:
     text: str = call.params["Event"]
     if len(text) > EVENT_LIMIT:
@@ -189,8 +200,14 @@ _HANDLERS: Mapping[str, Handle] = {
     "PutTargets": _put_targets,
     "RemoveTargets": _remove_targets,
     "ListTargetsByRule": _list_targets,
+    "ListRuleNamesByTarget": _list_names,
     "TestEventPattern": _test_pattern,
 }
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("events", name): Operation(_coded(handle), _admins) for name, handle in _HANDLERS.items()
+}
+# What is not here, and what there is instead.
+ABSENT: Mapping[tuple[str, str], str] = {
+    ("events", "PutEvents"): "Its bus carries what happens to packages and nothing of anybody "
+    "else's: publish messages of your own to a topic of SNS."
 }

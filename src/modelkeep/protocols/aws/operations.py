@@ -1,4 +1,4 @@
-"""Every operation that there is, by service and name."""
+"""Every operation that there is, by service and name; and what to say of some that are not."""
 
 from collections.abc import Mapping
 
@@ -26,3 +26,4 @@ ALL: Mapping[tuple[str, str], Operation] = {
     **events.OPERATIONS,
     **sns.OPERATIONS,
 }
+ABSENT: Mapping[tuple[str, str], str] = events.ABSENT

@@ -42,6 +42,7 @@ _SPACES = re.compile("[ \t]+")  # no others: what is signed as one of them is ac
 _SIGNATURE = re.compile("[0-9a-f]{64}")
 _ONCE = ("authorization", "content-type", "host")
 _AT = re.compile("[0-9]{8}T[0-9]{6}Z")
+_MOMENT = "%Y%m%dT%H%M%SZ"
 _HEADERS = re.compile("[a-z0-9-]+(;[a-z0-9-]+)*")
 
 
@@ -263,18 +264,30 @@ def verify(
     `body_sha256`: hexadecimal, of the body as it came; or what the client said of it, where that
     is not a hash and the protocol allows it.
     """
-    if now + SKEW < signature.at or signature.at + signature.lasts < now:
-        is_late = signature.is_presigned and signature.at <= now
-        raise (Expired if is_late else Skewed)(
-            f"Signature expired: {signature.at:%Y%m%dT%H%M%SZ} is now earlier than, or too far "
-            f"from, {now:%Y%m%dT%H%M%SZ}; is the clock right?"
-        )
+    _check_time(signature, now)
     if not hmac.compare_digest(
         expected(signature, secret, scope, body_sha256), signature.signature
     ):
         raise SignatureDoesNotMatch(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method."
+        )
+
+
+def _check_time(signature: Signature, now: datetime) -> None:
+    """Raises Skewed or Expired, in AWS's words."""
+    at, told = f"{signature.at:{_MOMENT}}", f"{now:{_MOMENT}}"
+    if now + SKEW < signature.at:
+        raise Skewed(
+            f"Signature not yet current: {at} is still later than {now + SKEW:{_MOMENT}} "
+            f"({told} + {SKEW.seconds // 60} min.)"
+        )
+    if signature.at + signature.lasts < now:
+        lasts_s = int(signature.lasts.total_seconds())
+        lasts = f"{lasts_s} sec." if lasts_s % 60 else f"{lasts_s // 60} min."
+        raise (Expired if signature.is_presigned else Skewed)(
+            f"Signature expired: {at} is now earlier than {now - signature.lasts:{_MOMENT}} "
+            f"({told} - {lasts})"
         )
 
 

@@ -233,16 +233,30 @@ class SqlArtifacts:
         low, high = _range(folder)
         return [File(*row) for row in self._frozen(version_id, max(low, after), high, limit)]
 
+    def frozen_from(self, version_id: int, start: str, after: str, limit: int) -> list[File]:
+        if after >= start:
+            rows = self._frozen(version_id, after, f"{start}\U0010ffff", limit)
+        else:
+            rows = self._frozen(version_id, start, f"{start}\U0010ffff", limit, "f.path >= ?")
+        return [File(*row) for row in rows]
+
     def frozen(self, version_id: int) -> Manifest | None:
         files = [File(*row) for row in self._frozen(version_id, *_range(""))]
         return Manifest.of(files) if files else None
 
-    def _frozen(self, version_id: int, low: str, high: str, limit: int = 2**31) -> list[Row]:
+    def _frozen(
+        self,
+        version_id: int,
+        low: str,
+        high: str,
+        limit: int = 2**31,
+        above: str = "f.path > ?",
+    ) -> list[Row]:
         return self._db.all(
             "SELECT f.path, f.sha256, f.size_bytes FROM versions v"
             " JOIN manifest_files f"
             " ON f.project_id = v.project_id AND f.manifest_id = v.manifest_id"
-            " WHERE v.project_id = ? AND v.id = ? AND f.path > ? AND f.path < ? ORDER BY f.path"
+            f" WHERE v.project_id = ? AND v.id = ? AND {above} AND f.path < ? ORDER BY f.path"
             " LIMIT ?",
             self._project_id,
             version_id,

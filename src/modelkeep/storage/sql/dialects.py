@@ -329,21 +329,25 @@ class Postgres:
         # Its transaction's number would not do: a database that crashed gives those that it had
         # written nothing of to others.
         db.later(
-            "INSERT INTO batches (writer, number, stored_ms) VALUES (?, ?, ?)"
-            " ON CONFLICT (writer) DO UPDATE SET"
+            "INSERT INTO batches (project_id, writer, number, stored_ms) VALUES (1, ?, ?, ?)"
+            " ON CONFLICT (project_id, writer) DO UPDATE SET"
             " number = excluded.number, stored_ms = excluded.stored_ms",
             *batch,
             now_ms,
         )
         if batch.number % _SWEEP_EVERY == 1:  # the first of a process among them
-            db.later("DELETE FROM batches WHERE stored_ms < ?", now_ms - _KEPT_MS)
+            db.later(
+                "DELETE FROM batches WHERE project_id = 1 AND stored_ms < ?", now_ms - _KEPT_MS
+            )
 
     def was_committed(self, db: Db, batch: Batch, error: Unavailable) -> bool:
         db.close()
         again = self.connect(read_only=False)
         try:
             self.begin_batch(again)  # which has the lock once the other has ended, either way
-            found = again.one("SELECT number FROM batches WHERE writer = ?", batch.writer)
+            found = again.one(
+                "SELECT number FROM batches WHERE project_id = 1 AND writer = ?", batch.writer
+            )
             return found == (batch.number,)
         finally:
             again.close()

@@ -21,7 +21,7 @@ from modelkeep.ports.journal import Entry
 from modelkeep.storage.sql.connection import Db, Row
 
 _encode = msgspec.json.Encoder().encode
-_COLUMNS = "idx, at_ms, model_id, body, hash, root, texts"
+_COLUMNS = "idx, at_ms, model_id, body, hash, root, texts, request"
 
 
 class SqlJournal:
@@ -240,8 +240,10 @@ class SqlJournal:
 
 
 def _entry(row: Row) -> Entry:
-    index, at_ms, model_id, body, digest, root, texts = row
-    return Entry(index, at_ms, model_id, bytes(body), bytes(digest), bytes(root), _texts(texts))
+    index, at_ms, model_id, body, digest, root, texts, request = row
+    return Entry(
+        index, at_ms, model_id, bytes(body), bytes(digest), bytes(root), _texts(texts), request
+    )
 
 
 def _texts(stored: str) -> dict[str, tuple[str, str]]:

@@ -9,13 +9,16 @@ from modelkeep.domain import objects
 from modelkeep.domain.access import Caller, Verb
 from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.names import check_text
+from modelkeep.domain.sharing import LOADING, Lent
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
 from modelkeep.protocols.aws.s3.bodies import Body
 from modelkeep.protocols.aws.s3.refusals import refusal
 from modelkeep.protocols.http import Scope, Send, caller_of, header, path_of, query_of
 from modelkeep.protocols.rules import somewhere
+from modelkeep.services import permits
 from modelkeep.services.grants import PARTS_LIMIT
+from modelkeep.services.permits import Need
 
 LISTS, READS, WRITES = somewhere(Verb.READ), somewhere(Verb.DOWNLOAD), somewhere(Verb.WRITE)
 PATIENCE_S = 10.0  # after which a client is told that something is being done; they wait a minute
@@ -125,6 +128,12 @@ class Asked:
     async def say(self, name: str, content: Mapping[str, object], headers: Headers = ()) -> None:
         """Answers with an XML document."""
         await self.answer(200, headers, xml.document(name, content))
+
+
+def admit_frozen() -> None:
+    """Admits the reading of frozen files. A guest may have those of packages that they may
+    deploy."""
+    permits.admit(Need(Verb.DOWNLOAD, anywhere=True), lent=Lent(LOADING))
 
 
 def check_number(asked: Asked) -> int:

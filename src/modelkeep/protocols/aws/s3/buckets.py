@@ -2,17 +2,20 @@
 
 import base64
 import binascii
+from typing import Any
 
 from modelkeep.domain.errors import Forbidden
+from modelkeep.domain.locations import RESERVED
 from modelkeep.domain.names import check_text
 from modelkeep.ports.artifacts import Dated
 from modelkeep.protocols.aws.calls import REGION
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import xml
-from modelkeep.protocols.aws.s3.asked import LISTS, OWNER, TEXT_LIMIT, WRITES, Asked
-from modelkeep.services import objects
+from modelkeep.protocols.aws.s3.asked import LISTS, OWNER, TEXT_LIMIT, WRITES, Asked, admit_frozen
+from modelkeep.services import object_pages
 from modelkeep.services.app import App
 from modelkeep.services.buckets import is_elsewhere
+from modelkeep.services.object_pages import Page
 
 KEYS_LIMIT = 1000  # of a page
 
@@ -20,7 +23,7 @@ KEYS_LIMIT = 1000  # of a page
 async def every(app: App, asked: Asked) -> None:
     """The first thousand buckets, as S3 has no more."""
     LISTS.admit(asked)
-    found = await app.search(objects.buckets, "", KEYS_LIMIT)
+    found = await app.search(object_pages.buckets, "", KEYS_LIMIT)
     told = [{"Name": name, "CreationDate": xml.moment(at_ms)} for name, at_ms in found]
     content = {"Owner": OWNER, "Buckets": {"Bucket": told}}
     await asked.say("ListAllMyBucketsResult", content)
@@ -54,20 +57,23 @@ async def location(app: App, asked: Asked) -> None:
 
 async def delete(app: App, asked: Asked) -> None:
     WRITES.admit(asked)
-    if not await app.read(objects.is_empty, asked.folder):
+    if not await app.read(object_pages.is_empty, asked.folder):
         raise Coded("BucketNotEmpty", "The bucket you tried to delete is not empty.", 409)
     await asked.answer(204)
 
 
 async def listing(app: App, asked: Asked) -> None:
     """ListObjectsV2, and the older ListObjects."""
-    LISTS.admit(asked)
+    if asked.bucket == RESERVED:
+        admit_frozen()
+    else:
+        LISTS.admit(asked)
     query, is_v2 = asked.query, asked.query.get("list-type") == "2"
     limit = asked.number("max-keys", KEYS_LIMIT, KEYS_LIMIT)
     prefix, delimiter = (asked.text(name) for name in ("prefix", "delimiter"))
     token = query.get("continuation-token", "") if is_v2 else ""
     after = _from_token(token) if token else asked.text("start-after" if is_v2 else "marker")
-    page = await app.search(objects.page, asked.folder, prefix, delimiter, after, limit)
+    page = await _page(app, asked, prefix, delimiter, after, limit)
     encode = asked.encode
     owner = OWNER if not is_v2 or query.get("fetch-owner") == "true" else None
     content = {
@@ -89,6 +95,12 @@ async def listing(app: App, asked: Asked) -> None:
         content["Marker"] = encode(after)
         content["NextMarker"] = encode(page.end) if page.end else None
     await asked.say("ListBucketResult", content)
+
+
+async def _page(app: App, asked: Asked, *args: Any) -> Page:
+    if asked.folder == RESERVED:
+        return await app.search(object_pages.of_version, *args)
+    return await app.search(object_pages.of_bucket, asked.folder, *args)
 
 
 def _told(one: Dated, key: str, owner: object) -> dict[str, object]:

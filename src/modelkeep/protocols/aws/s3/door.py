@@ -10,7 +10,16 @@ from typing import Any
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.protocols.aws import sigv4
 from modelkeep.protocols.aws.errors import Coded
-from modelkeep.protocols.aws.s3 import buckets, completing, deletes, files, multipart, tags, xml
+from modelkeep.protocols.aws.s3 import (
+    buckets,
+    completing,
+    deletes,
+    files,
+    multipart,
+    tags,
+    terms,
+    xml,
+)
 from modelkeep.protocols.aws.s3.asked import Asked
 from modelkeep.protocols.aws.s3.bodies import Body
 from modelkeep.protocols.aws.s3.refusals import refusal
@@ -63,10 +72,11 @@ _VERSION_2 = (
 
 
 class Store:
-    """An ASGI application. Without `signers` there are no accounts, and nothing is verified."""
+    """An ASGI application. `account` is the number of the server's own account, whose all buckets
+    are. Without `signers` there are no accounts, and nothing is verified."""
 
-    def __init__(self, app: App, signers: Signers | None) -> None:
-        self._app, self._signers = app, signers
+    def __init__(self, app: App, account: str, signers: Signers | None) -> None:
+        self._app, self._account, self._signers = app, account, signers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = False
@@ -80,6 +90,7 @@ class Store:
         try:
             body = Body(scope, receive, self._enter(scope))
             asked = Asked.of(scope, watched, body)
+            terms.check_owner(asked, self._account)
             name, handle = _operation(asked)
             scope[ROUTE] = f"{S3}:{name}"
             await handle(self._app, asked)

@@ -3,15 +3,20 @@
 from dataclasses import replace
 from email.utils import formatdate
 
-from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import NotFound
 from modelkeep.domain.locations import RESERVED
-from modelkeep.domain.sharing import LOADING, Lent
 from modelkeep.protocols import uploads
 from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies
-from modelkeep.protocols.aws.s3.asked import READS, WRITES, Asked, check_number
+from modelkeep.protocols.aws.s3.asked import (
+    READS,
+    WRITES,
+    Asked,
+    admit_frozen,
+    check_number,
+)
 from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, too_large
+from modelkeep.protocols.aws.s3.terms import check_headers
 from modelkeep.protocols.aws.s3.told import (
     as_headers,
     checksum_elements,
@@ -25,31 +30,12 @@ from modelkeep.protocols.http import loader_in
 from modelkeep.protocols.notices import headers_of
 from modelkeep.protocols.ranges import Part, part_of
 from modelkeep.protocols.sending import content_type, send_file, send_head
-from modelkeep.services import objects, permits
+from modelkeep.services import objects
 from modelkeep.services.app import App
 from modelkeep.services.objects import Brought, Object
-from modelkeep.services.permits import Need
 
-# What would be lost if it were passed over.
-_REFUSED = (
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-)
 _ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"))
 _UNCHANGED = ("If-None-Match", "If-Modified-Since")  # conditions that fail because it is so
-
-
-def check_headers(asked: Asked) -> None:
-    """Raises Coded for what is asked of a new object and is not done here."""
-    found = next((name for name in _REFUSED if asked.header(name)), "")
-    if not found and asked.header("x-amz-acl").startswith("public-"):
-        found = "x-amz-acl"
-    if found:
-        raise Coded("NotImplemented", f"modelkeep does nothing about the header {found}.", 501)
 
 
 async def put(app: App, asked: Asked) -> None:
@@ -73,9 +59,11 @@ async def put(app: App, asked: Asked) -> None:
 
 
 async def get(app: App, asked: Asked) -> None:
-    """GET and HEAD. A guest may have the files of packages that they may deploy."""
-    lent = Lent(LOADING) if asked.bucket == RESERVED else None
-    permits.admit(Need(Verb.DOWNLOAD, anywhere=True), lent=lent)
+    """GET and HEAD."""
+    if asked.bucket == RESERVED:
+        admit_frozen()
+    else:
+        READS.admit(asked)
     number = _number(asked)
     found = await find(app, asked)
     failing = condition_in(asked).failing(found.etag, found.at_ms)

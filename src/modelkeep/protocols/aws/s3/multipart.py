@@ -16,12 +16,12 @@ from modelkeep.protocols.aws.errors import Coded
 from modelkeep.protocols.aws.s3 import copies, xml
 from modelkeep.protocols.aws.s3.asked import OWNER, WRITES, Asked, check_number
 from modelkeep.protocols.aws.s3.bodies import LIMIT_BYTES, check_known, check_type, too_large
-from modelkeep.protocols.aws.s3.files import check_headers
+from modelkeep.protocols.aws.s3.terms import check_headers
 from modelkeep.protocols.aws.s3.told import as_headers, said_in
 from modelkeep.services import object_uploads
 from modelkeep.services.app import App
 from modelkeep.services.grants import PARTS_LIMIT
-from modelkeep.services.objects import END
+from modelkeep.services.object_pages import END
 
 UPLOADS_LIMIT = 1000  # of a page
 _BY = {
@@ -50,6 +50,7 @@ async def create(app: App, asked: Asked) -> None:
 async def put_part(app: App, asked: Asked) -> None:
     """UploadPart and UploadPartCopy."""
     WRITES.admit(asked)
+    check_headers(asked)
     number = check_number(asked)
     announced = asked.header("content-length")
     if announced.isdigit() and int(announced) > LIMIT_BYTES:

@@ -5,7 +5,9 @@ from modelkeep.storage.sql.migrations.steps import Words, run_all
 
 TABLES = """
 CREATE TABLE batches (
-  writer {text} PRIMARY KEY, number {int} NOT NULL, stored_ms {int} NOT NULL) {end}
+  project_id {int} NOT NULL, writer {text} NOT NULL,
+  number {int} NOT NULL, stored_ms {int} NOT NULL,
+  PRIMARY KEY (project_id, writer)) {end}
 """
 
 
