@@ -11,6 +11,7 @@ import pytest
 
 from modelkeep.domain.access import Actor, Caller
 from modelkeep.domain.addresses import parse_target
+from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.manifests import File
 from modelkeep.domain.package_events import SOURCE
 from modelkeep.domain.packages import Approval, Package
@@ -19,7 +20,16 @@ from modelkeep.domain.stores import Place
 from modelkeep.domain.webhooks import Outcome
 from modelkeep.protocols.aws.calls import Place as Account
 from modelkeep.protocols.aws.sagemaker.described import described
-from modelkeep.services import intake, outbox, packages, registry, rules, subscriptions, topics
+from modelkeep.services import (
+    intake,
+    outbox,
+    packages,
+    registry,
+    requests,
+    rules,
+    subscriptions,
+    topics,
+)
 from modelkeep.services.packages import Change, Registration
 from modelkeep.storage.sql.work import SqlWork
 from tests.support.clock import MovedClock
@@ -273,6 +283,16 @@ def taking(database_url: str, tmp_path: Path, clock: MovedClock) -> Iterator[Cor
     core.close()
 
 
+def settle(taking: Core) -> None:
+    """The first package's file is there, the second's is not."""
+    taking.write(intake.discover, taking.read(intake.undiscovered, Place.parse(ROOT)))
+    here, gone = taking.write(intake.claim), taking.write(intake.claim)
+    file = File("here.tar.gz", "0" * 64, 1)
+    taking.write(intake.keep, here, file, "etag", b"m", taking.clock.now_ms())
+    taking.write(intake.finish, here, frozenset({"here.tar.gz"}))
+    taking.write(intake.put_off, gone, "There is no object.", 1)
+
+
 def test_what_becomes_of_a_packages_files_is_an_event_of_its_own(taking: Core) -> None:
     taking.model()
     listening(taking)
@@ -280,15 +300,65 @@ def test_what_becomes_of_a_packages_files_is_an_event_of_its_own(taking: Core) -
         wanted = Registration("churn", f"{ROOT}/{name}.tar.gz")
         taking.write(packages.register, by(), wanted)
     assert [detail["ModelPackageStatus"] for detail in told(taking)] == ["Pending", "Pending"]
-    taking.write(intake.discover, taking.read(intake.undiscovered, Place.parse(ROOT)))
-    here, gone = taking.write(intake.claim), taking.write(intake.claim)
-    file = File("here.tar.gz", "0" * 64, 1)
-    taking.write(intake.keep, here, file, "etag", b"m", taking.clock.now_ms())
-    taking.write(intake.finish, here, frozenset({"here.tar.gz"}))
-    taking.write(intake.put_off, gone, "There is no object.", 1)
+    settle(taking)
     completed, failed = told(taking)
     for detail, status in ((completed, "Completed"), (failed, "Failed")):
         assert detail["ModelPackageStatus"] == status
         assert detail["UpdatedModelPackageFields"] == ["ModelPackageStatus"]
         assert detail["PreviousValues"] == {"ModelPackageStatus": "Pending"}
         assert_as_described(taking, detail)
+
+
+@pytest.mark.parametrize("guard", [{}, {"required_tags": ["tested"]}, {"approval_required": True}])
+def test_files_that_are_not_checked_are_approved_by_no_stage_either(
+    taking: Core, guard: dict[str, Any]
+) -> None:
+    """Nor shown so, or told, where another dialect put them into production."""
+    if guard:
+        taking.apply({"stage_transitions": {"None -> Production": guard}})
+    taking.model()
+    listening(taking)
+    for name in ("here", "gone"):
+        taking.write(packages.register, by(), Registration("churn", f"{ROOT}/{name}.tar.gz"))
+    told(taking)
+
+    def barred(number: int, why: str) -> None:
+        for stage in ("Production", "production"):
+            _, refused = taking.write(packages.change, by(), "churn", number, Change(stage=stage))
+            assert refused is not None
+            assert why in refused.message
+        assert taking.acts()[-1] == "version:stage:refused"
+        assert taking.read(requests.listing, None) == []
+
+    barred(1, "its files are not checked yet")
+    wanted = Registration("churn", f"{ROOT}/third.tar.gz", stage="Production")
+    with pytest.raises(InvalidInput, match="its files are not checked yet"):
+        taking.write(packages.register, by(), wanted)
+    assert [taking.get(number).stage for number in (1, 2)] == ["None", "None"]
+    assert told(taking) == []
+    if guard:
+        return
+    for number in (1, 2):
+        taking.promote(number, "Production")
+        *displaced, moved = told(taking)
+        assert moved["UpdatedModelPackageFields"] == [LIFE]
+        assert moved[LIFE] == {"Stage": "Production", "StageStatus": "PendingManualApproval"}
+        for detail in (*displaced, moved):
+            assert_as_described(taking, detail)
+            assert detail[STATUS] == "PendingManualApproval"
+    settle(taking)
+    completed, failed = told(taking)
+    assert completed["PreviousValues"][STATUS] == "PendingManualApproval"
+    shown = [
+        (one["ModelPackageStatus"], one[STATUS], one[LIFE]["StageStatus"])
+        for one in (completed, failed)
+    ]
+    assert shown == [
+        ("Completed", "Approved", "Approved"),
+        ("Failed", "PendingManualApproval", "PendingManualApproval"),
+    ]
+    for detail in (completed, failed):
+        assert_as_described(taking, detail)
+    change(taking, 2, approval=Approval.PENDING)  # out it goes all the same
+    assert taking.get(2).stage == "None"
+    barred(2, "is Failed: register another")

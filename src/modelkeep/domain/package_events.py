@@ -43,13 +43,15 @@ class Standing:
 
     def approval(self, production: str) -> Approval:
         """As it was then: nothing is judged anew by the policy of now."""
-        return Approval.APPROVED if self.stage == production else self.last or Approval.PENDING
+        found = Approval.APPROVED if self.stage == production else self.last or Approval.PENDING
+        is_early = found is Approval.APPROVED and self.status != READY
+        return Approval.PENDING if is_early else found
 
     def fields(self, production: str) -> dict[str, Any]:
         """Of these, by SageMaker's names, it is known what they were. One without a group has no
         approval until somebody says something of it."""
         shown = self.approval(production)
-        life = life_of(self.stage, self.members, shown)
+        life = life_of(self.stage, self.members, shown, self.status)
         is_unsaid = self.is_single and self.last is None and shown is Approval.PENDING
         own = {
             VERDICT: None if is_unsaid else shown.value,

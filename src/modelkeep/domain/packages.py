@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from modelkeep.domain.models import NO_STAGE, Version
+from modelkeep.domain.models import NO_STAGE, READY, Version
 
 MEMBERS, VERDICTS = "sagemaker.json", "sagemaker-verdict.json"  # the two documents
 LIFE = "ModelLifeCycle"  # the member that says where it stands
@@ -90,14 +90,17 @@ def members_to_json(members: Mapping[str, Any]) -> str:
     return _written({name: value for name, value in members.items() if value is not None})
 
 
-def life_of(stage: str, members: Mapping[str, Any], approval: Approval) -> Mapping[str, Any] | None:
-    """The stage where a package stands: with what was said of that stage or, where nobody did, with
-    whether it stays there approved."""
+def life_of(
+    stage: str, members: Mapping[str, Any], approval: Approval, status: str
+) -> Mapping[str, Any] | None:
+    """The stage where a package of a version of that status stands: with what was said of that
+    stage or, where nobody did, with whether it stays there approved."""
     told: Mapping[str, Any] = members.get(LIFE, {})
     if told.get("Stage", "").lower() == stage.lower():
         return {**told, "Stage": stage}
-    status = approval if approval is Approval.REJECTED else Approval.APPROVED
-    return {"Stage": stage, "StageStatus": status.value} if stage != NO_STAGE else None
+    stands = Approval.APPROVED if status == READY else Approval.PENDING
+    stands = approval if approval is Approval.REJECTED else stands
+    return {"Stage": stage, "StageStatus": stands.value} if stage != NO_STAGE else None
 
 
 def addresses(members: Mapping[str, Any]) -> Iterator[str]:

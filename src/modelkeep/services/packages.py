@@ -333,8 +333,14 @@ def _staged(work: Work, caller: Caller, package: Package, wanted: Change) -> Res
 def _moved(work: Work, caller: Caller, version: Version, stage: str, reason: str) -> Result | None:
     """None where the version is there. Raises InvalidInput for a stage that is none."""
     version = again(work, version)
-    if lifecycle_of(work, version.model_name).stage_named(stage) == version.stage:
+    cycle = lifecycle_of(work, version.model_name)
+    target = cycle.stage_named(stage)
+    if target == version.stage:
         return None
+    if target == cycle.production and (
+        early := verdicts.refuse_early(work, caller, version, cycle)
+    ):
+        return early
     order = Order(version.model_name, version.number, stage, reason)
     return promotion.request(work, caller, order)
 
@@ -344,8 +350,8 @@ def _check_open(work: Work, package: Package) -> None:
     would rely on, or that counts again once a gate passes again."""
     version = package.version
     cycle = lifecycle_of(work, version.model_name)
-    is_approved = package.approval is Approval.APPROVED and cycle.is_guarded(cycle.production)
-    if is_approved or work.governance.was_granted(version.id):
+    is_in = package.approval is Approval.APPROVED or version.stage == cycle.production
+    if (is_in and cycle.is_guarded(cycle.production)) or work.governance.was_granted(version.id):
         raise Conflict(
             "What this package runs was approved, and does not change any more: register another."
         )

@@ -4,16 +4,18 @@
 * A version that another displaced there stays approved as long as it would be let in again: of the
   same bytes, under the same policy, by the gates of then on what is known now.
 * One that a rollback left is rejected; so is one whose request was, or that somebody rejected.
+* Nothing is whose files are not checked, or were not to be had, wherever it stands.
 """
 
 from dataclasses import replace
 
 from modelkeep.domain.approvals import Request, Status
 from modelkeep.domain.lifecycles import Lifecycle
-from modelkeep.domain.models import NO_STAGE, Version
+from modelkeep.domain.models import NO_STAGE, READY, Version
 from modelkeep.domain.packages import Approval, Verdict
 from modelkeep.domain.policies import Ruling
 from modelkeep.ports.governance import Closed
+from modelkeep.ports.registry import Occupancy
 from modelkeep.ports.work import Work
 from modelkeep.services import judging
 from modelkeep.services.evidence import gather_for
@@ -27,11 +29,13 @@ def approval_of(
 ) -> tuple[Approval, bool]:
     """The approval, and whether it lasts: until the model or the policy changes."""
     if version.stage == cycle.production:
-        return Approval.APPROVED, True
+        return (Approval.APPROVED if version.status == READY else Approval.PENDING), True
     requests = _requests(work, version, cycle)
     last = _last(work, version, verdict, requests, cycle)
     if last is not Approval.APPROVED:
         return last, True
+    if version.status != READY:
+        return Approval.PENDING, True
     lasts = not cycle.is_guarded(cycle.production)
     if lasts:
         holds = verdict is None or verdict.subject == version.subject
@@ -41,8 +45,10 @@ def approval_of(
 
 
 def is_last(work: Work, version: Version, verdict: Verdict, cycle: Lifecycle) -> bool:
-    """Whether nobody approved or rejected a version since a verdict, in whatever dialect."""
-    marks = _marks(work, version, _requests(work, version, cycle), cycle)
+    """Whether nobody approved or rejected a version since a verdict, in whatever dialect.
+    A rollback brings it back as it was approved."""
+    requests, is_for = _requests(work, version, cycle), verdict.approval is Approval.APPROVED
+    marks = _marks(work, version, requests, cycle, from_first=is_for)
     return all(at_ms <= verdict.at_ms for at_ms, _, _ in marks)
 
 
@@ -61,9 +67,15 @@ def _last(
 
 
 def _marks(
-    work: Work, version: Version, requests: list[tuple[Request, Closed]], cycle: Lifecycle
+    work: Work,
+    version: Version,
+    requests: list[tuple[Request, Closed]],
+    cycle: Lifecycle,
+    *,
+    from_first: bool = False,
 ) -> list[tuple[int, int, Approval]]:
-    """When what happened that is a verdict, given by whatever means."""
+    """When what happened that is a verdict, given by whatever means; a stay that a rollback began
+    anew, where that is asked for, `from_first`."""
     marks = [
         (closed.closed_ms or 0, 1, Approval.REJECTED)
         for asked, closed in requests
@@ -75,7 +87,14 @@ def _marks(
         return marks
     if stay.until_ms is not None and work.slots.was_rolled_back(stay):
         return [*marks, (stay.until_ms, 0, Approval.REJECTED)]
-    return [*marks, (stay.from_ms, 0, Approval.APPROVED)]
+    from_ms = _first(stays, stay).from_ms if from_first else stay.from_ms
+    return [*marks, (from_ms, 0, Approval.APPROVED)]
+
+
+def _first(stays: list[Occupancy], stay: Occupancy) -> Occupancy:
+    """The stay that rollbacks returned to, where one began this: both came after the same one."""
+    same = (s for s in stays if (s.slot, s.prior_id) == (stay.slot, stay.prior_id))
+    return min(same, key=lambda s: s.id)
 
 
 def _requests(work: Work, version: Version, cycle: Lifecycle) -> list[tuple[Request, Closed]]:

@@ -57,9 +57,11 @@ def cast(
     asked = _open(work, version, cycle)
     if wanted is not Approval.APPROVED and version.stage != cycle.production:
         demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
-    if wanted is Approval.APPROVED and version.status != READY:
-        return _too_early(work, caller, version, cycle)
+    if wanted is Approval.APPROVED and (early := refuse_early(work, caller, version, cycle)):
+        return early
     shown, _ = standing.approval_of(work, version, sayings.read(work, version).verdict, cycle)
+    if version.stage == cycle.production:  # what is not checked as well: it can leave
+        shown = Approval.APPROVED
     if wanted is Approval.PENDING and shown is wanted:
         return _keep_waiting(work, caller, asked)
     if wanted is shown and (asked is None or wanted is Approval.APPROVED):
@@ -77,8 +79,11 @@ def cast(
     return result
 
 
-def _too_early(work: Work, caller: Caller, version: Version, cycle: Lifecycle) -> Result:
-    """Whatever guards production, or nothing: the files could still become any."""
+def refuse_early(work: Work, caller: Caller, version: Version, cycle: Lifecycle) -> Result | None:
+    """Refuses production to what is not READY, whatever guards that, or nothing: the files could
+    still become any."""
+    if version.status == READY:
+        return None
     is_failed = version.status == FAILED
     message = (
         "its ModelPackageStatus is Failed: register another"
@@ -97,7 +102,7 @@ def _approve(
     asked = _open(work, version, cycle)
     if asked is not None:
         demand(work, caller, verb_of_votes(cycle, asked), name)
-        result = voting.vote(work, caller, asked.id, approves=True, comment=comment)
+        result = voting.vote_once(work, caller, asked.id, comment)
         if result.end is not End.VOID:  # else something changed since: ask again, as it is now
             return result
     reason = promotion.reason_for(version, comment)
@@ -149,7 +154,7 @@ def _leave(work: Work, caller: Caller, version: Version, cycle: Lifecycle, reaso
     asked = _way_out(work, version, prior, cycle)
     if asked is not None and asked.requested_by != caller.actor.name:
         demand(work, caller, verb_of_votes(cycle, asked), version.model_name)
-        result = voting.vote(work, caller, asked.id, approves=True, comment=reason)
+        result = voting.vote_once(work, caller, asked.id, reason)
         if result.end is not End.VOID:
             return result
     demand(work, caller, Verb.PROMOTE, version.model_name)

@@ -21,7 +21,10 @@ def verb_of_votes(cycle: Lifecycle, asked: Request | None = None) -> Verb:
 
 @dataclass(frozen=True, slots=True)
 class Voting(Need):
-    """A role that approves or promotes: `verdicts.cast` asks for the one that it comes to."""
+    """A role that approves or promotes: `verdicts.cast` asks for the one that it comes to. Words
+    alone may also be of who writes: `descriptions.change` tells."""
+
+    is_words: bool = False
 
     def is_met(self, access: Access) -> bool | None:
         return (access.may(Verb.APPROVE) and access.may(Verb.PROMOTE)) or None
@@ -31,6 +34,7 @@ class Voting(Need):
         model = work.models.get(name) if name else None
         if model is None:
             return
-        if not any(access.may(v, model.name, model.tags) for v in (Verb.APPROVE, Verb.PROMOTE)):
-            verb = verb_of_votes(lifecycle_of(work, model.name))
+        verbs = (Verb.APPROVE, Verb.PROMOTE, *((Verb.WRITE,) if self.is_words else ()))
+        if not any(access.may(v, model.name, model.tags) for v in verbs):
+            verb = self.verb if self.is_words else verb_of_votes(lifecycle_of(work, model.name))
             raise replace(self, verb=verb).refusal(model.name)

@@ -78,6 +78,25 @@ def vote(
     return _decide(work, caller, asked, counted, waiting)
 
 
+def vote_once(work: Work, caller: Caller, request_id: int, comment: str = "") -> Result:
+    """A vote for; one that counts already answers as it did then: a client tries again."""
+    found = work.governance.request(request_id)
+    version = work.versions.by_id(found[0].version_id) if found else None
+    votes, who = work.governance.votes(request_id), person(caller.actor.name)
+    has_voted = any(one.approves and person(one.voter) == who for one in votes)
+    if found and version and has_voted and refuse_voice(work, caller, version) is None:
+        asked = found[0]
+        waiting = _still_waiting(work, asked, version)
+        if isinstance(waiting, str):
+            return _void(work, caller, asked, version, waiting)
+        decision = judging.decide(
+            waiting.rule, waiting.evidence, asked.reason, votes, asked.barred, work.now_ms
+        )
+        if decision.outcome is not Ruling.PASSED:
+            return _kept(work, version, asked, decision)
+    return vote(work, caller, request_id, approves=True, comment=comment)
+
+
 def _ballot(
     work: Work, caller: Caller, version: Version, approves: bool, comment: str, wants_changes: bool
 ) -> Vote:
@@ -150,12 +169,16 @@ def _decide(
     work.governance.add_vote(asked.id, ballot)
     _record_vote(work, caller, asked, ballot, "cast", version, {})
     if decision.outcome is Ruling.WAITING:
-        message = (
-            f"Your vote for {version.model_name}/{version.number} to enter {asked.target} is kept, "
-            f"on request {asked.id}; it does not suffice yet:\n{decision.explain()}"
-        )
-        return _answer(work, End.WAITING, version, asked, message, decision)
+        return _kept(work, version, asked, decision)
     return complete(work, caller, waiting.step, decision, approved_by=asked)
+
+
+def _kept(work: Work, version: Version, asked: Request, decision: Decision) -> Result:
+    message = (
+        f"Your vote for {version.model_name}/{version.number} to enter {asked.target} is kept, "
+        f"on request {asked.id}; it does not suffice yet:\n{decision.explain()}"
+    )
+    return _answer(work, End.WAITING, version, asked, message, decision)
 
 
 # -- within ------------------------------------------------------------------------------------

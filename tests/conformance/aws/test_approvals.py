@@ -208,6 +208,10 @@ def test_a_vote_that_is_not_enough_is_kept_and_says_what_is_missing(
     arn = register(ann, group(ann, "two"))
     said = {"CustomerMetadataProperties": {"more": "1"}, "ApprovalDescription": "I like it"}
     message = unsaid(bob, arn, APPROVED, **said)
+    written = len(history(ruled, arn.split("/")[1]))
+    for again in (said, {}):  # as a client does that lost the answer
+        assert unsaid(bob, arn, APPROVED, **again) == message
+    assert len(history(ruled, arn.split("/")[1])) == written
     name = arn.partition("/")[2]
     assert f"Your vote for {name} to enter Production is kept" in message
     assert "waits for the approval of someone other than ann, bob who gives a name" in message
@@ -217,7 +221,6 @@ def test_a_vote_that_is_not_enough_is_kept_and_says_what_is_missing(
     found = ann.describe_model_package(ModelPackageName=arn)
     assert (found["ModelApprovalStatus"], "ApprovalDescription" in found) == (PENDING, False)
     assert found["CustomerMetadataProperties"] == TESTED  # nothing but the vote has happened
-    assert "has voted on request" in unsaid(bob, arn, APPROVED)
     assert "ModelApprovalStatus Rejected, of you or somebody else" in unsaid(bob, arn, PENDING)
     say(eve, arn, APPROVED, **said)
     found = ann.describe_model_package(ModelPackageName=arn)
@@ -469,7 +472,7 @@ def test_a_verdict_has_its_own_description_or_none(ann: Any) -> None:
 def test_a_verdict_that_is_given_again_has_the_new_description(
     ann: Any, bob: Any, eve: Any, ruled: Server
 ) -> None:
-    """Also where it was given in another dialect, or by somebody else."""
+    """By who gave it alone."""
     name = group(ann, "guarded")
     arn = register(ann, name)
 
@@ -478,7 +481,10 @@ def test_a_verdict_that_is_given_again_has_the_new_description(
         assert (found["ModelApprovalStatus"], found.get("ApprovalDescription")) == (verdict, why)
 
     say(bob, arn, REJECTED, ApprovalDescription="no")
-    say(eve, arn, REJECTED, ApprovalDescription="biased")
+    for other in ("biased", ""):
+        assert "what bob said" in unsaid(eve, arn, REJECTED, ApprovalDescription=other)
+    told(REJECTED, "no")
+    say(bob, arn, REJECTED, ApprovalDescription="biased")
     told(REJECTED, "biased")
     written = len(history(ruled, name))
     for again in ({}, {"ApprovalDescription": "biased"}):
@@ -487,15 +493,18 @@ def test_a_verdict_that_is_given_again_has_the_new_description(
     assert len(history(ruled, name)) == written
     say(bob, arn, APPROVED)
     told(APPROVED, None)
-    say(eve, arn, APPROVED, ApprovalDescription="fair by now")
+    assert "what bob said" in unsaid(eve, arn, APPROVED, ApprovalDescription="fair by now")
+    told(APPROVED, None)
+    say(bob, arn, APPROVED, ApprovalDescription="fair by now")
     told(APPROVED, "fair by now")
-    assert history(ruled, name)[-1][1] == "eve"
+    assert history(ruled, name)[-1][1] == "bob"
 
 
 @pytest.mark.parametrize("kind", ["guarded", "free"])
 def test_nobody_but_who_gave_the_last_verdict_puts_other_words_to_it(
     ann: Any, bob: Any, eve: Any, kind: str
 ) -> None:
+    """Nor by the same verdict, of who could have given it or not."""
     arn = register(ann, group(ann, kind))
     forged = {"ModelPackageArn": arn, "ApprovalDescription": "forged"}
     code, message = refused(ann.update_model_package, **forged)
@@ -508,16 +517,16 @@ def test_nobody_but_who_gave_the_last_verdict_puts_other_words_to_it(
     for client in (ann, eve):
         code, message = refused(client.update_model_package, **forged)
         assert (code, "what bob said" in message) == ("ConflictException", True)
-    if kind == "guarded":  # nor by a verdict that she could not give
-        message = unsaid(ann, arn, APPROVED, ApprovalDescription="forged")
-        assert "ann is an author of this version" in message
+        for other in ("forged", ""):
+            message = unsaid(client, arn, APPROVED, ApprovalDescription=other)
+            assert "what bob said" in message
     assert words() == "fairness checked"
     bob.update_model_package(ModelPackageArn=arn, ApprovalDescription="and privacy")
     assert words() == "and privacy"
     ann.update_model_package(ModelPackageArn=arn, ApprovalDescription="and privacy")  # no change
-    say(eve, arn, APPROVED, ApprovalDescription="so it is")
+    say(eve, arn, APPROVED, ApprovalDescription="and privacy")  # none either
+    bob.update_model_package(ModelPackageArn=arn, ApprovalDescription="so it is")
     assert words() == "so it is"
-    assert refused(bob.update_model_package, **forged)[0] == "ConflictException"
 
 
 def test_words_of_a_verdict_are_not_those_of_one_in_another_dialect(
@@ -539,9 +548,43 @@ def test_words_of_a_verdict_are_not_those_of_one_in_another_dialect(
     assert found["ModelApprovalStatus"] == APPROVED
     assert "ApprovalDescription" not in found
     assert refused(ann.update_model_package, **pending)[0] == "ConflictException"
+    message = unsaid(ann, arn, APPROVED, ApprovalDescription="fair")
+    assert "ann is an author of this version" in message
     say(bob, arn, APPROVED, ApprovalDescription="fair")
     found = ann.describe_model_package(ModelPackageName=arn)
     assert found["ApprovalDescription"] == "fair"
+
+
+def test_what_a_rollback_returns_to_has_its_approvers_words(
+    ann: Any, bob: Any, eve: Any, ruled: Server
+) -> None:
+    """However often, and none that were of another verdict."""
+    name = group(ann, "guarded")
+    first, second, third = (register(ann, name) for _ in range(3))
+
+    def words(arn: str) -> Any:
+        return ann.describe_model_package(ModelPackageName=arn).get("ApprovalDescription")
+
+    say(bob, first, APPROVED, ApprovalDescription="bob on 1")
+    for other in (second, third):
+        say(eve, other, APPROVED, ApprovalDescription="eve on another")
+        assert words(first) == "bob on 1"
+        say(bob, other, REJECTED, **WHY)
+        assert (status(ann, first, other), stage(ann, first)) == (
+            [APPROVED, REJECTED],
+            "Production",
+        )
+        assert (words(first), words(other)) == ("bob on 1", WHY["ApprovalDescription"])
+    assert "what bob said" in unsaid(eve, first, APPROVED, ApprovalDescription="eve on 1")
+    fourth = register(ann, name)
+    say(eve, fourth, APPROVED)
+    say(bob, first, REJECTED, ApprovalDescription="biased")
+    assert (status(ann, first), words(first)) == ([REJECTED], "biased")
+    body = {"model": name, "reason": "it drifts"}
+    url = f"{ruled.url}/api/v1/rollbacks"
+    httpx.post(url, json=body, trust_env=False, auth=("bob", "")).raise_for_status()
+    assert (status(ann, first), stage(ann, first)) == ([APPROVED], "Production")
+    assert words(first) is None
 
 
 def test_a_reason_of_a_move_is_no_approvers_word(ann: Any, bob: Any) -> None:

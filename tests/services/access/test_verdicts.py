@@ -220,6 +220,34 @@ def test_every_other_member_takes_what_it_takes_in_any_dialect(groups_made: Esta
     update(groups_made, "dan", "free", ModelLifeCycle={**STAGING, "Stage": "Archived"})
 
 
+def test_who_gave_the_last_verdict_changes_its_words_with_the_same_role(
+    groups_made: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PEOPLE, "rex", "reviewer")
+
+    def words() -> str:
+        told = do(groups_made, "vic", "DescribeModelPackage", ModelPackageName="guarded/1")
+        return told["ApprovalDescription"]
+
+    said = {"ModelApprovalStatus": "Approved", "ApprovalDescription": "good"}
+    update(groups_made, "bob", "guarded", **said)
+    update(groups_made, "bob", "guarded", ApprovalDescription="fair")
+    assert words() == "fair"
+    for who in ("rex", "dan", "vic"):
+        with pytest.raises(Forbidden, match="may write on model guarded"):
+            update(groups_made, who, "guarded", ApprovalDescription="forged")
+        told = denied(groups_made, who, "guarded", ApprovalDescription="forged")
+        assert [verb for verb, _ in told] == [Verb.WRITE]
+    with pytest.raises(Conflict, match="what bob said"):
+        update(groups_made, "ann", "guarded", ApprovalDescription="forged")
+    with pytest.raises(Conflict, match="what bob said"):
+        update(groups_made, "rex", "guarded", **said)
+    tags = {"CustomerMetadataProperties": {"a": "1"}}
+    with pytest.raises(Forbidden, match="may write on model guarded"):
+        update(groups_made, "bob", "guarded", ApprovalDescription="good", **tags)
+    assert words() == "fair"
+
+
 def test_registering_with_a_verdict_is_a_vote_as_well(groups_made: Estate) -> None:
     params = {"ModelPackageGroupName": "guarded", "ModelApprovalStatus": "Approved"}
     for who in ("ann", "bob"):

@@ -123,7 +123,7 @@ def summary(place: Place, package: Package) -> dict[str, Any]:
         "CreationTime": instant(version.created_ms),
         "ModelPackageStatus": _STATUS[version.status],
         "ModelApprovalStatus": approval.value if approval else None,
-        "ModelLifeCycle": life_of(version.stage, said, package.approval),
+        "ModelLifeCycle": life_of(version.stage, said, package.approval, version.status),
         "ModelPackageRegistrationType": said.get("ModelPackageRegistrationType"),
     }
 

@@ -234,14 +234,16 @@ def _on_package(verb: Verb) -> Any:
 
 
 def _on_update(call: Call) -> None:
-    """A vote takes a role that approves, its comment with it; every other member what it takes
-    in any dialect."""
+    """A vote takes a role that approves, its comment with it, or after it; every other member what
+    it takes in any dialect."""
     handle, _ = our_package_of(call, call.params[_ARN])
     of_vote = {VERDICT, members.COMMENT} if VERDICT in call.params else set[str]()
     others = call.params.keys() - {_ARN, "ClientToken", LIFE, *of_vote}
     find = _found(handle)
     needs = _of_moves(call.params, find)
-    if others or not needs:
+    if others == {members.COMMENT} and not needs:
+        needs.append(Voting(Verb.WRITE, find=find, is_words=True))
+    elif others or not needs:
         needs.append(Need(Verb.WRITE, find=find))
     permits.admit(*needs, lent=call.lent(handle))
 
