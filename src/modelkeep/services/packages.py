@@ -16,7 +16,15 @@ from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
-from modelkeep.domain.packages import LOADED, SINGLE_TAG, Approval, Package, Saying, Verdict
+from modelkeep.domain.packages import (
+    LOADED,
+    SINGLE_TAG,
+    Approval,
+    Package,
+    Saying,
+    Verdict,
+    check_code,
+)
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
@@ -192,6 +200,7 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     original = find(work, *wanted.clone_of) if wanted.clone_of else None
     if original:
         wanted = _cloning(wanted, original)
+    check_code(wanted.said)
     if wanted.single:
         model = registry.create_model(
             work, caller, wanted.name, tags=wanted.model_tags, single=True
