@@ -165,6 +165,16 @@ def test_an_approval_with_all_that_comes_along_is_one_event_of_each_package(grou
     }
 
 
+def test_properties_that_are_so_already_change_nothing(grouped: Core, clock: MovedClock) -> None:
+    change(grouped, tags={"team": "risk"})
+    told(grouped)
+    before = grouped.read(registry.get_version, "churn", 1)
+    clock.advance(1000)
+    change(grouped, tags={"team": "risk"})
+    assert told(grouped) == []
+    assert grouped.read(registry.get_version, "churn", 1) == before
+
+
 def test_what_made_way_is_told_of_before_what_came(grouped: Core) -> None:
     approve(grouped)
     register(grouped)
