@@ -376,9 +376,10 @@ def _tag(work: Work, caller: Caller, version: Version, wanted: Change) -> None:
     model, number = version.model_name, version.number
     for key in wanted.untagged:
         registry.delete_version_tag(work, caller, model, number, key)
-    for key, value in wanted.tags.items():
+    others = {key: value for key, value in wanted.tags.items() if left.get(key) != value}
+    for key, value in others.items():
         registry.set_version_tag(work, caller, model, number, key, value)
-    if wanted.tags or left.keys() < version.tags.keys():
+    if others or left.keys() < version.tags.keys():
         work.versions.touch(version.id, work.now_ms)
 
 
