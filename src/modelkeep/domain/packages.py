@@ -28,7 +28,7 @@ _LIST = "ManifestS3Uri"
 _ADDRESSES = ("ModelDataUrl", "S3Uri", _LIST, "SourceUri")
 _ENVIRONMENT = "Environment"  # of a container: variables by their names
 # Those whose addresses the containers of AWS load as they start.
-CODE = ("SAGEMAKER_SUBMIT_DIRECTORY", "HF_MODEL_ID", "OPTION_MODEL_ID")
+_CODE = ("SAGEMAKER_SUBMIT_DIRECTORY", "HF_MODEL_ID", "OPTION_MODEL_ID")
 _S3 = "s3://"
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
@@ -117,12 +117,12 @@ def lists_in(members: Mapping[str, Any]) -> frozenset[str]:
 def mentioned(members: Mapping[str, Any]) -> frozenset[str]:
     """What else the variables of its containers name, be it to load it or to write there."""
     found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
-    return frozenset(text for name, text in found if name not in CODE and text.startswith(_S3))
+    return frozenset(text for name, text in found if name not in _CODE and text.startswith(_S3))
 
 
 def code_of(container: Mapping[str, Any]) -> dict[str, str]:
     """The variables of a container that name the code that it loads."""
-    return {name: text for name, text in container.get(_ENVIRONMENT, {}).items() if name in CODE}
+    return {name: text for name, text in container.get(_ENVIRONMENT, {}).items() if name in _CODE}
 
 
 def check_code(members: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ def check_code(members: Mapping[str, Any]) -> None:
     found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
     for name, text in found:
         is_plain = text.isprintable() and text == text.strip()
-        if name in CODE and not (is_plain and (text.startswith(_S3) or ":" not in text)):
+        if name in _CODE and not (is_plain and (text.startswith(_S3) or ":" not in text)):
             raise InvalidInput(
                 f"The variable {name} of a container names its code by an s3:// address, in small "
                 "letters, or by a path or a name without a colon; without spaces around it, or "
@@ -154,7 +154,7 @@ def _variables_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def _addresses_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if name == _ENVIRONMENT:
         yield from (
-            (key, text) for key, text in value.items() if key in CODE and text.startswith(_S3)
+            (key, text) for key, text in value.items() if key in _CODE and text.startswith(_S3)
         )
     elif isinstance(value, dict):
         for key, part in value.items():
