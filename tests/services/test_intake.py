@@ -393,7 +393,9 @@ def test_files_that_are_not_checked_are_rejected_but_not_approved(
     shown = core.read(packages.find, "churn", 1)
     assert (shown.approval, shown.version.status) == (Approval.REJECTED, PENDING)
     with pytest.raises(InvalidInput, match="not known to be whole"):
-        core.write(deployables.create, ANN, "m", {}, [Asked("churn", 1, "churn/1")], {})
+        core.write(
+            deployables.create, ANN, "m", {}, [Asked("churn", 1, "churn/1", lambda _: None)], {}
+        )
     core.write(intake.settle, arrival(core), sha("big"), core.clock.now_ms())
     assert core.read(packages.find, "churn", 1).approval is Approval.REJECTED
     for key in TAGS:

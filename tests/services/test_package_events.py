@@ -175,6 +175,31 @@ def test_an_approval_with_all_that_comes_along_is_one_event_of_each_package(grou
     }
 
 
+def test_properties_that_are_so_already_change_nothing(grouped: Core, clock: MovedClock) -> None:
+    change(grouped, tags={"team": "risk"})
+    told(grouped)
+    before = grouped.read(registry.get_version, "churn", 1)
+    clock.advance(1000)
+    change(grouped, tags={"team": "risk"})
+    assert told(grouped) == []
+    assert grouped.read(registry.get_version, "churn", 1) == before
+
+
+def test_what_made_way_is_told_of_before_what_came(grouped: Core) -> None:
+    approve(grouped)
+    register(grouped)
+    told(grouped)
+    approve(grouped, 2)
+    assert [detail["ModelPackageVersion"] for detail in told(grouped)] == [1, 2]
+    for number in (1, 2):
+        change(grouped, number, stage="Production")
+        assert [detail["ModelPackageVersion"] for detail in told(grouped)] == [3 - number, number]
+    change(grouped, 2, approval=Approval.REJECTED, comment="it drifts")  # and by a rollback
+    left, returned = told(grouped)
+    assert (left["ModelPackageVersion"], left[LIFE]["Stage"]) == (2, "Archived")
+    assert (returned["ModelPackageVersion"], returned[LIFE]["Stage"]) == (1, "Production")
+
+
 def test_votes_that_complete_an_approval_are_told_with_it_once(core: Core) -> None:
     core.model()
     core.apply({"stage_transitions": {"None -> Production": {"approvals": 2}}})
@@ -203,7 +228,7 @@ def test_each_event_shows_what_whoever_asks_next_is_told(grouped: Core) -> None:
         (lambda: register(grouped, description="second", tags=TAGS), [2]),
         (lambda: change(grouped, 2, stage="Staging", comment="on trial"), [2]),
         (lambda: approve(grouped, 2), [1, 2]),
-        (lambda: change(grouped, 2, approval=Approval.REJECTED, comment="drifts"), [1, 2]),
+        (lambda: change(grouped, 2, approval=Approval.REJECTED, comment="drifts"), [2, 1]),
         (lambda: change(grouped, 2, tags={"a": "b"}, untagged=["tested"]), [2]),
         (lambda: change(grouped, approval=Approval.PENDING, comment="judged anew"), [1]),
         (lambda: change(grouped, approval=Approval.REJECTED), [1]),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from modelkeep.domain.errors import InvalidInput
 from modelkeep.domain.models import NO_STAGE, READY, Version
 
 MEMBERS, VERDICTS = "sagemaker.json", "sagemaker-verdict.json"  # the two documents
@@ -28,6 +29,7 @@ _ADDRESSES = ("ModelDataUrl", "S3Uri", _LIST, "SourceUri")
 _ENVIRONMENT = "Environment"  # of a container: variables by their names
 # Those whose addresses the containers of AWS load as they start.
 _CODE = ("SAGEMAKER_SUBMIT_DIRECTORY", "HF_MODEL_ID", "OPTION_MODEL_ID")
+_S3 = "s3://"
 # A package that no group has is the one version of a model with this tag.
 SINGLE_TAG, SINGLE = "modelkeep.package", "unversioned"
 
@@ -118,13 +120,32 @@ def lists_in(members: Mapping[str, Any]) -> frozenset[str]:
 def mentioned(members: Mapping[str, Any]) -> frozenset[str]:
     """What else the variables of its containers name, be it to load it or to write there."""
     found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
-    return frozenset(address for name, address in found if name not in _CODE)
+    return frozenset(text for name, text in found if name not in _CODE and text.startswith(_S3))
+
+
+def code_of(container: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of a container that name the code that it loads."""
+    return {name: text for name, text in container.get(_ENVIRONMENT, {}).items() if name in _CODE}
+
+
+def check_code(members: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for a variable whose text a container might take for an address, though
+    it is none as we read them: of another scheme, in capitals, with spaces around."""
+    found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
+    for name, text in found:
+        is_plain = text.isprintable() and text == text.strip()
+        if name in _CODE and not (is_plain and (text.startswith(_S3) or ":" not in text)):
+            raise InvalidInput(
+                f"The variable {name} of a container names its code by an s3:// address, in small "
+                "letters, or by a path or a name without a colon; without spaces around it, or "
+                "characters that cannot be printed."
+            )
 
 
 def _variables_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The variables of all containers that are addresses."""
+    """The variables of all containers."""
     if name == _ENVIRONMENT:
-        yield from ((key, text) for key, text in value.items() if text.startswith("s3://"))
+        yield from value.items()
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _variables_in(key, part)
@@ -135,14 +156,16 @@ def _variables_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _addresses_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if name == _ENVIRONMENT:
-        yield from (pair for pair in _variables_in(name, value) if pair[0] in _CODE)
+        yield from (
+            (key, text) for key, text in value.items() if key in _CODE and text.startswith(_S3)
+        )
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _addresses_in(key, part)
     elif isinstance(value, list):
         for part in value:
             yield from _addresses_in("", part)
-    elif name in _ADDRESSES and value and (name != "SourceUri" or value.startswith("s3://")):
+    elif name in _ADDRESSES and value and (name != "SourceUri" or value.startswith(_S3)):
         yield name, value
 
 

@@ -49,7 +49,8 @@ Told = tuple[Entry, Leaf]
 
 def of_call(work: Work, last: Entry) -> Iterator[tuple[int, Change]]:
     """What a call, whose last entry this is, changed of each package; with each a number that is
-    its own among them, from 0."""
+    its own among them, from 0. What was moved comes behind what made way for it: so who follows
+    the events ends with what the call was about."""
     if "imported" in _leaf(last)["why"]:  # so is the whole call
         return
     of_each: dict[tuple[int, int], list[Told]] = {}
@@ -58,11 +59,19 @@ def of_call(work: Work, last: Entry) -> Iterator[tuple[int, Change]]:
         if model_id is not None:
             for number in _numbers(work, leaf):
                 of_each.setdefault((model_id, number), []).append((entry, leaf))
-    for part, ((model_id, number), told) in enumerate(of_each.items()):
+    in_order = sorted(of_each.items(), key=lambda each: _is_moved(*each))
+    for part, ((model_id, number), told) in enumerate(in_order):
         version = work.versions.get(model_id, number)
         change = _change(work, version, told) if version else None  # else deleted since
         if change:
             yield part, change
+
+
+def _is_moved(package: tuple[int, int], told: Sequence[Told]) -> bool:
+    """Whether one of the entries is about its move, and not only another's."""
+    return any(
+        "stages" in leaf["post"] and leaf["obj"]["version"] == package[1] for _, leaf in told
+    )
 
 
 def _entries(work: Work, last: Entry) -> list[Entry]:

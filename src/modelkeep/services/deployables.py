@@ -5,7 +5,7 @@ nor retired: what nobody approved is not deployed through here. The journal says
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,15 @@ from modelkeep.services import packages, resources
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A package that somebody names: by its model's handle and its number, and in their words."""
+    """A package that somebody names: by its model's handle and its number, and in their words.
+
+    `check` raises InvalidInput for a package that what they say beside it contradicts.
+    """
 
     handle: str
     number: int | None  # of one without a group
     told: str
+    check: Callable[[Package], None]
 
 
 def create(
@@ -36,7 +40,7 @@ def create(
     tags: Mapping[str, str],
 ) -> Resource:
     """`of` are the packages that it names. Raises AlreadyExists; InvalidInput for a package that is
-    not there, or not to be deployed."""
+    not there, not to be deployed, or contradicted."""
     found = [_deployable(work, asked) for asked in of]
     grounds = [
         {
@@ -71,4 +75,5 @@ def _deployable(work: Work, asked: Asked) -> Package:
             f"ModelPackage {asked.told} is {package.approval}: a model is made of approved "
             "packages only."
         )
+    asked.check(package)
     return package

@@ -20,7 +20,14 @@ from modelkeep.domain import objects
 from modelkeep.domain.errors import Conflict, InvalidInput, NotFound
 from modelkeep.domain.lists import LIMIT, SIZE_LIMIT_BYTES, listed_in
 from modelkeep.domain.models import PENDING, Version
-from modelkeep.domain.packages import Package, Saying, addresses, lists_in, mentioned
+from modelkeep.domain.packages import (
+    Package,
+    Saying,
+    addresses,
+    check_code,
+    lists_in,
+    mentioned,
+)
 from modelkeep.ports.work import Work
 from modelkeep.services import artifacts, buckets, intake, sources
 from modelkeep.services.artifacts import Found
@@ -169,6 +176,7 @@ def check_held(work: Work, version: Version, said: Saying, members: Members) -> 
 
     Raises InvalidInput.
     """
+    check_code(members)
     own = f"{objects.SCHEME}{VERSION_FOLDER}/{version.id}/"
     held = {version.source, *said.frozen}
     named = named_in(work, members, said.members)

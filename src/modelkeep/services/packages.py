@@ -16,7 +16,15 @@ from modelkeep.domain.errors import Conflict, InvalidInput, NoPackage
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.lifecycles import Lifecycle
 from modelkeep.domain.models import Version
-from modelkeep.domain.packages import LOADED, SINGLE_TAG, Approval, Package, Saying, Verdict
+from modelkeep.domain.packages import (
+    LOADED,
+    SINGLE_TAG,
+    Approval,
+    Package,
+    Saying,
+    Verdict,
+    check_code,
+)
 from modelkeep.domain.search import Page, Position
 from modelkeep.ports.registry import PackageListing
 from modelkeep.ports.work import Work
@@ -192,6 +200,7 @@ def register(work: Work, caller: Caller, wanted: Registration) -> Version:
     original = find(work, *wanted.clone_of) if wanted.clone_of else None
     if original:
         wanted = _cloning(wanted, original)
+    check_code(wanted.said)
     if wanted.single:
         model = registry.create_model(
             work, caller, wanted.name, tags=wanted.model_tags, single=True
@@ -373,9 +382,10 @@ def _tag(work: Work, caller: Caller, version: Version, wanted: Change) -> None:
     model, number = version.model_name, version.number
     for key in wanted.untagged:
         registry.delete_version_tag(work, caller, model, number, key)
-    for key, value in wanted.tags.items():
+    others = {key: value for key, value in wanted.tags.items() if left.get(key) != value}
+    for key, value in others.items():
         registry.set_version_tag(work, caller, model, number, key, value)
-    if wanted.tags or left.keys() < version.tags.keys():
+    if others or left.keys() < version.tags.keys():
         work.versions.touch(version.id, work.now_ms)
 
 

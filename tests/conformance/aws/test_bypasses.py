@@ -26,6 +26,7 @@ PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 CONFLICT, INVALID = "ConflictException", "ValidationException"
 GOOD = {"Containers": [{"Image": "good:1", "ModelDataUrl": "s3://bucket/good.tar.gz"}]}
 EVIL = {"Containers": [{"Image": "evil:1", "ModelDataUrl": "s3://bucket/evil.tar.gz"}]}
+ROLE = "arn:aws:iam::000000000000:role/sagemaker"
 _numbers = count()
 
 
@@ -420,6 +421,102 @@ def test_code_is_named_when_a_package_is_registered_and_lies_there_then(
     url = f"{ruled.url}/api/2.0/mlflow/model-versions/get?name={group}&version=2"
     told = httpx.get(url, trust_env=False).json()["model_version"]
     assert told["status_message"].startswith("It is not verified: it loads s3://of-others/code,")
+    told = maker.describe_model_package(ModelPackageName=f"{group}/2")
+    (files,) = told["ModelPackageStatusDetails"]["ValidationStatuses"]
+    assert (told["ModelPackageStatus"], files["Name"], files["Status"]) == (
+        "Completed",
+        "files",
+        "NotStarted",
+    )
+    assert files["FailureReason"].startswith("It is not verified: it loads s3://of-others/code,")
+
+
+@pytest.mark.parametrize("name", ["SAGEMAKER_SUBMIT_DIRECTORY", "HF_MODEL_ID", "OPTION_MODEL_ID"])
+def test_code_has_no_address_that_a_container_alone_would_take_for_one(
+    maker: Any, group: str, name: str
+) -> None:
+    def runs(text: str) -> dict[str, Any]:
+        container = {"Image": "i", "Environment": {name: text}}
+        return {"InferenceSpecification": {"Containers": [container]}}
+
+    create = partial(maker.create_model_package, ModelPackageGroupName=group)
+    arn = register(maker, group, **runs("/opt/ml/model/code"))
+    register(maker, group, **runs("org/model-7b"))
+    register(maker, group, **runs("s3://of-others/my code:1"))
+    more = {"Name": "more", **runs("S3://bytes/x")["InferenceSpecification"]}
+    change = partial(maker.update_model_package, ModelPackageArn=arn)
+    slips = [
+        refused(create, **runs(text))
+        for text in (
+            "S3://bytes/x",
+            " s3://bytes/x",
+            "s3://bytes/x ",
+            "\ts3://bytes/x",
+            "s\n3://bytes/x",
+            "s3:/bytes/x",
+            "s3a://bytes/x",
+            "https://s3.amazonaws.com/bytes/x",
+            " /opt/ml/model",
+        )
+    ]
+    slips.append(refused(change, **runs("S3://bytes/x")))
+    slips.append(refused(change, AdditionalInferenceSpecificationsToAdd=[more]))
+    slips.append(refused(create, AdditionalInferenceSpecifications=[more]))
+    for code, why in slips:
+        assert (code, f"The variable {name} of a container" in why) == (INVALID, True)
+
+
+def test_a_model_runs_no_other_code_than_its_package_says(
+    maker: Any, voter: Any, people: Callable[..., Any], group: str
+) -> None:
+    s3, top = people("maker", "s3"), f"s3://bytes/{group}"
+    for key in ("model", "code", "more/one", "gpu", "evil"):
+        s3.put_object(Bucket="bytes", Key=f"{group}/{key}", Body=b"good")
+
+    def sources(address: str) -> dict[str, Any]:
+        data = {"S3Uri": address, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        one = {"ChannelName": "more", "S3DataSource": data}
+        return {"AdditionalModelDataSources": [one]}
+
+    def variables(name: str, text: str) -> dict[str, Any]:
+        return {"Environment": {name: text, "LEVEL": "20"}}
+
+    code = variables("SAGEMAKER_SUBMIT_DIRECTORY", f"{top}/code")
+    container = {"Image": "i", "ModelDataUrl": f"{top}/model", **code, **sources(f"{top}/more/")}
+    of_gpu = {"Image": "i", **variables("HF_MODEL_ID", f"{top}/gpu")}
+    arn = register(
+        maker,
+        group,
+        InferenceSpecification={"Containers": [container]},
+        AdditionalInferenceSpecifications=[{"Name": "gpu", "Containers": [of_gpu]}],
+    )
+    say(voter, arn, APPROVED)
+
+    def create(**said: Any) -> None:
+        model = {"ModelName": f"model-{next(_numbers)}", "ExecutionRoleArn": ROLE}
+        maker.create_model(**model, PrimaryContainer={"ModelPackageName": arn, **said})
+
+    of_name = {"InferenceSpecificationName": "gpu"}
+    create(Environment={"OUTPUT": "s3://of-others/out"}, AdditionalModelDataSources=[])
+    create(**code, **sources(f"{top}/more/"))
+    create(**variables("HF_MODEL_ID", f"{top}/gpu"), **of_name)
+    for other, name in (
+        (variables("SAGEMAKER_SUBMIT_DIRECTORY", f"{top}/evil"), "SAGEMAKER_SUBMIT_DIRECTORY"),
+        (variables("SAGEMAKER_SUBMIT_DIRECTORY", ""), "SAGEMAKER_SUBMIT_DIRECTORY"),
+        (variables("HF_MODEL_ID", f"{top}/gpu"), "HF_MODEL_ID"),
+        (variables("OPTION_MODEL_ID", "org/evil"), "OPTION_MODEL_ID"),
+        ({**code, **of_name}, "SAGEMAKER_SUBMIT_DIRECTORY"),
+        (sources(f"{top}/evil"), "AdditionalModelDataSources"),
+        ({**sources(f"{top}/more/"), **of_name}, "AdditionalModelDataSources"),
+    ):
+        refusal = refused(create, **other)
+        assert (refusal[0], f"does not say this {name}:" in refusal[1]) == (INVALID, True)
+    s3.put_object(Bucket="bytes", Key=f"{group}/code", Body=b"evil")
+    assert refused(create, **code)[0] == INVALID
+    told = maker.describe_model_package(ModelPackageName=arn)["InferenceSpecification"]
+    frozen = told["Containers"][0]["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"]
+    assert frozen.startswith("s3://modelkeep/versions/")
+    create(**variables("SAGEMAKER_SUBMIT_DIRECTORY", frozen))
 
 
 def test_an_address_where_nothing_lies_is_a_slip_and_no_label(

@@ -429,6 +429,17 @@ WIRE: list[tuple[str, str, bytes, int, str]] = [
 ]
 
 
+def test_spaces_after_a_target_mean_nothing(aws: Aws) -> None:
+    parts = urlsplit(aws.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    headers = {"x-amz-target": "SageMaker.ListModelPackageGroups  "}
+    connection.request("POST", "/", b"{}", headers)
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    connection.close()
+    assert (answer.status, list(told)) == (200, ["ModelPackageGroupSummaryList"])
+
+
 @pytest.mark.parametrize(
     ("operation", "body", "status", "code"), [row[1:] for row in WIRE], ids=[r[0] for r in WIRE]
 )

@@ -65,7 +65,7 @@ def form_of(scope: Scope, body: bytes) -> Mapping[str, str]:
 
 def by_target(scope: Scope) -> Target:
     """The operation that `X-Amz-Target` names. Raises Coded for one that is not there."""
-    prefix, _, name = header(scope, b"x-amz-target").rpartition(".")
+    prefix, _, name = header(scope, b"x-amz-target").strip().rpartition(".")
     service = models.BY_TARGET.get(prefix)
     operation = models.service(service).operation(name) if service else None
     if operation is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.handles import handle_of
-from modelkeep.domain.models import FAILED, READY, Version
+from modelkeep.domain.models import FAILED, PENDING, READY, Version
 from modelkeep.domain.objects import SCHEME
 from modelkeep.domain.packages import LOADED, Package, life_of
 from modelkeep.protocols.aws.arns import named
@@ -28,6 +28,8 @@ NOWHERE = "sagemaker:/none"  # the source of a package that says of none
 
 _NAMED = re.compile("([^/]+)(?:/([1-9][0-9]{0,8}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
+# Of the files that are not all here: those of a label are hashed by nobody.
+_FILES = {READY: "NotStarted", PENDING: "InProgress", FAILED: "Failed"}
 
 
 def package_of(text: str) -> tuple[str, int | None]:
@@ -66,7 +68,7 @@ def described(place: Place, package: Package, *, to_guest: bool = False) -> dict
     return {
         **_source(package),
         "CertifyForMarketplace": False,
-        **_loadable(package, to_guest=to_guest),
+        **loadable(package, to_guest=to_guest),
         **summary(place, package),
         "LastModifiedTime": instant(modified_ms),
         "CreatedBy": identity(place, version.author),
@@ -77,7 +79,7 @@ def described(place: Place, package: Package, *, to_guest: bool = False) -> dict
     }
 
 
-def _loadable(package: Package, *, to_guest: bool) -> Mapping[str, Any]:
+def loadable(package: Package, *, to_guest: bool) -> Mapping[str, Any]:
     """What was said; with addresses of ours that lead to other bytes by now, or that a guest may
     not read, as those of the frozen ones: what was approved is what is loaded."""
     said = package.said.members
@@ -134,7 +136,7 @@ def in_batch(place: Place, package: Package, *, to_guest: bool = False) -> dict[
     told = summary(place, package)
     del told["ModelPackageName"], told["ModelLifeCycle"]
     handle = handle_of(package.version.model_name)
-    runs = _loadable(package, to_guest=to_guest).get("InferenceSpecification", {"Containers": []})
+    runs = loadable(package, to_guest=to_guest).get("InferenceSpecification", {"Containers": []})
     return {**told, "ModelPackageGroupName": handle, "InferenceSpecification": runs}
 
 
@@ -159,12 +161,12 @@ def _source(package: Package) -> dict[str, Any]:
 
 
 def _details(package: Package) -> dict[str, Any]:
-    """Validations are kept, and run by nobody."""
+    """Validations are kept, and run by nobody; files are verified, or it says why they were not."""
     version = package.version
     asked = package.said.members.get("ValidationSpecification", {}).get("ValidationProfiles", ())
     found = [{"Name": one["ProfileName"], "Status": "NotStarted"} for one in asked]
-    if version.status != READY:
-        status = "Failed" if version.status == FAILED else "InProgress"
+    if version.status != READY or version.status_message:
+        status = _FILES[version.status]
         reason = version.status_message or None
         found.append({"Name": "files", "Status": status, "FailureReason": reason})
     return {"ValidationStatuses": found, "ImageScanStatuses": []}
