@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.support.certificates import of_this_machine
 from tests.support.clients import Client
 from tests.support.deploying import program
 from tests.support.nginx import running_nginx
@@ -219,7 +219,7 @@ def test_what_may_have_happened_is_not_asked_of_another_server(
 def test_with_tls_the_addresses_that_clients_are_given_are_https(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
-    certificate, key = _certificate(tmp_path)
+    certificate, key = of_this_machine(tmp_path)
     port = free_port()
 
     def changed(configuration: str) -> str:
@@ -249,33 +249,3 @@ def test_with_tls_the_addresses_that_clients_are_given_are_https(
         assert http.get(given).content == b"bytes"
         refused = httpx.get(f"{plain}/health", trust_env=False)
         assert (refused.status_code, refused.headers["location"][:8]) == (308, "https://")
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """One for 127.0.0.1, signed by itself; and its key."""
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "registry.pem", folder / "registry.key"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *pem))
-    return files

@@ -107,20 +107,18 @@ def life_of(
 
 def addresses(members: Mapping[str, Any]) -> Iterator[str]:
     """Where all lies that a package of these members loads; but for what its lists name."""
-    for name in LOADED:
-        yield from (address for _, address in _addresses_in(name, members.get(name)))
+    yield from (address for _, address in _addresses_in(members))
 
 
 def lists_in(members: Mapping[str, Any]) -> frozenset[str]:
     """Those of the addresses where a list of others lies."""
-    found = (pair for name in LOADED for pair in _addresses_in(name, members.get(name)))
-    return frozenset(address for name, address in found if name == _LIST)
+    return frozenset(address for name, address in _addresses_in(members) if name == _LIST)
 
 
 def mentioned(members: Mapping[str, Any]) -> frozenset[str]:
     """What else the variables of its containers name, be it to load it or to write there."""
-    found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
-    return frozenset(text for name, text in found if name not in _CODE and text.startswith(_S3))
+    found = _variables_in(members)
+    return frozenset(text for name, text in found if name not in _CODE and _is_s3(text))
 
 
 def code_of(container: Mapping[str, Any]) -> dict[str, str]:
@@ -131,10 +129,9 @@ def code_of(container: Mapping[str, Any]) -> dict[str, str]:
 def check_code(members: Mapping[str, Any]) -> None:
     """Raises InvalidInput for a variable whose text a container might take for an address, though
     it is none as we read them: of another scheme, in capitals, with spaces around."""
-    found = (pair for name in LOADED for pair in _variables_in(name, members.get(name)))
-    for name, text in found:
+    for name, text in _variables_in(members):
         is_plain = text.isprintable() and text == text.strip()
-        if name in _CODE and not (is_plain and (text.startswith(_S3) or ":" not in text)):
+        if name in _CODE and not (is_plain and (_is_s3(text) or ":" not in text)):
             raise InvalidInput(
                 f"The variable {name} of a container names its code by an s3:// address, in small "
                 "letters, or by a path or a name without a colon; without spaces around it, or "
@@ -142,31 +139,42 @@ def check_code(members: Mapping[str, Any]) -> None:
             )
 
 
-def _variables_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _variables_in(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The variables of all containers."""
-    if name == _ENVIRONMENT:
-        yield from value.items()
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _variables_in(key, part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _variables_in("", part)
+    for name, value in _parts_of(members):
+        if name == _ENVIRONMENT:
+            yield from value.items()
 
 
-def _addresses_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if name == _ENVIRONMENT:
-        yield from (
-            (key, text) for key, text in value.items() if key in _CODE and text.startswith(_S3)
-        )
-    elif isinstance(value, dict):
+def _addresses_in(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is loaded from somewhere, by the member or the variable that says so."""
+    for name, value in _parts_of(members):
+        if name == _ENVIRONMENT:
+            yield from (pair for pair in value.items() if pair[0] in _CODE and _is_s3(pair[1]))
+        elif name in _ADDRESSES and value and (name != "SourceUri" or _is_s3(value)):
+            yield name, value
+
+
+def _parts_of(members: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the members that say what is loaded come to: texts and numbers by their names, and of
+    each container its variables together."""
+    for name in LOADED:
+        yield from _parts(name, members.get(name))
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and name != _ENVIRONMENT:
         for key, part in value.items():
-            yield from _addresses_in(key, part)
+            yield from _parts(key, part)
     elif isinstance(value, list):
         for part in value:
-            yield from _addresses_in("", part)
-    elif name in _ADDRESSES and value and (name != "SourceUri" or value.startswith(_S3)):
+            yield from _parts("", part)
+    else:
         yield name, value
+
+
+def _is_s3(text: str) -> bool:
+    return text.startswith(_S3)
 
 
 def _written(said: Mapping[str, Any]) -> str:

@@ -1,15 +1,15 @@
 """Tags of whatever has an ARN and may have tags."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from modelkeep.domain.access import Caller, Verb
+from modelkeep.domain.access import Verb
 from modelkeep.domain.errors import InvalidInput, NotFound
 from modelkeep.domain.resources import Kind
 from modelkeep.domain.sharing import Lent
 from modelkeep.domain.tags import fitting
-from modelkeep.ports.work import Work
 from modelkeep.protocols.aws.arns import named
 from modelkeep.protocols.aws.calls import Call, Operation
 from modelkeep.protocols.aws.sagemaker import cards, deployables, described
@@ -24,9 +24,10 @@ _ARN = "ResourceArn"
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A kind of thing that has tags: its use cases, what to say of one that is not there, and what
-    a verb on one takes. Each is given the thing's name."""
+    """A kind of thing that has tags: its use cases, which are given `among` and the thing's name,
+    what to say of one that is not there, and what a verb on one takes."""
 
+    among: Kind | tagging.Find  # what one is found by
     of: Callable[..., Mapping[str, str]]
     add: Callable[..., Mapping[str, str]]
     remove: Callable[..., None]
@@ -34,37 +35,21 @@ class Tagged:
     need: Callable[[Verb, str], Need]
 
 
+def _on_resource(kind: Kind, verb: Verb, name: str) -> Need:
+    return permits.on_resource(verb, kind, name)
+
+
 def _on_model(verb: Verb, handle: str) -> Need:
     return Need(verb, find=lambda work: work.models.by_handle(handle))
 
 
 def _of(kind: Kind, missing: Callable[[Call, str], Exception]) -> Tagged:
-    def of(work: Work, name: str) -> Mapping[str, str]:
-        return resources.tags_of(work, kind, name)
-
-    def add(work: Work, caller: Caller, name: str, tags: Mapping[str, str]) -> Mapping[str, str]:
-        return resources.add_tags(work, caller, kind, name, tags)
-
-    def remove(work: Work, caller: Caller, name: str, keys: Sequence[str]) -> None:
-        resources.remove_tags(work, caller, kind, name, keys)
-
-    def need(verb: Verb, name: str) -> Need:
-        return permits.on_resource(verb, kind, name)
-
-    return Tagged(of, add, remove, missing, need)
+    use_cases = resources.tags_of, resources.add_tags, resources.remove_tags
+    return Tagged(kind, *use_cases, missing, partial(_on_resource, kind))
 
 
 def _of_model(find: tagging.Find, missing: Callable[[Call, str], Exception]) -> Tagged:
-    def of(work: Work, name: str) -> Mapping[str, str]:
-        return tagging.of(work, find, name)
-
-    def add(work: Work, caller: Caller, name: str, tags: Mapping[str, str]) -> Mapping[str, str]:
-        return tagging.add(work, caller, find, name, tags)
-
-    def remove(work: Work, caller: Caller, name: str, keys: Sequence[str]) -> None:
-        tagging.remove(work, caller, find, name, keys)
-
-    return Tagged(of, add, remove, missing, _on_model)
+    return Tagged(find, tagging.of, tagging.add, tagging.remove, missing, _on_model)
 
 
 def _no_single(call: Call, name: str) -> NotFound:
@@ -83,7 +68,7 @@ async def _add(app: App, call: Call) -> Mapping[str, Any]:
     kind, name = _meant(call)
     tags = tags_of(call.params["Tags"])
     try:
-        found = await app.write(kind.add, call.caller, name, tags)
+        found = await app.write(kind.add, call.caller, kind.among, name, tags)
     except NotFound:
         raise kind.missing(call, name) from None
     return {"Tags": _listed(fitting(found))}
@@ -95,7 +80,7 @@ async def _list(app: App, call: Call) -> Mapping[str, Any]:
     after = page_position(call.params.get("NextToken", ""), arn)
     size = call.params.get("MaxResults", PAGE)
     try:
-        found = fitting(await app.read(kind.of, name, point=True))
+        found = fitting(await app.read(kind.of, kind.among, name, point=True))
     except NotFound:
         raise kind.missing(call, name) from None
     rest = {key: value for key, value in found.items() if after is None or (key,) > after}
@@ -107,7 +92,7 @@ async def _list(app: App, call: Call) -> Mapping[str, Any]:
 async def _delete(app: App, call: Call) -> Mapping[str, Any]:
     kind, name = _meant(call)
     try:
-        await app.write(kind.remove, call.caller, name, call.params["TagKeys"])
+        await app.write(kind.remove, call.caller, kind.among, name, call.params["TagKeys"])
     except NotFound:
         raise kind.missing(call, name) from None
     return {}
