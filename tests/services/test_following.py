@@ -153,14 +153,14 @@ def test_those_who_ask_together_share_a_question_that_none_of_them_came_too_late
     async def story() -> None:
         questions, gates = [0], [asyncio.Event(), asyncio.Event()]
 
-        async def run(_: object, read: Any) -> Any:
-            if read.__name__ == "read":
+        async def run(kind: object, read: Any) -> Any:  # noqa: ARG001 - what a reader has
+            if kind is champion:
                 return About("value", 1), 0
             questions[0] += 1
             await gates[questions[0] - 1].wait()
             return 0, set[int | None]()
 
-        following = Following(run, lambda read, tell: False)
+        following = Following(run, lambda *_: False)
         await following.recall(champion, ("churn",))
         first = [asyncio.create_task(following.recall(champion, ("churn",))) for _ in range(10)]
         await asyncio.sleep(0.01)
@@ -181,14 +181,14 @@ def test_a_question_that_fails_is_told_to_all_who_asked_and_asked_again() -> Non
     async def story() -> None:
         fails = [True]
 
-        async def run(_: object, read: Any) -> Any:
-            if read.__name__ == "read":
+        async def run(kind: object, read: Any) -> Any:  # noqa: ARG001 - what a reader has
+            if kind is champion:
                 return About("value", 1), 0
             if fails[0]:
                 raise Unavailable("The database does not answer.")
             return 0, set[int | None]()
 
-        following = Following(run, lambda read, tell: False)
+        following = Following(run, lambda *_: False)
         await following.recall(champion, ("churn",))
         told = await asyncio.gather(
             *(following.recall(champion, ("churn",)) for _ in range(5)), return_exceptions=True

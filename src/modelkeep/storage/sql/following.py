@@ -14,25 +14,32 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from modelkeep.domain.errors import Unavailable
 from modelkeep.ports.work import About
 from modelkeep.storage.sql.recent import Values
 from modelkeep.storage.sql.work import SqlWork
 
 FAR = 1_000  # entries of the journal, after which all is forgotten rather than looked through
 
-Run = Callable[[object, Callable[[SqlWork], Any]], Awaitable[Any]]
-Told = Callable[[Exception | None], None]
-Start = Callable[[Callable[[SqlWork], Any], Callable[[Any, Exception | None], None]], bool]
+Read = Callable[[SqlWork], Any]
+Run = Callable[[object, Read], Awaitable[Any]]
+Told = Callable[[Any, Exception | None], None]
+Caught = Callable[[Exception | None], None]
+Start = Callable[[object, Read, Told], bool]
+
+
+class Longer(Exception):
+    """A read needs more trips than one, and a transaction in which they see one moment."""
 
 
 class Following:
-    """Of one event loop. `run` does a read that sees one moment, of a kind; `start` does one of one
-    statement, and tells what came of it, unless it says that it cannot just now."""
+    """Of one event loop. `run` does a read that sees one moment, of a kind; `start` does one that
+    is tried in one trip, and tells what came of it, unless it says that it cannot just now."""
 
     def __init__(self, run: Run, start: Start) -> None:
         self._run, self._start, self._values = run, start, Values()
         self._size = 0  # of the journal; what newer entries are about may be remembered still
-        self._waiting: list[Told] = []
+        self._waiting: list[Caught] = []
         self._is_asking = False
         self._task: asyncio.Task[None] | None = None
 
@@ -47,24 +54,48 @@ class Following:
             if value is not None:
                 return value, True
 
-        def read(work: SqlWork) -> tuple[About[Any], int]:
-            size = work.journal.size_ahead()
-            return use_case(work, *args), size()
+        read = partial(self._find, use_case, args)
+        return self._keep(use_case, args, await self._run(use_case, read)), False
 
-        found, size = await self._run(use_case, read)
+    def recollect(
+        self,
+        use_case: Callable[..., About[Any]],
+        args: tuple[str | int, ...],
+        tell: Callable[[Any, bool], None],
+    ) -> None:
+        """Tells the value as `recall` would, or what was raised, now or later, and whether it was
+        remembered; None where it cannot be told without waiting for others."""
+        key = use_case, args
+
+        def told(found: Any, error: Exception | None) -> None:
+            if error is None:
+                tell(self._keep(use_case, args, found), False)
+            else:  # it may be the connection's alone
+                tell(None if isinstance(error, (Unavailable, Longer)) else error, False)
+
+        if self._values.get(key) is not None:
+            self._once_caught_up(lambda error: tell(error or self._values.get(key), True))
+        elif not self._start(use_case, partial(self._find, use_case, args), told):
+            tell(None, False)
+
+    def _find(
+        self, use_case: Callable[..., About[Any]], args: tuple[str | int, ...], work: SqlWork
+    ) -> tuple[About[Any], int]:
+        """What a use case finds, and a size of the journal all of whose entries it has seen."""
+        if self._values:
+            known = self._size  # which somebody was told before
+            return use_case(work, *args), known
+        size = work.journal.size_ahead()
+        return use_case(work, *args), size()
+
+    def _keep(self, use_case: Any, args: Any, found: tuple[About[Any], int]) -> Any:
+        """The value of what was found."""
+        about, size = found
         if not self._values:  # nothing hangs on what came before
             self._size = max(self._size, size)
         if size >= self._size:  # else entries that it does not know of have been gone through
-            self._values.keep(use_case, args, found)
-        return found.value, False
-
-    def recollect(self, key: Any, tell: Callable[[Any], None]) -> None:
-        """Tells the value as `recall` would, later; or None if it is not remembered. An exception
-        where it could not be asked."""
-        if self._values.get(key) is None:
-            tell(None)
-        else:
-            self._once_caught_up(lambda error: tell(error or self._values.get(key)))
+            self._values.keep(use_case, args, about)
+        return about.value
 
     async def _catch_up(self) -> None:
         """Returns after a question that was asked after the call."""
@@ -72,7 +103,7 @@ class Following:
         self._once_caught_up(partial(_settle, answered))
         await answered
 
-    def _once_caught_up(self, tell: Told) -> None:
+    def _once_caught_up(self, tell: Caught) -> None:
         self._waiting.append(tell)
         if not self._is_asking:
             self._is_asking = True
@@ -85,16 +116,16 @@ class Following:
     def _ask_for_all(self) -> None:
         """Most of the time the journal has not grown: that takes one statement to see."""
         those, self._waiting = self._waiting, []
-        if not self._start(_size, lambda size, error: self._heard(those, size, error)):
+        if not self._start(_size, _size, lambda size, error: self._heard(those, size, error)):
             self._heard(those, None, None)
 
-    def _heard(self, those: list[Told], size: int | None, error: Exception | None) -> None:
+    def _heard(self, those: list[Caught], size: int | None, error: Exception | None) -> None:
         if size == self._size and error is None:
             self._tell(those, None)
         else:
             self._task = asyncio.get_running_loop().create_task(self._look_into(those))
 
-    async def _look_into(self, those: list[Told]) -> None:
+    async def _look_into(self, those: list[Caught]) -> None:
         failure = None
         try:
             await self._ask()
@@ -102,7 +133,7 @@ class Following:
             failure = error
         self._tell(those, failure)
 
-    def _tell(self, those: list[Told], failure: Exception | None) -> None:
+    def _tell(self, those: list[Caught], failure: Exception | None) -> None:
         loop = asyncio.get_running_loop()
         for tell in those:
             loop.call_soon(tell, failure)  # each by itself, whatever another makes of it

@@ -26,7 +26,7 @@ from modelkeep.ports.clock import Clock
 from modelkeep.ports.work import About
 from modelkeep.storage.sql.connection import Db, OutOfTime
 from modelkeep.storage.sql.dialects import Dialect, Postgres
-from modelkeep.storage.sql.following import Following
+from modelkeep.storage.sql.following import Following, Longer, Told
 from modelkeep.storage.sql.recent import Recent
 from modelkeep.storage.sql.work import SqlWork
 from modelkeep.telemetry.tallies import Reads
@@ -70,7 +70,7 @@ class Reader:
             from modelkeep.storage.sql.lanes import Lanes  # a start on SQLite must not pay for it
 
             self._lanes = Lanes(self._dialect)
-            self._following = Following(self._look_up, self._lanes.start)
+            self._following = Following(self._look_up, self._start)
 
     def leave_loop(self) -> None:
         if self._lanes:
@@ -97,35 +97,44 @@ class Reader:
     async def recall(self, use_case: Callable[..., About[Any]], *args: str | int) -> Any:
         """As a `point` read of what hangs on one model; not looked up again until that changes."""
         if self._following and self._lanes and self._lanes.loop is asyncio.get_running_loop():
-            value, is_remembered = await self._following.recall(use_case, args)
-            self.tally.points += not is_remembered
-            self.tally.remembered += is_remembered
-            return value
-        key = use_case, args
-        value = self._recent.get(key)
-        if value is None:
-            moment = self._recent.moment
-            found: About[Any] = await self.submit(use_case, *args, point=True)
-            self._recent.keep(use_case, args, found, moment)
-            value = found.value
-        else:
-            self.tally.remembered += 1
-        return value
+            return self._counted(*await self._following.recall(use_case, args))
+        if self._dialect.embedded:
+            return self._counted(*self._recall_here(use_case, args))
+        return (await self.submit(use_case, *args, point=True)).value
 
     def recollect(
         self, tell: Callable[[Any], None], use_case: Callable[..., Any], args: tuple[str | int, ...]
     ) -> None:
-        """As `recall`, in the loop that is served, but what is not remembered is not looked up:
-        None is told then. At once or later; an exception where nobody can say."""
-
-        def told(value: Any) -> None:
-            self.tally.remembered += not (value is None or isinstance(value, Exception))
-            tell(value)
-
+        """Tells what `recall` would, in the loop that is served, at once or later, or what that
+        would raise; None where `recall` itself has to be asked."""
         if self._following:
-            self._following.recollect((use_case, args), told)
+            following = self._following
+            following.recollect(use_case, args, lambda *told: tell(self._counted(*told)))
+            return
+        try:
+            value, is_remembered = self._recall_here(use_case, args)
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            tell(error)
         else:
-            told(self._recent.get((use_case, args)))
+            tell(self._counted(value, is_remembered))
+
+    def _recall_here(
+        self, use_case: Callable[..., About[Any]], args: tuple[str | int, ...]
+    ) -> tuple[Any, bool]:
+        """A point read's value, of SQLite, and whether it was remembered."""
+        value = self._recent.get((use_case, args))
+        if value is not None:
+            return value, True
+        moment = self._recent.moment
+        found: About[Any] = self.run(use_case, *args)
+        self._recent.keep(use_case, args, found, moment)
+        return found.value, False
+
+    def _counted(self, value: Any, is_remembered: bool) -> Any:
+        if value is not None and not isinstance(value, Exception):
+            self.tally.points += not is_remembered
+            self.tally.remembered += is_remembered
+        return value
 
     async def _look_up(self, kind: object, read: Callable[[SqlWork], Any]) -> Any:
         """The value of a point read, on PostgreSQL.
@@ -142,6 +151,21 @@ class Reader:
                 return value
             self._longer.add(kind)
         return await self._lanes.run(lambda work: self._read(work, begin, read, (), {}))
+
+    def _start(self, kind: object, read: Callable[[SqlWork], Any], tell: Told) -> bool:
+        """Begins what `_look_up` tries first, unless that is known not to do, or would have to
+        wait for its turn. Whether it did; then it tells what came of it, `Longer` among that."""
+        assert self._lanes is not None
+
+        def told(value: Any, error: Exception | None) -> None:
+            if value is _MORE:
+                self._longer.add(kind)
+                error = Longer()
+            tell(value, error)
+
+        return kind not in self._longer and self._lanes.start(
+            lambda work: self._read_at_once(work, read), told
+        )
 
     def _read_at_once(self, work: SqlWork, read: Callable[[SqlWork], Any]) -> Any:
         """`_MORE` for a read that took more trips than one, of which each saw another moment."""
