@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import IO
 
 from modelkeep import __version__
 from modelkeep.channels.webhook import HttpSender
 from modelkeep.channels.witness import HttpWitness
-from modelkeep.domain.errors import IntegrityFailure, NotFound, Unavailable
+from modelkeep.domain.errors import IntegrityFailure, NotFound
 from modelkeep.domain.notes import LOG_KIND
 from modelkeep.domain.tokens import Signer
+from modelkeep.opening import Opening, SystemClock
 from modelkeep.ports.clock import Clock
 from modelkeep.ports.mail import Mailer
 from modelkeep.ports.work import Work
@@ -44,7 +43,7 @@ from modelkeep.storage.files import check_room, free_bytes, made_once
 from modelkeep.storage.notary import FileNotary, KeyFile
 from modelkeep.storage.passwords import Argon2Passwords
 from modelkeep.storage.sql import schema
-from modelkeep.storage.sql.dialects import Dialect, Sqlite, dialect_for
+from modelkeep.storage.sql.dialects import Dialect, Sqlite
 from modelkeep.storage.sql.log import LogCopier
 from modelkeep.storage.sql.reader import Reader
 from modelkeep.storage.sql.recent import Recent
@@ -57,42 +56,32 @@ from modelkeep.telemetry.tallies import Attempts, Requests, Tallies
 
 CHORES_EVERY_S = 1.0
 SWEEP_EVERY_S = 60.0  # of what is kept for a time only
-SHARING_TRIES, SHARING_WAIT_S = 100, 0.1  # for a directory that another process is preparing
 LOOK_AT_STORE_EVERY_S = 10.0  # for whoever asks whether this process is ready
 SWEEP_STORE_EVERY_S = 3600.0  # of uploads to an S3 store that broke off
 
-UNFINISHED = "restore.unfinished"  # in a data directory: a restore broke off
-
 _log = logging.getLogger(__name__)
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
 
 
 class Running:
     """An application with its threads and connections; `close` finishes what is under way.
 
-    `is_alone`: no other process can share the database. One that does may share the directory.
+    `opening`, if it was begun, is that of these settings. `is_alone` is as there.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_unfinished(settings.data_dir)
-        dialect = dialect_for(settings.database_url, settings.data_dir)
-        self.is_alone = isinstance(dialect, Sqlite)
-        self._lock, is_first = lock(settings.data_dir, is_alone=self.is_alone)
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, opening: Opening | None = None
+    ) -> None:
         clock = clock or SystemClock()
+        opening = opening or Opening(settings, clock)
+        opening.finish()
+        self.is_alone, self._lock = opening.is_alone, opening.lock
+        dialect = opening.dialect
         self._settings, self._dialect = settings, dialect
-        schema.ensure(dialect, clock.now_ms())
         self._copier = LogCopier(dialect) if isinstance(dialect, Sqlite) else None
         recent = Recent() if self.is_alone else None
         self.writer = Writer(dialect, clock, recent, settings.ingest_places)
         self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
-        stores = Stores.of(settings, is_alone=is_first)
+        stores = Stores.of(settings, is_alone=opening.is_first)
         self._blobs, self._parts = stores.blobs, stores.parts
         try:
             self._store = whereabouts.settle(
@@ -269,31 +258,3 @@ def _notary(settings: Settings) -> FileNotary:
     if settings.journal_key:
         key.public("journal")  # one that was named and is none must not go unseen
     return FileNotary(key, settings.data_dir / "journal.checkpoint")
-
-
-def lock(data_dir: Path, *, is_alone: bool) -> tuple[IO[bytes], bool]:
-    """Holds the directory for this process: two writers on one SQLite file would not be one.
-
-    Processes over one PostgreSQL may share it; the first has it to itself until it lets them in,
-    and the other value says whether this is the first. The system lets go of the lock when the
-    process ends, however it ends.
-    """
-    file = (data_dir / "lock").open("wb")
-    for _ in range(1 if is_alone else SHARING_TRIES):
-        for how in (fcntl.LOCK_EX,) if is_alone else (fcntl.LOCK_EX, fcntl.LOCK_SH):
-            with suppress(BlockingIOError):
-                fcntl.flock(file, how | fcntl.LOCK_NB)
-                return file, how == fcntl.LOCK_EX
-        time.sleep(0.0 if is_alone else SHARING_WAIT_S)
-    file.close()
-    raise Unavailable(
-        f"Another modelkeep serves {data_dir} already. Stop it, or choose another --data-dir."
-    )
-
-
-def _refuse_unfinished(data_dir: Path) -> None:
-    if (data_dir / UNFINISHED).exists():
-        raise Unavailable(
-            f"A restore into {data_dir} was not finished, and what is there is not whole. Run "
-            "`modelkeep restore` again, with the same backup or another."
-        )

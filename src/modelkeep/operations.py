@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from modelkeep.bootstrap import UNFINISHED, Running, SystemClock, lock
+from modelkeep.bootstrap import Running
 from modelkeep.domain.access import Caller
 from modelkeep.domain.backups import KEYS, Backup, Part
 from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import Conflict, InvalidInput
 from modelkeep.domain.notes import WITNESS_KIND, PublicKey
+from modelkeep.opening import UNFINISHED, SystemClock, lock
 from modelkeep.ports.backups import Reading
 from modelkeep.ports.whereabouts import Whereabouts
 from modelkeep.services import accounts, audit, backups, garbage, soundness, whereabouts

@@ -14,9 +14,10 @@ from dataclasses import replace
 import uvicorn
 
 from modelkeep import __version__
-from modelkeep.bootstrap import Running, SystemClock
+from modelkeep.bootstrap import Running
 from modelkeep.domain.credentials import TokenKind, mint
 from modelkeep.domain.errors import InvalidInput, Unavailable
+from modelkeep.opening import Opening, SystemClock
 from modelkeep.protocols.joined import joined
 from modelkeep.protocols.serving import Server
 from modelkeep.protocols.traces import begin as begin_traces
@@ -35,10 +36,10 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, opening: Opening | None = None) -> None:
     """Runs until SIGTERM or SIGINT, and ends as `protocols.serving` says; by a second, at once."""
     _expect_signals(heeds_second=True)
-    with contextlib.closing(Running(settings)) as running:
+    with contextlib.closing(Running(settings, opening=opening)) as running:
         running.reserve_buckets()
         if settings.auth:
             let_first_admin_in(running)

@@ -18,6 +18,7 @@ from pathlib import Path
 from modelkeep import server
 from modelkeep.bootstrap import Running
 from modelkeep.domain.errors import ModelkeepError
+from modelkeep.opening import Opening
 from modelkeep.settings import Settings
 
 PAUSE_S = 1.0  # before one that did not live longer than this is started anew
@@ -31,10 +32,11 @@ _WATCHED = (*server.STOP_SIGNALS, signal.SIGCHLD)
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> None:
-    """Serves with as many processes as the settings say, until SIGTERM or SIGINT."""
+def serve(settings: Settings, opening: Opening | None = None) -> None:
+    """Serves with as many processes as the settings say, until SIGTERM or SIGINT. If it is one,
+    with what was opened for it."""
     if settings.workers == 1:
-        server.serve(settings)
+        server.serve(settings, opening)
         return
     before = threads()
     with closing(Running(settings)) as running:

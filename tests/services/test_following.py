@@ -153,7 +153,7 @@ def test_those_who_ask_together_share_a_question_that_none_of_them_came_too_late
     async def story() -> None:
         questions, gates = [0], [asyncio.Event(), asyncio.Event()]
 
-        async def run(kind: object, read: Any) -> Any:  # noqa: ARG001 - what a reader has
+        async def run(kind: object, read: Any) -> Any:
             if kind is champion:
                 return About("value", 1), 0
             questions[0] += 1
@@ -181,7 +181,7 @@ def test_a_question_that_fails_is_told_to_all_who_asked_and_asked_again() -> Non
     async def story() -> None:
         fails = [True]
 
-        async def run(kind: object, read: Any) -> Any:  # noqa: ARG001 - what a reader has
+        async def run(kind: object, read: Any) -> Any:
             if kind is champion:
                 return About("value", 1), 0
             if fails[0]:

@@ -30,7 +30,7 @@ from modelkeep.cli.client import Client, plain
 from modelkeep.cli.entries import show_entries
 from modelkeep.cli.importing.command import import_app
 from modelkeep.cli.options import DEFAULT_URL, Json, ModelName, Url, User, Which, split
-from modelkeep.cli.starting import started
+from modelkeep.cli.starting import begin_to_serve, started
 from modelkeep.cli.telling import (
     past_gates,
     settle,
@@ -206,10 +206,7 @@ def serve(
     Every option is also a setting by environment (MODELKEEP_PORT, MODELKEEP_DATA_DIR, …) and in a
     TOML file given with --config. The command line wins, then the environment, then the file.
     """
-    arguments = dict(locals())
-    from modelkeep.supervisor import serve as run
-
-    started("serve", run, arguments)
+    started("serve", begin_to_serve, dict(locals()))
 
 
 DataDir = Annotated[

@@ -45,6 +45,17 @@ def here(
         fail(f"modelkeep {command}: {where}{error.strerror}.")
 
 
+def begin_to_serve(settings: "Settings") -> None:
+    """Reads most of what a server is made of while the database is at work for it."""
+    from modelkeep.opening import Opening, SystemClock
+
+    # One of several is forked, from a process that has no other thread.
+    opening = Opening(settings, SystemClock()) if settings.workers == 1 else None
+    from modelkeep.supervisor import serve
+
+    serve(settings, opening)
+
+
 def started(command: str, run: "Callable[[Settings], None]", arguments: Mapping[str, Any]) -> None:
     """Runs, until it is told to end, what writes a log."""
     from modelkeep import settings

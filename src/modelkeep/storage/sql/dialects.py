@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modelkeep.domain.errors import Unavailable
-from modelkeep.ports.backups import Loading
 from modelkeep.storage.sql.connection import GONE_S, LOCK_WAIT_S, Batch, Db, Row, away
-from modelkeep.storage.sql.loading import fill_postgres, fill_sqlite
 from modelkeep.storage.sql.sqlite import UNWRITTEN, Quick, SqliteDb, Until
 
 if TYPE_CHECKING:
+    from modelkeep.ports.backups import Loading
     from modelkeep.storage.sql.postgres import PostgresDb
 
 QUICK_MS = 200  # of one statement, on PostgreSQL
@@ -121,7 +120,7 @@ class Dialect(Protocol):
         """The rows of a query, `PAGE_ROWS` at a time, within the transaction that is open."""
         ...
 
-    def filling(self) -> AbstractContextManager[Loading]:
+    def filling(self) -> "AbstractContextManager[Loading]":
         """A transaction that fills empty tables; it is committed if it ends without an error."""
         ...
 
@@ -249,7 +248,9 @@ class Sqlite:
         while page := cursor.fetchmany(PAGE_ROWS):
             yield page
 
-    def filling(self) -> AbstractContextManager[Loading]:
+    def filling(self) -> "AbstractContextManager[Loading]":
+        from modelkeep.storage.sql.loading import fill_sqlite  # a start need not wait for it
+
         return fill_sqlite(self.path)
 
 
@@ -398,7 +399,9 @@ class Postgres:
             yield page
         db.run(f"CLOSE {cursor}")
 
-    def filling(self) -> AbstractContextManager[Loading]:
+    def filling(self) -> "AbstractContextManager[Loading]":
+        from modelkeep.storage.sql.loading import fill_postgres
+
         return fill_postgres(self.url)
 
     def is_usable(self, db: Db) -> bool:

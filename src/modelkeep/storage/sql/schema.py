@@ -43,9 +43,7 @@ def ensure(dialect: Dialect, now_ms: int = 0) -> str:
     if found == HEAD:
         return found
     refuse_later(found)
-    upgrade(dialect, HEAD)
-    if not found:
-        _date(dialect, now_ms)
+    upgrade(dialect, HEAD, now_ms)
     return found
 
 
@@ -78,29 +76,15 @@ def refuse_later(found: str) -> None:
         )
 
 
-def _date(dialect: Dialect, now_ms: int) -> None:
-    """The first experiment is as old as its database; another replica may have said so before."""
-    db = dialect.connect(read_only=False)
-    try:
-        db.run(
-            "UPDATE experiments SET created_ms = ?, updated_ms = ?"
-            " WHERE project_id = 1 AND id = 0 AND created_ms = 0",
-            now_ms,
-            now_ms,
-        )
-    finally:
-        db.close()
-
-
-def upgrade(dialect: Dialect, revision: str) -> None:
-    """Runs the steps that lead to a revision, all or none of them.
+def upgrade(dialect: Dialect, revision: str, now_ms: int = 0) -> None:
+    """Runs the steps that lead to a revision, all or none of them; `now_ms` as for `ensure`.
 
     Raises Unavailable where other transactions hold the tables for too long.
     """
     with closing(dialect.connect_upgrading()) as db:
         for left in reversed(range(LOCK_TRIES)):
             try:
-                _take_steps(db, dialect, revision)
+                _take_steps(db, dialect, revision, now_ms)
             except Unavailable as error:
                 if not dialect.is_held(error):
                     raise
@@ -115,7 +99,7 @@ def upgrade(dialect: Dialect, revision: str) -> None:
                 return
 
 
-def _take_steps(db: Db, dialect: Dialect, revision: str) -> None:
+def _take_steps(db: Db, dialect: Dialect, revision: str, now_ms: int) -> None:
     """In one transaction, which one replica has at a time."""
     dialect.begin_upgrade(db, LOCK_WAIT_S)
     try:
@@ -123,11 +107,23 @@ def _take_steps(db: Db, dialect: Dialect, revision: str) -> None:
         for step in steps.between(found, revision):
             step.upgrade(db, dialect.words)
         _note(db, found, max(found, revision))
+        if not found and now_ms:
+            _date(db, now_ms)
         db.run("COMMIT")
     except BaseException:
         if dialect.is_usable(db):
             db.run("ROLLBACK")
         raise
+
+
+def _date(db: Db, now_ms: int) -> None:
+    """The first experiment is as old as its database."""
+    db.run(
+        "UPDATE experiments SET created_ms = ?, updated_ms = ?"
+        " WHERE project_id = 1 AND id = 0 AND created_ms = 0",
+        now_ms,
+        now_ms,
+    )
 
 
 def _note(db: Db, found: str, revision: str) -> None:
