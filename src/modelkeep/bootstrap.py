@@ -73,17 +73,19 @@ class Running:
     ) -> None:
         clock = clock or SystemClock()
         opening = opening or Opening(settings, clock)
-        opening.finish()
         self.is_alone, self._lock = opening.is_alone, opening.lock
         dialect = opening.dialect
         self._settings, self._dialect = settings, dialect
-        self._copier = LogCopier(dialect) if isinstance(dialect, Sqlite) else None
+        self._copier: LogCopier | None = None
         recent = Recent() if self.is_alone else None
         self.writer = Writer(dialect, clock, recent, settings.ingest_places)
         self.reader = Reader(dialect, clock, settings.search_timeout_s, recent)
         stores = Stores.of(settings, is_alone=opening.is_first)
         self._blobs, self._parts = stores.blobs, stores.parts
         try:
+            opening.finish()
+            if isinstance(dialect, Sqlite):
+                self._copier = LogCopier(dialect)
             self._store = whereabouts.settle(
                 self.reader.run, self.writer.run, partial(rows_of, dialect), stores.blobs
             )

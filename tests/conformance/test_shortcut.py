@@ -1,4 +1,4 @@
-"""What is remembered is answered without the application, and nobody can tell by the answer."""
+"""Point reads are answered without the application, and nobody can tell by the answer."""
 
 import re
 import socket
@@ -83,6 +83,25 @@ def test_a_remembered_answer_is_what_the_application_says(wire: Wire, target: st
         assert without_id(other) == without_id(first)
     assert re.fullmatch("[0-9a-f]{16}", again.headers["X-Request-Id"])
     assert again.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (VERSION, 200),  # which a move of the alias makes everybody forget
+        (f"{API}/registered-models/alias?name=churn&alias=nobody", 400),
+        (f"{API}/registered-models/alias?name=unknown&alias=champion", 404),
+        (f"{API}/model-versions/get?name=churn&version=7", 404),
+    ],
+)
+def test_what_is_not_remembered_is_answered_as_by_the_application(
+    wire: Wire, target: str, status: int
+) -> None:
+    looked_up = wire.request("GET", target)
+    by_application = wire.request("GET", f"{target}&unknown=field")
+    assert looked_up.status_code == by_application.status_code == status
+    assert looked_up.content == by_application.content
+    assert without_id(looked_up) == without_id(by_application)
 
 
 def test_it_is_counted_as_every_request(wire: Wire) -> None:

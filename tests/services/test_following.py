@@ -107,6 +107,82 @@ def test_what_is_read_in_two_trips_is_of_one_moment(replicas: tuple[Core, Core])
     assert not left
 
 
+def test_one_that_needs_more_trips_is_left_to_who_can_wait_for_them(
+    replicas: tuple[Core, Core],
+) -> None:
+    here, _ = replicas
+
+    def twice(work: Any, name: str) -> About[tuple[int | None, int | None]]:
+        first = champion(work, name)
+        return About((first.value, champion(work, name).value), first.model_id)
+
+    async def told(use_case: Any) -> Any:
+        answer = asyncio.get_running_loop().create_future()
+        here.running.reader.recollect(answer.set_result, use_case, ("churn",))
+        return await answer
+
+    async def story() -> None:
+        await here.app.recall(champion, "churn")  # so that there is a connection
+        assert [await told(by_alias), await told(twice), await told(twice)] == [1, None, None]
+        assert await here.app.recall(twice, "churn") == (1, 1)
+        assert await told(twice) == (1, 1)  # remembered now
+
+    here.ask(story())
+
+
+def by_alias(work: Any, name: str) -> About[int]:
+    version = registry.version_by_alias(work, name, "champion")
+    assert version
+    return About(version.number, version.model_id)
+
+
+def test_what_was_looked_up_before_a_change_is_not_kept_after_it() -> None:
+    """Even if what had changed was gone through while the look-up was under way."""
+
+    async def story() -> None:
+        sizes, changed, gate = [5], [{1}], asyncio.Event()
+
+        async def run(kind: object, read: Any) -> Any:
+            if kind is None:
+                return sizes[0], changed.pop() if changed else set[int | None]()
+            found = read(work)
+            if kind is slow:
+                await gate.wait()
+            return found
+
+        work = _Work(sizes)
+        following = Following(run, lambda *_: False)
+        assert await following.recall(quick, ("other",)) == ("other", False)
+        looking = asyncio.create_task(following.recall(slow, ("churn",)))
+        await asyncio.sleep(0)
+        sizes[0] = 6
+        assert await following.recall(quick, ("other",)) == ("other", True)
+        gate.set()
+        assert await looking == ("churn", False)
+        assert await following.recall(slow, ("churn",)) == ("churn", False)
+        assert await following.recall(slow, ("churn",)) == ("churn", True)
+
+    asyncio.run(story())
+
+
+class _Work:
+    """Of which nothing is asked but the journal's size."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.journal, self._sizes = self, sizes
+
+    def size_ahead(self) -> Any:
+        return lambda: self._sizes[0]
+
+
+def slow(work: Any, name: str) -> About[str]:
+    return About(name, 1)
+
+
+def quick(work: Any, name: str) -> About[str]:
+    return About(name, 2)
+
+
 def test_no_replica_goes_back_while_the_other_moves_an_alias(
     replicas: tuple[Core, Core],
 ) -> None:

@@ -20,7 +20,11 @@ def main() -> None:
     import typer
 
     from modelkeep.cli.client import USAGE, wants_json
-    from modelkeep.cli.commands import app
+
+    if sys.argv[1:2] in (["serve"], ["work"]):  # the others would take a tenth of the start
+        from modelkeep.cli.serving import app
+    else:
+        from modelkeep.cli.commands import app
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may have letters that it cannot show

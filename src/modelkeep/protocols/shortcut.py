@@ -1,9 +1,9 @@
-"""Answers that are remembered, given without the application.
+"""Point reads that may be remembered, answered without the application.
 
 Serving code resolves the same few aliases again and again. To run an application for such a call,
 a task with its messages, costs about as much again as to read the request and to write the answer.
-So what asks for a point read that is remembered (docs/decisions/0028) is answered where it was
-read. What is not remembered, and whatever else there is about a call, is for the application.
+So what asks for a point read that may be remembered (docs/decisions/0028) is answered where it was
+read, from memory or after a look. Whatever else there is about a call is for the application.
 """
 
 import time
@@ -38,7 +38,7 @@ Recollect = Callable[[Told, Callable[..., Any], tuple[str | int, ...]], None]
 
 class Shortcut:
     """`known` says what a path and a query ask for; `recollect` tells, at once or later in this
-    loop, the JSON of it, None where it is not remembered, or an error; `refusal` renders that."""
+    loop, the JSON of it, None where it cannot say, or an error; `refusal` renders that."""
 
     def __init__(
         self,

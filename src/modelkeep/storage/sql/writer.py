@@ -157,6 +157,9 @@ class Writer:
     # -- the thread ------------------------------------------------------------------------
 
     def _loop(self) -> None:
+        if not self._dialect.embedded:  # while the first who write are on their way
+            with suppress(Unavailable):
+                self._connect()
         while batch := self._next_batch():
             self._run_batch(batch)
             if missed := answer(batch):
@@ -274,10 +277,14 @@ class Writer:
                 self._drop_connection()  # it died while it was idle; nothing has run on it yet
             else:
                 return self._work
+        work = self._connect()
+        self._begin(work)
+        return work
+
+    def _connect(self) -> SqlWork:
         self._memory = Memory()
         db = self._dialect.connect(read_only=False)
         self._work = SqlWork(db, self._dialect, memory=self._memory, places=self._places)
-        self._begin(self._work)
         return self._work
 
     def _begin_again(self, work: SqlWork) -> None:
