@@ -23,7 +23,7 @@ API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 CLIENTS = 4
 NOT_LET_IN = (ConnectionRefusedError, ConnectionResetError)  # the latter as the socket is closed
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(params=["alone", pytest.param("of two", marks=pytest.mark.postgresql)])
@@ -124,7 +124,7 @@ class Registrar(threading.Thread):
 def test_a_server_that_drains_answers_all_who_call_and_forgets_nothing(
     start_server: StartServer, processes: dict[str, Any]
 ) -> None:
-    server = started(start_server, processes, "--drain-s", "2")
+    server = started(start_server, processes, "--drain-s", "5")
     idle = connected(server)
     assert ask(idle, "GET", "/health").read() == b"OK"
     registrars = [Registrar(server, number) for number in range(CLIENTS)]
@@ -182,7 +182,7 @@ def begun_upload(server: Server, content: bytes) -> http.client.HTTPConnection:
 def test_what_is_under_way_has_a_while_to_end_and_nobody_is_let_in(
     start_server: StartServer,
 ) -> None:
-    server = start_server("--grace-s", "5")
+    server = start_server("--grace-s", "8")
     content = b"late" * 20_000
     upload, never = begun_upload(server, content), begun_upload(server, content)
     server.terminate()
