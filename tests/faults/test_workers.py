@@ -21,7 +21,7 @@ from tests.support.postgres import Postgres
 from tests.support.server import Server
 
 API = "/api/2.0/mlflow"
-WAIT_S = 40.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def create(server: Server, name: str) -> None:
     call = urllib.request.Request(
         f"{server.url}{API}/registered-models/create", body, {"content-type": "application/json"}
     )
-    urllib.request.urlopen(call, timeout=30).close()
+    urllib.request.urlopen(call, timeout=60).close()
 
 
 def count(server: Server) -> int:
