@@ -391,14 +391,14 @@ def check(core: Core, happen: Happening, histories: int) -> None:
         assert seen[what], f"no history had one {what}: {seen}"
 
 
-@pytest.mark.timeout(120 + HISTORIES)
+@pytest.mark.timeout(400 + HISTORIES)
 def test_no_version_is_ever_in_a_guarded_stage_without_a_valid_decision(
     core: Core, database_url: str
 ) -> None:
     check(core, happen, HISTORIES or (8 if database_url else MANY))
 
 
-@pytest.mark.timeout(120 + 2 * HISTORIES)
+@pytest.mark.timeout(400 + 2 * HISTORIES)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nor_is_one_whatever_doors_are_tried(core: Core) -> None:
     check(core, knock, HISTORIES or 8)
