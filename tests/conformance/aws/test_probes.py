@@ -431,7 +431,7 @@ WIRE: list[tuple[str, str, bytes, int, str]] = [
 
 def test_spaces_after_a_target_mean_nothing(aws: Aws) -> None:
     parts = urlsplit(aws.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     headers = {"x-amz-target": "SageMaker.ListModelPackageGroups  "}
     connection.request("POST", "/", b"{}", headers)
     answer = connection.getresponse()
@@ -447,7 +447,7 @@ def test_what_comes_by_the_wire_is_answered_in_its_words(
     aws: Aws, operation: str, body: bytes, status: int, code: str
 ) -> None:
     parts = urlsplit(aws.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     kind = "application/x-amz-json-1.1"
     headers = {"x-amz-target": f"SageMaker.{operation}", "content-type": kind}
     connection.request("POST", "/", body, headers)
