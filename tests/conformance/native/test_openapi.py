@@ -224,7 +224,8 @@ def test_no_call_that_can_be_made_of_the_description_has_an_answer_that_is_not_i
     ended = subprocess.run(
         [openapi_tools / "schemathesis", "run", f"{server.url}{NATIVE}/openapi.json",
          "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing",
-         "--max-examples", "3", *bound, "--no-color", "--suppress-health-check", "all"],
+         "--max-examples", "3", *bound, "--request-timeout", "60",
+         "--no-color", "--suppress-health-check", "all"],
         check=False, cwd=tmp_path, capture_output=True, text=True, timeout=380 + 2 * FUZZ_S,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
