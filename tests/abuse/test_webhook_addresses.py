@@ -231,7 +231,8 @@ def test_a_certificate_of_nobody_known_is_refused(tmp_path: Any) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now.replace(year=2100))
+    later = now + datetime.timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, later)
     made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
     pem = serialization.Encoding.PEM
     kind = serialization.PrivateFormat.PKCS8
