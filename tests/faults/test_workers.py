@@ -57,8 +57,9 @@ def count(server: Server) -> int:
 
 
 @pytest.mark.postgresql
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_one_of_several_processes_that_dies_is_replaced_and_all_of_them_stop(
-    start_server: StartServer, url: str
+    start_server: StartServer, url: str, how: signal.Signals
 ) -> None:
     server = start_server("--workers", "2", database_url=url)
     before = children(server)
@@ -67,7 +68,7 @@ def test_one_of_several_processes_that_dies_is_replaced_and_all_of_them_stop(
         create(server, f"m{number}")
         assert count(server) == number + 1  # whichever process answers
     killed = min(before)
-    os.kill(killed, signal.SIGKILL)
+    os.kill(killed, how)
     until(lambda: killed not in children(server) and len(children(server)) == 2)
     until(lambda: count(server) == 10)
     last = children(server)
