@@ -19,6 +19,10 @@ class NoBlock(Exception):
     """The document has no block to write to; the message says what it must have."""
 
 
+class NotResults(Exception):
+    """The file holds no results of an earlier run."""
+
+
 def markdown(
     samples: Sequence[Sample], circumstances: dict[str, object], failures: Sequence[str] = ()
 ) -> str:
@@ -59,6 +63,31 @@ def save(
         "samples": [asdict(sample) for sample in samples],
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def completed(
+    samples: Sequence[Sample], circumstances: dict[str, object], earlier: Path
+) -> tuple[list[Sample], dict[str, object]]:
+    """With what an earlier run, as it was saved, measured and this one did not; and when that was.
+
+    Ratios stay within a run: of a kind of measurement either all samples are earlier or none.
+    Raises NotResults, OSError.
+    """
+    try:
+        saved = json.loads(earlier.read_text(encoding="utf-8"))
+        old = [Sample(**sample) for sample in saved["samples"]]
+        when = f"{saved['circumstances']['taken']} ({saved['circumstances']['plan']})"
+    except (ValueError, KeyError, TypeError) as problem:
+        raise NotResults(f"{earlier} is not what --out wrote: {problem!r}") from problem
+    measured = {_kind(sample) for sample in samples}
+    added = [sample for sample in old if _kind(sample) not in measured]
+    kinds = ", ".join(dict.fromkeys(map(_kind, added)))
+    told = {f"of an earlier run, {when}": kinds} if added else {}
+    return [*samples, *added], circumstances | told
+
+
+def _kind(sample: Sample) -> str:
+    return sample.measurement.partition(":")[0]
 
 
 def write_block(path: Path, text: str) -> None:

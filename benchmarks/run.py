@@ -44,6 +44,7 @@ examples:
   make bench BENCH_ARGS='--only alias,create --servers modelkeep-sqlite'
   make bench BENCH_ARGS='--out results.json --markdown results.md'
   make bench BENCH_ARGS='--write docs/performance.md'    between two comments that are in it
+  make bench BENCH_ARGS='--only alias --complete results.json'   the rest as it was measured before
   make profile                                           where the server's time goes
 
 what is measured (--only):
@@ -82,6 +83,8 @@ def main() -> None:
         found = circumstances.taken(servers, f"{how}, {plan.rounds} rounds of {plan.load_s} s")
         planned = schedule.steps(folder, servers, options.only, plan)
         samples, failures = schedule.carry_out(planned)
+    if options.complete:
+        samples, found = report.completed(samples, found, options.complete)
     text = report.markdown(samples, found, failures)
     print(text)
     if options.out:
@@ -153,6 +156,12 @@ def _options() -> argparse.Namespace:
         help=f"put the tables between {report.BEGIN} and {report.END} in this file",
     )
     parser.add_argument(
+        "--complete",
+        type=_results,
+        metavar="FILE",
+        help="add what an earlier run, whose --out this was, measured and this one does not",
+    )
+    parser.add_argument(
         "--profile",
         action="store_true",
         help="instead: where modelkeep's own time goes under each of the loads",
@@ -166,6 +175,16 @@ def _document(text: str) -> Path:
     try:
         report.require_block(path)
     except (report.NoBlock, OSError) as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    return path
+
+
+def _results(text: str) -> Path:
+    """Told before half an hour has been spent."""
+    path = Path(text)
+    try:
+        report.completed([], {}, path)
+    except (report.NotResults, OSError) as problem:
         raise argparse.ArgumentTypeError(str(problem)) from problem
     return path
 

@@ -103,6 +103,33 @@ def test_a_failure_is_told_beside_the_results() -> None:
     assert "**Failed**: alias: it broke" in report.markdown(samples, {}, ["alias: it broke"])
 
 
+def test_an_earlier_run_completes_this_one_with_whole_kinds_alone(tmp_path: Path) -> None:
+    alias, later = "alias: 1 connections", "alias: 64 connections"
+    saved = [
+        rate(alias, "modelkeep-sqlite", 1),
+        rate(later, "modelkeep-sqlite", 2),
+        took("search: all versions", "modelkeep-sqlite", 3, 1_000),
+    ]
+    earlier = tmp_path / "earlier.json"
+    report.save(earlier, saved, {"taken": "yesterday", "plan": "full"})
+    now = [rate(alias, "modelkeep-sqlite", 9)]
+
+    samples, told = report.completed(now, {"taken": "today"}, earlier)
+
+    assert samples == [*now, saved[2]]
+    assert told == {"taken": "today", "of an earlier run, yesterday (full)": "search"}
+    assert report.completed(saved, {}, earlier) == (saved, {})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"samples": [{}]}', '{"samples": []}'])
+def test_what_is_no_earlier_run_is_refused(tmp_path: Path, text: str) -> None:
+    earlier = tmp_path / "earlier.json"
+    earlier.write_text(text)
+
+    with pytest.raises(report.NotResults, match="is not what --out wrote"):
+        report.completed([], {}, earlier)
+
+
 def test_the_block_of_a_document_is_replaced_and_the_rest_is_left(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\nThe end.\n")

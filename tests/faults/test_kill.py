@@ -30,6 +30,7 @@ ROUNDS = int(os.environ.get("MODELKEEP_KILL_ROUNDS", "4"))
 SEED = int(os.environ.get("MODELKEEP_KILL_SEED", time.time_ns() % 1_000_000))
 CLIENTS = 6
 MOST_CHANGES = 60  # acknowledged in one round, at most, before the kill
+FEWEST_MOVES = 2  # of them, so that there is something to look for, however slow the machine
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 NATIVE = "/api/v1"
@@ -122,10 +123,15 @@ def interrupted(
     over = threading.Event()
     seeds = [random.Random(choose.random()) for _ in range(CLIENTS)]
     target = ledger.changes + choose.randint(3, MOST_CHANGES)
+    moves = len(ledger.moves) + FEWEST_MOVES
+
+    def may_strike() -> bool:
+        return ledger.changes >= target and len(ledger.moves) >= moves
+
     with ThreadPoolExecutor(CLIENTS) as threads:
         working = [threads.submit(work, url, ledger, over, seed) for seed in seeds]
         try:
-            while ledger.changes < target and not all(w.done() for w in working):
+            while not (may_strike() or all(w.done() for w in working)):
                 over.wait(0.001)
             over.wait(choose.random() * 0.01)  # anywhere within the next few commits
             strike()
@@ -213,8 +219,7 @@ def test_a_server_killed_at_any_moment_has_kept_its_word(
         server.start()
         check(server, ledger)
         verify(url=server.url)
-    assert len(ledger.bytes_of) > ROUNDS
-    assert len(ledger.moves) > ROUNDS
+    assert len(ledger.moves) >= ROUNDS * FEWEST_MOVES
 
 
 @pytest.mark.postgresql
@@ -237,7 +242,7 @@ def test_a_server_outlives_its_database(start_server: StartServer) -> None:
             server.kill()
     except PostgresMissing as missing:
         pytest.skip(str(missing))
-    assert len(ledger.moves) > ROUNDS // 2
+    assert len(ledger.moves) >= ROUNDS // 2 * FEWEST_MOVES
 
 
 def without_a_database(server: Server) -> None:

@@ -14,11 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelkeep.protocols.shortcut import Shortcut
 
-HELD_BYTES = (
-    1 << 16
-)  # from which on nothing is held back: the transport must say when it has enough
-
-
+HELD_BYTES = 1 << 16  # are written at once: the transport must be able to say when it has enough
 HEAD_BYTES = 1 << 16  # of what is no body: an address and headers, trailers, sizes of chunks
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
