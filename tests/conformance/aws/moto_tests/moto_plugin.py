@@ -24,7 +24,7 @@ import moto
 import pytest
 
 ACCOUNT = "123456789012"  # which moto's tests name
-START_LIMIT_S = 20.0
+START_LIMIT_S = 60.0
 _KNOWN = Path(__file__).with_name("known.toml")
 _WORDS = pytest.StashKey[str]()
 
