@@ -37,13 +37,14 @@ class Lanes:
         self._idle: list[_Lane] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._count = 0
+        self._promised = 0  # to those who were let in, and have not come yet
         # Their own: a database that does not answer keeps them waiting, and nobody else.
         self._connectors = ThreadPoolExecutor(LANES, thread_name_prefix="connector")
 
     def start(self, read: Read, tell: Told) -> bool:
-        """Tells the value of a read, or what went wrong, later. Whether a connection was idle: else
-        nothing was done."""
-        if not self._idle:
+        """Tells the value of a read, or what went wrong, later. Whether a connection was idle that
+        nobody has waited for: else nothing was done."""
+        if len(self._idle) <= self._promised:
             return False
         self._idle.pop().start(read, tell)
         return True
@@ -72,6 +73,7 @@ class Lanes:
                 raise
             finally:
                 limit.cancel()
+                self._promised -= turn.done() and not (turn.cancelled() or turn.exception())
         if self._idle:
             return self._idle.pop(), False
         return await self._open(), True
@@ -101,6 +103,7 @@ class Lanes:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
+                self._promised += 1
                 return
 
     def close(self) -> None:
