@@ -19,49 +19,50 @@ from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, con
 
 F = TypeVar("F", bound=Fragment)
 
-WORTH_A_LOOK = 1_000  # matches to be counted, before which a look at some of them pays
-EARLY = 5  # one in so many of them are counted of each condition first
+LOOK = 2_000  # matches of each condition that are counted at first
 
 
 def fewest(
     db: Db,
     drivers: Sequence[F],
-    rows: int,
+    among: Fragment,
     limit: int,
     is_common: Callable[[], bool] = lambda: False,
 ) -> F | None:
-    """The driver with the fewest matches, if sorting them is cheaper than walking `rows` rows.
+    """The driver with the fewest matches, if sorting them is cheaper than walking all rows.
 
     A driver is a statement that finds, by an index, the ids (as `id`) of the rows for which one
-    condition is true. `is_common` says whether a walk soon meets what is looked for: it is asked
-    where that takes less than counting.
+    condition is true; `among` is one that finds how many rows there are. `is_common` says whether
+    a walk soon meets what is looked for: it is asked where that takes less than counting.
     """
+    there, counts = db.ahead(among.sql, *among.params), [_count(db, d, LOOK) for d in drivers]
+    counted = [count() for count in counts]
+    rows = next((row[0] for row in there()), None) or 0
     # To sort more than half of them is no better than to walk them all, whatever the limit.
     bound = min(isqrt(limit * rows), rows // 2) + 1
-    if bound > WORTH_A_LOOK:
-        few = _fewest(db, drivers, bound // EARLY)
-        if few is not None or is_common():
-            return few
-    return _fewest(db, drivers, bound)
-
-
-def _fewest(db: Db, drivers: Sequence[F], bound: int) -> F | None:
-    """Of those with less matches than that."""
+    least = min(counted)
+    if least < LOOK or bound <= LOOK:
+        return drivers[counted.index(least)] if least < bound else None
+    if is_common():
+        return None
     best = None
     for driver in drivers:
-        counted = db.one(
-            f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params
-        )
-        assert counted is not None
-        if counted[0] < bound:
-            best, bound = driver, counted[0]
+        found = _count(db, driver, bound)()
+        if found < bound:
+            best, bound = driver, found
     return best
 
 
-def newest(db: Db, table: str) -> int:
-    """The highest id of a table: at least as many as it has rows, and found in no time."""
-    row = db.one(f"SELECT max(id) FROM {table}")
-    return row[0] if row and row[0] else 0
+def _count(db: Db, driver: Fragment, bound: int) -> Callable[[], int]:
+    """Its matches, but no further than that; nobody waits for it yet."""
+    counted = db.ahead(f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params)
+    return lambda: counted()[0][0]
+
+
+def newest(table: str) -> Fragment:
+    """A statement that finds the highest id of a table: at least as many as it has rows, and found
+    in no time."""
+    return Fragment(f"SELECT max(id) FROM {table}", ())
 
 
 def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
