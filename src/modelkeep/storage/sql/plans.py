@@ -7,56 +7,64 @@ the second about `limit * n / m`: they are even at `m = √(limit * n)`. So the 
 but never further than that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import isqrt
 from typing import TypeVar
 
 from modelkeep.domain.search import Comparison
-from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, condition
 
 F = TypeVar("F", bound=Fragment)
 
-LOOK = 2_000  # matches of each condition that are counted at first
+WORTH_A_LOOK = 1_000  # matches to be counted, before which a look at some of the rows pays
+COMMON = 10  # what every tenth row has, many have
+EARLY = 5  # one in so many of them are counted of each condition first
 
 
 def fewest(
-    db: Db,
-    drivers: Sequence[F],
-    among: Fragment,
-    limit: int,
-    is_common: Callable[[], bool] = lambda: False,
+    db: Db, drivers: Sequence[F], among: Fragment, limit: int, sample: Fragment | None = None
 ) -> F | None:
     """The driver with the fewest matches, if sorting them is cheaper than walking all rows.
 
     A driver is a statement that finds, by an index, the ids (as `id`) of the rows for which one
-    condition is true; `among` is one that finds how many rows there are. `is_common` says whether
-    a walk soon meets what is looked for: it is asked where that takes less than counting.
+    condition is true; `among` is one that finds how many rows there are. `sample` looks at some of
+    those that a walk meets first: whether each driver's condition is true, and then whatever else
+    is looked for. What many of them have is not counted, and a walk soon meets what many are.
     """
-    there, counts = db.ahead(among.sql, *among.params), [_count(db, d, LOOK) for d in drivers]
-    counted = [count() for count in counts]
-    rows = next((row[0] for row in there()), None) or 0
+    looked = db.ahead(sample.sql, *sample.params) if sample else None
+    counted = db.one(among.sql, *among.params)
+    rows = counted[0] or 0 if counted else 0
     # To sort more than half of them is no better than to walk them all, whatever the limit.
     bound = min(isqrt(limit * rows), rows // 2) + 1
-    least = min(counted)
-    if least < LOOK or bound <= LOOK:
-        return drivers[counted.index(least)] if least < bound else None
-    if is_common():
-        return None
+    if looked and bound > WORTH_A_LOOK:
+        seen = looked()
+        if _are_many(map(all, seen), seen):
+            return None
+        conditions = zip(*seen, strict=True)
+        drivers = [
+            d for d, fits in zip(drivers, conditions, strict=False) if not _are_many(fits, seen)
+        ]
+    return _fewest(db, drivers, bound // EARLY) or _fewest(db, drivers, bound)
+
+
+def _are_many(fits: Iterable[object], seen: Sequence[Row]) -> bool:
+    return COMMON * sum(map(bool, fits)) >= max(len(seen), 1)
+
+
+def _fewest(db: Db, drivers: Sequence[F], bound: int) -> F | None:
+    """Of those with less matches than that."""
     best = None
     for driver in drivers:
-        found = _count(db, driver, bound)()
-        if found < bound:
-            best, bound = driver, found
+        counted = db.one(
+            f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params
+        )
+        assert counted is not None
+        if counted[0] < bound:
+            best, bound = driver, counted[0]
     return best
-
-
-def _count(db: Db, driver: Fragment, bound: int) -> Callable[[], int]:
-    """Its matches, but no further than that; nobody waits for it yet."""
-    counted = db.ahead(f"SELECT count(*) FROM ({driver.sql} LIMIT {bound}) matches", *driver.params)
-    return lambda: counted()[0][0]
 
 
 def newest(table: str) -> Fragment:

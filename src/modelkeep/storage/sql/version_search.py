@@ -21,7 +21,7 @@ from modelkeep.storage.sql.sight import Sight
 SHORT_RUN = 1_000  # versions; so many are sorted sooner than models are walked
 SOURCE_CHARS = 200  # of a source; the migrations index as many
 SPARE = 8  # rows read beyond a page, to see that its last run ended
-SAMPLE, COMMON = 50, 5  # versions that are looked at, and as many of them that fit as are many
+SAMPLE = 50  # versions that are looked at
 ALL = 1 << 31  # rows: a limit that there is for the planners alone
 
 _TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
@@ -65,13 +65,8 @@ class VersionSearch:
         models = [self._is_of(name) for name in names]
         few = None
         if drivers := self._drivers(rest):
-            few = plans.fewest(
-                self._db,
-                drivers,
-                self._among(names),
-                limit,
-                lambda: self._is_common(rest, models, terms[0]),
-            )
+            sample = self._sample(rest, models, terms[0])
+            few = plans.fewest(self._db, drivers, self._among(names), limit, sample)
             rest = [c for c in rest if few is None or c is not few.settles]
         scope = [*self._scope(rest), *models]
         walk = _Walk(self._db, scope, self._probes(rest), terms, limit + 1)
@@ -108,30 +103,28 @@ class VersionSearch:
         tags = [c for c in where if c.field == "tag"]
         return [plans.probe(self._dialect, self._project_id, _TAGS, c) for c in tags]
 
-    def _is_common(
+    def _sample(
         self, where: Sequence[Comparison], models: Sequence[Fragment], first: Term
-    ) -> bool:
-        """Whether many of those that a walk meets first fit, as far as that can be seen."""
+    ) -> Fragment | None:
+        """What the versions that a walk meets first have of what is looked for, if tags alone are:
+        first what there are drivers for."""
         if first.sql != _COLUMNS[_UPDATED] or any(c.field != "tag" for c in where):
-            return False
-        within, tests = conjunction(models), conjunction(self._probes(where))
-        counted = self._db.one(
-            "SELECT count(*) FROM (SELECT v.id FROM versions v WHERE v.project_id = ? AND"
-            f" v.deleted_ms IS NULL{within.sql} {order_by([first])} LIMIT {SAMPLE}) v"
-            f" WHERE {tests.sql.removeprefix(' AND ')}",
-            self._project_id,
-            *within.params,
-            *tests.params,
+            return None
+        probes = self._probes(sorted(where, key=_lacks))
+        within = conjunction(models)
+        return Fragment(
+            f"SELECT {', '.join(probe.sql for probe in probes)}"
+            " FROM (SELECT v.id FROM versions v WHERE v.project_id = ?"
+            f" AND v.deleted_ms IS NULL{within.sql} {order_by([first])} LIMIT {SAMPLE}) v",
+            (*conjunction(probes).params, self._project_id, *within.params),
         )
-        assert counted is not None
-        return counted[0] >= COMMON
 
     def _drivers(self, where: Sequence[Comparison]) -> "list[_Driver]":
         """For each condition that an index can answer, the statement that does."""
         drivers: list[_Driver] = []
         for comparison in where:
-            if comparison.op == "IS NOT":
-                continue  # what lacks a value is in no index
+            if _lacks(comparison):
+                continue  # that is in no index
             if comparison.field == "tag":
                 found = plans.driver(self._dialect, self._project_id, _TAGS, comparison)
                 drivers.append(_Driver(found.sql, found.params, comparison))
@@ -312,6 +305,11 @@ class _Walk:
 def _names(comparison: Comparison) -> bool:
     """Whether it names the one model that is searched."""
     return (comparison.field, comparison.key, comparison.op) == ("attribute", "name", "=")
+
+
+def _lacks(comparison: Comparison) -> bool:
+    """Whether it is true of what lacks a value."""
+    return comparison.op == "IS NOT"
 
 
 def _keys(order: Sequence[Order], *, one_model: bool) -> list[Order]:
