@@ -13,7 +13,7 @@ from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.package_search import PackageSearch
-from modelkeep.storage.sql.pages import in_order, rows_of
+from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.sight import Sight
 
 _COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
@@ -240,9 +240,11 @@ class SqlModels:
         return [Model(*row) for row in rows]
 
     def _whole(self, found: Page[int]) -> Page[Model]:
-        select = f"{self._model} WHERE m.project_id = ? AND m.id"
-        rows = rows_of(self._db, select, self._project_id, found.items)
-        models = {row[0]: _model(row) for row in rows}
+        models: dict[int, Model] = {}
+        for start in range(0, len(found.items), CHUNK):
+            among, ids = self._db.among(found.items[start : start + CHUNK])
+            rows = self._db.all(f"{self._model} WHERE m.id {among}", *ids)
+            models |= {row[0]: _model(row) for row in rows}
         return Page([models[model_id] for model_id in found.items], found.end)
 
     def _forget_place(self, model_id: int) -> None:
