@@ -47,13 +47,16 @@ _PLACE = (
     " FROM models m WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
 )
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
-# hundred thousand versions, and clients ask for these before nearly every call.
+# hundred thousand versions, and clients ask for these before nearly every call. Once written down,
+# PostgreSQL looks nothing up again.
 _NEWEST_IN_EACH_STAGE = (
-    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
+    "WITH newest AS MATERIALIZED"
+    " (SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
     " AND stage = s.name AND deleted_ms IS NULL AND state <> 'retired'"
-    " ORDER BY number DESC LIMIT 1)"
+    " ORDER BY number DESC LIMIT 1) AS id"
     " FROM (SELECT model_id, name FROM slots WHERE project_id = ? AND kind = 'stage' AND {slots}"
-    " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s"
+    " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s)"
+    " SELECT id FROM newest"
 )
 # A version stands where it is since the last of its stays in stages began, or ended if it has no
 # stage now, or else since it was created.
