@@ -4,6 +4,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 SERVE_ARGS ?=
 BENCH_ARGS ?=
+MOTO_SOURCE ?= .envs/moto-tests/source
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 SERVER := .venv/.server-installed
@@ -16,11 +17,16 @@ SAGEMAKER := .envs/sagemaker/.installed
 DEPLOY := .envs/deploy/.installed
 PEER := .envs/bench/.installed
 MOTO := .envs/moto/.installed
+MOTO_TESTS := .envs/moto-tests/.installed
 PROFILER := .envs/profile/.installed
+
+# Each has tests of tags as well. MOTO_SOURCE=/path/to/moto takes those of a checkout.
+MOTO_ASKS := model_package_groups model_packages model_cards models search
+MOTO_RUN := tests/conformance/aws/moto_tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-quick soak replicas faults histories fuzz bench profile check format verifier clean python system-packages
+.PHONY: help demo serve test test-quick soak replicas faults histories fuzz moto bench profile check format verifier clean python system-packages
 
 help: ## Show this
 	@echo "modelkeep: a model registry that keeps its word."
@@ -56,6 +62,10 @@ histories: system-packages $(TOOLS) ## Hold 1,000 random histories of each kind 
 
 fuzz: system-packages $(TOOLS) $(OPENAPI) ## Try the native API and AWS's dialects with calls made of their descriptions (a quarter of an hour)
 	MODELKEEP_FUZZ_S=600 .venv/bin/python -m pytest --timeout 0 tests/conformance/native/test_openapi.py tests/conformance/aws/test_fuzz.py $(PYTEST_ARGS)
+
+moto: $(SERVER) $(MOTO_TESTS) ## Run moto's own tests of what is here too, and hold what fails against the list (two minutes)
+	MODELKEEP_PYTHON="$(CURDIR)/.venv/bin/python" PYTHONPATH=$(MOTO_RUN) .envs/moto-tests/bin/python -m pytest \
+	  -c $(MOTO_RUN)/moto.ini --rootdir $(MOTO_SOURCE) $(PYTEST_ARGS) $(MOTO_ASKS:%=$(MOTO_SOURCE)/tests/test_sagemaker/test_sagemaker_%.py)
 
 bench: $(SERVER) $(PEER) $(MOTO) ## Measure against MLflow and moto in the same run (up to 45 minutes); BENCH_ARGS='--quick' or '--help'
 	@scripts/system-packages wrk
@@ -138,6 +148,12 @@ $(PEER): benchmarks/requirements-mlflow.txt | python
 $(MOTO): benchmarks/requirements-moto.txt | python
 	@rm -rf $(@D)
 	@scripts/environment "$(PYTHON)" $(@D) "moto's server, to measure beside (half a minute)" --requirement $<
+	@touch $@
+
+$(MOTO_TESTS): tests/requirements-moto.txt scripts/moto-tests | python
+	@rm -rf $(@D)
+	@scripts/environment "$(PYTHON)" $(@D) "moto with its own tests (a minute)" --requirement $<
+	@scripts/moto-tests $(@D)/bin/python $(@D)/source
 	@touch $@
 
 $(PROFILER): benchmarks/requirements-profile.txt | python

@@ -4,6 +4,7 @@ import http.client
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ NATIVE = "/api/v1"
 FRONT = f"{API}/registered-models/search?max_results=1"  # of what speaks of MLflow
 _SCRIPTS = Path(__file__).parent / "wrk"
 _TIMEOUT_S = 30
+_KEPT_S = 2.0  # that every server keeps a connection open for on which nothing is asked
 
 
 class LoadFailed(Exception):
@@ -70,7 +72,7 @@ def warm_up(url: str, seconds: int, front: str = FRONT) -> None:
 
 
 class Client:
-    """One connection that is kept alive."""
+    """One connection that is kept alive, as long as it is used."""
 
     def __init__(self, url: str, prefix: str = API) -> None:
         _refuse_strangers(url)
@@ -78,6 +80,7 @@ class Client:
         self._connection = http.client.HTTPConnection(
             parts.hostname or "", parts.port, timeout=_TIMEOUT_S
         )
+        self._used_s = time.monotonic()
 
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] = {}
@@ -85,9 +88,12 @@ class Client:
         """The answer's JSON. Raises LoadFailed for anything but a 200."""
         headers = headers if body is None else {"Content-Type": "application/json", **headers}
         content = None if body is None else json.dumps(body)
+        if time.monotonic() - self._used_s > _KEPT_S:
+            self._connection.close()  # or the server does, just while we ask
         self._connection.request(method, self._prefix + path, content, headers)
         answer = self._connection.getresponse()
         text = answer.read()
+        self._used_s = time.monotonic()
         if answer.status != 200:
             raise LoadFailed(f"{method} {path}: {answer.status} {text[:300]!r}")
         return json.loads(text)

@@ -1,8 +1,11 @@
 """What a tree of processes occupies and uses, from Linux's /proc."""
 
-import os
+import contextlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+_CPU_CLOCK = 2  # of a process, beside its number: what clock_getcpuclockid(3) makes on Linux
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,13 @@ def memory_of_tree(root: int) -> Memory:
 
 
 def cpu_s_of_tree(root: int) -> float:
-    """The processor time that the living processes of a tree have used so far."""
-    ticks = 0
+    """The processor time that the living processes of a tree have used so far, to the microsecond
+    or so."""
+    used_s = 0.0
     for pid in _tree(root):
-        try:
-            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += int(after_name[11]) + int(after_name[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            used_s += time.clock_gettime(~pid << 3 | _CPU_CLOCK)
+    return used_s
 
 
 def _tree(root: int) -> list[int]:

@@ -9,7 +9,7 @@ stops a run gets the table of what it has measured.
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,7 @@ class Step:
 
     what: str
     guess_s: float
-    do: Callable[[], list[Sample]]
+    do: Callable[[], Iterable[Sample]]  # what it has yielded is kept if it fails then
 
 
 def steps(folder: Path, peers: Sequence[Peer], names: Collection[str], plan: Plan) -> list[Step]:
@@ -94,7 +94,7 @@ def carry_out(planned: Sequence[Step]) -> tuple[list[Sample], list[str]]:
         left_min = (whole_s - guessed_s) * pace / 60
         say(f"[{number}/{len(planned)}] {step.what}; about {left_min:.0f} min left")
         try:
-            samples += step.do()
+            samples.extend(step.do())
         except (LoadFailed, PeerFailed, OSError, subprocess.SubprocessError) as failure:
             failures.append(f"{step.what}: {failure}")
             say(f"FAILED: {failures[-1]}")
@@ -162,19 +162,19 @@ def _limits(folder: Path, peers: Sequence[Peer], plan: Plan) -> list[Sample]:
     return samples
 
 
-def _visit(peer: Peer, names: Sequence[str], plan: Plan) -> list[Sample]:
+def _visit(peer: Peer, names: Sequence[str], plan: Plan) -> Iterator[Sample]:
     """It is started for all of them together."""
-    samples = startup.in_new_directory(peer) if "startup" in names else []
+    if "startup" in names:
+        yield from startup.in_new_directory(peer)
     seconds = peer.start()
     try:
         peer.settle()
         if "startup" in names:
-            samples += startup.of_settled(peer, seconds)
+            yield from startup.of_settled(peer, seconds)
         loads = [LOADS[name] for name in names if name in LOADS]
         if loads:
             warm_up(peer.url, plan.warm_up_s, peer.front)
         for measure in loads:
-            samples += measure(peer, plan)
+            yield from measure(peer, plan)
     finally:
         peer.stop()
-    return samples

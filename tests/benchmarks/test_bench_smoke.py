@@ -85,6 +85,7 @@ def test_every_measurement_yields_its_numbers(samples: list[Sample]) -> None:
         "search: an alias, while 8 clients scan",
         "by size: resolve an alias",
         "by size: create a version",
+        "by size: create a version, its processors' time",
         "by size: log 1,000 points to a run",
         "by size: the first page of a history",
         "by size: the last page of a history",

@@ -1,11 +1,21 @@
 """The past: what was where at any moment, whatever happened to the names since."""
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
+from benchmarks import seeds
+from benchmarks.peers import modelkeep_rows
+from benchmarks.seeds import BIG, Crowd
 from modelkeep.domain.errors import NotFound
 from modelkeep.services import history, promotion, registry
+from modelkeep.storage.sql import schema
+from modelkeep.storage.sql.dialects import dialect_for
+from modelkeep.storage.sql.work import SqlWork
 from tests.support.clock import NOON_MS, MovedClock
 from tests.support.core import ANN, HOUR_MS, ROB, Core
+from tests.support.postgres import Postgres
 
 OPEN = {"stage_transitions": {"None -> Production": {}, "Archived -> Production": {}}}
 
@@ -176,3 +186,31 @@ def test_the_journal_is_told_in_pages(core: Core) -> None:
         core.model(f"m{number}")
     assert [leaf["index"] for leaf in core.read(history.entries, 1, 3)] == [1, 2, 3]
     assert core.read(history.entries, 5, 3) == []
+
+
+@pytest.mark.postgresql
+def test_a_page_of_a_large_model_reads_its_own_entries_alone(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """PostgreSQL, if it planned by the values, would walk back through everybody's: a fifth of
+    them are of the large model, all before those of others."""
+    url, count = postgres.create_database(), 50
+    dialect = dialect_for(url, tmp_path)
+    schema.ensure(dialect)
+    seeds.into(url, modelkeep_rows.of_crowd(Crowd(1_000)))
+    with closing(dialect.connect(read_only=True)) as db:
+        work = SqlWork(db, dialect)
+        model = work.models.get(BIG)
+        assert model is not None
+        dialect.begin_read(db)
+
+        found = work.journal.of_model(model.id, None, count)
+
+        rows_read = db.one(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'journal_leaves'"
+        )
+        db.run("ROLLBACK")
+    postgres.drop_database(url)
+    assert [entry.index for entry in found] == list(range(199, 199 - count, -1))
+    assert rows_read == (count,)

@@ -142,7 +142,7 @@ def test_models_are_listed_newest_first_or_as_asked(sagemaker: Any) -> None:
     assert listed(SortOrder="Ascending") == ["b", "c", "a"]
     assert listed(SortBy="Name", SortOrder="Ascending") == ["a", "b", "c"]
     middle = sagemaker.describe_model(ModelName="list-c")["CreationTime"]
-    assert listed(CreationTimeAfter=middle) == ["a"]
+    assert listed(CreationTimeAfter=middle) == ["a", "c"]  # at that time, or after it
     assert listed(CreationTimeBefore=middle) == ["b"]
 
 

@@ -195,7 +195,7 @@ def test_what_does_not_go_together_is_refused_and_makes_nothing(
 def test_a_package_has_a_name_or_a_group(sagemaker: Any) -> None:
     assert refused(sagemaker.create_model_package) == (
         "ValidationException",
-        "Missing ModelPackageName or ModelPackageGroupName: give the one or the other.",
+        "Missing ARN. Give a ModelPackageName or a ModelPackageGroupName.",
     )
     found = refused(sagemaker.create_model_package, ModelPackageGroupName="missing")
     assert found == ("ValidationException", "Model Package Group does not exist.")

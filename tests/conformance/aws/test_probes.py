@@ -1,28 +1,23 @@
-"""What AWS documents, or botocore's models say, and stand-ins for AWS commonly get wrong.
+"""Probes of groups and packages (see `probes`)."""
 
-Each row is a sentence, a call, and what comes of it. What takes more than a call is tested beside
-what it is about (`test_packages`, `test_groups`, …).
-"""
-
-import http.client
-import json
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conformance.aws.conftest import Aws
-from tests.support.refusals import refused
+from tests.conformance.aws.probes import (
+    CONFLICT,
+    CONTAINER,
+    INVALID,
+    KIND,
+    Answer,
+    Params,
+    Refusal,
+    check_answered,
+    check_refused,
+    named,
+)
 
-INVALID, CONFLICT, MISSING = "ValidationException", "ConflictException", "ResourceNotFound"
-KIND = "arn:aws:sagemaker:us-east-1:000000000000"
 ARN = f"{KIND}:model-package/probed"
-CONTAINER = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/serve:1"}
-ROLE = "arn:aws:iam::000000000000:role/any"
-CARD = json.dumps({"model_overview": {"model_name": "probed"}})
-Params = dict[str, Any]
-Row = tuple[str, str, Params, str, str]
 
 
 def runs(**container: Any) -> Params:
@@ -35,9 +30,8 @@ def runs(**container: Any) -> Params:
 
 @pytest.fixture(scope="module")
 def probed(sagemaker: Any) -> Any:
-    """A group with a tag and two packages, the first approved; a model and a card."""
-    tags = [{"Key": "team", "Value": "risk"}]
-    sagemaker.create_model_package_group(ModelPackageGroupName="probed", Tags=tags)
+    """A group with two packages, the first approved."""
+    sagemaker.create_model_package_group(ModelPackageGroupName="probed")
     for _ in range(2):
         sagemaker.create_model_package(
             ModelPackageGroupName="probed",
@@ -45,8 +39,6 @@ def probed(sagemaker: Any) -> Any:
             CustomerMetadataProperties={"accuracy": "0.9"},
         )
     sagemaker.update_model_package(ModelPackageArn=f"{ARN}/1", ModelApprovalStatus="Approved")
-    sagemaker.create_model(ModelName="probed", PrimaryContainer=CONTAINER, ExecutionRoleArn=ROLE)
-    sagemaker.create_model_card(ModelCardName="probed", Content=CARD, ModelCardStatus="Draft")
     return sagemaker
 
 
@@ -54,7 +46,7 @@ def versioned(**params: Any) -> Params:
     return {"ModelPackageGroupName": "probed", **params}
 
 
-REFUSED: list[Row] = [
+REFUSED: list[Refusal] = [
     (
         "a group has 50 tags at most, and those that are told of are no notation of Python's",
         "create_model_package_group",
@@ -240,80 +232,184 @@ REFUSED: list[Row] = [
         "at 'modelPackageArnList' failed to satisfy constraint: Member must have length greater",
     ),
     (
-        "a tag has a key",
-        "add_tags",
+        "groups are looked for by a part of a name that one may have",
+        "list_model_package_groups",
+        {"NameContains": "a_b"},
+        INVALID,
+        "at 'nameContains' failed to satisfy constraint: Member must satisfy regular expression "
+        "pattern: ",
+    ),
+    (
+        "an order is one of two",
+        "list_model_package_groups",
+        {"SortOrder": "Sideways"},
+        INVALID,
+        "at 'sortOrder' failed to satisfy constraint: Member must satisfy enum value set: "
+        "[Ascending, Descending]",
+    ),
+    (
+        "groups are of this account, or of others",
+        "list_model_package_groups",
+        {"CrossAccountFilterOption": "All"},
+        INVALID,
+        "Member must satisfy enum value set: [SameAccount, CrossAccount]",
+    ),
+    (
+        "the policy of a group is put by the group's name alone",
+        "put_model_package_group_policy",
+        {"ModelPackageGroupName": f"{KIND}:model-package-group/probed", "ResourcePolicy": "{}"},
+        INVALID,
+        "at 'modelPackageGroupName' failed to satisfy constraint",
+    ),
+    (
+        "a package has a group, has none, or is either",
+        "list_model_packages",
+        {"ModelPackageType": "Any"},
+        INVALID,
+        "Member must satisfy enum value set: [Versioned, Unversioned, Both]",
+    ),
+    (
+        "of a package all is told, or the metadata",
+        "describe_model_package",
+        {"ModelPackageName": f"{ARN}/1", "IncludedData": "Some"},
+        INVALID,
+        "at 'includedData' failed to satisfy constraint: Member must satisfy enum value set: "
+        "[AllData, MetadataOnly]",
+    ),
+    (
+        "a batch names packages by their ARNs",
+        "batch_describe_model_package",
+        {"ModelPackageArnList": [f"{ARN}/1", "probed/2"]},
+        INVALID,
+        "Value 'probed/2' at 'modelPackageArnList.2.member' failed to satisfy constraint",
+    ),
+    (
+        "data lie in S3, or where HTTPS leads to",
+        "create_model_package",
+        versioned(InferenceSpecification=runs(ModelDataUrl="file:///model.tar.gz")),
+        INVALID,
+        "at 'inferenceSpecification.containers.1.member.modelDataUrl' failed to satisfy "
+        "constraint: Member must satisfy regular expression pattern: (https|s3)://",
+    ),
+    (
+        "data in S3 are an object, or all that a prefix has",
+        "create_model_package",
+        versioned(
+            InferenceSpecification=runs(
+                ModelDataSource={
+                    "S3DataSource": {
+                        "S3Uri": "s3://bucket/model/",
+                        "S3DataType": "S3Bucket",
+                        "CompressionType": "None",
+                    }
+                }
+            )
+        ),
+        INVALID,
+        "Value 'S3Bucket' at 'inferenceSpecification.containers.1.member.modelDataSource."
+        "s3DataSource.s3DataType' failed to satisfy constraint",
+    ),
+    (
+        "an image has no spaces",
+        "create_model_package",
+        versioned(InferenceSpecification=runs(Image="serve it")),
+        INVALID,
+        "Value 'serve it' at 'inferenceSpecification.containers.1.member.image'",
+    ),
+    (
+        "a variable has a name that a shell knows",
+        "create_model_package",
+        versioned(InferenceSpecification=runs(Environment={"1ST": "v"})),
+        INVALID,
+        "at 'inferenceSpecification.containers.1.member.environment' failed to satisfy "
+        "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression",
+    ),
+    (
+        "a container has a hundred variables at most",
+        "create_model_package",
+        versioned(InferenceSpecification=runs(Environment={f"V{n}": "" for n in range(101)})),
+        INVALID,
+        "Member must have length less than or equal to 100",
+    ),
+    (
+        "what is answered is of a media type",
+        "create_model_package",
+        versioned(InferenceSpecification={**runs(), "SupportedResponseMIMETypes": ["csv"]}),
+        INVALID,
+        "Value 'csv' at 'inferenceSpecification.supportedResponseMIMETypes.1.member'",
+    ),
+    (
+        "an additional specification has a name",
+        "create_model_package",
+        versioned(AdditionalInferenceSpecifications=[{"Containers": [CONTAINER]}]),
+        INVALID,
+        "Value null at 'additionalInferenceSpecifications.1.member.name' failed to satisfy",
+    ),
+    (
+        "a package is made by one algorithm at most",
+        "create_model_package",
+        versioned(
+            SourceAlgorithmSpecification={"SourceAlgorithms": [{"AlgorithmName": "xgboost"}] * 2}
+        ),
+        INVALID,
+        "at 'sourceAlgorithmSpecification.sourceAlgorithms' failed to satisfy constraint: Member "
+        "must have length less than or equal to 1",
+    ),
+    (
+        "a validation is run in a role",
+        "create_model_package",
+        versioned(ValidationSpecification={"ValidationProfiles": []}),
+        INVALID,
+        "Value null at 'validationSpecification.validationRole' failed to satisfy constraint: "
+        "Member must not be null",
+    ),
+    (
+        "a commit has 1,024 characters at most",
+        "create_model_package",
+        versioned(MetadataProperties={"CommitId": "c" * 1025}),
+        INVALID,
+        "at 'metadataProperties.commitId' failed to satisfy constraint: Member must have length",
+    ),
+    (
+        "a package is registered, or logged",
+        "create_model_package",
+        versioned(ModelPackageRegistrationType="Forgotten"),
+        INVALID,
+        "Member must satisfy enum value set: [Logged, Registered]",
+    ),
+    (
+        "the name of a stage has no spaces",
+        "update_model_package",
         {
-            "ResourceArn": f"{KIND}:model-package-group/probed",
-            "Tags": [{"Key": "", "Value": "v"}],
+            "ModelPackageArn": f"{ARN}/2",
+            "ModelLifeCycle": {"Stage": "In Production", "StageStatus": "Approved"},
         },
         INVALID,
-        "at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than",
+        "Value 'In Production' at 'modelLifeCycle.stage' failed to satisfy constraint: Member "
+        "must satisfy regular expression pattern: ",
     ),
     (
-        "an unapproved package is no model",
-        "create_model",
-        {
-            "ModelName": "unapproved",
-            "ExecutionRoleArn": ROLE,
-            "PrimaryContainer": {"ModelPackageName": f"{ARN}/2"},
-        },
+        "a key to be taken away is one that there could be",
+        "update_model_package",
+        {"ModelPackageArn": f"{ARN}/2", "CustomerMetadataPropertiesToRemove": [""]},
         INVALID,
-        "PendingManualApproval",
-    ),
-    (
-        "a model's name is taken once",
-        "create_model",
-        {"ModelName": "probed", "PrimaryContainer": CONTAINER, "ExecutionRoleArn": ROLE},
-        INVALID,
-        "Cannot create already existing model",
-    ),
-    (
-        "a role is the ARN of one",
-        "create_model",
-        {"ModelName": "m", "PrimaryContainer": CONTAINER, "ExecutionRoleArn": "arn:aws:x"},
-        INVALID,
-        "at 'executionRoleArn'",
-    ),
-    (
-        "a model that is not there could not be found",
-        "describe_model",
-        {"ModelName": "nowhere"},
-        INVALID,
-        "Could not find model",
-    ),
-    (
-        "a card's content is of its schema",
-        "create_model_card",
-        {"ModelCardName": "odd", "Content": '{"odd": 1}', "ModelCardStatus": "Draft"},
-        INVALID,
-        "odd",
-    ),
-    (
-        "a card that is not there is not updated",
-        "update_model_card",
-        {"ModelCardName": "nowhere", "ModelCardStatus": "Approved"},
-        MISSING,
-        "Modelcard nowhere does not exist.",
+        "at 'customerMetadataPropertiesToRemove.1.member' failed to satisfy constraint: Member "
+        "must have length greater than or equal to 1",
     ),
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "params", "code", "told"), [row[1:] for row in REFUSED], ids=[r[0] for r in REFUSED]
-)
+@pytest.mark.parametrize(("call", "params", "code", "told"), **named(REFUSED))
 def test_what_may_not_be_is_refused(
     probed: Any, call: str, params: Params, code: str, told: str
 ) -> None:
-    before = probed.list_model_packages(ModelPackageType="Both")
-    found, sentence = refused(getattr(probed, call), **params)
-    assert found == code
-    assert told in sentence
-    assert "An error occurred" not in sentence  # which is for clients to say
-    after = probed.list_model_packages(ModelPackageType="Both")
-    assert after["ModelPackageSummaryList"] == before["ModelPackageSummaryList"]
+    def seen() -> Any:
+        return probed.list_model_packages(ModelPackageType="Both")["ModelPackageSummaryList"]
+
+    check_refused(probed, call, params, code, told, seen)
 
 
-ANSWERED: list[tuple[str, str, Params, str, Any]] = [
+ANSWERED: list[Answer] = [
     (
         "a package that nobody gave a status is pending",
         "describe_model_package",
@@ -363,37 +459,14 @@ ANSWERED: list[tuple[str, str, Params, str, Any]] = [
         "ModelPackageSummaryList",
         [],
     ),
-    (
-        "a key that is not there is taken away without a word",
-        "delete_tags",
-        {"ResourceArn": f"{KIND}:model-package-group/probed", "TagKeys": ["nobody"]},
-        "Tags",
-        None,
-    ),
-    (
-        "adding no new tag tells of all that there are",
-        "add_tags",
-        {
-            "ResourceArn": f"{KIND}:model-package-group/probed",
-            "Tags": [{"Key": "team", "Value": "risk"}],
-        },
-        "Tags",
-        [{"Key": "team", "Value": "risk"}],
-    ),
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "params", "member", "value"),
-    [row[1:] for row in ANSWERED],
-    ids=[r[0] for r in ANSWERED],
-)
+@pytest.mark.parametrize(("call", "params", "member", "value"), **named(ANSWERED))
 def test_what_is_asked_is_answered(
     probed: Any, call: str, params: Params, member: str, value: Any
 ) -> None:
-    answer = getattr(probed, call)(**params)
-    assert answer.get(member) == value
-    assert answer["ResponseMetadata"]["RequestId"]
+    check_answered(probed, call, params, member, value)
 
 
 def test_lists_tell_of_a_package_what_lists_tell(probed: Any) -> None:
@@ -402,58 +475,9 @@ def test_lists_tell_of_a_package_what_lists_tell(probed: Any) -> None:
     assert "InferenceSpecification" not in listed[0]
 
 
-# -- what no client sends by mistake -------------------------------------------------------------
-
-
-WIRE: list[tuple[str, str, bytes, int, str]] = [
-    ("a body that is no JSON", "DescribeModelPackage", b"{", 400, "SerializationException"),
-    ("a body that is no object", "DescribeModelPackage", b"[]", 400, "SerializationException"),
-    (
-        "a number for a text",
-        "DescribeModelPackage",
-        b'{"ModelPackageName": 1}',
-        400,
-        "SerializationException",
-    ),
-    (
-        "a null for what must be",
-        "DescribeModelPackage",
-        b'{"ModelPackageName": null}',
-        400,
-        INVALID,
-    ),
-    ("an operation that is AWS's alone", "CreateEndpoint", b"{}", 400, "UnknownOperationException"),
-    ("an operation that is nobody's", "MakeTea", b"{}", 400, "UnknownOperationException"),
-    ("a member that nobody knows", "ListModelPackageGroups", b'{"Tea": 1}', 200, ""),
-    ("no body", "ListModelPackageGroups", b"", 200, ""),
-]
-
-
-def test_spaces_after_a_target_mean_nothing(aws: Aws) -> None:
-    parts = urlsplit(aws.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
-    headers = {"x-amz-target": "SageMaker.ListModelPackageGroups  "}
-    connection.request("POST", "/", b"{}", headers)
-    answer = connection.getresponse()
-    told = json.loads(answer.read())
-    connection.close()
-    assert (answer.status, list(told)) == (200, ["ModelPackageGroupSummaryList"])
-
-
-@pytest.mark.parametrize(
-    ("operation", "body", "status", "code"), [row[1:] for row in WIRE], ids=[r[0] for r in WIRE]
-)
-def test_what_comes_by_the_wire_is_answered_in_its_words(
-    aws: Aws, operation: str, body: bytes, status: int, code: str
-) -> None:
-    parts = urlsplit(aws.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
-    kind = "application/x-amz-json-1.1"
-    headers = {"x-amz-target": f"SageMaker.{operation}", "content-type": kind}
-    connection.request("POST", "/", body, headers)
-    answer = connection.getresponse()
-    told: Mapping[str, Any] = json.loads(answer.read())
-    connection.close()
-    assert (answer.status, answer.getheader("content-type")) == (status, kind)
-    assert told.get("__type", "") == code
-    assert answer.getheader("x-amzn-errortype", "") == code
+def test_an_update_that_says_nothing_takes_nothing_away(probed: Any) -> None:
+    before = probed.describe_model_package(ModelPackageName=f"{ARN}/1")
+    assert probed.update_model_package(ModelPackageArn=f"{ARN}/1")["ModelPackageArn"]
+    after = probed.describe_model_package(ModelPackageName=f"{ARN}/1")
+    kept = before.keys() - {"LastModifiedTime", "ResponseMetadata"}
+    assert {name: after.get(name) for name in kept} == {name: before[name] for name in kept}

@@ -17,7 +17,9 @@ from modelkeep.services import permits, subscriptions, topics
 from modelkeep.services.app import App
 from modelkeep.services.permits import Need
 
+ARN_PARTS = 6  # at least
 BATCH_LIMIT = 10  # messages
+_ARNS = ("TopicArn", "TargetArn", "SubscriptionArn")
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -63,7 +65,11 @@ async def _set_topic_attribute(app: App, call: Call) -> Mapping[str, Any]:
 
 async def _publish(app: App, call: Call) -> Mapping[str, Any]:
     _none_of(call.params, "PhoneNumber")
-    arn = call.params.get("TopicArn") or call.params.get("TargetArn", "")
+    arn = call.params.get("TopicArn") or call.params.get("TargetArn")
+    if arn is None:
+        raise InvalidInput(
+            "Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter"
+        )
     return {"MessageId": await _said(app, arn, call.params)}
 
 
@@ -128,6 +134,18 @@ def _none_of(params: Mapping[str, Any], *names: str) -> None:
         raise InvalidInput(f"Invalid parameter: {', '.join(given)}: modelkeep has no such thing")
 
 
+def _check_arns(params: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for the words that stand in the place of an ARN ("pending confirmation"):
+    whoever unsubscribes by them would think it done."""
+    for name in _ARNS:
+        parts = params[name].count(":") + 1 if name in params else ARN_PARTS
+        if parts < ARN_PARTS:
+            raise InvalidInput(
+                f"Invalid parameter: {name} Reason: An ARN must have at least {ARN_PARTS} "
+                f"elements, not {parts}"
+            )
+
+
 # -- who may, and what is refused ----------------------------------------------------------------
 
 
@@ -146,6 +164,7 @@ def _coded(handle: Handle) -> Handle:
 
     async def answer(app: App, call: Call) -> Mapping[str, Any]:
         try:
+            _check_arns(call.params)
             return await handle(app, call)
         except NotFound as error:
             raise Coded("NotFound", error.message, 404) from None

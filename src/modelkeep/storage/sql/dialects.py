@@ -258,6 +258,10 @@ _CURSORS = itertools.count()
 # session, and so the journal's lock, before the others give up waiting for it.
 _ALWAYS = {
     "timezone": "UTC",
+    # Statements are spelt so that each has one good plan, which depends on no value. Planning by
+    # the values costs more than most statements do, and finds the newest entries of a large model
+    # by walking everybody's.
+    "plan_cache_mode": "force_generic_plan",
     "tcp_keepalives_idle": GONE_S,
     "tcp_keepalives_interval": 1,
     "tcp_keepalives_count": 2,

@@ -81,8 +81,11 @@ class Asked:
         return check_text(self.query.get(name, ""), name, TEXT_LIMIT)
 
     def encode(self, key: str) -> str:
-        """A key, as the client wants it in an answer."""
-        return quote(key) if self.query.get("encoding-type") == "url" else key
+        """A key, as the client wants it in an answer. Raises Coded for an encoding that is none."""
+        how = self.query.get("encoding-type", "")
+        if how not in ("", "url"):
+            raise Coded("InvalidArgument", "Invalid Encoding Method specified in Request")
+        return quote(key) if how else key
 
     def number(self, name: str, default: int, most: int) -> int:
         """A field of the query. Raises Coded unless it is 0 or more; what is over `most` is it."""

@@ -16,6 +16,7 @@ from modelkeep.protocols.aws.sagemaker.wording import (
     check_ours,
     identity,
     instant,
+    metadata_of,
     sought,
     tags_of,
 )
@@ -26,6 +27,11 @@ from modelkeep.services.app import App
 _NAME, _STATUS, _VERSION = "ModelCardName", "ModelCardStatus", "ModelCardVersion"
 _MISSING = "ResourceNotFound"
 VERSIONS_LIMIT = 2**31 - 1
+_METADATA = {
+    "model_overview": ("model_id", "model_name"),
+    "intended_uses": ("risk_rating",),
+    "model_package_details": ("model_package_group_name", "model_package_arn"),
+}
 
 
 async def _create(app: App, call: Call) -> Mapping[str, Any]:
@@ -48,7 +54,9 @@ async def _describe(app: App, call: Call) -> Mapping[str, Any]:
         card = await app.read(resources.get, Kind.CARD, name, version, point=True)
     except NotFound:
         raise (no_card(call, name) if version is None else _no_version(name, version)) from None
-    return described(call, card)
+    told = described(call, card)
+    is_brief = call.params.get("IncludedData") == "MetadataOnly"
+    return {**told, "Content": metadata_of(told["Content"], _METADATA)} if is_brief else told
 
 
 async def _update(app: App, call: Call) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """SageMaker's models: what could be deployed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from modelkeep.domain.access import Verb
@@ -107,6 +108,8 @@ async def _delete(app: App, call: Call) -> Mapping[str, Any]:
 
 async def _list(app: App, call: Call) -> Mapping[str, Any]:
     wanted = sought(call.params, "Descending")
+    if wanted.from_ms is not None:  # of all lists this alone has the moment itself
+        wanted = replace(wanted, from_ms=wanted.from_ms - 1)
     after = page_position(call.params.get("NextToken", ""), wanted)
     size = call.params.get("MaxResults", PAGE)
     found = await app.search(resources.listed, Kind.MODEL, wanted, size, after)

@@ -1,6 +1,5 @@
 """Packages as SageMaker's operations tell of them, and how they are named."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from modelkeep.protocols.aws.sagemaker.wording import (
     check_ours,
     identity,
     instant,
+    metadata_of,
     shown_tags,
 )
 from modelkeep.services.packages import shown_approval
@@ -25,6 +25,7 @@ from modelkeep.services.sources import VERSION_FOLDER
 KIND = "model-package"
 SOURCE_LIMIT = 1024  # characters of a SourceUri
 NOWHERE = "sagemaker:/none"  # the source of a package that says of none
+_METADATA = {"intended_uses": ("risk_rating",)}  # of the card in a package
 
 _NAMED = re.compile("([^/]+)(?:/([1-9][0-9]{0,8}))?")
 _STATUS = {"READY": "Completed", "PENDING_REGISTRATION": "Pending", "FAILED_REGISTRATION": "Failed"}
@@ -145,10 +146,7 @@ def without_contents(told: dict[str, Any]) -> dict[str, Any]:
     card = told.get("ModelCard", {})
     if "ModelCardContent" not in card:
         return told
-    uses = json.loads(card["ModelCardContent"]).get("intended_uses")  # whatever somebody said
-    known = uses if isinstance(uses, dict) else {}
-    rating = {key: known[key] for key in ("risk_rating",) if key in known}
-    content = json.dumps({"intended_uses": rating} if rating else {})
+    content = metadata_of(card["ModelCardContent"], _METADATA)
     return {**told, "ModelCard": {**card, "ModelCardContent": content}}
 
 

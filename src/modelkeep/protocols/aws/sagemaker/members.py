@@ -96,7 +96,7 @@ def is_single(params: Mapping[str, Any]) -> bool:
             f"Both {NAME} and {GROUP} are provided in the input. Cannot determine which one to use."
         )
     if GROUP not in params and NAME not in params:
-        raise InvalidInput(f"Missing {NAME} or {GROUP}: give the one or the other.")
+        raise InvalidInput(f"Missing ARN. Give a {NAME} or a {GROUP}.")
     return NAME in params
 
 

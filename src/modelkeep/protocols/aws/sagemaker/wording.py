@@ -1,5 +1,6 @@
-"""How SageMaker's operations call what they share: resources, times, tags, pages."""
+"""How SageMaker's operations call what they share: resources, times, tags, pages, cards."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -100,3 +101,13 @@ def shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
     empty, and there may be more of them."""
     shown = ((key, value) for key, value in fitting(tags).items() if value)
     return dict(islice(shown, TAGS_LIMIT))
+
+
+def metadata_of(content: str, kept: Mapping[str, Sequence[str]]) -> str:
+    """A card's content with these facts of these parts alone (IncludedData MetadataOnly)."""
+    said, found = json.loads(content), dict[str, Any]()
+    for part, names in kept.items():
+        facts = said.get(part)  # whatever somebody said
+        if isinstance(facts, dict) and (known := {k: facts[k] for k in names if k in facts}):
+            found[part] = known
+    return json.dumps(found)
