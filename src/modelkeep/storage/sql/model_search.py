@@ -43,7 +43,7 @@ class ModelSearch:
                 f"m.project_id = ? AND m.deleted_ms IS NULL{self._sight.models.sql}",
                 (self._project_id, *self._sight.models.params),
             ),
-            *self._tests(where),
+            *(self._test(comparison) for comparison in where),
             *([behind(terms, after)] if after else []),
         ]
         test = conjunction(tests)
@@ -68,21 +68,10 @@ class ModelSearch:
         drivers = [plans.driver(self._dialect, self._project_id, _TAGS, c) for c in tagged]
         return plans.fewest(self._db, drivers, plans.newest("models"), limit)
 
-    def _tests(self, where: Sequence[Comparison]) -> list[Fragment]:
-        """What a pattern does not fit is probed for no tags: PostgreSQL takes a look into a table
-        that is empty now for less work than a pattern."""
-        probes = [
-            plans.probe(self._dialect, self._project_id, _TAGS, comparison)
-            for comparison in where
-            if comparison.field == "tag"
-        ]
-        columns = [c for c in where if c.field != "tag"]
-        tests = [condition(self._dialect, _COLUMNS[c.key], c) for c in columns]
-        if not probes or not any(c.op in ("LIKE", "ILIKE") for c in columns):
-            return [*tests, *probes]
-        first, then = conjunction(tests), conjunction(probes)
-        sql = f"CASE WHEN 1 = 1{first.sql} THEN 1 = 1{then.sql} ELSE 1 = 0 END"
-        return [Fragment(sql, (*first.params, *then.params))]
+    def _test(self, comparison: Comparison) -> Fragment:
+        if comparison.field != "tag":
+            return condition(self._dialect, _COLUMNS[comparison.key], comparison)
+        return plans.probe(self._dialect, self._project_id, _TAGS, comparison)
 
 
 def _terms(order: Sequence[Order]) -> list[Term]:

@@ -85,9 +85,12 @@ def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comp
 
 def probe(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
     """That a row has a value for which a comparison is true; for IS NOT, that it has none."""
-    negation = ""
     if comparison.op == "IS NOT":
-        comparison, negation = replace(comparison, op="="), "NOT "
+        comparison = replace(comparison, op="=")
+        has, owners = (of(dialect, project_id, pairs, comparison) for of in (probe, driver))
+        # Mostly nothing at all has it, and then no row is looked at for it.
+        sql = f"(NOT EXISTS ({owners.sql}) OR NOT {has.sql})"
+        return Fragment(sql, (*owners.params, *has.params))
     test, table = _test(dialect, comparison), pairs.table
     if comparison.op == "=":
         # What has one value lies together in this index; by their owners, tags lie all over the
@@ -95,7 +98,7 @@ def probe(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Compa
         table = dialect.by_index(table, f"{table}_value")
     # OFFSET keeps PostgreSQL from making a join of it, which it would sort as a whole.
     return Fragment(
-        f"{negation}EXISTS (SELECT 1 FROM {table}"
+        f"EXISTS (SELECT 1 FROM {table}"
         f" WHERE project_id = ? AND {pairs.owner} = {pairs.row}"
         f" AND key = ? AND {test.sql} LIMIT 1 OFFSET 0)",
         (project_id, comparison.key, *test.params),
