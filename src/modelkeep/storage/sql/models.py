@@ -272,5 +272,8 @@ class SqlModels:
 
 
 def _model(row: Row) -> Model:
-    tags = in_order(row[5]) if row[5] else {}
-    return Model(*row[:5], tags, _numbers.decode(row[6]) if row[6] else {})
+    return Model(
+        *row[:5],
+        tags=in_order(row[5]) if row[5] else {},
+        aliases=_numbers.decode(row[6]) if row[6] else {},
+    )
