@@ -26,7 +26,7 @@ from rich.console import Console
 HERE = Path(__file__).parent
 POLICY = HERE.parent / "examples" / "production_config.yaml"
 NAME = "tumour_classifier"
-START_LIMIT_S = 20
+START_LIMIT_S = 60
 
 PICTURE = os.environ.get("MODELKEEP_DEMO_SVG")
 PICTURE_WIDTH = 118

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from tests.support.clients import Client, ClientMissing, client
 from tests.support.clock import MovedClock
@@ -17,9 +18,18 @@ from tests.support.server import Server
 
 StartServer = Callable[..., Server]
 
-# No test is timed: a machine may be slow.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# No test is timed, nor how long its examples take to be made: a machine may be slow. They are the
+# same in each run: what is found must be found again, and by whoever broke it.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
+for phase in ("connect", "read", "write", "pool"):  # else 5 s, wherever a test names no limit
+    setattr(DEFAULT_TIMEOUT_CONFIG, phase, 60.0)
 
 QUICK = ("services", "contracts", "architecture", "unit")  # folders whose files take little each
 

@@ -182,7 +182,7 @@ def _answer(
     _log.info("modelkeep %s %s on http://%s:%d", __version__, what, shown, port)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         server = Server(
-            config, site.door, site.native, settings.drain_s, in_doubt, heeds_second=is_alone
+            config, site.door, site.native, settings.drain_s, in_doubt, is_alone=is_alone
         )
         runner.run(_serve_in_loop(running, server, listener))
 

@@ -43,7 +43,7 @@ class Target:
     def send(
         self, method: str, target: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, bytes]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)) as link:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)) as link:
             link.putrequest(method, target, skip_host="Host" in headers)
             for name, value in headers.items():
                 link.putheader(name.replace("_", "-"), value)

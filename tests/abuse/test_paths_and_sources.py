@@ -34,7 +34,7 @@ class Attacker:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
     def send(
         self, method: str, target: str, body: bytes | None = None, kind: str = ""
@@ -96,7 +96,7 @@ class Watch:
 
     def sees(self, word: str, poke: Callable[[], object]) -> bool:
         """Whether it sees what `poke` makes the server open; False where the system forbids it."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while self._process.poll() is None and time.monotonic() < deadline:
             poke()
             if self._report.exists() and word in self._report.read_text(errors="replace"):

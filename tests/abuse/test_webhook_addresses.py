@@ -45,7 +45,7 @@ REFUSED = (
 def test_a_url_that_leads_inside_is_refused_when_a_webhook_is_made_or_changed(
     server: Server,
 ) -> None:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         good = {"name": "good", "url": "https://8.8.8.8/", "events": [EVENT]}
         made = http.post(API, json=good | {"status": "DISABLED"}).json()["webhook"]
         for url in REFUSED:
@@ -154,7 +154,7 @@ def test_a_redirect_is_not_followed(
 ) -> None:
     inside = f"http://127.0.0.1:{emulated.port}/latest/meta-data"
     server = start_server("--webhook-allow-private")
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         body = {"name": "w", "url": receiver.url, "events": [EVENT]}
         made = http.post(API, json=body).json()["webhook"]
         for status in (301, 302, 303, 307, 308):
@@ -171,12 +171,12 @@ def test_a_url_that_was_allowed_once_is_judged_again_and_its_answer_told_to_nobo
 ) -> None:
     receiver.otherwise = answer(200, b"the crown jewels")
     server = start_server("--webhook-allow-private")
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         body = {"name": "w", "url": receiver.url, "events": [EVENT]}
         hook = http.post(API, json=body).json()["webhook"]["webhook_id"]
     server.stop()
     strict = start_server(data_dir=server.data_dir)
-    with httpx.Client(base_url=strict.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=strict.url, trust_env=False, timeout=60) as http:
         result = http.post(f"{API}/{hook}/test", json={}).json()["result"]
         assert "Invalid webhook URL scheme" in result["error_message"]
         assert "response_body" not in result
@@ -191,7 +191,7 @@ def test_no_proxy_of_the_environment_is_asked(
     proxy = f"http://127.0.0.1:{emulated.port}"
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     server = start_server("--webhook-allow-private", env=dict.fromkeys(names, proxy))
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         body = {"name": "w", "url": receiver.url, "events": [EVENT]}
         made = http.post(API, json=body).json()["webhook"]
         result = http.post(f"{API}/{made['webhook_id']}/test", json={}).json()["result"]
@@ -231,7 +231,8 @@ def test_a_certificate_of_nobody_known_is_refused(tmp_path: Any) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now.replace(year=2100))
+    later = now + datetime.timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, later)
     made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
     pem = serialization.Encoding.PEM
     kind = serialization.PrivateFormat.PKCS8

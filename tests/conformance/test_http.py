@@ -8,7 +8,6 @@ import http.client
 import json
 import re
 import socket
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -52,7 +51,7 @@ RPCS: tuple[Rpc, ...] = (
 
 @pytest.fixture
 def http_(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -141,7 +140,7 @@ def test_a_foreign_host_is_refused_on_every_path(http_: httpx.Client, server: Se
     "hosts", ["", "Host: evil\r\nHost: localhost", "Host: localhost:5000\r\nHost: evil:80"]
 )
 def test_a_host_that_is_not_sent_or_sent_twice_is_refused(server: Server, hosts: str) -> None:
-    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as raw:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as raw:
         raw.sendall(f"GET /health HTTP/1.0\r\n{hosts}\r\n\r\n".encode())
         assert raw.recv(4096).split()[1] in (b"400", b"403")
 
@@ -469,7 +468,7 @@ def test_bytes_that_are_no_text_are_refused_where_text_is_meant(
     targets += [target.replace("\xff", "%ff") for target in targets]
     for target in targets:
         for method in ("GET", "PUT", "DELETE"):
-            with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as raw:
+            with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as raw:
                 head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
                 raw.sendall(head.encode("latin-1"))
                 status = int(raw.recv(65536).split()[1])
@@ -560,7 +559,7 @@ def test_a_refusal_names_the_field_that_is_wrong(http_: httpx.Client) -> None:
 
 def test_a_kept_alive_connection_does_not_stall(server: Server) -> None:
     """Each answer on one connection comes at once, not after the client's delayed ACK."""
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
 
         def took_ms(method: str, path: str, body: str | None = None) -> float:
             began = time.perf_counter()
@@ -573,7 +572,7 @@ def test_a_kept_alive_connection_does_not_stall(server: Server) -> None:
             return (time.perf_counter() - began) * 1000
 
         took_ms("POST", f"{API}/registered-models/create", '{"name": "m"}')
-        reads = [took_ms("GET", f"{API}/registered-models/get?name=m") for _ in range(50)]
+        reads = [took_ms("GET", f"{API}/registered-models/get?name=m") for _ in range(200)]
         writes = [
             took_ms(
                 "POST",
@@ -582,9 +581,11 @@ def test_a_kept_alive_connection_does_not_stall(server: Server) -> None:
             )
             for n in range(20)
         ]
-        health = [took_ms("GET", "/health") for _ in range(20)]
-    assert statistics.median(reads) < NAGLE_STALL_MS
-    assert statistics.median(health) < NAGLE_STALL_MS
+        health = [took_ms("GET", "/health") for _ in range(200)]
+    # Every answer would stall, but for the first sixteen or so. A machine that has much else to do
+    # delays some: the quicker ones show that nothing of ours does.
+    assert sorted(reads)[40] < NAGLE_STALL_MS
+    assert sorted(health)[40] < NAGLE_STALL_MS
     # A write waits for the disk, which may be slow; the quickest shows that nothing else does.
     assert min(writes) < NAGLE_STALL_MS
 
@@ -607,7 +608,7 @@ POST = b"POST /none HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\
 def test_what_comes_before_a_body_has_an_end(server: Server, beginning: bytes) -> None:
     """The parser would keep it all, and go through all of it again with every piece."""
     sent = 0
-    with closing(socket.create_connection(("127.0.0.1", server.port), 30)) as caller:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as caller:
         caller.sendall(beginning)
         with suppress(ConnectionError):
             while sent < 16 << 20:
@@ -616,7 +617,7 @@ def test_what_comes_before_a_body_has_an_end(server: Server, beginning: bytes) -
 
 
 def test_a_head_that_is_too_large_is_refused_as_such(server: Server) -> None:
-    with closing(socket.create_connection(("127.0.0.1", server.port), 30)) as caller:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as caller:
         caller.sendall(b"GET /health HTTP/1.1\r\nX: " + b"a" * 65536)
         told = caller.makefile("rb").read()
     head, _, body = told.partition(b"\r\n\r\n")
@@ -625,7 +626,7 @@ def test_a_head_that_is_too_large_is_refused_as_such(server: Server) -> None:
 
 
 def test_a_head_of_many_headers_is_taken(server: Server) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         for _ in range(3):  # on one connection
             headers = {f"X-{number}": "a" * 500 for number in range(90)}
             connection.request("GET", "/health", headers=headers)
@@ -643,17 +644,17 @@ def test_an_upload_that_breaks_off_leaves_nothing(
     if "chunked" in head:
         piece = b"186a0\r\n" + piece + b"\r\n"
     for path in ("a/new", "a/old"):
-        with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as raw:
+        with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as raw:
             raw.sendall(
                 f"PUT {FILES}/{path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode()
             )
             for _ in range(20):
                 raw.sendall(piece)
     # The server has read the end of both connections once it has swept what they brought.
-    incoming, deadline = server.data_dir / "incoming", time.monotonic() + 20
-    while list(incoming.iterdir()) and time.monotonic() < deadline:
+    incoming, deadline = server.data_dir / "incoming", time.monotonic() + 60
+    while list(incoming.iterdir()):
+        assert time.monotonic() < deadline, "what broke off lies there still"
         http_.get("/health")
-    assert list(incoming.iterdir()) == []
     assert http_.get(f"{FILES}/a/new").status_code == 404
     assert http_.get(f"{FILES}/a/old").content == old
     assert [f["path"] for f in http_.get(FILES, params={"path": "a"}).json()["files"]] == ["old"]
@@ -671,14 +672,14 @@ def test_a_body_that_is_not_as_long_as_it_says_is_not_taken(
         "Content-Length: x",
         "Content-Length: 3, 4",
     ):
-        with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as raw:
+        with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as raw:
             request = f"PUT {FILES}/a HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\nabcdefghi"
             raw.sendall(request.encode())
             raw.shutdown(socket.SHUT_WR)
             status = raw.recv(4096)[:12]
         assert not status.startswith(b"HTTP/1.1 2"), (head, status)
         assert http_.get(f"{FILES}/a").status_code == 404, head
-    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as raw:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as raw:
         request = f"PUT {FILES}/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
         raw.sendall(request.encode() + b"DELETE /x HTTP/1.1\r\nHost: evil\r\n\r\n")
         assert raw.recv(4096).startswith(b"HTTP/1.1 200")

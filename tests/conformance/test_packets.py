@@ -13,7 +13,7 @@ LARGE = 5 << 20
 
 def connected(url: str) -> socket.socket:
     at = urlsplit(url)
-    return socket.create_connection((at.hostname or "", at.port or 0), timeout=20)
+    return socket.create_connection((at.hostname or "", at.port or 0), timeout=60)
 
 
 def test_head_and_body_of_an_answer_arrive_in_one_packet(start_server: StartServer) -> None:

@@ -150,7 +150,7 @@ def test_other_questions_about_it_are_the_applications(
 def exchange(server: Server, sent: bytes) -> bytes:
     """All that comes until the server closes."""
     at, told = urlsplit(server.url), b""
-    with socket.create_connection((at.hostname or "", at.port or 0), timeout=20) as connection:
+    with socket.create_connection((at.hostname or "", at.port or 0), timeout=60) as connection:
         connection.sendall(sent)
         while chunk := connection.recv(1 << 16):
             told += chunk
@@ -191,7 +191,7 @@ def test_a_head_has_no_body(server: Server) -> None:
 def test_who_leaves_before_the_answer_harms_nobody(server: Server, wire: Wire) -> None:
     at = urlsplit(server.url)
     for _ in range(50):
-        with socket.create_connection((at.hostname or "", at.port or 0), timeout=20) as connection:
+        with socket.create_connection((at.hostname or "", at.port or 0), timeout=60) as connection:
             connection.sendall(asked(ALIAS))
     assert wire.request("GET", ALIAS).status_code == 200
 

@@ -23,7 +23,7 @@ VARIABLES = {variable["name"]: variable for variable in DASHBOARD["templating"][
 NAME = re.compile(r"\b(?:modelkeep|process)_\w+")
 SELECTION = re.compile(r"\b((?:modelkeep|process)_\w+)\{([^}]*)\}")
 OF_PROMETHEUS = {"job", "instance"}
-WAIT_S = 30.0
+WAIT_S = 60.0
 API = "/api/2.0/mlflow"
 
 Labels = dict[str, set[str]]

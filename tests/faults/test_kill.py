@@ -1,15 +1,14 @@
 """Killed at any moment: what was acknowledged is there, and nothing is half done.
 
 Each round lets several clients register and promote, kills the server (or the database under it)
-in the middle of that, and looks at what is left. MODELKEEP_KILL_ROUNDS sets how many rounds; the
-moments are fresh every time, and a failure prints the seed that MODELKEEP_KILL_SEED repeats them
-from, as far as threads can be repeated.
+in the middle of that, and looks at what is left. MODELKEEP_KILL_ROUNDS sets how many rounds, and
+MODELKEEP_KILL_SEED the moments, as far as threads can be repeated; `make soak` takes others each
+time. A failure prints it.
 """
 
 import os
 import random
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from tests.support.postgres import PostgresMissing, running_postgres
 from tests.support.server import Server
 
 ROUNDS = int(os.environ.get("MODELKEEP_KILL_ROUNDS", "4"))
-SEED = int(os.environ.get("MODELKEEP_KILL_SEED", time.time_ns() % 1_000_000))
+SEED = int(os.environ.get("MODELKEEP_KILL_SEED", "1"))
 CLIENTS = 6
 MOST_CHANGES = 60  # acknowledged in one round, at most, before the kill
 FEWEST_MOVES = 2  # of them, so that there is something to look for, however slow the machine
@@ -57,7 +56,7 @@ class Ledger:
 
 def work(url: str, ledger: Ledger, over: threading.Event, choose: random.Random) -> None:
     """Registers and promotes until the server is gone, or this is over."""
-    with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         while not over.is_set():
             try:
                 register(http, ledger)
@@ -144,7 +143,7 @@ def interrupted(
 def check(server: Server, ledger: Ledger) -> None:
     """All that must hold of what is left, whenever the blow fell."""
     assert ledger.odd == [], server.log_text()[-8000:]
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         found = http.get(f"{API}/model-versions/search").json().get("model_versions", [])
         versions = {int(v["version"]): v for v in found}
         assert sorted(versions) == list(range(1, len(found) + 1)), "numbers are dense"
@@ -204,7 +203,7 @@ def prepare(server: Server) -> None:
         post(http, "registered-models/create", name="m")
 
 
-@pytest.mark.timeout(120 + 30 * ROUNDS)
+@pytest.mark.timeout(400 + 30 * ROUNDS)
 def test_a_server_killed_at_any_moment_has_kept_its_word(
     start_server: StartServer, database_url: str
 ) -> None:
@@ -223,7 +222,7 @@ def test_a_server_killed_at_any_moment_has_kept_its_word(
 
 
 @pytest.mark.postgresql
-@pytest.mark.timeout(120 + 30 * ROUNDS)
+@pytest.mark.timeout(400 + 30 * ROUNDS)
 def test_a_server_outlives_its_database(start_server: StartServer) -> None:
     print(f"MODELKEEP_KILL_SEED={SEED}")
     choose, ledger = random.Random(SEED), Ledger()
@@ -247,7 +246,7 @@ def test_a_server_outlives_its_database(start_server: StartServer) -> None:
 
 def without_a_database(server: Server) -> None:
     """While it is away every call is told so, at once; the server itself is well."""
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         assert http.get("/health").status_code == 200
         for _ in range(3):  # connections that broke are not handed out again
             for answer in (
@@ -267,7 +266,7 @@ def without_a_database(server: Server) -> None:
 
 def until_it_answers(server: Server) -> None:
     """Both sides find the database again by themselves, each within a few calls."""
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         for method, path, body in (
             ("GET", "registered-models/get?name=m", None),
             ("PATCH", "registered-models/update", {"name": "m", "description": uuid.uuid4().hex}),

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -26,7 +25,6 @@ from tests.support.core import Core
 
 FILES = 60
 FILE_BYTES = 400_000
-LIMIT_S = 60.0
 UPLOADS = "/api/2.0/mlflow-artifacts/artifacts"
 
 
@@ -41,23 +39,30 @@ def estate(tmp_path: Path, clock: MovedClock) -> Settings:
     return core.settings
 
 
-def killed_when(is_time: Callable[[], bool], *args: str | Path) -> None:
-    """Runs a command until it is time, and kills it then; it must not have ended before."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "modelkeep", *map(str, args)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+# Runs a command, and kills its process at the n-th call that has such an effect on a blob.
+KILLED = """
+import os, signal, sys
+effect, left = sys.argv[1], int(sys.argv[2])
+def count(event, args):
+    global left
+    if event == effect and "/blobs/" in str(args[0 if effect == "os.remove" else 1]):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+sys.argv = ["modelkeep", *sys.argv[3:]]
+from modelkeep.cli.main import main
+main()
+"""
+
+
+def killed_at(effect: str, count: int, *args: str | Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, effect, str(count), *map(str, args)],
+        check=False,
+        capture_output=True,
     )
-    deadline = time.monotonic() + LIMIT_S
-    try:
-        while not is_time():
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.0005)  # a look at the disk, not a wait for something to have happened
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
+    assert ended.returncode == -signal.SIGKILL, ended
 
 
 def damage(settings: Settings) -> list[str]:
@@ -74,14 +79,15 @@ def test_a_backup_and_a_restore_that_are_killed_are_taken_up_again(
 ) -> None:
     backup, partial = tmp_path / "backup", tmp_path / "backup.partial"
     here = ("--data-dir", estate.data_dir)
-    killed_when(lambda: blobs_in(partial) > FILES // 3, "backup", backup, *here)
+    killed_at("os.rename", FILES // 3, "backup", backup, *here)
+    assert blobs_in(partial) == FILES // 3 - 1
     refused = modelkeep("backup", "verify", backup)
     assert (refused.code, "was never finished" in refused.err) == (64, True)
     done = modelkeep("backup", backup, *here, "--json")
     assert (done.code, done.json["blobs"], done.json["problems"]) == (0, FILES, [])
 
     there = tmp_path / "there"
-    killed_when(lambda: blobs_in(there) > FILES // 3, "restore", backup, "--data-dir", there)
+    killed_at("os.rename", FILES // 3, "restore", backup, "--data-dir", there)
     refused = modelkeep("serve", "--port", "0", "--data-dir", there)
     assert (refused.code, "was not finished" in refused.err) == (1, True)
     assert modelkeep("restore", backup, "--data-dir", there).code == 0
@@ -99,7 +105,8 @@ def test_a_collection_that_is_killed_is_taken_up_again(estate: Settings, clock: 
     assert modelkeep("gc", *here, "--json").json["new"]["count"] == FILES // 2
     first = modelkeep(*gc, "--json")
     assert (first.json["new"]["count"], first.json["due"]["count"]) == (FILES // 2, 0)
-    killed_when(lambda: blobs_in(estate.data_dir) < FILES, *gc)
+    killed_at("os.remove", FILES // 4, *gc)
+    assert FILES // 2 < blobs_in(estate.data_dir) < FILES
     assert damage(estate) == []
     for _ in range(2):  # what was doomed begins anew
         assert modelkeep(*gc).code == 0
@@ -139,7 +146,7 @@ def test_backups_beside_writers_are_each_of_one_moment(
     stop, acknowledged = threading.Event(), [0]
 
     def write() -> None:
-        with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
             for number in range(100_000):
                 content = os.urandom(50_000) if number % 3 else b"small %d" % number
                 assert http.put(f"{UPLOADS}/w/{number}", content=content).status_code == 200
@@ -156,6 +163,7 @@ def test_backups_beside_writers_are_each_of_one_moment(
     backups, before = [], []
     for number in range(3):
         while acknowledged[0] < 10 * (number + 1):
+            assert writer.is_alive()
             time.sleep(0.01)
         before.append(acknowledged[0])
         backups.append(_backed_up(settings, tmp_path / f"backup-{number}"))

@@ -3,7 +3,8 @@
 Each reads the stage's epoch and asks for its own version at that epoch. What they were told, and
 what they never were, must fit one order of steps, and a server that lives answers each call soon.
 MODELKEEP_KILL_ROUNDS sets how often the server is killed; MODELKEEP_REPLICA_ROUNDS how many rounds
-of 20 s two replicas and their database have to stand, each on a model of its own.
+of ten blows two replicas and their database have to stand, each on a model of its own;
+MODELKEEP_KILL_SEED the moments.
 """
 
 import contextlib
@@ -29,9 +30,10 @@ from tests.support.proxy import Proxy
 from tests.support.server import Server
 
 ROUNDS = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "1"))
-# The database crashes, or is stopped, at the beginning of each.
-ROUND_S = 20 if "MODELKEEP_REPLICA_ROUNDS" in os.environ else 8
-ANSWER_LIMIT_S = 15.0  # for a change: while a batch loses its database, and another asks for it
+SEED = int(os.environ.get("MODELKEEP_KILL_SEED", "1"))
+# The database crashes, or is stopped, at the beginning of each round.
+BLOWS = 10 if "MODELKEEP_REPLICA_ROUNDS" in os.environ else 4
+ANSWER_LIMIT_S = 40.0  # a batch loses its database, another asks for it; and what a machine takes
 CUTS = int(os.environ.get("MODELKEEP_REPLICA_ROUNDS", "2"))
 LAST_WORD_S = 0.5  # for an answer that was on its way when the network was pulled out
 KILLS = int(os.environ.get("MODELKEEP_KILL_ROUNDS", "4"))
@@ -165,7 +167,8 @@ def test_promoters_see_one_order_of_steps_however_often_the_server_is_killed(
 ) -> None:
     server = start_server(database_url=database_url)
     prepare(server)
-    over, choose, deaths = threading.Event(), random.Random(), Deaths()
+    print(f"MODELKEEP_KILL_SEED={SEED}")
+    over, choose, deaths = threading.Event(), random.Random(SEED), Deaths()
     promoters = [Promoter([server.url], n, over, deaths) for n in range(1, PROMOTERS + 1)]
     with ThreadPoolExecutor(PROMOTERS) as threads:
         running = [threads.submit(promoter.run) for promoter in promoters]
@@ -189,25 +192,27 @@ def moves(promoters: Sequence[Promoter]) -> int:
 
 def await_another_move(promoters: Sequence[Promoter]) -> None:
     """Until somebody was told of a move: a machine may be slow, a kill must cost something."""
-    before, deadline = moves(promoters), time.monotonic() + 30
+    before, deadline = moves(promoters), time.monotonic() + 60
     while moves(promoters) == before:
         assert time.monotonic() < deadline, "nobody moved anything for half a minute"
         time.sleep(0.02)
 
 
 @pytest.mark.postgresql
-@pytest.mark.timeout(ROUNDS * 120)
+@pytest.mark.timeout(400 + ROUNDS * 60)
 def test_promoters_see_one_order_over_two_replicas_and_a_database_that_crashes(
     start_server: StartServer,
 ) -> None:
     """Replicas are killed and cut off, and the database crashes, in any order."""
+    print(f"MODELKEEP_KILL_SEED={SEED}")
+    choose = random.Random(SEED)
     with running_postgres() as postgres:
         url = postgres.create_database()
         proxy = Proxy(url)
         servers = [start_server(database_url=url), start_server(database_url=proxy.url)]
         for number in range(ROUNDS):
             prepare(servers[0], f"m{number}")
-            promote_while_disturbed(servers, postgres, proxy, f"m{number}")
+            promote_while_disturbed(servers, postgres, proxy, f"m{number}", choose)
         for server in servers:  # which says that the journal is whole, and agrees with the tables
             told = modelkeep("audit", "verify", url=server.url)
             assert told.code == 0, told.out + told.err
@@ -216,7 +221,7 @@ def test_promoters_see_one_order_over_two_replicas_and_a_database_that_crashes(
 
 
 @pytest.mark.postgresql
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_replica_that_is_cut_off_from_the_database_makes_no_champion_of_its_own(
     start_server: StartServer,
 ) -> None:
@@ -271,14 +276,18 @@ def moves_since(promoters: Sequence[Promoter], moment_s: float) -> int:
 
 
 def promote_while_disturbed(
-    servers: list[Server], postgres: Postgres, proxy: Proxy, model: str
+    servers: list[Server], postgres: Postgres, proxy: Proxy, model: str, choose: random.Random
 ) -> None:
     over, deaths, urls = threading.Event(), Deaths(), [server.url for server in servers]
     promoters = [Promoter(urls, n, over, deaths, model) for n in range(1, PROMOTERS + 1)]
     with ThreadPoolExecutor(PROMOTERS) as threads:
         running = [threads.submit(promoter.run) for promoter in promoters]
         try:
-            disturb(servers, postgres, proxy, deaths)
+            for number in range(BLOWS):
+                await_another_move(promoters)
+                time.sleep(choose.uniform(0, 1))
+                strike(number, servers, postgres, proxy, deaths, choose)
+            await_another_move(promoters)
         finally:
             over.set()
         for ended in running:
@@ -292,26 +301,27 @@ def promote_while_disturbed(
     count = sum(promoter.calls for promoter in promoters)
     print(f"\n{model}: {count} calls, {len(moves)} moves, the slowest answer {slowest_s:.1f} s")
     assert slowest_s < ANSWER_LIMIT_S
-    assert len(moves) > ROUND_S
     assert is_linearizable(history)
 
 
-def disturb(servers: list[Server], postgres: Postgres, proxy: Proxy, deaths: Deaths) -> None:
-    choose, end = random.Random(), time.monotonic() + ROUND_S
-    count = 0
-    while time.monotonic() < end:
-        time.sleep(choose.uniform(0.4, 2.0))  # somebody gets something done
-        count += 1
-        if count == 1:
-            choose.choice((postgres.crash, postgres.stop))()
-            time.sleep(choose.uniform(0, 0.3))
-            postgres.start()
-        elif count % 8 == 5:
-            proxy.freeze()
-            time.sleep(choose.uniform(0.5, 6))
-            proxy.thaw()
-        else:
-            deaths.restart(choose.choice(servers))
+def strike(
+    number: int,
+    servers: list[Server],
+    postgres: Postgres,
+    proxy: Proxy,
+    deaths: Deaths,
+    choose: random.Random,
+) -> None:
+    if number == 0:
+        choose.choice((postgres.crash, postgres.stop))()
+        time.sleep(choose.uniform(0, 0.3))
+        postgres.start()
+    elif number % 8 == 4:
+        proxy.freeze()
+        time.sleep(choose.uniform(0.5, 6))
+        proxy.thaw()
+    else:
+        deaths.restart(choose.choice(servers))
 
 
 def prepare(server: Server, model: str = "m") -> None:

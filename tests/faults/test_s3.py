@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -37,12 +37,20 @@ def flaky(moto: Store) -> Iterator[Flaky]:
 def client(moto: Store, flaky: Flaky) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(s3, "PART_BYTES", 5 * MIB)
+        with connected(moto, flaky) as client:
+            yield client
+
+
+@contextmanager
+def connected(moto: Store, flaky: Flaky, **patience: float) -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bucket, "ATTEMPTS", 2)
-        patch.setattr(bucket, "READ_TIMEOUT_S", 1)
+        for name, value in patience.items():
+            patch.setattr(bucket, name, value)
         with environment({**moto.environment, "AWS_ENDPOINT_URL_S3": flaky.url}):
             client = connect("")
-        with closing(client):
-            yield client
+    with closing(client):
+        yield client
 
 
 @pytest.fixture
@@ -157,12 +165,17 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(blobs: S3Blobs, flaky: 
         read(blobs, LARGE)
 
 
-def test_a_store_that_says_nothing_is_not_waited_for_long(blobs: S3Blobs, moto: Store) -> None:
+def test_a_store_that_says_nothing_is_not_waited_for_long(
+    blobs: S3Blobs, moto: Store, flaky: Flaky
+) -> None:
     sha256 = store(blobs, SMALL)
-    with moto.frozen():
-        for call in (lambda: store(blobs, LARGE), lambda: blobs.check(sha256, len(SMALL))):
-            with pytest.raises(Unavailable, match="did not answer"):
-                call()
+    with connected(moto, flaky, READ_TIMEOUT_S=1) as client:
+        hasty = S3Blobs(Bucket(blobs.bucket.place, client))
+        with moto.frozen():
+            for call in (lambda: store(hasty, LARGE), lambda: hasty.check(sha256, len(SMALL))):
+                with pytest.raises(Unavailable, match="did not answer"):
+                    call()
+        hasty.threads.shutdown()
     assert read(blobs, SMALL) == SMALL
 
 

@@ -21,7 +21,7 @@ from tests.support.postgres import Postgres
 from tests.support.server import Server
 
 API = "/api/2.0/mlflow"
-WAIT_S = 40.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def create(server: Server, name: str) -> None:
     call = urllib.request.Request(
         f"{server.url}{API}/registered-models/create", body, {"content-type": "application/json"}
     )
-    urllib.request.urlopen(call, timeout=30).close()
+    urllib.request.urlopen(call, timeout=60).close()
 
 
 def count(server: Server) -> int:
@@ -57,8 +57,9 @@ def count(server: Server) -> int:
 
 
 @pytest.mark.postgresql
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_one_of_several_processes_that_dies_is_replaced_and_all_of_them_stop(
-    start_server: StartServer, url: str
+    start_server: StartServer, url: str, how: signal.Signals
 ) -> None:
     server = start_server("--workers", "2", database_url=url)
     before = children(server)
@@ -67,7 +68,7 @@ def test_one_of_several_processes_that_dies_is_replaced_and_all_of_them_stop(
         create(server, f"m{number}")
         assert count(server) == number + 1  # whichever process answers
     killed = min(before)
-    os.kill(killed, signal.SIGKILL)
+    os.kill(killed, how)
     until(lambda: killed not in children(server) and len(children(server)) == 2)
     until(lambda: count(server) == 10)
     last = children(server)

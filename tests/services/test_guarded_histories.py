@@ -368,7 +368,7 @@ class Checker:
 Happening = Callable[[Core, int, list[tuple[Any, ...]]], Coroutine[Any, Any, None]]
 
 
-def check(core: Core, happen: Happening, histories: int) -> None:
+def check(core: Core, happening: Happening, histories: int) -> None:
     seen, written = Counter[str](), dict[str, dict[str, Any]]()
     for seed in range(histories):
         chance, start = Random(seed), len(core.leaves())
@@ -380,25 +380,27 @@ def check(core: Core, happen: Happening, histories: int) -> None:
         for _, applied in (one for one in steps if one[0] == "apply"):
             digest = policies.policies.compile(applied, "").digest
             written[digest] = applied["model_registry"]
-        asyncio.run(happen(core, seed, steps))
+        asyncio.run(happening(core, seed, steps))
         checker = Checker(written)
         for leaf in core.leaves()[start:]:
             checker.read(leaf)
         seen.update(checker.seen)
     print(f"{histories} histories: {dict(seen)}")
-    usual = ("passed", "approved", "displaced", "returned", "champion", "deleted")
-    for what in (*usual, *(("renamed",) if histories >= MANY else ())):
+    wanted = ["passed", "approved", "champion", "deleted", "displaced"]
+    if happening is happen:  # else what overtakes what is not the same each time
+        wanted += ["returned", *(["renamed"] if histories >= MANY else [])]
+    for what in wanted:
         assert seen[what], f"no history had one {what}: {seen}"
 
 
-@pytest.mark.timeout(120 + HISTORIES)
+@pytest.mark.timeout(400 + HISTORIES)
 def test_no_version_is_ever_in_a_guarded_stage_without_a_valid_decision(
     core: Core, database_url: str
 ) -> None:
     check(core, happen, HISTORIES or (8 if database_url else MANY))
 
 
-@pytest.mark.timeout(120 + 2 * HISTORIES)
+@pytest.mark.timeout(400 + 2 * HISTORIES)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nor_is_one_whatever_doors_are_tried(core: Core) -> None:
     check(core, knock, HISTORIES or 8)

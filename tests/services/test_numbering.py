@@ -138,7 +138,9 @@ def _promised(before: dict[str, bool] | None, after: dict[str, bool] | None) -> 
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(STEPS)
 def test_of_any_two_versions_the_numbers_promise_no_more_than_is_true(

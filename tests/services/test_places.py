@@ -72,7 +72,7 @@ def take(core: Core, step: str, name: str, other: str) -> None:
 @settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_writer_knows_the_place_of_the_next_version(
     core: Core, told: list[tuple[str, str, str]]

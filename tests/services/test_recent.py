@@ -15,6 +15,8 @@ from modelkeep.services import creation, intake, numbering, promotion, registry
 from modelkeep.storage.sql.recent import Recent
 from tests.support.core import ANN, ROB, Core
 
+WAIT_S = 60.0
+
 
 def champion(work: Work, name: str, alias: str) -> About[Version | None]:
     return About(registry.version_by_alias(work, name, alias), registry.get_model(work, name).id)
@@ -95,13 +97,17 @@ def test_a_raised_number_and_a_new_name_are_seen_at_once(labelled: Core) -> None
 
 def test_no_reader_goes_back_while_an_alias_is_moved_to_and_fro(labelled: Core) -> None:
     """Each move sets the tag to a higher number, and is acknowledged before the next begins."""
-    acknowledged, over = [0], threading.Event()
+    acknowledged, over, was_read = [0], threading.Event(), threading.Event()
 
     def move() -> None:
-        for number in range(1, 300):
-            labelled.write(registry.set_version_tag, ANN, "churn", 1, "n", str(number))
-            acknowledged[0] = number
-        over.set()
+        try:
+            for number in range(1, 300):
+                labelled.write(registry.set_version_tag, ANN, "churn", 1, "n", str(number))
+                acknowledged[0] = number
+                was_read.clear()
+                assert was_read.wait(WAIT_S), "nobody reads any more"
+        finally:
+            over.set()
 
     async def watch() -> int:
         reads, last = 0, 0
@@ -111,13 +117,14 @@ def test_no_reader_goes_back_while_an_alias_is_moved_to_and_fro(labelled: Core) 
             seen = int(version.tags.get("n", "0")) if version else -1
             assert seen >= max(promised, last)
             last, reads = seen, reads + 1
+            was_read.set()
             await asyncio.sleep(0)
         return reads
 
     mover = threading.Thread(target=move)
     mover.start()
     try:
-        assert labelled.ask(watch()) > 100
+        assert labelled.ask(watch()) >= 299
     finally:
         mover.join()
 

@@ -520,7 +520,12 @@ def test_all_of_a_batch_happens_in_one_moment(core: Core) -> None:
 # -- waiting -----------------------------------------------------------------------------------
 
 
-def test_past_the_limit_callers_are_turned_away_and_the_others_served(core: Core) -> None:
+def test_past_the_limit_callers_are_turned_away_and_the_others_served(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All of them ask while a batch does nothing, which PostgreSQL does not look at for long.
+    monkeypatch.setattr(writing, "QUEUE_LIMIT", 300)
+
     async def story() -> list[Any]:
         held = Held()
         holding = asyncio.create_task(core.writer.submit(held))

@@ -44,7 +44,7 @@ def outcome(*command: str | Path, given: str = "", **others: Any) -> tuple[int, 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=300,
         **others,
     )
     return ended.returncode, ended.stdout

@@ -43,7 +43,7 @@ class House:
 
     def __init__(self, estate: Estate, url: str) -> None:
         self.estate, self.url = estate, url
-        self._http = httpx.Client(base_url=url, verify=TLS, trust_env=False, timeout=30)
+        self._http = httpx.Client(base_url=url, verify=TLS, trust_env=False, timeout=60)
 
     def send(
         self, method: str, path: str, by: str, body: Any = None, content: bytes | None = None

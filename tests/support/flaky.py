@@ -54,7 +54,7 @@ class Flaky:
             do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - the library's names
 
             def _passed_on(self, body: bytes, port: int) -> tuple[http.client.HTTPResponse, bytes]:
-                way = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                way = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
                 with contextlib.closing(way):
                     headers = dict(self.headers)
                     headers.pop("Expect", None)

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from tests.support.certificates import of_this_machine
 from tests.support.ports import free_port
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 USER, PASSWORD = "registry@example.com", "correct horse/battery"
 _LINK = re.compile(r"https?://\S+")
 

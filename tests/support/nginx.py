@@ -12,7 +12,7 @@ from tests.support.deploying import DEPLOY, ran
 from tests.support.ports import free_port
 
 CONFIGURATION = DEPLOY / "proxy" / "modelkeep.conf"
-START_LIMIT_S = 10.0
+START_LIMIT_S = 60.0
 
 # What a distribution's nginx.conf is around it; nothing is written outside of the folder.
 _MAIN = """

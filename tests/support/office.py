@@ -46,7 +46,7 @@ class Office:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         headers = {"authorization": f"Bearer {self._token}"}
-        with httpx.Client(trust_env=False, timeout=30) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             answer = client.request(method, self._url + path, json=body, headers=headers)
         assert answer.is_success, answer.text
         return answer

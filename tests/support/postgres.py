@@ -24,8 +24,8 @@ import psycopg
 
 from tests.support.ports import free_port
 
-START_LIMIT_S = 30.0
-STOP_LIMIT_S = 10.0
+START_LIMIT_S = 90.0
+STOP_LIMIT_S = 30.0
 
 
 Launch = Callable[[], "subprocess.Popen[Any]"]

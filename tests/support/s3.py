@@ -23,7 +23,7 @@ from modelkeep.storage.blobs.bucket import connect
 from tests.support.clients import ROOT, ClientMissing
 from tests.support.ports import free_port
 
-START_LIMIT_S = 30.0
+START_LIMIT_S = 90.0
 CREDENTIALS = {"moto": ("anybody", "anything"), "swift": ("test:tester", "testing")}
 _SWIFT = Path(__file__).with_name("swift_server.py")
 
@@ -102,7 +102,7 @@ class Store:
 
     def _answers(self) -> bool:
         try:
-            urllib.request.urlopen(self.url, timeout=2).close()
+            urllib.request.urlopen(self.url, timeout=60).close()
         except OSError as error:
             return isinstance(error, urllib.error.HTTPError)  # a refusal is an answer
         return True

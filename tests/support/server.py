@@ -10,8 +10,7 @@ from pathlib import Path
 from tests.support import ready
 from tests.support.ports import free_port
 
-START_LIMIT_S = 20.0
-STOP_LIMIT_S = 20.0
+START_LIMIT_S = STOP_LIMIT_S = 60.0  # of a machine that has much else to do
 LOG_TAIL_CHARS = 4000
 
 

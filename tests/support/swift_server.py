@@ -22,8 +22,12 @@ HOST = "127.0.0.1"
 KINDS = ("account", "container", "object")
 PIPELINE = "catch_errors gatekeeper listing_formats s3api tempauth copy slo dlo proxy-server"
 COPY = "swift.common.middleware"
+# Its parts speak with one another. What they give up after half a second, on a busy machine, others
+# mend in a real one, which are not here: a listing would lack it for good.
+PATIENCE = "conn_timeout = 60\nnode_timeout = 60\ncontainer_update_timeout = 60"
 BACK = """
 [DEFAULT]
+{patience}
 devices = {folder}
 swift_dir = {folder}
 mount_check = false
@@ -34,6 +38,7 @@ use = egg:swift#{kind}
 """
 FRONT = """
 [DEFAULT]
+{patience}
 swift_dir = {folder}
 user = {user}
 [pipeline:main]
@@ -61,6 +66,7 @@ def main(folder: Path, port: int) -> None:
     storage_policy.reload_storage_policies()
     (folder / "disk").mkdir(exist_ok=True)
     words = {"folder": folder, "user": os.environ.get("USER") or "root", "pipeline": PIPELINE}
+    words["patience"] = PATIENCE
     sockets = {kind: listen((HOST, 0)) for kind in KINDS}
     for kind, socket in sockets.items():
         _ring(folder / f"{kind}.ring.gz", socket.getsockname()[1])

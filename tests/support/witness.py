@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.ports import free_port
 
-START_LIMIT_S = 30.0
+START_LIMIT_S = 60.0
 
 
 class Witness:

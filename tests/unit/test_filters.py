@@ -402,7 +402,7 @@ def test_a_hostile_text_takes_no_longer_than_its_length(start, unit) -> None:
     except InvalidInput:
         pass
     # 50 kB take some 50 ms; a quadratic scan would take minutes.
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 # orders

@@ -1,7 +1,7 @@
 """What has to be over before a process is forked."""
 
 import _thread
-import ctypes
+import subprocess
 import sys
 
 import pytest
@@ -11,14 +11,27 @@ from modelkeep import supervisor
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which threads there are")
 def test_a_thread_that_python_has_forgotten_is_waited_for() -> None:
-    before = supervisor.threads()
-    assert before > 0
-    wait = ctypes.CDLL(None).usleep
-    for _ in range(3):
-        _thread.start_new_thread(wait, (300_000,))  # which `threading` knows nothing of
-    assert supervisor.threads() == before + 3
-    supervisor.await_end_of_threads(before)
-    assert supervisor.threads() <= before
+    told = subprocess.run(
+        [sys.executable, "-c", WAITING], check=False, capture_output=True, text=True
+    )
+    assert (told.returncode, told.stdout, told.stderr) == (0, "1 4 1\n", "")
+
+
+# In a process that has no other threads. They end a while after it has begun to wait for them.
+WAITING = """
+import _thread, os, subprocess
+from modelkeep import supervisor
+before = supervisor.threads()
+till, over = os.pipe()
+for _ in range(3):
+    _thread.start_new_thread(os.read, (till, 1))  # which `threading` knows nothing of
+during = supervisor.threads()
+subprocess.Popen(["sh", "-c", "sleep 0.3; printf 123"], stdout=over)
+supervisor.THREADS_LIMIT_S = 60
+supervisor.await_end_of_threads(before)
+print(before, during, supervisor.threads(), flush=True)
+os._exit(os.wait()[1])
+"""
 
 
 def test_threads_that_stay_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

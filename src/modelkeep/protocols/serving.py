@@ -4,8 +4,10 @@ From the first SIGTERM or SIGINT on:
 
 1. `/ready` says no, and each answer is its connection's last. Everything is still answered, new
    connections too, for `drain_s` seconds: as long as a balancer takes to send no more.
-2. Whoever has connected by now is let in, and then nobody. A client whose connection is idle may
-   be sending its next call this very moment: it has a fifth of a second to arrive.
+2. Whoever has connected by now is let in, and then nobody: who begins to connect to a process
+   that is alone hears nothing until the socket is closed, and is refused a second later. A client
+   whose connection is idle may be sending its next call this very moment: it has a fifth of a
+   second to arrive.
 3. What is under way ends, within the time that the configuration gives it.
 """
 
@@ -14,6 +16,8 @@ import gc
 import logging
 import os
 import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +31,17 @@ from modelkeep.protocols.entrance import FrontDoor
 from modelkeep.protocols.later import Later
 
 LINGER_TURNS, LINGER_TURN_S = 20, 0.01
+CONNECTING_S = 0.02  # for those who have begun to
+
+_ATTACH_FILTER = 26  # SO_ATTACH_FILTER, of Linux
+# For the kernel: of what comes to a socket, pass all but what has the flag that opens a connection.
+_NO_OPENING = struct.pack(
+    "=" + 4 * "HBBI",
+    *(0x30, 0, 0, 13),  # the byte of TCP's flags
+    *(0x45, 0, 1, 0x02),  # where SYN is set, go on; else pass over the next
+    *(0x06, 0, 0, 0),  # drop it
+    *(0x06, 0, 0, 0xFFFFFFFF),  # pass it
+)
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +49,8 @@ _log = logging.getLogger(__name__)
 class Server(uvicorn.Server):
     """Makes the native API as soon as the rest is being served.
 
-    `in_doubt`: there is no time for a drain. `heeds_second`: a second signal ends the process.
+    `in_doubt`: there is no time for a drain. `is_alone`: no other process accepts from its socket,
+    and a second signal ends it.
     """
 
     def __init__(
@@ -45,11 +61,11 @@ class Server(uvicorn.Server):
         drain_s: float,
         in_doubt: threading.Event,
         *,
-        heeds_second: bool,
+        is_alone: bool,
     ) -> None:
         super().__init__(config)
         self._door, self._native = door, native
-        self._drain_s, self._in_doubt, self._heeds_second = drain_s, in_doubt, heeds_second
+        self._drain_s, self._in_doubt, self._is_alone = drain_s, in_doubt, is_alone
         self._drained_s = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -68,7 +84,7 @@ class Server(uvicorn.Server):
             self._drained_s = time.monotonic() + self._drain_s
             self._door.is_closing = True
             super().handle_exit(sig, frame)
-        elif self._heeds_second:
+        elif self._is_alone:
             _log.warning("told to stop once more: what is under way is cut off")
             os._exit(1)  # what was answered is durable
 
@@ -87,6 +103,8 @@ class Server(uvicorn.Server):
         """Ends the listening. Whoever has connected by then, and waits to be accepted, is let in:
         a socket that is closed resets them."""
         kept = [listener.dup() for listener in listeners]
+        if self._is_alone and all(map(_hear_no_more, kept)):  # it would hold for the others, too
+            await asyncio.sleep(CONNECTING_S)
         for server in self.servers:
             server.close()
         for listener in listeners:
@@ -102,6 +120,22 @@ class Server(uvicorn.Server):
         return protocol(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
+
+
+def _hear_no_more(listener: socket.socket) -> bool:
+    """Lets nobody begin to connect; False where that is not to be had. Else whoever connects in
+    the moment before the socket is closed is let in by the system, and reset."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    program = ctypes.create_string_buffer(_NO_OPENING)
+    told = struct.pack("HP", len(_NO_OPENING) // 8, ctypes.addressof(program))
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, told)
+    except OSError:
+        return False
+    return True
 
 
 def _last_of(listener: socket.socket) -> list[socket.socket]:

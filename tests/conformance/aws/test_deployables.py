@@ -53,7 +53,7 @@ def ask(server: Server, method: str, path: str, body: Any = None) -> Any:
     headers = {"content-type": "application/json"}
     data = json.dumps(body).encode() if body else None
     request = urllib.request.Request(server.url + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

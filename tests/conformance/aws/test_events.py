@@ -283,7 +283,7 @@ def test_an_event_outlives_a_kill_with_its_id(
     before = receiver.wait(1)[0]
     server.kill()
     receiver.otherwise = answer(200)
-    server.start()
     count = len(receiver.received)
+    server.start()
     after = receiver.wait(count + 1)[-1]
     assert after.body == before.body

@@ -200,7 +200,7 @@ def spoilt(random: Random, token: str) -> str:
     return base64.b64encode(json.dumps(told).encode()).decode()
 
 
-@pytest.mark.timeout(120 + 3 * FUZZ_S)
+@pytest.mark.timeout(400 + 3 * FUZZ_S)
 def test_nothing_that_is_said_is_answered_but_in_the_words_of_its_protocol(
     database_url: str, start_server: StartServer
 ) -> None:

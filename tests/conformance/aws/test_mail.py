@@ -159,7 +159,7 @@ def test_a_letter_outlives_the_server_and_keeps_its_id(start_server: StartServer
         server.kill()
         mailbox.data.clear()
         server.start()
-        (letter,) = mailbox.wait(1)
+        letter = mailbox.wait(1)[0]  # the one on its way at the kill may have been taken as well
     assert text_of(letter).startswith("m\n")
     assert letter["Message-ID"].endswith("@example.com>")
     assert len(set(mailbox.raw)) == 1 < len(mailbox.raw)

@@ -22,7 +22,7 @@ Told = tuple[int, Mapping[str, str], bytes]
 def post(aws: Aws, headers: Mapping[str, str], body: bytes) -> Told:
     """The status, headers and body of an answer to a request that nobody signed."""
     parts = urlsplit(aws.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     connection.request("POST", "/", body, dict(headers))
     answer = connection.getresponse()
     told = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()

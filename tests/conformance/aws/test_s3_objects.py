@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -259,8 +260,9 @@ def is_whole(body: bytes) -> bool:
     return body == content(int(body[:12]))
 
 
-def change(url: str, worker: int, seen: Counter[str]) -> None:
-    choose = random.Random(worker)
+def change(url: str, worker: int) -> Counter[str]:
+    """How often what was done."""
+    choose, seen = random.Random(worker), Counter[str]()
     with closing(client_of(url)) as s3:
         for step in range(STEPS):
             key = choose.choice(KEYS)
@@ -295,15 +297,15 @@ def change(url: str, worker: int, seen: Counter[str]) -> None:
                 seen[f"{what} of none"] += 1
             else:
                 seen[what] += 1
+    return seen
 
 
 def test_many_who_change_the_same_keys_tear_nothing(
     start_server: StartServer, database_url: str
 ) -> None:
-    server, seen = start_server(database_url=database_url), Counter[str]()
+    server = start_server(database_url=database_url)
     with ThreadPoolExecutor(8) as threads:
-        for worker in [threads.submit(change, server.url, n, seen) for n in range(8)]:
-            worker.result()
+        seen = sum(threads.map(partial(change, server.url), range(8)), Counter[str]())
     assert sum(seen.values()) == 8 * STEPS
     assert {"put", "parts", "get", "delete", "list", "copy"} <= seen.keys()
     with closing(client_of(server.url)) as s3:

@@ -301,6 +301,6 @@ def test_an_endless_expression_is_refused_as_any_other_mistake(filled: Any) -> N
         {"x-amz-target": "SageMaker.Search", "content-type": "application/x-amz-json-1.1"},
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     assert caught.value.code == 400
     assert json.load(caught.value)["__type"] == "SerializationException"

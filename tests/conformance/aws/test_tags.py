@@ -31,7 +31,7 @@ def mlflow(server: Server, path: str, body: dict[str, Any] | None = None) -> Any
         json.dumps(body).encode() if body else None,
         {"content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

@@ -51,7 +51,7 @@ def test_what_mlflow_has_and_we_do_not_is_said_so_and_nothing_else_fails(
     outside = {path for _, path in known if OUT_OF_SCOPE.fullmatch(path)}
     assert len(outside) > 150
     absent: set[str] = set()
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         for method, path in known:
             if path in outside:
                 continue

@@ -256,7 +256,7 @@ def test_a_champion_is_evaluated_loaded_and_served(mlflow3: Client, server: Serv
             body = json.dumps({"dataframe_split": wines.data.to_dict(orient="split")}).encode()
             kind = {"Content-Type": "application/json"}
             request = urllib.request.Request(url + "/invocations", body, kind)
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 assert json.load(answer)["predictions"] == expected
         finally:
             os.killpg(serving.pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 @pytest.fixture
 def http_(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
 
 

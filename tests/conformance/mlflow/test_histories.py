@@ -17,7 +17,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """One server for all: to start one takes longer than any of these tests."""
     server = Server(tmp_path_factory.mktemp("server") / "data")
     server.start()
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
     server.kill()
 

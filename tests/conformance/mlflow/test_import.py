@@ -27,7 +27,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.support.server import Server
 
 # The first test of all waits for the source to be started and filled.
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
 
 API = "/api/2.0/mlflow"
 
@@ -443,7 +443,7 @@ def test_an_importer_that_was_killed_goes_on_where_it_was(
         [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     wire.victim = importer
-    assert importer.wait(60) == -9, f"it made {wire.calls} calls in all"
+    assert importer.wait(180) == -9, f"it made {wire.calls} calls in all"
     wire.close()
     report = brought(source, server)
     assert report["anything_new"]

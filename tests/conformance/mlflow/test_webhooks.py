@@ -23,7 +23,7 @@ def server(start_server: StartServer) -> Server:
 
 @pytest.fixture
 def http(server: Server):
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -90,7 +90,7 @@ def test_every_example_of_the_docs_runs_one_after_another(
 
 
 def until_all_is_signed(client: Client) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (status := client.journal.status()).signed_entries < status.entries:
         assert time.monotonic() < deadline, status
 

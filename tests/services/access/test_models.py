@@ -334,7 +334,11 @@ def test_what_the_database_shows_is_what_the_grants_allow(estate: Estate) -> Non
         for v in estate.running.reader.run(registry.search_versions, [], [], 100).items
     }
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.nested_given])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.nested_given, HealthCheck.too_slow],
+    )
     @given(grants)
     def check(given_grants: list[Grant]) -> None:
         estate.running.reader.run(shown, Access(tuple(given_grants)))
