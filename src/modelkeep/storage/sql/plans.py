@@ -39,7 +39,9 @@ def fewest(
     rows = counted[0] or 0 if counted else 0
     # To sort more than half of them is no better than to walk them all, whatever the limit.
     bound = min(isqrt(limit * rows), rows // 2) + 1
-    if looked and bound > WORTH_A_LOOK:
+    if bound <= WORTH_A_LOOK:
+        return _fewest(db, drivers, bound)
+    if looked:
         seen = looked()
         if _are_many(map(all, seen), seen):
             return None
