@@ -1,9 +1,9 @@
 """What time lets go of, and what is kept all the same."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from modelkeep.domain import policies, retention
 from modelkeep.domain.lifecycles import MLFLOW, Lifecycle
@@ -93,7 +93,7 @@ VERSION = Version(
     ],
 )
 def test_what_is_in_use_is_kept(facts: dict[str, Any], because: str | None) -> None:
-    assert retention.kept(SEEDS, replace(VERSION, **facts), {}, None) == because
+    assert retention.kept(SEEDS, structs.replace(VERSION, **facts), {}, None) == because
 
 
 def test_what_a_rollback_or_a_request_needs_is_kept() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from modelkeep.domain.search import Comparison, Order, Page, Position
 from modelkeep.storage.sql import plans
-from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.search import Fragment, KeyValues, condition, conjunction
@@ -27,13 +27,12 @@ class ModelSearch:
 
     def find(
         self,
-        columns: str,
         where: Sequence[Comparison],
         order: Sequence[Order],
         limit: int,
         after: Position | None,
-    ) -> Page[Row]:
-        """`columns` of a page of `models m`, those without an order by name."""
+    ) -> Page[int]:
+        """The ids of a page; what is equal in its order comes by name."""
         terms = _terms(order)
         check(terms, after)
         few = self._fewest(where, limit)
@@ -55,18 +54,19 @@ class ModelSearch:
             test = Fragment(f"{test.sql} AND m.id = few.id", (*few.params, *test.params))
         values = ", ".join(term.sql for term in terms)
         rows = self._db.all(
-            f"{given}SELECT {columns}, {values} FROM {joined}models m"
+            f"{given}SELECT m.id, {values} FROM {joined}models m"
             f" WHERE {test.sql.removeprefix(' AND ')} {order_by(terms)} LIMIT {limit + 1}",
             *test.params,
         )
-        return page(rows, limit, terms)
+        found = page(rows, limit, terms)
+        return Page([row[0] for row in found.items], found.end)
 
     def _fewest(self, where: Sequence[Comparison], limit: int) -> Fragment | None:
         tagged = [c for c in where if c.field == "tag" and c.op != "IS NOT"]
         if not tagged:
             return None
         drivers = [plans.driver(self._dialect, self._project_id, _TAGS, c) for c in tagged]
-        return plans.fewest(self._db, drivers, plans.newest(self._db, "models"), limit)
+        return plans.fewest(self._db, drivers, plans.newest("models"), limit)
 
     def _test(self, comparison: Comparison) -> Fragment:
         if comparison.field != "tag":

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
+import msgspec
+
 from modelkeep.domain.handles import handle_of
 from modelkeep.domain.models import Model
 from modelkeep.domain.search import Comparison, Order, Page, Position
@@ -11,16 +13,18 @@ from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.memory import Memory
 from modelkeep.storage.sql.model_search import ModelSearch
 from modelkeep.storage.sql.package_search import PackageSearch
-from modelkeep.storage.sql.pages import pairs_of, rows_of
+from modelkeep.storage.sql.pages import CHUNK, in_order
 from modelkeep.storage.sql.sight import Sight
 
-_MODEL_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
-_MODEL = f"SELECT {_MODEL_COLUMNS} FROM models m"
-
-_ALIASES_OF_MODELS = (
-    "SELECT s.model_id, s.name, v.number FROM slots s JOIN versions v ON v.id = s.version_id"
-    " WHERE s.project_id = ? AND s.model_id"
+_COLUMNS = "m.id, m.name, m.description, m.created_ms, m.updated_ms"
+_MODEL = (
+    "SELECT {columns},"
+    " (SELECT {tags} FROM model_tags t WHERE t.project_id = m.project_id AND t.model_id = m.id),"
+    " (SELECT {aliases} FROM slots s JOIN versions v ON v.id = s.version_id"
+    " WHERE s.project_id = m.project_id AND s.model_id = m.id) FROM models m"
 )
+
+_numbers = msgspec.json.Decoder(dict[str, int])
 
 
 class SqlModels:
@@ -36,16 +40,21 @@ class SqlModels:
     ) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
         self._sight, self._memory = sight, memory
+        self._model = _MODEL.format(
+            columns=_COLUMNS,
+            tags=db.gathered("t.key", "t.value"),
+            aliases=db.gathered("s.name", "v.number"),
+        )
 
     def get(self, name: str) -> Model | None:
         row = self._db.one(
-            f"{_MODEL} WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
+            f"{self._model} WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
             f"{self._sight.models.sql}",
             self._project_id,
             name,
             *self._sight.models.params,
         )
-        return self._dress([row])[0] if row else None
+        return _model(row) if row else None
 
     def find(self, name: str) -> int | None:
         row = self._db.one(
@@ -77,8 +86,7 @@ class SqlModels:
 
     def listed(self, wanted: Listing, limit: int, after: Position | None) -> Page[Model]:
         listing = PackageSearch(self._db, self._project_id, self._dialect, self._sight)
-        found = listing.models(_MODEL_COLUMNS, wanted, limit, after)
-        return Page(self._dress(found.items), found.end)
+        return self._whole(listing.models(wanted, limit, after))
 
     def hidden(self, names: Collection[str]) -> frozenset[str]:
         return self._sight.hidden(self._db, names)
@@ -190,8 +198,7 @@ class SqlModels:
         after: Position | None,
     ) -> Page[Model]:
         search = ModelSearch(self._db, self._project_id, self._dialect, self._sight)
-        found = search.find(_MODEL_COLUMNS, where, order, limit, after)
-        return Page(self._dress(found.items), found.end)
+        return self._whole(search.find(where, order, limit, after))
 
     def named_at(self, name: str, at_ms: int) -> tuple[int, str] | None:
         seen = self._sight.of("model_id")
@@ -226,20 +233,19 @@ class SqlModels:
 
     def all(self) -> list[Model]:
         rows = self._db.all(
-            f"{_MODEL} WHERE m.project_id = ? AND m.deleted_ms IS NULL ORDER BY m.name",
+            f"SELECT {_COLUMNS} FROM models m WHERE m.project_id = ? AND m.deleted_ms IS NULL"
+            " ORDER BY m.name",
             self._project_id,
         )
         return [Model(*row) for row in rows]
 
-    def _dress(self, rows: Sequence[Row]) -> list[Model]:
-        ids = [row[0] for row in rows]
-        tags = pairs_of(self._db, "model_tags", "model_id", self._project_id, ids)
-        aliases: dict[int, dict[str, int]] = {}
-        for model_id, alias, number in rows_of(self._db, _ALIASES_OF_MODELS, self._project_id, ids):
-            aliases.setdefault(model_id, {})[alias] = number
-        return [
-            Model(*row, tags=tags.get(row[0], {}), aliases=aliases.get(row[0], {})) for row in rows
-        ]
+    def _whole(self, found: Page[int]) -> Page[Model]:
+        models: dict[int, Model] = {}
+        for start in range(0, len(found.items), CHUNK):
+            among, ids = self._db.among(found.items[start : start + CHUNK])
+            rows = self._db.all(f"{self._model} WHERE m.id {among}", *ids)
+            models |= {row[0]: _model(row) for row in rows}
+        return Page([models[model_id] for model_id in found.items], found.end)
 
     def _forget_place(self, model_id: int) -> None:
         if self._memory:
@@ -263,3 +269,11 @@ class SqlModels:
             self._project_id,
             model_id,
         )
+
+
+def _model(row: Row) -> Model:
+    return Model(
+        *row[:5],
+        tags=in_order(row[5]) if row[5] else {},
+        aliases=_numbers.decode(row[6]) if row[6] else {},
+    )

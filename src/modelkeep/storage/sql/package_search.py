@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from modelkeep.domain.models import PROMPT_TAG
 from modelkeep.domain.packages import SINGLE_TAG
-from modelkeep.domain.search import Page, Position
+from modelkeep.domain.search import Comparison, Page, Position
 from modelkeep.ports.registry import Listing, PackageListing
-from modelkeep.storage.sql.connection import Db, Row
+from modelkeep.storage.sql.connection import Db
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
-from modelkeep.storage.sql.search import Fragment, conjunction
+from modelkeep.storage.sql.search import Fragment, condition, conjunction
 from modelkeep.storage.sql.sight import Sight
 
 _VERSIONS = "versions v JOIN models m ON m.id = v.model_id"
@@ -26,14 +26,13 @@ class PackageSearch:
         self._db, self._project_id, self._dialect = db, project_id, dialect
         self._sight = sight
 
-    def models(
-        self, columns: str, wanted: Listing, limit: int, after: Position | None
-    ) -> Page[Row]:
+    def models(self, wanted: Listing, limit: int, after: Position | None) -> Page[int]:
+        """Their ids."""
         terms = [Term("m.created_ms", wanted.ascending), Term("m.id", wanted.ascending)]
         if wanted.by_handle:
             terms = [Term("m.handle", wanted.ascending, str)]
         tests = [*self._tests("m", wanted), _kind(single=False)]
-        return self._page(columns, "models m", tests, terms, limit, after)
+        return self._page("m.id", "models m", tests, terms, limit, after)
 
     def versions(self, wanted: PackageListing, limit: int, after: Position | None) -> Page[int]:
         """Their ids."""
@@ -46,8 +45,7 @@ class PackageSearch:
             tests.append(Fragment("v.model_id = ?", (wanted.model_id,)))
         if wanted.single is not None:
             tests.append(_kind(single=wanted.single))
-        found = self._page("v.id", _VERSIONS, tests, terms, limit, after)
-        return Page([row[0] for row in found.items], found.end)
+        return self._page("v.id", _VERSIONS, tests, terms, limit, after)
 
     def _tests(self, made: str, wanted: Listing) -> list[Fragment]:
         tests = [
@@ -55,8 +53,8 @@ class PackageSearch:
             Fragment("m.deleted_ms IS NULL", ()),
         ]
         if wanted.contains:  # of letters, digits and dashes alone: nothing that LIKE would read
-            pattern = (f"%{wanted.contains}%",)
-            tests.append(Fragment(self._dialect.ilike("m.handle"), pattern))
+            contains = Comparison("attribute", "handle", "ILIKE", f"%{wanted.contains}%")
+            tests.append(condition(self._dialect, "m.handle", contains))
         if wanted.from_ms is not None:
             tests.append(Fragment(f"{made}.created_ms > ?", (wanted.from_ms,)))
         if wanted.until_ms is not None:
@@ -65,24 +63,25 @@ class PackageSearch:
 
     def _page(
         self,
-        columns: str,
+        row_id: str,
         tables: str,
         tests: Sequence[Fragment],
         terms: Sequence[Term],
         limit: int,
         after: Position | None,
-    ) -> Page[Row]:
+    ) -> Page[int]:
         check(terms, after)
         where = conjunction([*tests, *([behind(terms, after)] if after else [])])
         values = ", ".join(term.sql for term in terms)
         rows = self._db.all(
-            f"SELECT {columns}, {values} FROM {tables}"
+            f"SELECT {row_id}, {values} FROM {tables}"
             f" WHERE {where.sql.removeprefix(' AND ')}{self._sight.models.sql}"
             f" {order_by(terms)} LIMIT {limit + 1}",
             *where.params,
             *self._sight.models.params,
         )
-        return page(rows, limit, terms)
+        found = page(rows, limit, terms)
+        return Page([row[0] for row in found.items], found.end)
 
 
 def _kind(*, single: bool) -> Fragment:

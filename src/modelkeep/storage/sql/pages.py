@@ -37,4 +37,7 @@ def pairs_of(
 
 def in_order(gathered: str) -> dict[str, str]:
     """Keys and values that were `Db.gathered`, in the order of the keys."""
-    return dict(sorted(_pairs.decode(gathered).items()))
+    pairs = _pairs.decode(gathered)
+    keys = sorted(pairs)
+    # They mostly come in the order of an index that has it.
+    return pairs if keys == list(pairs) else {key: pairs[key] for key in keys}

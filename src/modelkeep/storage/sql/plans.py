@@ -7,42 +7,53 @@ the second about `limit * n / m`: they are even at `m = √(limit * n)`. So the 
 but never further than that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import isqrt
 from typing import TypeVar
 
 from modelkeep.domain.search import Comparison
-from modelkeep.storage.sql.connection import Db
+from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.search import INDEXED_CHARS, Fragment, KeyValues, condition
 
 F = TypeVar("F", bound=Fragment)
 
-WORTH_A_LOOK = 1_000  # matches to be counted, before which a look at some of them pays
+WORTH_A_LOOK = 1_000  # matches to be counted, before which a look at some of the rows pays
+COMMON = 10  # what every tenth row has, many have
 EARLY = 5  # one in so many of them are counted of each condition first
 
 
 def fewest(
-    db: Db,
-    drivers: Sequence[F],
-    rows: int,
-    limit: int,
-    is_common: Callable[[], bool] = lambda: False,
+    db: Db, drivers: Sequence[F], among: Fragment, limit: int, sample: Fragment | None = None
 ) -> F | None:
-    """The driver with the fewest matches, if sorting them is cheaper than walking `rows` rows.
+    """The driver with the fewest matches, if sorting them is cheaper than walking all rows.
 
     A driver is a statement that finds, by an index, the ids (as `id`) of the rows for which one
-    condition is true. `is_common` says whether a walk soon meets what is looked for: it is asked
-    where that takes less than counting.
+    condition is true; `among` is one that finds how many rows there are. `sample` looks at some of
+    those that a walk meets first: whether each driver's condition is true, and then whatever else
+    is looked for. What many of them have is not counted, and a walk soon meets what many are.
     """
+    looked = db.ahead(sample.sql, *sample.params) if sample else None
+    counted = db.one(among.sql, *among.params)
+    rows = counted[0] or 0 if counted else 0
     # To sort more than half of them is no better than to walk them all, whatever the limit.
     bound = min(isqrt(limit * rows), rows // 2) + 1
-    if bound > WORTH_A_LOOK:
-        few = _fewest(db, drivers, bound // EARLY)
-        if few is not None or is_common():
-            return few
-    return _fewest(db, drivers, bound)
+    if bound <= WORTH_A_LOOK:
+        return _fewest(db, drivers, bound)
+    if looked:
+        seen = looked()
+        if _are_many(map(all, seen), seen):
+            return None
+        conditions = zip(*seen, strict=True)
+        drivers = [
+            d for d, fits in zip(drivers, conditions, strict=False) if not _are_many(fits, seen)
+        ]
+    return _fewest(db, drivers, bound // EARLY) or _fewest(db, drivers, bound)
+
+
+def _are_many(fits: Iterable[object], seen: Sequence[Row]) -> bool:
+    return COMMON * sum(map(bool, fits)) >= max(len(seen), 1)
 
 
 def _fewest(db: Db, drivers: Sequence[F], bound: int) -> F | None:
@@ -58,10 +69,10 @@ def _fewest(db: Db, drivers: Sequence[F], bound: int) -> F | None:
     return best
 
 
-def newest(db: Db, table: str) -> int:
-    """The highest id of a table: at least as many as it has rows, and found in no time."""
-    row = db.one(f"SELECT max(id) FROM {table}")
-    return row[0] if row and row[0] else 0
+def newest(table: str) -> Fragment:
+    """A statement that finds the highest id of a table: at least as many as it has rows, and found
+    in no time."""
+    return Fragment(f"SELECT max(id) FROM {table}", ())
 
 
 def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
@@ -76,9 +87,12 @@ def driver(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comp
 
 def probe(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Comparison) -> Fragment:
     """That a row has a value for which a comparison is true; for IS NOT, that it has none."""
-    negation = ""
     if comparison.op == "IS NOT":
-        comparison, negation = replace(comparison, op="="), "NOT "
+        comparison = replace(comparison, op="=")
+        has, owners = (of(dialect, project_id, pairs, comparison) for of in (probe, driver))
+        # Mostly nothing at all has it, and then no row is looked at for it.
+        sql = f"(NOT EXISTS ({owners.sql}) OR NOT {has.sql})"
+        return Fragment(sql, (*owners.params, *has.params))
     test, table = _test(dialect, comparison), pairs.table
     if comparison.op == "=":
         # What has one value lies together in this index; by their owners, tags lie all over the
@@ -86,7 +100,7 @@ def probe(dialect: Dialect, project_id: int, pairs: KeyValues, comparison: Compa
         table = dialect.by_index(table, f"{table}_value")
     # OFFSET keeps PostgreSQL from making a join of it, which it would sort as a whole.
     return Fragment(
-        f"{negation}EXISTS (SELECT 1 FROM {table}"
+        f"EXISTS (SELECT 1 FROM {table}"
         f" WHERE project_id = ? AND {pairs.owner} = {pairs.row}"
         f" AND key = ? AND {test.sql} LIMIT 1 OFFSET 0)",
         (project_id, comparison.key, *test.params),

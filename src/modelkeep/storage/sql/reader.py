@@ -1,10 +1,10 @@
 """Reads, each in a transaction of its own that sees one moment.
 
 On SQLite a point read takes microseconds and runs where it is asked, in the event loop; on
-PostgreSQL it runs there as well, among others (`lanes`); every
-other read runs in one of a few threads, each with a connection of its own. Searches on SQLite have
-one thread, in turn: two that read rows hand Python's interpreter to and fro at each of them, and
-the event loop waits for both. So a search in turn ends sooner than beside others.
+PostgreSQL it runs there as well, among others (`lanes`); every other read runs in one of a few
+threads. Searches on SQLite have one thread, in turn: two that read rows hand Python's interpreter
+to and fro at each of them, and the event loop waits for both. So a search in turn ends sooner than
+beside others.
 
 A search that turns out to have to look at very many rows is stopped before it has cost much, and
 begins again in a lane for such searches, which runs few at a time and has a deadline. So however
@@ -13,7 +13,6 @@ many of them there are, there are threads and a processor for everything else.
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +51,10 @@ class Reader:
     ) -> None:
         self._dialect, self._clock, self._recent = dialect, clock, recent or Recent(0)
         self._search_timeout_s = search_timeout_s
-        self._local = threading.local()
+        # Who was used last comes first: it has prepared and cached what is asked now. Those that
+        # scan wait longer for an answer.
+        self._idle: list[SqlWork] = []
+        self._idle_scanners: list[SqlWork] = []
         self._opened: list[SqlWork] = []
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reader")
         self._searches = self._threads
@@ -189,14 +191,15 @@ class Reader:
         deadline = time.monotonic() + self._search_timeout_s
 
         def quick() -> Any:
-            return self._search(self._dialect.begin_quick_read, use_case, args, kwargs)
+            begin = self._dialect.begin_quick_read
+            return self._search(self._idle, begin, use_case, args, kwargs)
 
         def long() -> Any:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise OutOfTime
             begin = partial(self._dialect.begin_long_read, limit_s=left_s)
-            return self._search(begin, use_case, args, kwargs)
+            return self._search(self._idle_scanners, begin, use_case, args, kwargs)
 
         self.tally.searches += 1
         self.tally.searching += 1
@@ -224,10 +227,11 @@ class Reader:
 
     def run(self, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """As `submit`, in the calling thread."""
-        return self._run(self._dialect.begin_read, use_case, args, kwargs)
+        return self._run(self._idle, self._dialect.begin_read, use_case, args, kwargs)
 
     def _run(
         self,
+        idle: list[SqlWork],
         begin: Callable[[Db], None],
         use_case: Callable[..., Any],
         args: tuple[Any, ...],
@@ -236,18 +240,30 @@ class Reader:
         def read(work: SqlWork) -> Any:
             return self._read(work, begin, use_case, args, kwargs)
 
-        known: SqlWork | None = getattr(self._local, "work", None)
+        known: SqlWork | None = None
+        with suppress(IndexError):
+            known = idle.pop()
         if known is not None:
             try:
-                return read(known)
+                return self._with(known, read, idle)
             except Exception:
                 if self._dialect.is_usable(known.db):
                     raise
-                self._forget(known)  # it died while it was idle, or just now: reading again is safe
+                # It died while it was idle, or just now: reading again is safe.
         work = SqlWork(self._dialect.connect(read_only=True), self._dialect)
-        self._local.work = work
         self._opened.append(work)
-        return read(work)
+        return self._with(work, read, idle)
+
+    def _with(self, work: SqlWork, read: Callable[[SqlWork], Any], idle: list[SqlWork]) -> Any:
+        """The value of a read, after which the connection is idle, if it is of any use."""
+        try:
+            return read(work)
+        finally:
+            if self._dialect.is_usable(work.db):
+                idle.append(work)
+            else:
+                self._opened.remove(work)
+                work.db.close()
 
     def _read(
         self,
@@ -267,11 +283,6 @@ class Reader:
             except Exception:  # noqa: BLE001
                 # The connection broke under the read, whose own error is the one to report.
                 work.db.close()
-
-    def _forget(self, work: SqlWork) -> None:
-        self._local.work = None
-        self._opened.remove(work)
-        work.db.close()
 
     def close(self) -> None:
         for threads in (self._threads, self._searches, self._scans):

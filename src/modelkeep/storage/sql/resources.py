@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from modelkeep.domain.resources import Kind, Resource, Saying
-from modelkeep.domain.search import Page, Position
+from modelkeep.domain.search import Comparison, Page, Position
 from modelkeep.ports.resources import Sought
 from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page
 from modelkeep.storage.sql.pages import pairs_of
-from modelkeep.storage.sql.search import Fragment, conjunction
+from modelkeep.storage.sql.search import Fragment, condition, conjunction
 from modelkeep.storage.sql.sight import Sight
 
 _COLUMNS = (
@@ -111,7 +111,8 @@ class SqlResources:
         scope = "c.project_id = ? AND c.kind = ? AND c.deleted_ms IS NULL"
         tests = [Fragment(scope, (self._project_id, kind.value))]
         if wanted.contains:  # of letters, digits and dashes alone: nothing that LIKE would read
-            tests.append(Fragment(self._dialect.ilike("c.name"), (f"%{wanted.contains}%",)))
+            contains = Comparison("attribute", "name", "ILIKE", f"%{wanted.contains}%")
+            tests.append(condition(self._dialect, "c.name", contains))
         if wanted.by_name:
             terms = [Term("c.name", wanted.ascending, str)]
         else:

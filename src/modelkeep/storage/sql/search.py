@@ -7,11 +7,13 @@ is a bound parameter.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from modelkeep.domain.search import Comparison
 from modelkeep.storage.sql.dialects import Dialect
 
 INDEXED_CHARS = 100  # of a value; the migrations index as many
+_LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
 _PLAIN = frozenset(("=", "!=", "<", "<=", ">", ">="))
 
 
@@ -43,9 +45,11 @@ def condition(dialect: Dialect, column: str, comparison: Comparison) -> Fragment
     op, value = comparison.op, comparison.value
     if op in _PLAIN:
         return Fragment(f"{column} {op} ?", (_bindable(value),))
-    if op in ("LIKE", "ILIKE"):
-        sql = dialect.like(column) if op == "LIKE" else dialect.ilike(column)
-        return Fragment(sql, (value,))
+    if op == "LIKE":
+        return Fragment(f"{column} LIKE ?", (dialect.pattern(str(value)),))
+    if op == "ILIKE":
+        folded = str(value).translate(_LOWER)
+        return Fragment(f"lower({column}) LIKE ?", (dialect.pattern(folded),))
     if op in ("IN", "NOT IN"):
         values = value if isinstance(value, tuple) else (value,)
         return any_of(column, values, op)

@@ -6,7 +6,7 @@ is in another table. So whoever walks by time takes a *run* of equal times apart
 it is short, and else the models are walked by name, looking up what each has in the run.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -15,15 +15,14 @@ from modelkeep.storage.sql import plans
 from modelkeep.storage.sql.connection import Db, Row
 from modelkeep.storage.sql.dialects import Dialect
 from modelkeep.storage.sql.keyset import Term, behind, check, order_by, page, segments
-from modelkeep.storage.sql.pages import CHUNK
 from modelkeep.storage.sql.search import Fragment, KeyValues, any_of, condition, conjunction
 from modelkeep.storage.sql.sight import Sight
 
 SHORT_RUN = 1_000  # versions; so many are sorted sooner than models are walked
 SOURCE_CHARS = 200  # of a source; the migrations index as many
 SPARE = 8  # rows read beyond a page, to see that its last run ended
-SAMPLE, COMMON = 200, 20  # versions that are looked at, and as many of them that fit as are many
-FIRST, ALL = 4, 1 << 31  # rows of few that are put in order: times as many as asked for, or all
+SAMPLE = 50  # versions that are looked at
+ALL = 1 << 31  # rows: a limit that there is for the planners alone
 
 _TAGS = KeyValues("version_tags", "version_id", "v.id", indexed=True)
 _COLUMNS = {
@@ -60,41 +59,42 @@ class VersionSearch:
         keys = _keys(order, one_model=bool(names))
         terms = [_term(o) for o in keys]
         check(terms, after)
-        model = self._model(names)
-        if names and model is None:
+        if len(names) > 1:
             return Page([])
         rest = [c for c in where if not _names(c)]
+        models = [self._is_of(name) for name in names]
         few = None
         if drivers := self._drivers(rest):
-            versions = model[1] if model else plans.newest(self._db, "versions")
-            few = plans.fewest(
-                self._db, drivers, versions, limit, lambda: self._is_common(rest, terms[0])
-            )
+            sample = self._sample(rest, models, terms[0])
+            few = plans.fewest(self._db, drivers, self._among(names), limit, sample)
             rest = [c for c in rest if few is None or c is not few.settles]
-        scope = self._scope(rest, model[0] if model else None)
+        scope = [*self._scope(rest), *models]
         walk = _Walk(self._db, scope, self._probes(rest), terms, limit + 1)
         found = page(walk.rows(keys[0].key, few, after, one_model=bool(names)), limit, terms)
         return Page([row[0] for row in found.items], found.end)
 
-    def _model(self, names: Collection[object]) -> tuple[int, int] | None:
-        """The id of the one model meant, and how many versions it has had."""
-        if len(names) != 1:
-            return None
-        row = self._db.one(
-            "SELECT id, next_number - 1 FROM models"
-            " WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
-            self._project_id,
-            *names,
-        )
-        return (row[0], row[1]) if row else None
+    def _is_of(self, name: object) -> Fragment:
+        """That a version is of the model of this name; its id is found on the way."""
+        found = self._model("id", name)
+        return Fragment(f"v.model_id = ({found.sql})", found.params)
 
-    def _scope(self, where: Sequence[Comparison], model_id: int | None) -> list[Fragment]:
+    def _among(self, names: Iterable[object]) -> Fragment:
+        """A statement that finds how many versions there may be."""
+        for name in names:
+            return self._model("next_number - 1", name)
+        return plans.newest("versions")
+
+    def _model(self, column: str, name: object) -> Fragment:
+        return Fragment(
+            f"SELECT {column} FROM models WHERE project_id = ? AND name = ? AND deleted_ms IS NULL",
+            (self._project_id, name),
+        )
+
+    def _scope(self, where: Sequence[Comparison]) -> list[Fragment]:
         living = "{0}.project_id = ? AND {0}.deleted_ms IS NULL"
         scope = [Fragment(living.format(t), (self._project_id,)) for t in ("v", "m")]
         seen = self._sight.models
         scope.append(Fragment(f"m.id = v.model_id{seen.sql}", seen.params))
-        if model_id is not None:
-            scope.append(Fragment("v.model_id = ?", (model_id,)))
         columns = [c for c in where if c.field != "tag"]
         return scope + [condition(self._dialect, _COLUMNS[c.key], c) for c in columns]
 
@@ -103,27 +103,28 @@ class VersionSearch:
         tags = [c for c in where if c.field == "tag"]
         return [plans.probe(self._dialect, self._project_id, _TAGS, c) for c in tags]
 
-    def _is_common(self, where: Sequence[Comparison], first: Term) -> bool:
-        """Whether many of those that a walk meets first fit, as far as that can be seen."""
+    def _sample(
+        self, where: Sequence[Comparison], models: Sequence[Fragment], first: Term
+    ) -> Fragment | None:
+        """What the versions that a walk meets first have of what is looked for, if tags alone are:
+        first what there are drivers for."""
         if first.sql != _COLUMNS[_UPDATED] or any(c.field != "tag" for c in where):
-            return False
-        tests = conjunction(self._probes(where))
-        counted = self._db.one(
-            "SELECT count(*) FROM (SELECT v.id FROM versions v WHERE v.project_id = ? AND"
-            f" v.deleted_ms IS NULL {order_by([first])} LIMIT {SAMPLE}) v"
-            f" WHERE {tests.sql.removeprefix(' AND ')}",
-            self._project_id,
-            *tests.params,
+            return None
+        probes = self._probes(sorted(where, key=_lacks))
+        within = conjunction(models)
+        return Fragment(
+            f"SELECT {', '.join(probe.sql for probe in probes)}"
+            " FROM (SELECT v.id FROM versions v WHERE v.project_id = ?"
+            f" AND v.deleted_ms IS NULL{within.sql} {order_by([first])} LIMIT {SAMPLE}) v",
+            (*conjunction(probes).params, self._project_id, *within.params),
         )
-        assert counted is not None
-        return counted[0] >= COMMON
 
     def _drivers(self, where: Sequence[Comparison]) -> "list[_Driver]":
         """For each condition that an index can answer, the statement that does."""
         drivers: list[_Driver] = []
         for comparison in where:
-            if comparison.op == "IS NOT":
-                continue  # what lacks a value is in no index
+            if _lacks(comparison):
+                continue  # that is in no index
             if comparison.field == "tag":
                 found = plans.driver(self._dialect, self._project_id, _TAGS, comparison)
                 drivers.append(_Driver(found.sql, found.params, comparison))
@@ -287,46 +288,28 @@ class _Walk:
 
     def _of_few(self, few: Fragment, tests: Sequence[Fragment], order: Sequence[Term]) -> list[Row]:
         """They are put in order first, and probed in that order until there are enough."""
-        if not self.probes:
-            return self._few_in_order(few, tests, order, self.limit)
-        found, probed, chunk = list[Row](), 0, min(self.limit, CHUNK)
-        for limit in (FIRST * self.limit, ALL):
-            rows = self._few_in_order(few, tests, order, limit)
-            for start in range(probed, len(rows), chunk):
-                if len(found) < self.limit:
-                    found += self._probed(rows[start : start + chunk])
-            if len(found) >= self.limit or len(rows) < limit:
-                break
-            probed = len(rows)
-        return found[: self.limit]
-
-    def _few_in_order(
-        self, few: Fragment, tests: Sequence[Fragment], order: Sequence[Term], limit: int
-    ) -> list[Row]:
         values = ", ".join(term.sql for term in order)
-        where = conjunction([*self.scope, *tests])
+        where, probes = conjunction([*self.scope, *tests]), conjunction(self.probes)
+        probing = f" WHERE {probes.sql.removeprefix(' AND ')}" if self.probes else ""
         return self.db.all(
-            f"WITH few AS MATERIALIZED ({few.sql}) SELECT v.id, {values}"
-            f" FROM few CROSS JOIN {_VERSIONS_FIRST}"
-            f" WHERE {where.sql.removeprefix(' AND ')} {order_by(order)} LIMIT {limit}",
+            f"WITH few AS MATERIALIZED ({few.sql}) SELECT v.* FROM"
+            f" (SELECT v.id, {values} FROM few CROSS JOIN {_VERSIONS_FIRST}"
+            f" WHERE {where.sql.removeprefix(' AND ')} {order_by(order)} LIMIT {ALL}) v"
+            f"{probing} LIMIT {self.limit}",
             *few.params,
             *where.params,
+            *probes.params,
         )
-
-    def _probed(self, rows: Sequence[Row]) -> list[Row]:
-        """Those that pass, in the order that they came in."""
-        among, ids = self.db.among([row[0] for row in rows])
-        probes = conjunction(self.probes)
-        passed = self.db.all(
-            f"SELECT v.id FROM versions v WHERE v.id {among}{probes.sql}", *ids, *probes.params
-        )
-        known = {version_id for (version_id,) in passed}
-        return [row for row in rows if row[0] in known]
 
 
 def _names(comparison: Comparison) -> bool:
     """Whether it names the one model that is searched."""
     return (comparison.field, comparison.key, comparison.op) == ("attribute", "name", "=")
+
+
+def _lacks(comparison: Comparison) -> bool:
+    """Whether it is true of what lacks a value."""
+    return comparison.op == "IS NOT"
 
 
 def _keys(order: Sequence[Order], *, one_model: bool) -> list[Order]:

@@ -24,22 +24,13 @@ _VERSION = (
     " v.description, v.stage, f.digest, v.author, v.created_ms, v.updated_ms,"
     " v.semver_major, v.semver_minor, v.semver_patch, v.semver_fixed, v.deleted_ms IS NOT NULL,"
     " v.state, v.ending_reason, v.ending_by, v.ending_ms, v.replacement, v.blocks_ms,"
-    " v.status, v.status_message{more}"
-    " FROM versions v JOIN models m ON m.id = v.model_id"
-    " LEFT JOIN manifests f ON f.id = v.manifest_id"
-)
-# What else belongs to a version, in the same statement: on PostgreSQL one more to wait for costs
-# more than what it finds. Of a page it costs SQLite more than one statement for all of its rows.
-_TAGS_AND_ALIASES = (
-    ", (SELECT {tags} FROM version_tags t WHERE t.project_id = v.project_id"
+    " v.status, v.status_message,"
+    # In the same statement: one more to wait for costs PostgreSQL more than what it finds.
+    " (SELECT {tags} FROM version_tags t WHERE t.project_id = v.project_id"
     " AND t.version_id = v.id),"
     " (SELECT {aliases} FROM slots a WHERE a.project_id = v.project_id AND a.version_id = v.id)"
-)
-_THEIR_TAGS_AND_ALIASES = (
-    "SELECT version_id, {tags}, 1 FROM version_tags t WHERE project_id = ? AND version_id {among}"
-    " GROUP BY version_id UNION ALL"
-    " SELECT version_id, {aliases}, 0 FROM slots a WHERE project_id = ? AND version_id {among}"
-    " GROUP BY version_id"
+    " FROM versions v JOIN models m ON m.id = v.model_id"
+    " LEFT JOIN manifests f ON f.id = v.manifest_id"
 )
 _SEMVER = "v.semver_major, v.semver_minor, v.semver_patch"
 # All that a new version waits for, in one statement. What a subquery finds is one text: a join with
@@ -56,13 +47,16 @@ _PLACE = (
     " FROM models m WHERE m.project_id = ? AND m.name = ? AND m.deleted_ms IS NULL"
 )
 # One look-up for each stage that ever held something, which is then a slot: a model may have a
-# hundred thousand versions, and clients ask for these before nearly every call.
+# hundred thousand versions, and clients ask for these before nearly every call. Once written down,
+# PostgreSQL looks nothing up again.
 _NEWEST_IN_EACH_STAGE = (
-    "SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
+    "WITH newest AS MATERIALIZED"
+    " (SELECT (SELECT id FROM versions WHERE project_id = ? AND model_id = s.model_id"
     " AND stage = s.name AND deleted_ms IS NULL AND state <> 'retired'"
-    " ORDER BY number DESC LIMIT 1)"
+    " ORDER BY number DESC LIMIT 1) AS id"
     " FROM (SELECT model_id, name FROM slots WHERE project_id = ? AND kind = 'stage' AND {slots}"
-    " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s"
+    " UNION ALL SELECT id, 'None' FROM models WHERE {models}) s)"
+    " SELECT id FROM newest"
 )
 # A version stands where it is since the last of its stays in stages began, or ended if it has no
 # stage now, or else since it was created.
@@ -88,11 +82,9 @@ class SqlVersions:
     ) -> None:
         self._db, self._project_id, self._dialect = db, project_id, dialect
         self._sight, self._memory = sight, memory
-        self._of_each = {
-            "tags": db.gathered("t.key", "t.value"),
-            "aliases": db.gathered("a.name", "a.name"),
-        }
-        self._version = _VERSION.format(more=_TAGS_AND_ALIASES.format(**self._of_each))
+        self._version = _VERSION.format(
+            tags=db.gathered("t.key", "t.value"), aliases=db.gathered("a.name", "a.name")
+        )
 
     def get(self, model_id: int, number: int) -> Version | None:
         return self._one(
@@ -395,16 +387,11 @@ class SqlVersions:
         return self._whole(search.versions(wanted, limit, after))
 
     def _whole(self, found: Page[int]) -> Page[Version]:
-        rows: dict[int, list[Any]] = {}
+        versions: dict[int, Version] = {}
         for start in range(0, len(found.items), CHUNK):
             among, ids = self._db.among(found.items[start : start + CHUNK])
-            sql = f"{_VERSION.format(more='')} WHERE v.id {among}"
-            rows |= {row[0]: [*row, None, None] for row in self._db.all(sql, *ids)}
-            sql = _THEIR_TAGS_AND_ALIASES.format(among=among, **self._of_each)
-            params = (self._project_id, *ids, self._project_id, *ids)
-            for version_id, text, is_tags in self._db.all(sql, *params):
-                rows[version_id][-2 if is_tags else -1] = text
-        return Page([_version(rows[version_id]) for version_id in found.items], found.end)
+            versions |= {version.id: version for version in self._all(f"v.id {among}", *ids)}
+        return Page([versions[version_id] for version_id in found.items], found.end)
 
     def _set(self, version_id: int, column: str, value: str | int, at_ms: int) -> None:
         self._db.later(
