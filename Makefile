@@ -52,7 +52,7 @@ soak: system-packages $(TOOLS) ## Kill the server and its database 200 times eac
 	MODELKEEP_KILL_ROUNDS=200 MODELKEEP_KILL_SEED=$${MODELKEEP_KILL_SEED:-$$(date +%s)} .venv/bin/python -m pytest --timeout 0 tests/faults $(PYTEST_ARGS)
 
 replicas: system-packages $(TOOLS) ## Kill, cut off and crash two replicas and their PostgreSQL for ten minutes
-	MODELKEEP_REPLICA_ROUNDS=30 MODELKEEP_KILL_SEED=$${MODELKEEP_KILL_SEED:-$$(date +%s)} .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_linearizable.py -k two_replicas $(PYTEST_ARGS)
+	MODELKEEP_REPLICA_ROUNDS=48 MODELKEEP_KILL_SEED=$${MODELKEEP_KILL_SEED:-$$(date +%s)} .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_linearizable.py -k two_replicas $(PYTEST_ARGS)
 
 faults: system-packages $(TOOLS) ## Kill, EIO and ENOSPC at every write, flush and rename of the main flows (an hour)
 	MODELKEEP_FAULTS=all .venv/bin/python -m pytest --timeout 0 -s tests/faults/test_injected.py $(PYTEST_ARGS)
