@@ -260,8 +260,8 @@ _CURSORS = itertools.count()
 _ALWAYS = {
     "timezone": "UTC",
     # Statements are spelt so that each has one good plan, which depends on no value. Planning by
-    # the values costs more than most statements do, and finds the newest entries of a large model
-    # by walking everybody's.
+    # the values costs more than most statements do, finds the newest entries of a large model by
+    # walking everybody's, and a hundred models by reading them all.
     "plan_cache_mode": "force_generic_plan",
     "tcp_keepalives_idle": GONE_S,
     "tcp_keepalives_interval": 1,
@@ -270,10 +270,6 @@ _ALWAYS = {
 }
 _READING = {
     **_ALWAYS,
-    # Statements are spelt to have one good plan. By itself it plans the first five times that each
-    # connection prepares one, which takes longer than most of them, and, told of a hundred ids,
-    # prefers to read the whole table of the models, however many there are.
-    "plan_cache_mode": "force_generic_plan",
     "default_transaction_read_only": "on",
     # Of statements that are sent together, which are a transaction without being said to be one.
     "default_transaction_isolation": "repeatable read",
