@@ -1,7 +1,6 @@
 """What is remembered where others write: never older than what anybody was told, anywhere."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from modelkeep.storage.sql import following
 from modelkeep.storage.sql.following import Following
 from tests.support.clock import MovedClock
 from tests.support.core import ANN, Core
+from tests.support.mover import Mover
 from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.postgresql
@@ -190,41 +190,26 @@ def test_no_replica_goes_back_while_the_other_moves_an_alias(
 ) -> None:
     """Of several readers at once. Each move is acknowledged before the next begins."""
     here, there = replicas
-    acknowledged, over, was_read = [0], threading.Event(), threading.Event()
-
-    def move() -> None:
-        try:
-            for number in range(1, 150):
-                there.write(registry.set_version_tag, ANN, "churn", 1, "n", str(number))
-                acknowledged[0] = number
-                was_read.clear()
-                assert was_read.wait(WAIT_S), "nobody reads any more"
-        finally:
-            over.set()
 
     def tagged(work: Any, name: str) -> About[int]:
         version = registry.get_version(work, name, 1)
         return About(int(version.tags.get("n", "0")), version.model_id)
 
-    async def watch() -> int:
+    async def watch(mover: Mover) -> int:
         reads = 0
-        while not over.is_set():
-            promised = acknowledged[0]
+        while not mover.is_over:
+            promised = mover.acknowledged
             seen = await here.app.recall(tagged, "churn")
             assert seen >= promised
             reads += 1
-            was_read.set()
+            mover.was_read()
         return reads
 
-    async def watch_all() -> list[int]:
-        return await asyncio.gather(*(watch() for _ in range(8)))
+    async def watch_all(mover: Mover) -> list[int]:
+        return await asyncio.gather(*(watch(mover) for _ in range(8)))
 
-    mover = threading.Thread(target=move)
-    mover.start()
-    try:
-        assert sum(here.ask(watch_all())) >= 149
-    finally:
-        mover.join()
+    with Mover(there, 149) as mover:
+        assert sum(here.ask(watch_all(mover))) >= mover.last
     assert remembered(here) > 0
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from modelkeep.protocols.mlflow import registry as wire
 from modelkeep.services import creation, intake, numbering, promotion, registry
 from modelkeep.storage.sql.recent import Recent
 from tests.support.core import ANN, ROB, Core
+from tests.support.mover import Mover
 
 WAIT_S = 60.0
 
@@ -97,36 +97,21 @@ def test_a_raised_number_and_a_new_name_are_seen_at_once(labelled: Core) -> None
 
 def test_no_reader_goes_back_while_an_alias_is_moved_to_and_fro(labelled: Core) -> None:
     """Each move sets the tag to a higher number, and is acknowledged before the next begins."""
-    acknowledged, over, was_read = [0], threading.Event(), threading.Event()
 
-    def move() -> None:
-        try:
-            for number in range(1, 300):
-                labelled.write(registry.set_version_tag, ANN, "churn", 1, "n", str(number))
-                acknowledged[0] = number
-                was_read.clear()
-                assert was_read.wait(WAIT_S), "nobody reads any more"
-        finally:
-            over.set()
-
-    async def watch() -> int:
+    async def watch(mover: Mover) -> int:
         reads, last = 0, 0
-        while not over.is_set():
-            promised = acknowledged[0]
+        while not mover.is_over:
+            promised = mover.acknowledged
             version = await labelled.app.recall(champion, "churn", "champion")
             seen = int(version.tags.get("n", "0")) if version else -1
             assert seen >= max(promised, last)
             last, reads = seen, reads + 1
-            was_read.set()
+            mover.was_read()
             await asyncio.sleep(0)
         return reads
 
-    mover = threading.Thread(target=move)
-    mover.start()
-    try:
-        assert labelled.ask(watch()) >= 299
-    finally:
-        mover.join()
+    with Mover(labelled, 299) as mover:
+        assert labelled.ask(watch(mover)) >= mover.last
 
 
 def keep(recent: Recent, name: str, value: str, model_id: int, moment: int) -> None:
