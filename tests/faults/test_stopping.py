@@ -148,7 +148,7 @@ def test_a_server_that_drains_answers_all_who_call_and_forgets_nothing(
         registrar.join(WAIT_S)
     assert [failure for registrar in registrars for failure in registrar.failures] == []
     # Who had connected, and did not come to ask within the fifth of a second that there is for it.
-    assert sum(registrar.was_cut for registrar in registrars) < CLIENTS
+    assert sum(registrar.was_cut for registrar in registrars) <= CLIENTS // 2
     last_s = max(registrar.stored[-1][0] for registrar in registrars)
     assert last_s - told_s > 0.8  # it went on taking calls
     assert idle.sock.recv(1) == b""  # closed in order, not reset
